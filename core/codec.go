@@ -1,0 +1,138 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/gob"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// Codec turns values into bytes and back. It is not asked for []byte and string,
+// which are stored as they are, nor for integers, which are stored as decimal
+// text so that Inc works on them. Safe for concurrent use.
+type Codec interface {
+	Marshal(value any) ([]byte, error)
+	// Unmarshal stores into the non-nil pointer target. It does not keep data.
+	Unmarshal(data []byte, target any) error
+}
+
+// JSON encodes with encoding/json: the default, readable by every language.
+var JSON Codec = jsonCodec{}
+
+// Gob encodes with encoding/gob, for types JSON cannot hold, between Go programs.
+var Gob Codec = gobCodec{}
+
+type jsonCodec struct{}
+
+func (jsonCodec) Marshal(value any) ([]byte, error)       { return json.Marshal(value) }
+func (jsonCodec) Unmarshal(data []byte, target any) error { return json.Unmarshal(data, target) }
+
+type gobCodec struct{}
+
+func (gobCodec) Marshal(value any) ([]byte, error) {
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(value)
+	return b.Bytes(), err
+}
+
+func (gobCodec) Unmarshal(data []byte, target any) error {
+	return gob.NewDecoder(bytes.NewReader(data)).Decode(target)
+}
+
+var errUnencodable = errors.New("value cannot be encoded")
+
+// encode returns bytes that the backend may keep.
+func encode[T any](c *Cache, value T) ([]byte, error) {
+	switch v := any(value).(type) {
+	case []byte:
+		return c.own(v), nil
+	case string:
+		return []byte(v), nil
+	case int:
+		return strconv.AppendInt(nil, int64(v), 10), nil
+	case int8:
+		return strconv.AppendInt(nil, int64(v), 10), nil
+	case int16:
+		return strconv.AppendInt(nil, int64(v), 10), nil
+	case int32:
+		return strconv.AppendInt(nil, int64(v), 10), nil
+	case int64:
+		return strconv.AppendInt(nil, v, 10), nil
+	case uint:
+		return strconv.AppendUint(nil, uint64(v), 10), nil
+	case uint8:
+		return strconv.AppendUint(nil, uint64(v), 10), nil
+	case uint16:
+		return strconv.AppendUint(nil, uint64(v), 10), nil
+	case uint32:
+		return strconv.AppendUint(nil, uint64(v), 10), nil
+	case uint64:
+		return strconv.AppendUint(nil, v, 10), nil
+	}
+	data, err := c.codec.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnencodable, err)
+	}
+	return data, nil
+}
+
+// decode takes data from the backend. What cannot be decoded is ErrCorrupt; the
+// cause is kept out of the text where it could quote the value.
+func decode[T any](c *Cache, data []byte) (value T, err error) {
+	switch p := any(&value).(type) {
+	case *[]byte:
+		*p = c.mine(data)
+		return value, nil
+	case *string:
+		*p = string(data)
+		return value, nil
+	}
+	return decodeOther[T](c.codec, data)
+}
+
+// decodeOther is apart because its value escapes to the codec, and would from decode.
+func decodeOther[T any](codec Codec, data []byte) (value T, err error) {
+	switch p := any(&value).(type) {
+	case *int:
+		err = decodeInt(data, strconv.IntSize, p)
+	case *int8:
+		err = decodeInt(data, 8, p)
+	case *int16:
+		err = decodeInt(data, 16, p)
+	case *int32:
+		err = decodeInt(data, 32, p)
+	case *int64:
+		err = decodeInt(data, 64, p)
+	case *uint:
+		err = decodeUint(data, strconv.IntSize, p)
+	case *uint8:
+		err = decodeUint(data, 8, p)
+	case *uint16:
+		err = decodeUint(data, 16, p)
+	case *uint32:
+		err = decodeUint(data, 32, p)
+	case *uint64:
+		err = decodeUint(data, 64, p)
+	default:
+		err = codec.Unmarshal(data, p)
+	}
+	if err != nil {
+		var zero T
+		return zero, fmt.Errorf("%w as %T", ErrCorrupt, zero)
+	}
+	return value, nil
+}
+
+func decodeInt[I int | int8 | int16 | int32 | int64](data []byte, bits int, target *I) error {
+	n, err := strconv.ParseInt(string(data), 10, bits)
+	*target = I(n)
+	return err
+}
+
+func decodeUint[I uint | uint8 | uint16 | uint32 | uint64](data []byte, bits int, target *I) error {
+	n, err := strconv.ParseUint(string(data), 10, bits)
+	*target = I(n)
+	return err
+}

@@ -1,0 +1,139 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+type account struct {
+	Name  string
+	Plan  string
+	Seats int
+}
+
+// Settings choose the backend; the program is the same over all of them.
+func ExampleOpen() {
+	ctx := context.Background()
+	c, err := cache.Open(ctx, cache.FromMap(map[string]any{
+		"CACHE_TYPE":            "example", // "redis", after import _ ".../redis"
+		"CACHE_KEY_PREFIX":      "shop:",
+		"CACHE_DEFAULT_TIMEOUT": "10m",
+	}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	fmt.Println(c.Set(ctx, "greeting", []byte("hello")))
+	value, ok, err := c.Get(ctx, "greeting")
+	fmt.Printf("%s %v %v\n", value, ok, err)
+	// Output:
+	// <nil>
+	// hello true <nil>
+}
+
+// All that is wrong with the settings is said at once.
+func ExampleOpen_mistakes() {
+	_, err := cache.Open(context.Background(), cache.FromMap(map[string]any{
+		"CACHE_TYPE":           "example",
+		"CACHE_DEFAULT_TIMOUT": 60,
+		"CACHE_IGNORE_ERRORS":  "perhaps",
+	}))
+	fmt.Println(err)
+	// Output:
+	// cache: invalid settings: CACHE_IGNORE_ERRORS: "perhaps" is not true or false
+	// CACHE_DEFAULT_TIMOUT: no such setting; did you mean CACHE_DEFAULT_TIMEOUT?
+}
+
+func ExampleOf() {
+	ctx := context.Background()
+	accounts := cache.Of[account](cache.New(newFake()))
+
+	err := accounts.Set(ctx, "42", account{"Ada", "team", 3}, cache.Timeout(time.Hour))
+	fmt.Println(err)
+	ada, ok, err := accounts.Get(ctx, "42")
+	fmt.Println(ada.Name, ada.Seats, ok, err)
+	_, ok, err = accounts.Get(ctx, "43")
+	fmt.Println(ok, err)
+	// Output:
+	// <nil>
+	// Ada 3 true <nil>
+	// false <nil>
+}
+
+func ExampleView_GetOrSet() {
+	ctx := context.Background()
+	accounts := cache.Of[account](cache.New(newFake()))
+	load := func(context.Context) (account, error) {
+		fmt.Println("asking the database")
+		return account{Name: "Ada"}, nil
+	}
+	for range 2 {
+		ada, err := accounts.GetOrSet(ctx, "42", load)
+		fmt.Println(ada.Name, err)
+	}
+	// Output:
+	// asking the database
+	// Ada <nil>
+	// Ada <nil>
+}
+
+func ExampleCache_Inc() {
+	ctx := context.Background()
+	c := cache.New(newRich())
+	for range 3 {
+		visits, err := c.Inc(ctx, "visits", 1, cache.Timeout(time.Minute))
+		fmt.Println(visits, err)
+	}
+	// Output:
+	// 1 <nil>
+	// 2 <nil>
+	// 3 <nil>
+}
+
+func ExampleCache_GetDict() {
+	ctx := context.Background()
+	c := cache.New(newFake())
+	fmt.Println(c.SetMany(ctx, map[string][]byte{"a": []byte("1"), "b": []byte("2")}))
+	hits, err := c.GetDict(ctx, "a", "b", "c")
+	fmt.Printf("%s %v\n", hits, err)
+	deleted, err := c.DeleteMany(ctx, "c", "b")
+	fmt.Println(deleted, err)
+	// Output:
+	// <nil>
+	// map[a:1 b:2] <nil>
+	// [b] <nil>
+}
+
+// An observer is where metrics and logs are made.
+func ExampleWithObserver() {
+	ctx := context.Background()
+	c := cache.New(newFake(), cache.WithObserver(func(_ context.Context, e cache.Event) {
+		fmt.Println(e.Op, "hits:", e.Hits, "misses:", e.Misses, "bytes:", e.Bytes)
+	}))
+	c.Get(ctx, "k")
+	c.Set(ctx, "k", []byte("hello"))
+	c.Get(ctx, "k")
+	// Output:
+	// get hits: 0 misses: 1 bytes: 0
+	// set hits: 0 misses: 0 bytes: 5
+	// get hits: 1 misses: 0 bytes: 5
+}
+
+// Errors are told apart the same way on every backend.
+func ExampleError() {
+	err := cache.New(newFake()).Set(context.Background(), "k", nil, cache.Timeout(-time.Second))
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, cache.ErrInvalidTimeout))
+	// Output:
+	// cache: cache_test.fake set "k": invalid timeout: -1s is negative (0 means never)
+	// true
+}
+
+func init() {
+	cache.Register("example", openFake)
+}

@@ -1,0 +1,3 @@
+module github.com/cachebackends/cachebackends/core
+
+go 1.25.0

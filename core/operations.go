@@ -1,0 +1,199 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Get returns a copy of the value of key, and whether there is one. An empty
+// value is a non-nil empty slice.
+func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
+	value, ok, err = c.get(ctx, key)
+	return c.mine(value), ok, err
+}
+
+// GetAppend appends the value of key to dst and returns the extended slice: Get
+// without garbage, for callers that reuse a buffer. On a miss it returns dst.
+func (c *Cache) GetAppend(ctx context.Context, key string, dst []byte) (extended []byte, ok bool, err error) {
+	value, ok, err := c.get(ctx, key)
+	return append(dst, value...), ok, err
+}
+
+func (c *Cache) get(ctx context.Context, key string) ([]byte, bool, error) {
+	if err := check(ctx, key); err != nil {
+		return nil, false, c.wrap(opGet, key, err)
+	}
+	start := c.watch()
+	value, ok, err := c.backend.Get(ctx, c.full(key))
+	if c.quiet(err) {
+		return value, ok, nil
+	}
+	if err != nil {
+		value, ok, err = nil, false, markDamage(err)
+	}
+	err = c.finish(ctx, start, key, readEvent(opGet, value, ok, err))
+	return value, ok, err
+}
+
+// fetch is the backend's Get with damaged bytes told apart from other faults.
+func (c *Cache) fetch(ctx context.Context, fullKey string) ([]byte, bool, error) {
+	value, ok, err := c.backend.Get(ctx, fullKey)
+	if err != nil {
+		return nil, false, markDamage(err)
+	}
+	return value, ok, nil
+}
+
+func readEvent(op string, value []byte, ok bool, err error) Event {
+	if ok {
+		return Event{Op: op, Hits: 1, Bytes: len(value), Err: err}
+	}
+	return Event{Op: op, Misses: 1, Err: err}
+}
+
+// Set stores a copy of value under key, replacing value and expiry. A nil value
+// is stored as an empty one.
+func (c *Cache) Set(ctx context.Context, key string, value []byte, options ...SetOption) error {
+	start, err := c.begin(ctx, key)
+	if err != nil {
+		return c.wrap(opSet, key, err)
+	}
+	ttl, err := c.lifetime(options)
+	if err != nil {
+		return c.wrap(opSet, key, err)
+	}
+	err = c.backend.Set(ctx, c.full(key), c.own(value), ttl)
+	if c.quiet(err) {
+		return nil
+	}
+	return c.finish(ctx, start, key, Event{Op: opSet, Bytes: len(value), Err: err})
+}
+
+// Add stores a copy of value only where key is absent, atomically, and reports
+// whether it did.
+func (c *Cache) Add(ctx context.Context, key string, value []byte, options ...SetOption) (added bool, err error) {
+	start, err := c.begin(ctx, key)
+	if err != nil {
+		return false, c.wrap(opAdd, key, err)
+	}
+	ttl, err := c.lifetime(options)
+	if err != nil {
+		return false, c.wrap(opAdd, key, err)
+	}
+	added, err = c.backend.Add(ctx, c.full(key), c.own(value), ttl)
+	return added, c.finish(ctx, start, key, Event{Op: opAdd, Bytes: len(value), Err: err})
+}
+
+// mine returns value as memory that the caller may keep.
+func (c *Cache) mine(value []byte) []byte {
+	if c.copies {
+		return value
+	}
+	return bytes.Clone(value)
+}
+
+// own returns value as memory that the backend may keep.
+func (c *Cache) own(value []byte) []byte {
+	if value == nil {
+		return []byte{}
+	}
+	if c.copies {
+		return value
+	}
+	return bytes.Clone(value)
+}
+
+// Delete removes key and reports whether it was there.
+func (c *Cache) Delete(ctx context.Context, key string) (deleted bool, err error) {
+	start, err := c.begin(ctx, key)
+	if err != nil {
+		return false, c.wrap(opDelete, key, err)
+	}
+	deleted, err = c.backend.Delete(ctx, c.full(key))
+	return deleted, c.finish(ctx, start, key, Event{Op: opDelete, Err: err})
+}
+
+// Has reports whether key is there. It neither reads the value, where the store
+// can avoid that, nor changes its life.
+func (c *Cache) Has(ctx context.Context, key string) (bool, error) {
+	start, err := c.begin(ctx, key)
+	if err != nil {
+		return false, c.wrap(opHas, key, err)
+	}
+	ok, err := false, errors.ErrUnsupported
+	if c.haser != nil {
+		ok, err = c.haser.Has(ctx, c.full(key))
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		_, ok, err = c.fetch(ctx, c.full(key))
+	}
+	return ok, c.finish(ctx, start, key, readEvent(opHas, nil, ok, err))
+}
+
+// TTL returns the remaining life of key: 0 with ok=true means that it never
+// expires. A backend that cannot tell reports errors.ErrUnsupported.
+func (c *Cache) TTL(ctx context.Context, key string) (ttl time.Duration, ok bool, err error) {
+	start, err := c.begin(ctx, key)
+	if err != nil {
+		return 0, false, c.wrap(opTTL, key, err)
+	}
+	err = errors.ErrUnsupported
+	if c.ttler != nil {
+		ttl, ok, err = c.ttler.TTL(ctx, c.full(key))
+	}
+	return ttl, ok, c.finish(ctx, start, key, readEvent(opTTL, nil, ok, err))
+}
+
+// Clear removes the entries under the prefix of this cache, or, without a
+// prefix, all entries of the store. A backend on a shared server refuses the
+// latter unless it was opened with AllowFlush.
+func (c *Cache) Clear(ctx context.Context) error {
+	start, err := c.beginMany(ctx, nil)
+	if err != nil {
+		return c.wrap(opClear, "", err)
+	}
+	switch {
+	case c.prefix == "":
+		err = c.backend.Clear(ctx)
+	case c.prefixClearer != nil:
+		err = c.prefixClearer.ClearPrefix(ctx, c.prefix)
+	default:
+		err = fmt.Errorf("clearing one prefix: %w", errors.ErrUnsupported)
+	}
+	return c.finish(ctx, start, "", Event{Op: opClear, Err: err})
+}
+
+// Inc adds delta to the integer under key, atomically, and returns the sum. An
+// existing key keeps its expiry; an absent one starts at delta. A value that is
+// not an integer, or would leave int64, is [ErrNotInteger] and stays as it is.
+func (c *Cache) Inc(ctx context.Context, key string, delta int64, options ...SetOption) (int64, error) {
+	return c.count(ctx, opInc, key, delta, options)
+}
+
+// Dec subtracts delta; an absent key starts at -delta. See [Cache.Inc].
+func (c *Cache) Dec(ctx context.Context, key string, delta int64, options ...SetOption) (int64, error) {
+	if delta == math.MinInt64 {
+		return 0, c.wrap(opDec, key, fmt.Errorf("%w: %d has no negative", ErrNotInteger, delta))
+	}
+	return c.count(ctx, opDec, key, -delta, options)
+}
+
+func (c *Cache) count(ctx context.Context, op, key string, delta int64, options []SetOption) (int64, error) {
+	start, err := c.begin(ctx, key)
+	if err != nil {
+		return 0, c.wrap(op, key, err)
+	}
+	ttl, err := c.lifetime(options)
+	if err != nil {
+		return 0, c.wrap(op, key, err)
+	}
+	sum, err := int64(0), errors.ErrUnsupported
+	if c.counter != nil {
+		sum, err = c.counter.Inc(ctx, c.full(key), delta, ttl)
+	}
+	return sum, c.finish(ctx, start, key, Event{Op: op, Err: err})
+}

@@ -1,0 +1,168 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+)
+
+// View is a typed window on a [Cache]: the same entries, as values of T. It is
+// small, is copied freely and safe for concurrent use.
+type View[T any] struct {
+	cache  *Cache
+	values ValueKeeper // nil where values are encoded
+}
+
+// Of returns the typed view of c; it allocates nothing. Values of type []byte
+// and string are stored as they are, integers as decimal text, all others with
+// the codec of the cache.
+func Of[T any](c *Cache, options ...ViewOption) View[T] {
+	v := View[T]{cache: c}
+	for _, option := range options {
+		if option.shared {
+			v.values = c.values
+		}
+	}
+	return v
+}
+
+// ViewOption adjusts a view.
+type ViewOption struct{ shared bool }
+
+// WithoutEncoding keeps values as they are where the backend lives in the memory
+// of the process (a [ValueKeeper]); elsewhere values are encoded as usual. A hit
+// then allocates nothing, and every caller shares one value: whatever T refers to
+// (slices, maps, pointers) must not be changed after it was stored or read. Such
+// entries are read back only through views of the same T WithoutEncoding.
+func WithoutEncoding() ViewOption { return ViewOption{shared: true} }
+
+// Cache returns the cache behind the view, for Delete, Has, Inc, Clear and TTL,
+// which know no type.
+func (v View[T]) Cache() *Cache { return v.cache }
+
+// Get returns the value of key, and whether there is one. Stored bytes that are
+// not a T are [ErrCorrupt].
+func (v View[T]) Get(ctx context.Context, key string) (value T, ok bool, err error) {
+	value, ok, _, err = v.lookup(ctx, key)
+	return value, ok, err
+}
+
+func errOtherType(kept, wanted any) error {
+	return fmt.Errorf("%w: it is a %T, not a %T", ErrCorrupt, kept, wanted)
+}
+
+// Set stores value under key, replacing value and expiry. A value that cannot be
+// encoded is an error and stores nothing.
+func (v View[T]) Set(ctx context.Context, key string, value T, options ...SetOption) error {
+	_, err := v.store(ctx, opSet, key, value, options)
+	return err
+}
+
+// Add stores value only where key is absent, atomically, and reports whether it did.
+func (v View[T]) Add(ctx context.Context, key string, value T, options ...SetOption) (added bool, err error) {
+	return v.store(ctx, opAdd, key, value, options)
+}
+
+func (v View[T]) store(ctx context.Context, op, key string, value T, options []SetOption) (stored bool, err error) {
+	c := v.cache
+	start, err := c.begin(ctx, key)
+	if err != nil {
+		return false, c.wrap(op, key, err)
+	}
+	ttl, err := c.lifetime(options)
+	if err != nil {
+		return false, c.wrap(op, key, err)
+	}
+	fullKey := c.full(key)
+	if v.values != nil {
+		if op == opAdd {
+			stored, err = v.values.AddValue(ctx, fullKey, value, ttl)
+		} else {
+			err = v.values.SetValue(ctx, fullKey, value, ttl)
+		}
+		if c.quiet(err) {
+			return stored, nil
+		}
+		return stored, c.finish(ctx, start, key, Event{Op: op, Err: err})
+	}
+	data, err := encode(c, value)
+	if err != nil {
+		return false, c.wrap(op, key, err)
+	}
+	if op == opAdd {
+		stored, err = c.backend.Add(ctx, fullKey, data, ttl)
+	} else {
+		err = c.backend.Set(ctx, fullKey, data, ttl)
+	}
+	return stored, c.finish(ctx, start, key, Event{Op: op, Bytes: len(data), Err: err})
+}
+
+// GetMany returns one result per key, in the order of keys. See [Cache.GetMany].
+func (v View[T]) GetMany(ctx context.Context, keys ...string) ([]Result[T], error) {
+	if v.values != nil {
+		return v.keptMany(ctx, opGetMany, keys)
+	}
+	return getMany(ctx, v.cache, opGetMany, keys, v.decode)
+}
+
+// GetDict is GetMany as a map that holds the hits and nothing else.
+func (v View[T]) GetDict(ctx context.Context, keys ...string) (map[string]T, error) {
+	if v.values != nil {
+		results, err := v.keptMany(ctx, opGetDict, keys)
+		return dict(keys, results), err
+	}
+	results, err := getMany(ctx, v.cache, opGetDict, keys, v.decode)
+	return dict(keys, results), err
+}
+
+// keptMany reads values kept as they are; in memory a loop is as fast as a batch.
+func (v View[T]) keptMany(ctx context.Context, op string, keys []string) ([]Result[T], error) {
+	c := v.cache
+	start, err := c.beginMany(ctx, keys)
+	if err != nil {
+		return nil, c.wrap(op, "", err)
+	}
+	event := Event{Op: op}
+	results := make([]Result[T], len(keys))
+	event.Err = eachKey(ctx, keys, func(i int) error {
+		kept, ok, err := v.values.GetValue(ctx, c.full(keys[i]))
+		if err != nil || !ok {
+			return err
+		}
+		value, ok := kept.(T)
+		if !ok {
+			return errOtherType(kept, value)
+		}
+		results[i] = Result[T]{value, true}
+		event.Hits++
+		return nil
+	})
+	event.Misses = len(keys) - event.Hits
+	return results, c.finish(ctx, start, "", event)
+}
+
+// SetMany stores all values with one timeout. See [Cache.SetMany]; a value that
+// cannot be encoded fails alone.
+func (v View[T]) SetMany(ctx context.Context, values map[string]T, options ...SetOption) error {
+	c := v.cache
+	if v.values == nil {
+		return setMany(ctx, c, values, options, func(value T) ([]byte, error) { return encode(c, value) })
+	}
+	keys := make([]string, 0, len(values))
+	for key := range values {
+		keys = append(keys, key)
+	}
+	start, err := c.beginMany(ctx, keys)
+	if err != nil {
+		return c.wrap(opSetMany, "", err)
+	}
+	ttl, err := c.lifetime(options)
+	if err != nil {
+		return c.wrap(opSetMany, "", err)
+	}
+	err = eachKey(ctx, keys, func(i int) error {
+		return v.values.SetValue(ctx, c.full(keys[i]), values[keys[i]], ttl)
+	})
+	return c.finish(ctx, start, "", Event{Op: opSetMany, Err: err})
+}
+
+func (v View[T]) decode(data []byte) (T, error) { return decode[T](v.cache, data) }
