@@ -1,0 +1,231 @@
+//go:build linux && (amd64 || arm64) && !portable
+
+package filesystem
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// dir is the directory, held open: names are looked up in it, whatever becomes of
+// its path. It makes its system calls itself: package os takes twice as long to
+// read a small file.
+type dir struct {
+	fd        int
+	path      string // for errors
+	exchanges bool
+}
+
+// openDir opens a directory that exists.
+func openDir(path string) (*dir, error) {
+	fd, err := retry(func() (int, error) {
+		return syscall.Open(path, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return &dir{fd: fd, path: path, exchanges: flushesOnRename(fd)}, nil
+}
+
+// flushesOnRename finds ext4, where a file renamed over another is written out at
+// once, and an exchange of the two names takes half as long.
+func flushesOnRename(fd int) bool {
+	const ext4 = 0xef53
+	var stat syscall.Statfs_t
+	return syscall.Fstatfs(fd, &stat) == nil && stat.Type == ext4
+}
+
+func (d *dir) close() { syscall.Close(d.fd) }
+
+// lost reports whether the directory has been removed.
+func (d *dir) lost() bool {
+	var stat syscall.Stat_t
+	return syscall.Fstat(d.fd, &stat) == nil && stat.Nlink == 0
+}
+
+// fail says what failed, and where; nil stays nil.
+func (d *dir) fail(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: d.path + "/" + name, Err: err}
+}
+
+// open opens a file for reading. Links are not followed, and a pipe does not block.
+func (d *dir) open(name string) (file, error) {
+	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) {
+		return f, errNotRegular
+	}
+	return f, err
+}
+
+// create makes a file that must not exist.
+func (d *dir) create(name string, mode fs.FileMode) (file, error) {
+	return d.openat(name, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL, uint32(mode))
+}
+
+func (d *dir) openat(name string, flags int, mode uint32) (file, error) {
+	fd, err := retry(func() (int, error) {
+		return syscall.Openat(d.fd, name, flags|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, mode)
+	})
+	return file{d, name, fd}, d.fail("open", name, err)
+}
+
+// mtime returns the modification time of a regular file.
+func (d *dir) mtime(name string) (time.Time, error) {
+	const atSymlinkNoFollow = 0x100
+	var stat syscall.Stat_t
+	p, err := syscall.BytePtrFromString(name)
+	if err == nil {
+		err = errnoError(syscall.Syscall6(sysFstatat, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&stat)), atSymlinkNoFollow, 0, 0))
+	}
+	if err != nil {
+		return time.Time{}, d.fail("stat", name, err)
+	}
+	if stat.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		return time.Time{}, errNotRegular
+	}
+	return time.Unix(stat.Mtim.Unix()), nil
+}
+
+// link gives the file temp the further name, which must be free.
+func (d *dir) link(temp, name string) error {
+	return d.fail("link", name, d.twoNames(syscall.SYS_LINKAT, temp, name, 0))
+}
+
+// rename puts temp under name, in place of the file that may be there.
+func (d *dir) rename(temp, name string) error {
+	return d.fail("rename", name, syscall.Renameat(d.fd, temp, d.fd, name))
+}
+
+// replace is rename where there is a file under name.
+func (d *dir) replace(temp, name string) error {
+	const exchange = 2
+	if !d.exchanges || d.twoNames(sysRenameat2, temp, name, exchange) != nil {
+		return d.rename(temp, name)
+	}
+	if err := d.remove(temp); err == errNotRegular { // somebody's directory, which has to stay where it was
+		d.twoNames(sysRenameat2, temp, name, exchange)
+		return d.fail("rename", name, syscall.EISDIR)
+	}
+	return nil
+}
+
+func (d *dir) twoNames(call uintptr, from, to string, flags uintptr) error {
+	p, err := syscall.BytePtrFromString(from)
+	if err != nil {
+		return err
+	}
+	q, err := syscall.BytePtrFromString(to)
+	if err != nil {
+		return err
+	}
+	return errnoError(syscall.Syscall6(call, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(d.fd), uintptr(unsafe.Pointer(q)), flags, 0))
+}
+
+// remove removes a file, and nothing but a file.
+func (d *dir) remove(name string) error {
+	err := syscall.Unlinkat(d.fd, name)
+	if err == syscall.EISDIR {
+		return errNotRegular
+	}
+	return d.fail("remove", name, err)
+}
+
+// names lists the directory.
+func (d *dir) names() ([]string, error) {
+	f, err := d.openat(".", syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	list := os.NewFile(uintptr(f.fd), d.path)
+	defer list.Close()
+	return list.Readdirnames(-1)
+}
+
+// sync makes the names of the directory reach the disk.
+func (d *dir) sync() error { return d.fail("sync", ".", syscall.Fsync(d.fd)) }
+
+func (d *dir) tryLock() (bool, error) {
+	locked, err := tryFlock(d.fd)
+	return locked, d.fail("lock", ".", err)
+}
+
+func (d *dir) unlock() { unFlock(d.fd) }
+
+// file is an open file of dir.
+type file struct {
+	dir  *dir
+	name string
+	fd   int
+}
+
+func (f file) fail(op string, err error) error { return f.dir.fail(op, f.name, err) }
+
+// read is one call of the system: 0 means the end, less than len(p) need not.
+func (f file) read(p []byte) (int, error) {
+	n, err := retry(func() (int, error) { return syscall.Read(f.fd, p) })
+	if err == syscall.EISDIR {
+		return 0, errNotRegular
+	}
+	return n, f.fail("read", err)
+}
+
+func (f file) size() (int64, error) {
+	var stat syscall.Stat_t
+	err := syscall.Fstat(f.fd, &stat)
+	return stat.Size, f.fail("stat", err)
+}
+
+func (f file) chmod(mode fs.FileMode) error {
+	return f.fail("chmod", syscall.Fchmod(f.fd, uint32(mode)))
+}
+
+func (f file) write(p []byte) error {
+	for len(p) > 0 {
+		n, err := retry(func() (int, error) { return syscall.Write(f.fd, p) })
+		if err != nil {
+			return f.fail("write", err)
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// finish ends writing, but does not close f. With an access time beyond the
+// modification time, mounts with relatime do not write an inode for each read.
+func (f file) finish(mtime time.Time, sync bool) error {
+	ts := [2]syscall.Timespec{
+		syscall.NsecToTimespec(mtime.Add(time.Second).UnixNano()),
+		syscall.NsecToTimespec(mtime.UnixNano()),
+	}
+	err := errnoError(syscall.Syscall6(syscall.SYS_UTIMENSAT, uintptr(f.fd), 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0))
+	if err == nil && sync {
+		err = syscall.Fsync(f.fd)
+	}
+	return f.fail("finish", err)
+}
+
+func (f file) close() error { return f.fail("close", syscall.Close(f.fd)) }
+
+// retry repeats a call that a signal interrupted, as network file systems do.
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
+
+func errnoError(_, _ uintptr, errno syscall.Errno) error {
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

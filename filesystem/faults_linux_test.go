@@ -1,0 +1,212 @@
+package filesystem
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// skip is an error where the run is to be complete.
+func skip(t *testing.T, why ...any) {
+	t.Helper()
+	if os.Getenv("CONFORMANCE_STRICT") == "1" {
+		t.Fatal(why...)
+	}
+	t.Skip(why...)
+}
+
+// mountTmpfs mounts a small file system of its own.
+func mountTmpfs(t *testing.T, options string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		skip(t, "mounting a tmpfs: ", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error("unmount:", err)
+		}
+	})
+	return dir
+}
+
+func TestFullDisk(t *testing.T) {
+	dir := mountTmpfs(t, "size=64k")
+	b := openAt(t, Options{Dir: dir})
+	value := string(pattern('v', 3000))
+	stored := 0
+	var err error
+	for ; err == nil && stored < 100; stored++ {
+		err = b.Set(t.Context(), strconv.Itoa(stored), []byte(value), time.Minute)
+	}
+	stored--
+	if !errors.Is(err, cache.ErrFull) || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("Set on a full disk = %v, want ErrFull", err)
+	}
+	if stored < 5 {
+		t.Fatalf("only %d values found room", stored)
+	}
+	ctx := t.Context()
+	for _, key := range []string{"0", "new"} {
+		if err := b.Set(ctx, key, pattern('w', 8000), 0); !errors.Is(err, cache.ErrFull) {
+			t.Errorf("Set %q = %v, want ErrFull", key, err)
+		}
+	}
+	if added, err := b.Add(ctx, "new", pattern('w', 8000), 0); added || !errors.Is(err, cache.ErrFull) {
+		t.Errorf("Add = %v, %v; want ErrFull", added, err)
+	}
+	for i := range stored {
+		wantGet(t, b, strconv.Itoa(i), value)
+	}
+	wantAbsent(t, b, "new")
+	if temps := files(t, dir, "*"+tempSuffix); len(temps) > 0 {
+		t.Errorf("left behind: %q", temps)
+	}
+	if deleted, err := b.Delete(ctx, "0"); !deleted || err != nil {
+		t.Errorf("Delete = %v, %v", deleted, err)
+	}
+	mustSet(t, b, "new", value, 0)
+	wantGet(t, b, "new", value)
+}
+
+func TestDiskWithoutInodes(t *testing.T) {
+	b := openAt(t, Options{Dir: mountTmpfs(t, "nr_inodes=3")})
+	mustSet(t, b, "k", "v", 0)
+	mustSet(t, b, "l", "v", 0)
+	if err := b.Set(t.Context(), "m", []byte("v"), 0); !errors.Is(err, cache.ErrFull) {
+		t.Errorf("Set = %v, want ErrFull", err)
+	}
+	wantGet(t, b, "k", "v")
+}
+
+func TestReadOnlyFileSystem(t *testing.T) {
+	dir := mountTmpfs(t, "size=64k")
+	b := openAt(t, Options{Dir: dir})
+	mustSet(t, b, "k", "v", time.Minute)
+	mustSet(t, b, "n", "1", time.Minute)
+	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		skip(t, "remounting read-only: ", err)
+	}
+	wantRefused(t, b, syscall.EROFS)
+	b = openAt(t, Options{Dir: dir}) // what is there can be used
+	wantGet(t, b, "k", "v")
+}
+
+func TestDirectoryOfSomebodyElse(t *testing.T) {
+	dir := t.TempDir()
+	b := openAt(t, Options{Dir: dir, Mode: 0o644})
+	mustSet(t, b, "k", "v", time.Minute)
+	mustSet(t, b, "n", "1", time.Minute)
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(dir, 0o755)
+	if os.Geteuid() == 0 { // whom no mode stops: be nobody on this thread
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		const nobody = 65534
+		if err := syscall.Setfsuid(nobody); err != nil {
+			skip(t, "changing the user: ", err)
+		}
+		defer syscall.Setfsuid(0)
+	}
+	wantRefused(t, b, syscall.EACCES)
+}
+
+// wantRefused checks that k and n can be read and nothing be written.
+func wantRefused(t *testing.T, b *Backend, want syscall.Errno) {
+	t.Helper()
+	ctx := t.Context()
+	_, add := b.Add(ctx, "new", []byte("w"), 0)
+	_, inc := b.Inc(ctx, "n", 1, 0)
+	_, del := b.Delete(ctx, "k")
+	for verb, err := range map[string]error{
+		"set": b.Set(ctx, "k", []byte("w"), 0), "add": add, "inc": inc, "delete": del,
+		"clear": b.Clear(ctx), "clear_prefix": b.ClearPrefix(ctx, "k"), "ping": b.Ping(ctx),
+	} {
+		if !errors.Is(err, cache.ErrUnavailable) || !errors.Is(err, want) {
+			t.Errorf("%s = %v, want ErrUnavailable and %v", verb, err, want)
+		}
+	}
+	wantGet(t, b, "k", "v")
+	wantGet(t, b, "n", "1")
+}
+
+// What somebody planted under the name of an entry is neither followed nor waited
+// for. A Set takes the name back, unless a directory has it.
+func TestPlanted(t *testing.T) {
+	b := openAt(t, Options{Dir: t.TempDir()})
+	key, path := "k", ""
+	target := filepath.Join(t.TempDir(), "target")
+	plants := map[string]func() error{
+		"link out of the directory": func() error { return os.Symlink(target, path) },
+		"link to another entry":     func() error { return os.Symlink(b.entryName("other"), path) },
+		"broken link":               func() error { return os.Symlink("nowhere", path) },
+		"link to itself":            func() error { return os.Symlink(filepath.Base(path), path) },
+		"pipe":                      func() error { return syscall.Mkfifo(path, 0o600) },
+		"socket":                    func() error { return syscall.Mknod(path, syscall.S_IFSOCK|0o600, 0) },
+		"directory":                 func() error { return os.Mkdir(path, 0o700) },
+	}
+	for name, plant := range plants {
+		t.Run(name, func(t *testing.T) {
+			key = name
+			path = fileOf(b, key)
+			writeFile(t, target, encoded(key, "planted", 0))
+			writeFile(t, fileOf(b, "other"), encoded(key, "planted", 0))
+			replant := func() {
+				t.Helper()
+				os.Remove(path)
+				if err := plant(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			replant()
+			wantAbsent(t, b, key)
+			if deleted, err := b.Delete(t.Context(), key); deleted || err != nil {
+				t.Errorf("Delete = %v, %v; want false", deleted, err)
+			}
+			writes := map[string]func() error{
+				"Set": func() error { return b.Set(t.Context(), key, []byte("5"), time.Minute) },
+				"Add": func() error { _, err := b.Add(t.Context(), key, []byte("5"), time.Minute); return err },
+				"Inc": func() error { _, err := b.Inc(t.Context(), key, 5, time.Minute); return err },
+			}
+			for verb, write := range writes {
+				replant()
+				err := write()
+				if name == "directory" {
+					if info, statErr := os.Stat(path); err == nil || statErr != nil || !info.IsDir() {
+						t.Errorf("%s = %v, want an error and the directory as it was: %v", verb, err, statErr)
+					}
+					continue
+				}
+				if err != nil {
+					t.Errorf("%s: %v", verb, err)
+				}
+				wantGet(t, b, key, "5")
+			}
+			if got := readFile(t, target); string(got) != string(encoded(key, "planted", 0)) {
+				t.Error("the target of the link has changed")
+			}
+			if temps := files(t, b.options.Dir, "*"+tempSuffix); len(temps) > 0 {
+				t.Errorf("left behind: %q", temps)
+			}
+		})
+	}
+}
+
+func TestModeWhateverTheUmask(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	b := openAt(t, Options{Dir: t.TempDir(), Mode: 0o664})
+	mustSet(t, b, "k", "v", 0)
+	info, err := os.Stat(fileOf(b, "k"))
+	if err != nil || info.Mode().Perm() != 0o664 {
+		t.Errorf("mode %v, %v; want 0664", info.Mode(), err)
+	}
+}

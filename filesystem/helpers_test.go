@@ -1,0 +1,93 @@
+package filesystem
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// openAt returns a Backend on o, closed when the test ends.
+func openAt(t testing.TB, o Options) *Backend {
+	t.Helper()
+	b, err := New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error("Close:", err)
+		}
+	})
+	return b
+}
+
+func mustSet(t testing.TB, b *Backend, key, value string, ttl time.Duration) {
+	t.Helper()
+	if err := b.Set(t.Context(), key, []byte(value), ttl); err != nil {
+		t.Fatalf("Set %q: %v", key, err)
+	}
+}
+
+func wantGet(t testing.TB, b *Backend, key, want string) {
+	t.Helper()
+	value, ok, err := b.Get(t.Context(), key)
+	if !ok || err != nil || string(value) != want {
+		t.Fatalf("Get %q = %.60q, %v, %v; want %.60q", key, value, ok, err, want)
+	}
+}
+
+// wantAbsent checks that every verb that reads agrees. Get may say that it found
+// something damaged.
+func wantAbsent(t testing.TB, b *Backend, key string) {
+	t.Helper()
+	if value, ok, err := b.Get(t.Context(), key); ok || err != nil && !errors.Is(err, cache.ErrCorrupt) {
+		t.Errorf("Get %q = %.60q, %v, %v; want a miss", key, value, ok, err)
+	}
+	if ok, err := b.Has(t.Context(), key); ok || err != nil {
+		t.Errorf("Has %q = %v, %v; want false", key, ok, err)
+	}
+	if ttl, ok, err := b.TTL(t.Context(), key); ok || err != nil {
+		t.Errorf("TTL %q = %v, %v, %v; want a miss", key, ttl, ok, err)
+	}
+}
+
+// files lists dir by what matches.
+func files(t testing.TB, dir, pattern string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// fileOf is where b keeps key.
+func fileOf(b *Backend, key string) string { return filepath.Join(b.options.Dir, b.entryName(key)) }
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func writeFile(t testing.TB, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pattern is a value that shows whether it is whole: one byte, many times.
+func pattern(n byte, size int) []byte { return bytes.Repeat([]byte{n}, size) }
+
+func isPattern(value []byte, size int) bool {
+	return len(value) == size && bytes.Count(value, value[:1]) == size
+}

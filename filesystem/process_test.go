@@ -1,0 +1,213 @@
+package filesystem
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The tests of several processes run this binary again, as one of these.
+var workers = map[string]func(ctx context.Context, b *Backend) error{
+	"adder":   addKeys,
+	"counter": incKeys,
+	"writer":  writeForever,
+}
+
+const workerVariable = "FILESYSTEM_TEST_WORKER" // "<worker> <directory>"
+
+func TestMain(m *testing.M) {
+	worker, dir, ok := strings.Cut(os.Getenv(workerVariable), " ")
+	if !ok {
+		os.Exit(m.Run())
+	}
+	b, err := New(context.Background(), Options{Dir: dir, Threshold: NoLimit})
+	if err == nil {
+		err = workers[worker](context.Background(), b)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// startWorker starts a process that ends with its standard input or on its own.
+func startWorker(t *testing.T, worker, dir string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), workerVariable+"="+worker+" "+dir)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+const (
+	addedKeys = 3000
+	incsEach  = 200
+)
+
+// addKeys prints how many of the keys it was the one to add.
+func addKeys(ctx context.Context, b *Backend) error {
+	won := 0
+	for i := range addedKeys {
+		added, err := b.Add(ctx, strconv.Itoa(i), []byte(strconv.Itoa(os.Getpid())), 0)
+		if err != nil {
+			return err
+		}
+		if added {
+			won++
+		}
+	}
+	fmt.Println(won)
+	return nil
+}
+
+func TestProcessesAdd(t *testing.T) {
+	dir := t.TempDir()
+	var group sync.WaitGroup
+	outputs := make([]string, 4)
+	for i := range outputs {
+		group.Go(func() {
+			output, err := startWorker(t, "adder", dir).Output()
+			if err != nil {
+				t.Error(err)
+			}
+			outputs[i] = strings.TrimSpace(string(output))
+		})
+	}
+	group.Wait()
+	winners := 0
+	for _, output := range outputs {
+		n, err := strconv.Atoi(output)
+		if err != nil {
+			t.Fatal(err)
+		}
+		winners += n
+	}
+	if winners != addedKeys {
+		t.Errorf("%d winners for %d keys, of four processes %v", winners, addedKeys, outputs)
+	}
+	if got := len(files(t, dir, "*")); got != addedKeys {
+		t.Errorf("%d files for %d keys", got, addedKeys)
+	}
+}
+
+func incKeys(ctx context.Context, b *Backend) error {
+	for range incsEach {
+		if _, err := b.Inc(ctx, "n", 1, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestProcessesInc(t *testing.T) {
+	dir := t.TempDir()
+	const processes = 3
+	var group sync.WaitGroup
+	for range processes {
+		group.Go(func() {
+			if err := startWorker(t, "counter", dir).Run(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	wantGet(t, openAt(t, Options{Dir: dir}), "n", strconv.Itoa(processes*incsEach))
+}
+
+const (
+	patternKeys = 4
+	patternSize = 256 << 10
+)
+
+// writeForever says that it has begun, and writes until it is killed.
+func writeForever(ctx context.Context, b *Backend) error {
+	for i := 0; ; i++ {
+		if err := b.Set(ctx, strconv.Itoa(i%patternKeys), pattern(byte(i), patternSize), 0); err != nil {
+			return err
+		}
+		if _, err := b.Inc(ctx, "n", 1, 0); err != nil {
+			return err
+		}
+		if i == 0 {
+			fmt.Println("writing")
+		}
+	}
+}
+
+// startWriter returns when the process has begun to write.
+func startWriter(t *testing.T, dir string) (kill func()) {
+	t.Helper()
+	cmd := startWorker(t, "writer", dir)
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(output).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		cmd.Wait() // tells of the signal
+	}
+}
+
+func wantPatterns(t *testing.T, b *Backend) {
+	t.Helper()
+	for i := range patternKeys {
+		value, ok, err := b.Get(t.Context(), strconv.Itoa(i))
+		if err != nil || ok && !isPattern(value, patternSize) {
+			t.Fatalf("key %d: %d bytes, torn or damaged: %v", i, len(value), err)
+		}
+	}
+}
+
+func TestProcessesWriteWhileRead(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		defer startWriter(t, dir)()
+	}
+	b := openAt(t, Options{Dir: dir})
+	for range 100 {
+		wantPatterns(t, b)
+	}
+}
+
+func TestKilledWriters(t *testing.T) {
+	dir := t.TempDir()
+	const kills = 40
+	counted := int64(0)
+	for i := range kills / 2 {
+		kill1, kill2 := startWriter(t, dir), startWriter(t, dir)
+		time.Sleep(time.Duration(i) * 200 * time.Microsecond) // to hit another moment each time
+		kill1()
+		kill2()
+		b := openAt(t, Options{Dir: dir})
+		wantPatterns(t, b)
+		sum, err := b.Inc(t.Context(), "n", 1, 0) // the lock died with its holder
+		if err != nil || sum <= counted {
+			t.Fatalf("Inc after a kill = %d, %v; it was %d", sum, err, counted)
+		}
+		counted = sum
+	}
+	b := openAt(t, Options{Dir: dir})
+	t.Log("orphans:", len(files(t, dir, "*"+tempSuffix)))
+	if _, err := b.list(b.dir, time.Now().Add(2*orphanAge)); err != nil {
+		t.Fatal(err)
+	}
+	if left := files(t, dir, "*"+tempSuffix); len(left) > 0 {
+		t.Errorf("not swept: %q", left)
+	}
+	wantPatterns(t, b)
+}

@@ -1,0 +1,4 @@
+package null
+
+// Options has no fields: there is nothing to choose.
+type Options struct{}

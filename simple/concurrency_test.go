@@ -1,0 +1,207 @@
+package simple
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// together runs n goroutines of f and waits for them.
+func together(n int, f func(worker int)) {
+	var group sync.WaitGroup
+	for worker := range n {
+		group.Go(func() { f(worker) })
+	}
+	group.Wait()
+}
+
+// The bound holds at every moment, however many write.
+func TestBoundUnderConcurrentSets(t *testing.T) {
+	for _, threshold := range []int{1, 10, 500, 4000} {
+		t.Run(strconv.Itoa(threshold), func(t *testing.T) {
+			b := newBackend(t, threshold)
+			var stop atomic.Bool
+			var watcher sync.WaitGroup
+			watcher.Go(func() {
+				for !stop.Load() {
+					if size := count(b); size > threshold {
+						t.Errorf("%d entries", size)
+						return
+					}
+				}
+			})
+			together(8, func(worker int) {
+				random := rand.New(rand.NewPCG(uint64(worker), 1))
+				for range 3000 {
+					key := strconv.Itoa(random.IntN(2 * threshold))
+					switch random.IntN(8) {
+					case 0:
+						b.Delete(t.Context(), key)
+					case 1:
+						b.Inc(t.Context(), key, 1, time.Microsecond)
+					default:
+						b.Set(t.Context(), key, nil, time.Duration(random.IntN(2))*time.Millisecond)
+					}
+					b.Get(t.Context(), key)
+				}
+			})
+			stop.Store(true)
+			watcher.Wait()
+			checkShards(t, b)
+		})
+	}
+}
+
+// Each writer has a key of its own and always reads what it wrote last, while the
+// table grows under it: no replacement is lost in an old table, no key is missed.
+func TestNothingIsLostInAMove(t *testing.T) {
+	b := newBackend(t, NoLimit)
+	var stop atomic.Bool
+	var growth sync.WaitGroup
+	growth.Go(func() {
+		fill(t, b, "filler", 50_000, 0)
+		stop.Store(true)
+	})
+	together(4, func(worker int) {
+		key := "own" + strconv.Itoa(worker)
+		for i := 0; !stop.Load(); i++ {
+			must(t, b.Set(t.Context(), key, strconv.AppendInt(nil, int64(i), 10), 0))
+			value, ok, err := b.Get(t.Context(), key)
+			if err != nil || !ok || string(value) != strconv.Itoa(i) {
+				t.Errorf("%s: Get = %q, %v, %v after Set of %d", key, value, ok, err, i)
+				return
+			}
+		}
+	})
+	growth.Wait()
+	checkShards(t, b)
+}
+
+// One of many Adds wins, and its value is the one that is there.
+func TestOneAddWins(t *testing.T) {
+	b := newBackend(t, 0)
+	for round := range 300 {
+		key := strconv.Itoa(round)
+		if round%2 == 1 { // over an expired entry too
+			must(t, b.Set(t.Context(), key, nil, 1))
+		}
+		var winner atomic.Pointer[string]
+		together(4, func(worker int) {
+			value := fmt.Sprint("of worker ", worker)
+			added, err := b.Add(t.Context(), key, []byte(value), time.Hour)
+			must(t, err)
+			if added && !winner.CompareAndSwap(nil, &value) {
+				t.Errorf("two Adds of %s won", key)
+			}
+		})
+		if value, _, _ := b.Get(t.Context(), key); winner.Load() == nil || string(value) != *winner.Load() {
+			t.Fatalf("the value is %q", value)
+		}
+	}
+}
+
+func TestNoIncIsLost(t *testing.T) {
+	for _, threshold := range []int{0, NoLimit} {
+		b := newBackend(t, threshold)
+		together(8, func(int) {
+			for range 1000 {
+				if _, err := b.Inc(t.Context(), "counter", 1, 0); err != nil {
+					t.Error(err)
+				}
+				if threshold == NoLimit { // moves the table
+					b.Set(t.Context(), strconv.Itoa(rand.Int()), nil, 0)
+				}
+			}
+		})
+		if value, _, _ := b.Get(t.Context(), "counter"); string(value) != "8000" {
+			t.Errorf("8000 times 1 is %s", value)
+		}
+	}
+}
+
+// What was added and is not there any more was deleted, once.
+func TestAddsAndDeletesBalance(t *testing.T) {
+	b := newBackend(t, 0)
+	const keys = 3
+	var balance atomic.Int64
+	together(8, func(worker int) {
+		for i := range 3000 {
+			key := strconv.Itoa(i % keys)
+			switch worker % 4 {
+			case 0, 1:
+				if added, _ := b.Add(t.Context(), key, []byte("1"), 0); added {
+					balance.Add(1)
+				}
+			case 2:
+				if deleted, _ := b.Delete(t.Context(), key); deleted {
+					balance.Add(-1)
+				}
+			case 3: // replaces what is there, under the others' hands
+				if n, slot, _ := b.shards[0].find(b.hasher.hash(key), key); n != nil {
+					b.shards[0].replace(slot, n, &node{key: key, value: n.value, size: n.size, deadline: never, hash: n.hash})
+				}
+			}
+		}
+	})
+	if left := countOf(t, b, "", keys); int64(left) != balance.Load() {
+		t.Errorf("%d keys are left, Adds less Deletes are %d", left, balance.Load())
+	}
+	checkShards(t, b)
+}
+
+// Clear and Close come in the middle of everything else.
+func TestClearAndCloseUnderLoad(t *testing.T) {
+	for _, threshold := range []int{100, NoLimit} {
+		b := newBackend(t, threshold)
+		together(8, func(worker int) {
+			for i := range 2000 {
+				key := strconv.Itoa((i * (worker + 1)) % 300)
+				errs := []error{
+					b.Set(t.Context(), key, []byte(key), time.Hour),
+				}
+				value, ok, err := b.Get(t.Context(), key)
+				if ok && string(value) != key {
+					t.Errorf("%s has the value %q", key, value)
+				}
+				errs = append(errs, err)
+				switch {
+				case worker == 0 && i%50 == 0:
+					errs = append(errs, b.Clear(t.Context()))
+				case worker == 1 && i%50 == 0:
+					errs = append(errs, b.ClearPrefix(t.Context(), "1"))
+				case worker == 2 && i == 1500:
+					errs = append(errs, b.Close())
+				}
+				for _, err := range errs {
+					if err != nil && !errors.Is(err, cache.ErrClosed) {
+						t.Error(err)
+					}
+				}
+			}
+		})
+		if err := b.Set(t.Context(), "key", nil, 0); !errors.Is(err, cache.ErrClosed) {
+			t.Errorf("Set after Close: %v", err)
+		}
+	}
+}
+
+func TestClearUnderLoadKeepsTheBooks(t *testing.T) {
+	b := newBackend(t, 4000)
+	together(4, func(worker int) {
+		for i := range 5000 {
+			b.Set(t.Context(), strconv.Itoa(i*worker), nil, 0)
+			b.Delete(t.Context(), strconv.Itoa(i))
+			if i%500 == 0 {
+				b.Clear(t.Context())
+			}
+		}
+	})
+	checkShards(t, b)
+}

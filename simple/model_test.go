@@ -1,0 +1,205 @@
+package simple
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// model is the plainest cache without a limit: what Backend must agree with.
+type model map[string]modelEntry
+
+type modelEntry struct {
+	value   []byte
+	goValue any
+	end     time.Time // zero = never
+}
+
+func (m model) live(key string) (modelEntry, bool) {
+	e, ok := m[key]
+	return e, ok && (e.end.IsZero() || time.Now().Before(e.end))
+}
+
+func end(ttl time.Duration) time.Time {
+	if ttl == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(ttl)
+}
+
+// FuzzModel lets each byte of the input choose an operation, and compares every
+// answer with that of the model.
+func FuzzModel(f *testing.F) {
+	for seed := range uint64(8) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		script := make([]byte, 4000)
+		for i := range script {
+			script[i] = byte(random.Uint32())
+		}
+		f.Add(script, uint8(30+seed*20))
+	}
+	f.Fuzz(func(t *testing.T, script []byte, keys uint8) {
+		synctest.Test(t, func(t *testing.T) { compareWithModel(t, script, int(keys)+1) })
+	})
+}
+
+func compareWithModel(t *testing.T, script []byte, keys int) {
+	b := newBackend(t, NoLimit)
+	m := model{}
+	ctx := t.Context()
+	next := func() int {
+		if len(script) == 0 {
+			return 0
+		}
+		c := script[0]
+		script = script[1:]
+		return int(c)
+	}
+	ttls := []time.Duration{0, time.Millisecond, 7 * time.Millisecond, time.Second, time.Hour}
+	for step := 0; len(script) > 0; step++ {
+		op, key, ttl := next()%12, "key"+strconv.Itoa(next()%keys), ttls[next()%len(ttls)]
+		value := []byte(strconv.Itoa(step))
+		old, had := m.live(key)
+		switch op {
+		case 0, 1:
+			must(t, b.Set(ctx, key, value, ttl))
+			m[key] = modelEntry{value: value, end: end(ttl)}
+		case 2:
+			must(t, b.SetValue(ctx, key, step, ttl))
+			m[key] = modelEntry{goValue: step, end: end(ttl)}
+		case 3:
+			added, err := b.Add(ctx, key, value, ttl)
+			must(t, err)
+			if added == had {
+				t.Fatalf("step %d: Add(%s) = %v, was there: %v", step, key, added, had)
+			}
+			if added {
+				m[key] = modelEntry{value: value, end: end(ttl)}
+			}
+		case 4:
+			deleted, err := b.Delete(ctx, key)
+			must(t, err)
+			if deleted != had {
+				t.Fatalf("step %d: Delete(%s) = %v, was there: %v", step, key, deleted, had)
+			}
+			delete(m, key)
+		case 5:
+			sum, err := b.Inc(ctx, key, 3, ttl)
+			switch {
+			case had && old.value == nil:
+				if !errors.Is(err, cache.ErrNotInteger) {
+					t.Fatalf("step %d: Inc of a Go value: %v", step, err)
+				}
+			case err != nil:
+				t.Fatalf("step %d: Inc(%s): %v", step, key, err)
+			case had:
+				before, _ := strconv.ParseInt(string(old.value), 10, 64)
+				if sum != before+3 {
+					t.Fatalf("step %d: Inc(%s) = %d, was %d", step, key, sum, before)
+				}
+				m[key] = modelEntry{value: strconv.AppendInt(nil, sum, 10), end: old.end}
+			default:
+				if sum != 3 {
+					t.Fatalf("step %d: Inc(%s) = %d of an absent key", step, key, sum)
+				}
+				m[key] = modelEntry{value: []byte("3"), end: end(ttl)}
+			}
+		case 6:
+			left, ok, err := b.TTL(ctx, key)
+			must(t, err)
+			var want time.Duration
+			if had && !old.end.IsZero() {
+				want = time.Until(old.end)
+			}
+			if ok != had || left != want {
+				t.Fatalf("step %d: TTL(%s) = %v, %v, want %v, %v", step, key, left, ok, want, had)
+			}
+		case 7:
+			time.Sleep(ttl)
+		case 8:
+			if next() > 200 {
+				must(t, b.Clear(ctx))
+				clear(m)
+			} else if next() > 200 {
+				must(t, b.ClearPrefix(ctx, "key1"))
+				for k := range m {
+					if len(k) > 3 && k[3] == '1' {
+						delete(m, k)
+					}
+				}
+			}
+		}
+		want, has := m.live(key)
+		compareEntry(t, b, key, want, has)
+	}
+	for i := range keys {
+		key := "key" + strconv.Itoa(i)
+		want, has := m.live(key)
+		compareEntry(t, b, key, want, has)
+	}
+	checkShards(t, b)
+}
+
+func compareEntry(t *testing.T, b *Backend, key string, want modelEntry, has bool) {
+	t.Helper()
+	if ok, err := b.Has(t.Context(), key); ok != has || err != nil {
+		t.Fatalf("Has(%s) = %v, %v, want %v", key, ok, err, has)
+	}
+	value, ok, err := b.Get(t.Context(), key)
+	kept, okKept, errKept := b.GetValue(t.Context(), key)
+	switch {
+	case !has:
+		if ok || okKept || err != nil || errKept != nil {
+			t.Fatalf("%s: Get = %q, %v, %v and GetValue = %v, %v, %v, want misses", key, value, ok, err, kept, okKept, errKept)
+		}
+	case want.value != nil:
+		if !ok || err != nil || !bytes.Equal(value, want.value) || !errors.Is(errKept, cache.ErrCorrupt) {
+			t.Fatalf("%s: Get = %q, %v, %v, want %q; GetValue: %v", key, value, ok, err, want.value, errKept)
+		}
+	default:
+		if !okKept || errKept != nil || kept != want.goValue || !errors.Is(err, cache.ErrCorrupt) {
+			t.Fatalf("%s: GetValue = %v, %v, %v, want %v; Get: %v", key, kept, okKept, errKept, want.goValue, err)
+		}
+	}
+}
+
+// checkShards looks at what must hold between two operations.
+func checkShards(t *testing.T, b *Backend) {
+	t.Helper()
+	defer b.lockAll()()
+	total, spare := 0, int64(0)
+	for i := range b.shards {
+		s := &b.shards[i]
+		table := s.table.Load()
+		reached := 0
+		for _, p := range s.queues.places {
+			if p.queue == unused {
+				continue
+			}
+			reached++
+			n := table.slot(p.at).Load()
+			if n == nil {
+				t.Fatalf("place of an entry that is not in the table: %+v", p)
+			}
+			if found, _ := table.find(b.hasher.hash(n.key), n.key); found != n {
+				t.Fatalf("%q is in the table and not found", n.key)
+			}
+		}
+		if table.used != reached || table.used != s.queues.length[small]+s.queues.length[main] {
+			t.Fatalf("%d entries in the table, %d places used, queues of %v", table.used, reached, s.queues.length)
+		}
+		total += reached
+		if reached == 0 {
+			spare++
+		}
+	}
+	if left := b.room.left.Load(); left+int64(total)+spare != b.limit+int64(len(b.shards)) {
+		t.Fatalf("%d entries and room for %d more, limit %d", total, left, b.limit)
+	}
+}

@@ -1,0 +1,74 @@
+package simple
+
+// queues keeps the entries of a shard in two FIFO queues, doubly linked through
+// one array of places. An entry keeps its place while it changes queues and while
+// its node is replaced; when it goes, its place is used again. There are numbers
+// of 4 bytes instead of pointers, hence nothing that the garbage collector has to
+// follow. Guarded by the shard's lock.
+type queues struct {
+	// The first places stand for the queues themselves: each queue is a ring
+	// through its own place, so that linking has no special cases.
+	places []place
+	free   uint32 // first of the unused places, linked by newer; 0 = none
+	length [numQueues]int
+}
+
+type place struct {
+	at           uint32 // slot of the entry in the table
+	older, newer uint32
+	queue        queue
+}
+
+type queue uint8
+
+const (
+	small queue = iota // new entries
+	main               // entries that proved themselves
+	numQueues
+	unused = numQueues // mark of a place that is no entry's
+)
+
+func newQueues(capacity int) queues {
+	q := queues{places: make([]place, numQueues, capacity+int(numQueues))}
+	for i := range uint32(numQueues) {
+		q.places[i] = place{older: i, newer: i, queue: unused}
+	}
+	return q
+}
+
+// reserve returns a place for a new entry.
+func (q *queues) reserve() uint32 {
+	if id := q.free; id != 0 {
+		q.free = q.places[id].newer
+		return id
+	}
+	q.places = append(q.places, place{})
+	return uint32(len(q.places) - 1)
+}
+
+// push makes the entry the newest of queue.
+func (q *queues) push(id uint32, to queue) {
+	end, p := &q.places[to], &q.places[id]
+	p.older, p.newer, p.queue = end.older, uint32(to), to
+	q.places[end.older].newer = id
+	end.older = id
+	q.length[to]++
+}
+
+// unlink takes the entry out of its queue.
+func (q *queues) unlink(id uint32) {
+	p := &q.places[id]
+	q.places[p.older].newer = p.newer
+	q.places[p.newer].older = p.older
+	q.length[p.queue]--
+}
+
+// remove gives the place of an entry back.
+func (q *queues) remove(id uint32) {
+	q.unlink(id)
+	q.places[id] = place{newer: q.free, queue: unused}
+	q.free = id
+}
+
+// oldest returns the entry that has been in a non-empty queue the longest.
+func (q *queues) oldest(from queue) uint32 { return q.places[from].newer }

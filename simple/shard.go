@@ -1,0 +1,222 @@
+package simple
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// shard is a cache of its own for a part of the keys. Reading, and replacing the
+// value of a key, use nothing but table; everything else belongs to who holds mu.
+// The two live on cache lines apart, or each lock would slow every reader down.
+type shard struct {
+	table atomic.Pointer[table] // closedTable after Close
+	_     [56]byte
+
+	mu     sync.Mutex
+	clock  *clock
+	room   *room
+	share  int // entries of the shard when the cache is full, more or less
+	queues queues
+	ghost  ghost
+	sweep  sweep
+	_      [56]byte
+}
+
+// room counts the entries that may still be added without an eviction. Each shard
+// owns one place besides, so that it never has to evict from another: a shard with
+// an entry can evict its own, and one without has its place. Shards thus share the
+// limit as the keys need it, and together never exceed it.
+type room struct{ left atomic.Int64 }
+
+// take reports whether there was room for one more.
+func (r *room) take() bool {
+	for {
+		left := r.left.Load()
+		if left <= 0 {
+			return false
+		}
+		if r.left.CompareAndSwap(left, left-1) {
+			return true
+		}
+	}
+}
+
+// find returns the node of key, expired or not, and its slot; or nil.
+func (s *shard) find(hash uint64, key string) (*node, *slot, error) {
+	t := s.table.Load()
+	n, slot := t.find(hash, key)
+	if n == nil && t.moved.Load() {
+		return s.findLocked(hash, key)
+	}
+	return n, slot, nil
+}
+
+func (s *shard) findLocked(hash uint64, key string) (*node, *slot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	n, slot := t.find(hash, key)
+	return n, slot, nil
+}
+
+// store puts n where old was found, or adds it where old is nil, and reports
+// whether that was still so.
+func (s *shard) store(slot *slot, old, n *node, hash uint64) (bool, error) {
+	if old != nil {
+		return s.replace(slot, old, n), nil
+	}
+	return s.insert(n, hash)
+}
+
+// replace puts n where old was found, if it is still there, and reports whether
+// it did. That counts as a use.
+func (s *shard) replace(slot *slot, old, n *node) bool {
+	n.place = old.place
+	n.uses = min(atomic.LoadUint32(&old.uses)+1, maxUses)
+	if n.deadline < old.deadline {
+		return s.shorten(slot, old, n)
+	}
+	return slot.CompareAndSwap(old, n)
+}
+
+// shorten is replace by a node that ends sooner, of which sweep has to know.
+func (s *shard) shorten(slot *slot, old, n *node) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweep.admit(n.deadline)
+	return slot.CompareAndSwap(old, n)
+}
+
+// insert adds n where its key is absent, and reports whether it did.
+func (s *shard) insert(n *node, hash uint64) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.open()
+	if err != nil {
+		return false, err
+	}
+	if old, _ := t.find(hash, n.key); old != nil {
+		return false, nil
+	}
+	if t.used > 0 && !s.room.take() {
+		s.evict()
+	}
+	if t.full() {
+		t = s.grow(t)
+	}
+	s.sweep.admit(n.deadline)
+	n.place = s.queues.reserve()
+	s.queues.places[n.place].at = t.insert(n, tagOf(hash))
+	if s.ghost.recall(n.hash) {
+		s.queues.push(n.place, main)
+	} else {
+		s.queues.push(n.place, small)
+	}
+	return true, nil
+}
+
+// delete removes key and returns its node, or nil.
+func (s *shard) delete(hash uint64, key string) (*node, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		n, _ := t.find(hash, key)
+		if n == nil || s.release(n) {
+			return n, nil
+		}
+	}
+}
+
+func (s *shard) clearPrefix(prefix string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.open(); err != nil {
+		return err
+	}
+	for i, p := range s.queues.places {
+		id := uint32(i)
+		if p.queue == unused || !strings.HasPrefix(s.node(id).key, prefix) {
+			continue
+		}
+		for !s.release(s.node(id)) {
+			// It was replaced just now, by a node of the same key.
+		}
+	}
+	return nil
+}
+
+// The methods below are called with mu held, all but open in a shard that is open.
+
+func (s *shard) open() (*table, error) {
+	t := s.table.Load()
+	if t == closedTable {
+		return nil, cache.ErrClosed
+	}
+	return t, nil
+}
+
+// node returns the node of an entry. There is one: only who holds mu empties slots.
+func (s *shard) node(id uint32) *node {
+	return s.table.Load().slot(s.queues.places[id].at).Load()
+}
+
+// release removes n, unless it has been replaced, and gives its room back.
+func (s *shard) release(n *node) bool {
+	if !s.drop(n) {
+		return false
+	}
+	if s.table.Load().used > 0 {
+		s.room.left.Add(1)
+	}
+	return true
+}
+
+// drop removes n, unless it has been replaced, and leaves its room to the caller.
+func (s *shard) drop(n *node) bool {
+	if !s.table.Load().remove(s.queues.places[n.place].at, n) {
+		return false
+	}
+	s.queues.remove(n.place)
+	return true
+}
+
+// grow doubles the table, but not beyond what a full cache needs.
+func (s *shard) grow(t *table) *table {
+	size := 2 * targetLoad * len(t.buckets)
+	if t.used < s.share {
+		size = min(size, s.share)
+	}
+	larger := newTable(size)
+	t.moveTo(larger, func(n *node, at uint32) { s.queues.places[n.place].at = at })
+	s.table.Store(larger)
+	return larger
+}
+
+// firstSize is the number of entries that an empty shard has memory for.
+const firstSize = 1000
+
+// reset makes the shard empty.
+func (s *shard) reset() {
+	size := min(s.share, firstSize)
+	s.table.Store(newTable(size))
+	s.queues = newQueues(size)
+	s.ghost = ghost{}
+	s.sweep = newSweep()
+}
+
+// close makes every further call fail, and gives the memory back.
+func (s *shard) close() {
+	s.table.Store(closedTable)
+	s.queues = queues{}
+	s.ghost = ghost{}
+}

@@ -1,0 +1,286 @@
+package simple
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// Backend is a [cache.Backend] in the memory of the process. It keeps the slices
+// it is given and returns them read-only; [cache.Cache] makes the copies.
+type Backend struct {
+	hasher hasher
+	byHash [maxShards]*shard // by the topmost bits of a hash; fewer shards come several times
+	shards []shard
+	clock  clock
+	limit  int64 // entries beyond the one that each shard owns
+	room   *room
+}
+
+const (
+	maxShardBits = 4
+	maxShards    = 1 << maxShardBits
+	// A shard of fewer entries than this is not worth having: it would evict by the
+	// chances of its few keys, and a lock is seldom contended in a small cache.
+	minShare = 1000
+)
+
+// New returns an empty cache. It does nothing with ctx; the error is about o.
+func New(_ context.Context, o Options) (*Backend, error) {
+	threshold, err := o.threshold()
+	if err != nil {
+		return nil, err
+	}
+	entries := int64(threshold)
+	if threshold == NoLimit {
+		entries = math.MaxInt
+	}
+	shards := int64(1)
+	for shards < maxShards && entries/(2*shards) >= minShare {
+		shards *= 2
+	}
+	b := &Backend{
+		hasher: newHasher(),
+		shards: make([]shard, shards),
+		limit:  entries - shards,
+		room:   new(room),
+	}
+	b.clock.start()
+	b.room.left.Store(b.limit)
+	for i := range b.shards {
+		s := &b.shards[i]
+		s.clock, s.room, s.share = &b.clock, b.room, int(entries/shards)
+		s.reset()
+	}
+	for i := range b.byHash {
+		b.byHash[i] = &b.shards[i%len(b.shards)]
+	}
+	return b, nil
+}
+
+// Get returns the bytes of key, which the caller must not change.
+func (b *Backend) Get(_ context.Context, key string) ([]byte, bool, error) {
+	hash := b.hasher.hash(key)
+	n := b.shard(hash).table.Load().guess(hash).Load()
+	// What follows is nearly always false, and spares a hit the call of find.
+	if n == nil || !same(n.key, key) || b.clock.near(n.deadline) {
+		var err error
+		if n, err = b.find(hash, key); n == nil {
+			return nil, false, err
+		}
+	}
+	value, ok := n.bytes()
+	if !ok {
+		return nil, false, errIsValue
+	}
+	n.used()
+	return value, true, nil
+}
+
+// GetValue returns the Go value of key.
+func (b *Backend) GetValue(_ context.Context, key string) (any, bool, error) {
+	hash := b.hasher.hash(key)
+	n := b.shard(hash).table.Load().guess(hash).Load()
+	if n == nil || !same(n.key, key) || b.clock.near(n.deadline) {
+		var err error
+		if n, err = b.find(hash, key); n == nil {
+			return nil, false, err
+		}
+	}
+	if n.isBytes() {
+		return nil, false, errIsBytes
+	}
+	n.used()
+	return n.value, true, nil
+}
+
+var (
+	errIsValue = fmt.Errorf("%w: the entry is a Go value, not bytes", cache.ErrCorrupt)
+	errIsBytes = fmt.Errorf("%w: the entry is bytes, not a Go value", cache.ErrCorrupt)
+)
+
+// find returns the live node of key, or nil. It takes no lock.
+func (b *Backend) find(hash uint64, key string) (*node, error) {
+	n, _, err := b.shard(hash).find(hash, key)
+	if n == nil || b.clock.passed(n.deadline) {
+		return nil, err
+	}
+	return n, nil
+}
+
+// Has reports whether key is there. It does not count as a use of the entry.
+func (b *Backend) Has(_ context.Context, key string) (bool, error) {
+	n, err := b.find(b.hasher.hash(key), key)
+	return n != nil, err
+}
+
+// TTL returns the remaining life of key, 0 if it does not end.
+func (b *Backend) TTL(_ context.Context, key string) (time.Duration, bool, error) {
+	n, err := b.find(b.hasher.hash(key), key)
+	if n == nil || n.deadline == never {
+		return 0, n != nil, err
+	}
+	left := n.deadline - b.clock.now()
+	return time.Duration(max(left, 0)), left > 0, nil
+}
+
+func (b *Backend) shard(hash uint64) *shard { return b.byHash[hash>>(64-maxShardBits)] }
+
+// Set stores value, and keeps the slice.
+func (b *Backend) Set(_ context.Context, key string, value []byte, ttl time.Duration) error {
+	n := &node{key: key, deadline: b.clock.deadline(ttl)}
+	n.setBytes(value)
+	return b.set(n)
+}
+
+// SetValue stores value as it is.
+func (b *Backend) SetValue(_ context.Context, key string, value any, ttl time.Duration) error {
+	return b.set(&node{key: key, value: value, deadline: b.clock.deadline(ttl)})
+}
+
+// The three ways to write, set, add and Inc, have one shape: look, decide by what
+// was there, and store on condition that it still is so; else look again.
+
+func (b *Backend) set(n *node) error {
+	hash := b.hasher.hash(n.key)
+	n.hash = uint32(hash)
+	s := b.shard(hash)
+	// The short way for what is there, as in Get.
+	slot := s.table.Load().guess(hash)
+	if old := slot.Load(); old != nil && same(old.key, n.key) && s.replace(slot, old, n) {
+		return nil
+	}
+	for {
+		old, slot, err := s.find(hash, n.key)
+		if err != nil {
+			return err
+		}
+		if done, err := s.store(slot, old, n, hash); done || err != nil {
+			return err
+		}
+	}
+}
+
+// Add stores value where key is absent, and keeps the slice.
+func (b *Backend) Add(_ context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	n := &node{key: key, deadline: b.clock.deadline(ttl)}
+	n.setBytes(value)
+	return b.add(n)
+}
+
+// AddValue stores value as it is where key is absent.
+func (b *Backend) AddValue(_ context.Context, key string, value any, ttl time.Duration) (bool, error) {
+	return b.add(&node{key: key, value: value, deadline: b.clock.deadline(ttl)})
+}
+
+func (b *Backend) add(n *node) (bool, error) {
+	hash := b.hasher.hash(n.key)
+	n.hash = uint32(hash)
+	s := b.shard(hash)
+	for {
+		old, slot, err := s.find(hash, n.key)
+		if err != nil || old != nil && !b.clock.passed(old.deadline) {
+			return false, err
+		}
+		if done, err := s.store(slot, old, n, hash); done || err != nil {
+			return done, err
+		}
+	}
+}
+
+// Inc adds delta to the decimal text under key. A Go value is not decimal text,
+// whatever its type.
+func (b *Backend) Inc(_ context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	hash := b.hasher.hash(key)
+	s := b.shard(hash)
+	for {
+		old, slot, err := s.find(hash, key)
+		if err != nil {
+			return 0, err
+		}
+		n := &node{key: key, hash: uint32(hash)}
+		sum := delta
+		if old != nil && !b.clock.passed(old.deadline) {
+			n.deadline = old.deadline
+			if sum, err = old.plus(delta); err != nil {
+				return 0, err
+			}
+		} else {
+			n.deadline = b.clock.deadline(ttl)
+		}
+		n.setBytes(strconv.AppendInt(nil, sum, 10))
+		done, err := s.store(slot, old, n, hash)
+		if err != nil {
+			return 0, err
+		}
+		if done {
+			return sum, nil
+		}
+	}
+}
+
+// Delete removes key and reports whether it was there.
+func (b *Backend) Delete(_ context.Context, key string) (bool, error) {
+	hash := b.hasher.hash(key)
+	n, err := b.shard(hash).delete(hash, key)
+	return n != nil && !b.clock.passed(n.deadline), err
+}
+
+// Clear removes every entry in one step, whose cost does not depend on how many
+// there are.
+func (b *Backend) Clear(context.Context) error {
+	defer b.lockAll()()
+	if b.shards[0].table.Load() == closedTable {
+		return cache.ErrClosed
+	}
+	for i := range b.shards {
+		b.shards[i].reset()
+	}
+	b.room.left.Store(b.limit)
+	return nil
+}
+
+// ClearPrefix looks at every key. It holds up the writers of one shard at a time.
+func (b *Backend) ClearPrefix(_ context.Context, prefix string) error {
+	for i := range b.shards {
+		if err := b.shards[i].clearPrefix(prefix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close gives the memory back. It returns nil, also the second time.
+func (b *Backend) Close() error {
+	defer b.lockAll()()
+	for i := range b.shards {
+		b.shards[i].close()
+	}
+	b.clock.close()
+	return nil
+}
+
+// lockAll keeps writers out of the whole cache until the returned function is called.
+func (b *Backend) lockAll() (unlock func()) {
+	for i := range b.shards {
+		b.shards[i].mu.Lock()
+	}
+	return func() {
+		for i := range b.shards {
+			b.shards[i].mu.Unlock()
+		}
+	}
+}
+
+var (
+	_ cache.Backend       = (*Backend)(nil)
+	_ cache.Haser         = (*Backend)(nil)
+	_ cache.Counter       = (*Backend)(nil)
+	_ cache.PrefixClearer = (*Backend)(nil)
+	_ cache.TTLer         = (*Backend)(nil)
+	_ cache.ValueKeeper   = (*Backend)(nil)
+)

@@ -1,0 +1,226 @@
+package simple
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+func TestThreshold(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		threshold int
+		shards    int
+		ok        bool
+	}{
+		{"default", 0, 1, true},
+		{"smallest", 1, 1, true},
+		{"last with one shard", 1999, 1, true},
+		{"first with two", 2000, 2, true},
+		{"large", 1_000_000, maxShards, true},
+		{"largest", math.MaxInt, maxShards, true},
+		{"no limit", NoLimit, maxShards, true},
+		{"negative", -2, 0, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b, err := New(t.Context(), Options{Threshold: test.threshold})
+			if !test.ok {
+				if err == nil || !strings.Contains(err.Error(), strconv.Itoa(test.threshold)) {
+					t.Fatalf("New: %v, want an error that names the threshold", err)
+				}
+				return
+			}
+			must(t, err)
+			defer b.Close()
+			if len(b.shards) != test.shards {
+				t.Errorf("%d shards, want %d", len(b.shards), test.shards)
+			}
+		})
+	}
+}
+
+func TestEmptyValues(t *testing.T) {
+	b := newBackend(t, 0)
+	for name, value := range map[string][]byte{"nil": nil, "empty": {}, "end of a slice": []byte("abc")[3:]} {
+		must(t, b.Set(t.Context(), name, value, 0))
+		got, ok, err := b.Get(t.Context(), name)
+		if got == nil || len(got) != 0 || !ok || err != nil {
+			t.Errorf("%s: Get = %#v, %v, %v, want an empty slice", name, got, ok, err)
+		}
+	}
+}
+
+func TestAppendToReadBytesCopies(t *testing.T) {
+	b := newBackend(t, 0)
+	must(t, b.Set(t.Context(), "key", append(make([]byte, 0, 100), "value"...), 0))
+	first, _, _ := b.Get(t.Context(), "key")
+	_ = append(first, "+ first"...)
+	second, _, _ := b.Get(t.Context(), "key")
+	if second = second[:cap(second)]; string(second) != "value" {
+		t.Errorf("stored memory is %q after an append by a reader", second)
+	}
+}
+
+// A *byte of the caller is a Go value: it must not pass for stored bytes.
+func TestPointerToByteIsAValue(t *testing.T) {
+	b := newBackend(t, 0)
+	pointer := new(byte)
+	must(t, b.SetValue(t.Context(), "key", pointer, 0))
+	if value, ok, err := b.GetValue(t.Context(), "key"); value != any(pointer) || !ok || err != nil {
+		t.Errorf("GetValue = %v, %v, %v", value, ok, err)
+	}
+	if _, _, err := b.Get(t.Context(), "key"); !errors.Is(err, cache.ErrCorrupt) {
+		t.Errorf("Get: %v, want ErrCorrupt", err)
+	}
+}
+
+func TestInc(t *testing.T) {
+	for _, test := range []struct {
+		name, stored string
+		delta, want  int64
+		ok           bool
+	}{
+		{"adds", "40", 2, 42, true},
+		{"subtracts below zero", "1", -2, -1, true},
+		{"by nothing", "7", 0, 7, true},
+		{"to the largest", "9223372036854775806", 1, math.MaxInt64, true},
+		{"beyond the largest", "9223372036854775807", 1, 0, false},
+		{"to the smallest", "-9223372036854775807", -1, math.MinInt64, true},
+		{"beyond the smallest", "-9223372036854775808", -1, 0, false},
+		{"text", "forty", 1, 0, false},
+		{"empty", "", 1, 0, false},
+		{"a number too long", "99999999999999999999", -1, 0, false},
+		{"a fraction", "1.5", 1, 0, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBackend(t, 0)
+			must(t, b.Set(t.Context(), "key", []byte(test.stored), time.Hour))
+			sum, err := b.Inc(t.Context(), "key", test.delta, time.Minute)
+			want := strconv.FormatInt(test.want, 10)
+			if test.ok {
+				must(t, err)
+			} else {
+				want = test.stored
+				if !errors.Is(err, cache.ErrNotInteger) {
+					t.Errorf("Inc: %v, want ErrNotInteger", err)
+				}
+			}
+			if sum != test.want {
+				t.Errorf("Inc = %d, want %d", sum, test.want)
+			}
+			if value, _, _ := b.Get(t.Context(), "key"); string(value) != want {
+				t.Errorf("stored is %q, want %q", value, want)
+			}
+			if left, _, _ := b.TTL(t.Context(), "key"); left <= time.Minute {
+				t.Errorf("remaining life is %v, want that of the entry", left)
+			}
+		})
+	}
+}
+
+func TestClearPrefix(t *testing.T) {
+	for _, threshold := range []int{100, NoLimit} {
+		b := newBackend(t, threshold)
+		for _, key := range []string{"a:1", "a:2", "a", "a*", "b:a:1"} {
+			must(t, b.Set(t.Context(), key, nil, 0))
+		}
+		must(t, b.ClearPrefix(t.Context(), "a:"))
+		for key, want := range map[string]bool{"a:1": false, "a:2": false, "a": true, "a*": true, "b:a:1": true} {
+			if ok, _ := b.Has(t.Context(), key); ok != want {
+				t.Errorf("Has(%q) = %v, want %v", key, ok, want)
+			}
+		}
+		checkShards(t, b)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	ctx := context.Background()
+	for _, threshold := range []int{0, NoLimit} {
+		b := newBackend(t, threshold)
+		must(t, b.Set(ctx, "key", nil, time.Hour))
+		must(t, b.Close())
+		must(t, b.Close())
+		for name, call := range map[string]func() error{
+			"Get":         func() error { _, _, err := b.Get(ctx, "key"); return err },
+			"GetValue":    func() error { _, _, err := b.GetValue(ctx, "key"); return err },
+			"Has":         func() error { _, err := b.Has(ctx, "key"); return err },
+			"TTL":         func() error { _, _, err := b.TTL(ctx, "key"); return err },
+			"Set":         func() error { return b.Set(ctx, "key", nil, 0) },
+			"SetValue":    func() error { return b.SetValue(ctx, "key", 1, 0) },
+			"Add":         func() error { _, err := b.Add(ctx, "key", nil, 0); return err },
+			"AddValue":    func() error { _, err := b.AddValue(ctx, "key", 1, 0); return err },
+			"Inc":         func() error { _, err := b.Inc(ctx, "key", 1, 0); return err },
+			"Delete":      func() error { _, err := b.Delete(ctx, "key"); return err },
+			"Clear":       func() error { return b.Clear(ctx) },
+			"ClearPrefix": func() error { return b.ClearPrefix(ctx, "k") },
+		} {
+			if err := call(); !errors.Is(err, cache.ErrClosed) {
+				t.Errorf("%s after Close: %v, want ErrClosed", name, err)
+			}
+		}
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	b := newBackend(t, 0)
+	ctx := t.Context()
+	value, end := []byte("value"), time.Hour
+	var kept any = &value
+	must(t, b.Set(ctx, "bytes", value, end))
+	must(t, b.SetValue(ctx, "value", kept, end))
+	for _, test := range []struct {
+		name string
+		want float64
+		run  func()
+	}{
+		{"Get", 0, func() { b.Get(ctx, "bytes") }},
+		{"GetValue", 0, func() { b.GetValue(ctx, "value") }},
+		{"a miss", 0, func() { b.Get(ctx, "absent") }},
+		{"Has", 0, func() { b.Has(ctx, "bytes") }},
+		{"TTL", 0, func() { b.TTL(ctx, "bytes") }},
+		{"Set", 1, func() { b.Set(ctx, "bytes", value, end) }},
+		{"SetValue", 1, func() { b.SetValue(ctx, "value", kept, end) }},
+	} {
+		if got := testing.AllocsPerRun(100, test.run); got != test.want {
+			t.Errorf("%s: %v allocations, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		settings map[string]any
+		limit    int64 // of the Backend; 0 where an error names CACHE_THRESHOLD
+	}{
+		{"default", map[string]any{"CACHE_TYPE": "simple"}, DefaultThreshold},
+		{"text", map[string]any{"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": "20"}, 20},
+		{"number", map[string]any{"CACHE_TYPE": "flask_caching.backends.SimpleCache", "CACHE_THRESHOLD": 30}, 30},
+		{"no limit", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": 0}, math.MaxInt},
+		{"negative", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": -1}, 0},
+		{"word", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": "many"}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, err := cache.Open(t.Context(), cache.FromMap(test.settings))
+			if test.limit == 0 {
+				if err == nil || !strings.Contains(err.Error(), "CACHE_THRESHOLD") {
+					t.Fatalf("Open: %v, want an error that names CACHE_THRESHOLD", err)
+				}
+				return
+			}
+			must(t, err)
+			defer c.Close()
+			b := c.Backend().(*Backend)
+			if limit := b.limit + int64(len(b.shards)); limit != test.limit {
+				t.Errorf("limit is %d, want %d", limit, test.limit)
+			}
+		})
+	}
+}
