@@ -1,0 +1,923 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cachebackends/cachebackends/conformance"
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// mutant is the reference backend with some of its methods replaced.
+type mutant struct {
+	*reference
+	build   func() mutant // for those with a memory of their own
+	copies  bool
+	racy    bool // the defect is between two steps; all others are done in one
+	step    *sync.Mutex
+	key     func(string) string // what becomes of keys
+	ttl     func(time.Duration) time.Duration
+	get     func(r *reference, key string) ([]byte, bool, error)
+	set     func(r *reference, key string, value []byte, ttl time.Duration) error
+	add     func(r *reference, key string, value []byte, ttl time.Duration) (bool, error)
+	del     func(r *reference, key string) (bool, error)
+	has     func(r *reference, key string) (bool, error)
+	inc     func(r *reference, key string, delta int64, ttl time.Duration) (int64, error)
+	getMany func(r *reference, keys []string) ([][]byte, error)
+	setMany func(r *reference, items []cache.Item, ttl time.Duration) error
+	delMany func(r *reference, keys []string) ([]bool, error)
+	clear   func(r *reference) error
+	prefix  func(r *reference, prefix string) error
+	close   func(r *reference) error
+}
+
+var gaps atomic.Uint32
+
+// gap comes between the two steps of a racy mutant. It sleeps now and then: on
+// a busy machine one goroutine may otherwise end before the next one begins.
+func gap() {
+	if gaps.Add(1)%8 == 0 {
+		time.Sleep(100 * time.Microsecond)
+		return
+	}
+	runtime.Gosched()
+}
+
+func (m *mutant) CopiesValues() bool { return m.copies }
+
+// alone makes one step of whatever a replaced method does.
+func (m *mutant) alone() (done func()) {
+	if m.racy || m.step == nil {
+		return func() {}
+	}
+	m.step.Lock()
+	return m.step.Unlock
+}
+
+func (m *mutant) k(key string) string {
+	if m.key != nil {
+		return m.key(key)
+	}
+	return key
+}
+
+func (m *mutant) life(ttl time.Duration) time.Duration {
+	if m.ttl != nil {
+		return m.ttl(ttl)
+	}
+	return ttl
+}
+
+func (m *mutant) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	defer m.alone()()
+	if m.get != nil {
+		return m.get(m.reference, m.k(key))
+	}
+	return m.reference.Get(ctx, m.k(key))
+}
+
+func (m *mutant) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	defer m.alone()()
+	if m.set != nil {
+		return m.set(m.reference, m.k(key), value, m.life(ttl))
+	}
+	return m.reference.Set(ctx, m.k(key), value, m.life(ttl))
+}
+
+func (m *mutant) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	defer m.alone()()
+	if m.add != nil {
+		return m.add(m.reference, m.k(key), value, m.life(ttl))
+	}
+	return m.reference.Add(ctx, m.k(key), value, m.life(ttl))
+}
+
+func (m *mutant) Delete(ctx context.Context, key string) (bool, error) {
+	defer m.alone()()
+	if m.del != nil {
+		return m.del(m.reference, m.k(key))
+	}
+	return m.reference.Delete(ctx, m.k(key))
+}
+
+func (m *mutant) Has(ctx context.Context, key string) (bool, error) {
+	defer m.alone()()
+	if m.has != nil {
+		return m.has(m.reference, m.k(key))
+	}
+	return m.reference.Has(ctx, m.k(key))
+}
+
+func (m *mutant) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	defer m.alone()()
+	if m.inc != nil {
+		return m.inc(m.reference, m.k(key), delta, m.life(ttl))
+	}
+	return m.reference.Inc(ctx, m.k(key), delta, m.life(ttl))
+}
+
+func (m *mutant) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
+	return m.reference.TTL(ctx, m.k(key))
+}
+
+func (m *mutant) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
+	if m.getMany != nil {
+		defer m.alone()()
+		return m.getMany(m.reference, keys)
+	}
+	values := make([][]byte, len(keys))
+	for i, key := range keys {
+		value, ok, err := m.Get(ctx, key)
+		if err != nil {
+			return values, err
+		}
+		if ok {
+			values[i] = value
+		}
+	}
+	return values, nil
+}
+
+func (m *mutant) SetMany(ctx context.Context, items []cache.Item, ttl time.Duration) error {
+	if m.setMany != nil {
+		defer m.alone()()
+		return m.setMany(m.reference, items, ttl)
+	}
+	var failed cache.BatchError
+	for _, item := range items {
+		if err := m.Set(ctx, item.Key, item.Value, ttl); err != nil {
+			failed.Fail(item.Key, err)
+		}
+	}
+	return failed.ErrorOrNil()
+}
+
+func (m *mutant) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
+	if m.delMany != nil {
+		defer m.alone()()
+		return m.delMany(m.reference, keys)
+	}
+	deleted := make([]bool, len(keys))
+	for i, key := range keys {
+		var err error
+		if deleted[i], err = m.Delete(ctx, key); err != nil {
+			return deleted, err
+		}
+	}
+	return deleted, nil
+}
+
+func (m *mutant) Clear(ctx context.Context) error {
+	defer m.alone()()
+	if m.clear != nil {
+		return m.clear(m.reference)
+	}
+	return m.reference.Clear(ctx)
+}
+
+func (m *mutant) ClearPrefix(ctx context.Context, prefix string) error {
+	defer m.alone()()
+	if m.prefix != nil {
+		return m.prefix(m.reference, prefix)
+	}
+	return m.reference.ClearPrefix(ctx, m.k(prefix))
+}
+
+func (m *mutant) Close() error {
+	if m.close != nil {
+		return m.close(m.reference)
+	}
+	return m.reference.Close()
+}
+
+var ctx = context.Background()
+
+// largest is the limit of values in these tests: small, for speed.
+const largest = 264 << 10
+
+// mutants have one defect each. The rule that names it must fail; what else
+// fails is what follows from the same defect.
+var mutants = []struct {
+	defect string
+	rule   string
+	also   []string
+	mutant mutant
+}{
+	{"Set keeps the expiry of an entry", "BAS-3", []string{"BAT-11"}, mutant{
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			if left, ok, _ := r.TTL(ctx, key); ok {
+				ttl = left
+			}
+			return r.Set(ctx, key, value, ttl)
+		}}},
+	{"Add finds expired entries present", "ADD-3", []string{"BAS-13"}, mutant{
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			r.mu.Lock()
+			_, there := r.entries[key]
+			r.mu.Unlock()
+			if there {
+				return false, nil
+			}
+			return r.Add(ctx, key, value, ttl)
+		}}},
+	{"Add replaces what is there", "ADD-2", []string{"ADD-4"}, mutant{
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			_, there, err := r.Get(ctx, key)
+			return !there, errors.Join(err, r.Set(ctx, key, value, ttl))
+		}}},
+	{"Add looks, then sets", "ADD-5", nil, mutant{racy: true,
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			if _, there, err := r.Get(ctx, key); there || err != nil {
+				return false, err
+			}
+			gap()
+			return true, r.Set(ctx, key, value, ttl)
+		}}},
+	{"Add prolongs what is there", "ADD-2", nil, mutant{
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			if old, there, err := r.Get(ctx, key); there || err != nil {
+				return false, errors.Join(err, r.Set(ctx, key, old, ttl))
+			}
+			return r.Add(ctx, key, value, ttl)
+		}}},
+	{"Add takes an empty value for none", "ADD-4", nil, mutant{
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			if old, there, err := r.Get(ctx, key); there && len(old) == 0 && err == nil {
+				return true, r.Set(ctx, key, value, ttl)
+			}
+			return r.Add(ctx, key, value, ttl)
+		}}},
+	{"Add stores the value, then its expiry", "TTL-16", nil, mutant{racy: true,
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			added, err := r.Add(ctx, key, value, 0)
+			if !added || err != nil {
+				return added, err
+			}
+			time.Sleep(10 * time.Microsecond)
+			return true, r.Set(ctx, key, value, ttl)
+		}}},
+	{"Add shows the value of the loser", "ADD-7", nil, mutant{racy: true,
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			r.mu.Lock()
+			old, there := r.live(key)
+			r.mu.Unlock()
+			if !there {
+				return r.Add(ctx, key, value, ttl)
+			}
+			err := r.Set(ctx, key, value, ttl)
+			time.Sleep(50 * time.Microsecond)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.entries[key] = old
+			return false, err
+		}}},
+	{"Has writes the entry anew", "BAS-9", nil, mutant{
+		has: func(r *reference, key string) (bool, error) {
+			value, ok, err := r.Get(ctx, key)
+			if ok {
+				err = r.Set(ctx, key, value, 2*time.Hour)
+			}
+			return ok, err
+		}}},
+	{"Has appends to the value", "BAS-7", []string{"KEY-2", "KEY-3", "KEY-4", "KEY-5", "KEY-6", "KEY-7", "KEY-8", "KEY-9", "KEY-10", "KEY-12", "KEY-16", "KEY-17", "KEY-18", "KEY-20"}, mutant{
+		has: func(r *reference, key string) (bool, error) {
+			value, ok, err := r.Get(ctx, key)
+			left, _, _ := r.TTL(ctx, key)
+			if ok {
+				err = r.Set(ctx, key, append(bytes.Clone(value), ' '), left)
+			}
+			return ok, err
+		}}},
+	{"Has finds expired entries", "BAS-13", nil, mutant{
+		has: func(r *reference, key string) (bool, error) {
+			defer r.mu.Unlock()
+			if err := r.enter(); err != nil {
+				return false, err
+			}
+			_, ok := r.entries[key]
+			return ok, nil
+		}}},
+	{"Get returns expired entries", "BAS-12", []string{"ADD-2", "BAS-3", "BAS-9", "BAS-13", "BAT-11", "TTL-6", "TTL-7", "TTL-8", "TTL-9", "TTL-15", "TTL-18"}, mutant{
+		get: func(r *reference, key string) ([]byte, bool, error) {
+			defer r.mu.Unlock()
+			if err := r.enter(); err != nil {
+				return nil, false, err
+			}
+			e, ok := r.entries[key]
+			return e.value, ok, nil
+		}}},
+	{"Get is behind by one write", "BAS-11", []string{"BAS-3", "BAT-11", "CNT-2", "KEY-2", "KEY-3", "KEY-4", "KEY-5", "KEY-6", "KEY-7", "KEY-8", "KEY-9", "KEY-10", "KEY-12", "KEY-16", "KEY-17", "KEY-18", "KEY-20", "VAL-15"}, mutant{build: behind}},
+	{"a miss is an error", "BAS-2", []string{"ADD-2", "BAS-3", "BAS-5", "BAS-6", "BAS-7", "BAS-9", "BAS-11", "BAS-12", "BAS-13", "BAT-1", "BAT-2", "BAT-4", "BAT-5", "BAT-6", "BAT-7", "BAT-9", "BAT-10", "BAT-11", "CLR-1", "CLR-2", "CLR-4", "CLR-5", "DEL-2", "KEY-4", "KEY-9", "KEY-13", "KEY-14", "KEY-15", "KEY-19", "TTL-4", "TTL-6", "TTL-7", "TTL-8", "TTL-9", "TTL-15", "TTL-18", "VAL-5", "VAL-13", "VAL-14"}, mutant{
+		get: func(r *reference, key string) ([]byte, bool, error) {
+			value, ok, err := r.Get(ctx, key)
+			if !ok && err == nil {
+				err = errors.New("not found")
+			}
+			return value, ok, err
+		}}},
+	{"an empty value is a miss", "VAL-1", []string{"ADD-4", "BAS-8", "BAT-1", "CLR-2", "CNT-3", "VAL-2", "VAL-11"}, mutant{
+		get: func(r *reference, key string) ([]byte, bool, error) {
+			value, ok, err := r.Get(ctx, key)
+			return value, ok && len(value) > 0, err
+		}}},
+	{"a nil value is not stored", "VAL-2", nil, mutant{
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			if value == nil {
+				return nil
+			}
+			return r.Set(ctx, key, value, ttl)
+		}}},
+	{"values are cut at a NUL", "VAL-3", []string{"CNT-3", "CTX-4", "ERR-2", "VAL-4", "VAL-5", "VAL-7"}, mutant{
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			if i := bytes.IndexByte(value, 0); i >= 0 {
+				value = value[:i]
+			}
+			return r.Set(ctx, key, value, ttl)
+		}}},
+	{"values that begin like an envelope are unpacked", "VAL-4", nil, mutant{
+		get: func(r *reference, key string) ([]byte, bool, error) {
+			value, ok, err := r.Get(ctx, key)
+			if len(value) == 10 && value[0] == 255 && value[1] == 1 {
+				value = value[2:]
+			}
+			return value, ok, err
+		}}},
+	{"the largest value loses a byte", "VAL-5", []string{"BAT-7", "ERR-2", "VAL-7"}, mutant{
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			return r.Set(ctx, key, value[:min(len(value), largest-1)], ttl)
+		}}},
+	{"keys are folded to lower case", "BAS-6", []string{"KEY-5", "KEY-6", "KEY-12", "KEY-14"}, mutant{key: strings.ToLower}},
+	{"keys are trimmed", "KEY-3", []string{"KEY-2", "KEY-12", "KEY-14"}, mutant{key: strings.TrimSpace}},
+	{"keys are cleaned as paths", "KEY-10", nil, mutant{key: func(key string) string { return path.Clean(key) }}},
+	{"keys end at 250 bytes", "KEY-20", []string{"KEY-9"}, mutant{key: func(key string) string { return key[:min(len(key), 250)] }}},
+	{"the length of a key has 16 bits", "KEY-9", nil, mutant{key: func(key string) string { return key[:len(key)&0xffff] }}},
+	{"keys are made valid UTF-8", "KEY-6", nil, mutant{key: func(key string) string { return strings.ToValidUTF8(key, "\ufffd") }}},
+	{"decomposed keys are composed", "KEY-5", nil, mutant{key: func(key string) string { return strings.ReplaceAll(key, "e\u0301", "\u00e9") }}},
+	{"keys are hashed with MD5", "KEY-17", nil, mutant{key: hashed}},
+	{"numeric keys are integers", "KEY-18", nil, mutant{key: func(key string) string {
+		if n, err := strconv.Atoi(key); err == nil {
+			return strconv.Itoa(n)
+		}
+		return key
+	}}},
+	{"keys hold commands", "KEY-4", nil, mutant{
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			if _, command, found := strings.Cut(key, "\r\nset "); found {
+				victim, _, _ := strings.Cut(command, " ")
+				return errors.Join(r.Set(ctx, victim, []byte("y"), 0), r.Set(ctx, key, value, ttl))
+			}
+			return r.Set(ctx, key, value, ttl)
+		}}},
+	{"__wz_cache_count is a bookkeeping entry", "KEY-12", nil, mutant{
+		get: func(r *reference, key string) ([]byte, bool, error) {
+			if strings.HasSuffix(key, "__wz_cache_count") {
+				return []byte(strconv.Itoa(len(r.entries))), true, nil
+			}
+			return r.Get(ctx, key)
+		}}},
+	{"GetMany sorts the keys it is given", "KEY-19", []string{"BAT-1"}, mutant{
+		getMany: func(r *reference, keys []string) ([][]byte, error) {
+			order := slices.Clone(keys)
+			slices.Sort(keys)
+			return r.GetMany(ctx, order)
+		}}},
+	{"ttl 0 is 300 s", "TTL-1", []string{"ADD-1", "ADD-2", "BAS-3", "TTL-3", "TTL-15"}, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if ttl == 0 {
+			return 300 * time.Second
+		}
+		return ttl
+	}}},
+	{"an end of life is cut to the second", "TTL-5", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if ttl != time.Second {
+			return ttl
+		}
+		return time.Until(time.Now().Add(ttl).Truncate(time.Second))
+	}}},
+	{"lives under a second are for ever", "TTL-7", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if ttl == 500*time.Millisecond {
+			return 0
+		}
+		return ttl
+	}}},
+	{"lives are whole seconds", "TTL-8", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if ttl > time.Second {
+			return ttl.Truncate(time.Second)
+		}
+		return ttl
+	}}},
+	{"microseconds are dropped", "TTL-9", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if ttl < time.Millisecond {
+			return 0
+		}
+		return ttl
+	}}},
+	{"entries live a little longer", "TTL-6", []string{"ADD-2", "ADD-3", "BAS-3", "BAS-9", "BAS-12", "BAS-13", "BAT-11", "DEL-1", "TTL-15", "TTL-18"}, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if ttl == 60*time.Millisecond {
+			return ttl + 5*time.Millisecond
+		}
+		return ttl
+	}}},
+	{"more than 30 days is a date", "TTL-10", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if ttl > 30*24*time.Hour && ttl < 31*24*time.Hour {
+			return 1
+		}
+		return ttl
+	}}},
+	{"the end of time is in 2038", "TTL-11", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if time.Now().Add(ttl).Unix() > math.MaxInt32 && ttl < 50*365*24*time.Hour {
+			return 1
+		}
+		return ttl
+	}}},
+	{"the end of time is in 2106", "TTL-12", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if time.Now().Add(ttl).Unix() > math.MaxUint32-40*365*24*3600 && ttl < 200*365*24*time.Hour {
+			return 1
+		}
+		return ttl
+	}}},
+	{"the end of life wraps", "TTL-13", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if ttl > math.MaxInt64-time.Duration(time.Now().UnixNano()) {
+			return 1
+		}
+		return ttl
+	}}},
+	{"GetMany returns expired entries", "TTL-18", []string{"BAS-13"}, mutant{
+		getMany: func(r *reference, keys []string) ([][]byte, error) {
+			values := make([][]byte, len(keys))
+			defer r.mu.Unlock()
+			if err := r.enter(); err != nil {
+				return values, err
+			}
+			for i, key := range keys {
+				values[i] = r.entries[key].value
+			}
+			return values, nil
+		}}},
+	{"GetMany returns the hits without places", "BAT-1", []string{"BAT-2", "BAT-4", "TTL-18"}, mutant{
+		getMany: func(r *reference, keys []string) ([][]byte, error) {
+			values, err := r.GetMany(ctx, keys)
+			hits := slices.DeleteFunc(values, func(v []byte) bool { return v == nil })
+			return append(hits, make([][]byte, len(keys)-len(hits))...), err
+		}}},
+	{"GetMany answers a repeated key once", "BAT-2", []string{"VAL-10"}, mutant{
+		getMany: func(r *reference, keys []string) ([][]byte, error) {
+			values, err := r.GetMany(ctx, keys)
+			for i := range keys {
+				if slices.Contains(keys[:i], keys[i]) {
+					values[i] = nil
+				}
+			}
+			return values, err
+		}}},
+	{"GetMany fails where all keys are absent", "BAT-4", []string{"BAT-9", "CLR-4", "CLR-5"}, mutant{
+		getMany: func(r *reference, keys []string) ([][]byte, error) {
+			values, err := r.GetMany(ctx, keys)
+			if len(keys) > 1 && err == nil && !slices.ContainsFunc(values, func(v []byte) bool { return v != nil }) {
+				err = errors.New("nothing found")
+			}
+			return values, err
+		}}},
+	{"GetMany takes 1000 keys", "BAT-9", nil, mutant{
+		getMany: func(r *reference, keys []string) ([][]byte, error) {
+			values, err := r.GetMany(ctx, keys[:min(len(keys), 1000)])
+			return append(values, make([][]byte, len(keys)-len(values))...), err
+		}}},
+	{"SetMany hides what failed", "BAT-7", nil, mutant{
+		setMany: func(r *reference, items []cache.Item, ttl time.Duration) error {
+			err := r.SetMany(ctx, items, ttl)
+			var batch *cache.BatchError
+			if errors.As(err, &batch) {
+				return nil
+			}
+			return err
+		}}},
+	{"SetMany drops the ttl", "BAT-11", []string{"TTL-6"}, mutant{
+		setMany: func(r *reference, items []cache.Item, ttl time.Duration) error {
+			return r.SetMany(ctx, items, 0)
+		}}},
+	{"DeleteMany answers in another order", "BAT-10", []string{"BAT-2"}, mutant{
+		delMany: func(r *reference, keys []string) ([]bool, error) {
+			deleted, err := r.DeleteMany(ctx, keys)
+			slices.Reverse(deleted)
+			return deleted, err
+		}}},
+	{"DeleteMany stops at 100 keys", "BAT-13", []string{"BAT-9"}, mutant{
+		delMany: func(r *reference, keys []string) ([]bool, error) {
+			deleted, err := r.DeleteMany(ctx, keys[:min(len(keys), 100)])
+			return append(deleted, make([]bool, len(keys)-len(deleted))...), err
+		}}},
+	{"Delete is true for absent keys", "DEL-1", []string{"BAS-13", "BAT-2", "BAT-4", "BAT-10", "DEL-2"}, mutant{
+		del: func(r *reference, key string) (bool, error) {
+			_, err := r.Delete(ctx, key)
+			return err == nil, err
+		}}},
+	{"Delete leaves an empty entry", "DEL-2", []string{"ADD-1", "BAS-5", "BAS-11", "BAT-9", "BAT-10", "KEY-5"}, mutant{
+		del: func(r *reference, key string) (bool, error) {
+			deleted, err := r.Delete(ctx, key)
+			if deleted {
+				err = r.Set(ctx, key, nil, time.Hour)
+			}
+			return deleted, err
+		}}},
+	{"Delete removes a key that begins like it", "BAS-5", []string{"BAT-10", "KEY-2"}, mutant{
+		del: func(r *reference, key string) (bool, error) {
+			deleted, err := r.Delete(ctx, key)
+			if strings.HasSuffix(key, "a") {
+				_, other := r.Delete(ctx, strings.TrimSuffix(key, "a")+"b")
+				err = errors.Join(err, other)
+			}
+			return deleted, err
+		}}},
+	{"Clear leaves entries that never expire", "CLR-5", []string{"CLR-1"}, mutant{
+		clear: func(r *reference) error {
+			defer r.mu.Unlock()
+			if err := r.enter(); err != nil {
+				return err
+			}
+			maps.DeleteFunc(r.entries, func(_ string, e entry) bool { return !e.ends.IsZero() })
+			return nil
+		}}},
+	{"Clear of nothing is an error", "CLR-1", nil, mutant{
+		clear: func(r *reference) error {
+			r.mu.Lock()
+			empty := len(r.entries) == 0 && !r.closed
+			r.mu.Unlock()
+			if empty {
+				return errors.New("nothing to clear")
+			}
+			return r.Clear(ctx)
+		}}},
+	{"Clear of a prefix clears all", "CLR-2", []string{"CLR-1", "CLR-4", "CLR-5", "KEY-14", "KEY-15"}, mutant{
+		prefix: func(r *reference, _ string) error { return r.Clear(ctx) }}},
+	{"Clear takes the prefix for a pattern", "KEY-15", nil, mutant{
+		prefix: func(r *reference, prefix string) error {
+			defer r.mu.Unlock()
+			if err := r.enter(); err != nil {
+				return err
+			}
+			maps.DeleteFunc(r.entries, func(key string, _ entry) bool {
+				match, _ := path.Match(prefix+"*", key)
+				return match || strings.HasPrefix(key, prefix)
+			})
+			return nil
+		}}},
+	{"Clear stops after 1000 entries", "CLR-4", nil, mutant{
+		prefix: func(r *reference, prefix string) error {
+			defer r.mu.Unlock()
+			if err := r.enter(); err != nil {
+				return err
+			}
+			left := 1000
+			maps.DeleteFunc(r.entries, func(key string, _ entry) bool {
+				if !strings.HasPrefix(key, prefix) || left == 0 {
+					return false
+				}
+				left--
+				return true
+			})
+			return nil
+		}}},
+	{"Inc starts at 0", "CNT-1", nil, mutant{
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			if _, err := r.Add(ctx, key, []byte("0"), ttl); err != nil {
+				return 0, err
+			}
+			if value, _, _ := r.Get(ctx, key); string(value) == "0" && delta == 5 {
+				return 0, nil
+			}
+			return r.Inc(ctx, key, delta, ttl)
+		}}},
+	{"Inc loses updates", "CNT-6", nil, mutant{racy: true,
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			before, there, err := r.Get(ctx, key)
+			if !there || err != nil {
+				return r.Inc(ctx, key, delta, ttl)
+			}
+			r.mu.Lock()
+			old := r.entries[key]
+			r.mu.Unlock()
+			gap()
+			r.mu.Lock()
+			r.entries[key] = entry{before, old.ends}
+			r.mu.Unlock()
+			return r.Inc(ctx, key, delta, ttl)
+		}}},
+	{"Inc counts a text from 0", "CNT-3", []string{"ERR-2"}, mutant{
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			sum, err := r.Inc(ctx, key, delta, ttl)
+			if value, _, _ := r.Get(ctx, key); errors.Is(err, cache.ErrNotInteger) && string(value) == "text" {
+				return delta, r.Set(ctx, key, []byte(strconv.FormatInt(delta, 10)), ttl)
+			}
+			return sum, err
+		}}},
+	{"Inc wraps", "CNT-4", nil, mutant{
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			value, _, err := r.Get(ctx, key)
+			if n, e := strconv.ParseInt(string(value), 10, 64); e == nil && err == nil {
+				sum := n + delta
+				left, _, _ := r.TTL(ctx, key)
+				if (sum > n) != (delta > 0) {
+					return sum, r.Set(ctx, key, strconv.AppendInt(nil, sum, 10), left)
+				}
+			}
+			return r.Inc(ctx, key, delta, ttl)
+		}}},
+	{"Inc stops at 0", "CNT-5", nil, mutant{
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			if value, _, _ := r.Get(ctx, key); string(value) == "0" && delta == -1 {
+				return 0, nil
+			}
+			return r.Inc(ctx, key, delta, ttl)
+		}}},
+	{"Inc leaves a trailing blank", "CNT-2", nil, mutant{
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			sum, err := r.Inc(ctx, key, delta, ttl)
+			if left, _, _ := r.TTL(ctx, key); err == nil && sum == 99 && delta == -1 {
+				err = r.Set(ctx, key, []byte("99 "), left)
+			}
+			return sum, err
+		}}},
+	{"Inc sets the expiry anew", "TTL-15", nil, mutant{
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			sum, err := r.Inc(ctx, key, delta, ttl)
+			if err == nil {
+				err = r.Set(ctx, key, strconv.AppendInt(nil, sum, 10), ttl)
+			}
+			return sum, err
+		}}},
+	{"an error quotes the value", "ERR-5", nil, mutant{
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			sum, err := r.Inc(ctx, key, delta, ttl)
+			if errors.Is(err, cache.ErrNotInteger) {
+				value, _, _ := r.Get(ctx, key)
+				err = fmt.Errorf("%w: %s", err, value)
+			}
+			return sum, err
+		}}},
+	{"errors have no classes", "ERR-2", nil, mutant{
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			sum, err := r.Inc(ctx, key, delta, ttl)
+			if errors.Is(err, cache.ErrNotInteger) {
+				err = fmt.Errorf("%w or %w", cache.ErrNotInteger, cache.ErrTooLarge)
+			}
+			return sum, err
+		}}},
+	{"values are written in two steps", "CON-2", nil, mutant{racy: true,
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			half := bytes.Clone(value)
+			if len(value) == 256<<10 {
+				clear(half[len(half)/2:])
+			}
+			err := r.Set(ctx, key, half, ttl)
+			gap()
+			return errors.Join(err, r.Set(ctx, key, value, ttl))
+		}}},
+	{"Close twice is an error", "CLO-1", []string{"CLO-2", "ERR-2"}, mutant{
+		close: func(r *reference) error {
+			if r.Ping(ctx) != nil {
+				return errors.New("client is closed")
+			}
+			return r.Close()
+		}}},
+	{"it works after Close", "CLO-2", []string{"ERR-2"}, mutant{
+		close: func(*reference) error { return nil }}},
+	{"Delete looks, then removes", "CON-3", nil, mutant{racy: true,
+		del: func(r *reference, key string) (bool, error) {
+			there, err := r.Has(ctx, key)
+			if err != nil {
+				return false, err
+			}
+			gap()
+			_, err = r.Delete(ctx, key)
+			return there, err
+		}}},
+	{"Get panics on a key of another script", "KEY-5", nil, mutant{
+		get: func(r *reference, key string) ([]byte, bool, error) {
+			if strings.HasSuffix(key, "ключ") {
+				panic("index out of range")
+			}
+			return r.Get(ctx, key)
+		}}},
+	{"copies are declared and not made", "VAL-8", []string{"VAL-9", "VAL-10"}, mutant{copies: true}},
+	{"copies are declared and made by Set alone", "VAL-9", []string{"VAL-10"}, mutant{copies: true,
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			return r.Set(ctx, key, bytes.Clone(value), ttl)
+		},
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			return r.Add(ctx, key, bytes.Clone(value), ttl)
+		}}},
+	{"copies are declared and not made by GetMany", "VAL-10", nil, mutant{copies: true,
+		get: func(r *reference, key string) ([]byte, bool, error) {
+			value, ok, err := r.Get(ctx, key)
+			return bytes.Clone(value), ok, err
+		},
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			return r.Set(ctx, key, bytes.Clone(value), ttl)
+		},
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			return r.Add(ctx, key, bytes.Clone(value), ttl)
+		},
+		getMany: func(r *reference, keys []string) ([][]byte, error) { return r.GetMany(ctx, keys) }}},
+	{"a cancelled Set leaves half a value", "CTX-4", nil, mutant{
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			if len(value) == 256<<10 && value[10] == 7 {
+				value = value[:100]
+			}
+			return r.Set(ctx, key, value, ttl)
+		}}},
+}
+
+// behind is a store whose first Get after a Set shows what was there before.
+func behind() mutant {
+	var old sync.Map
+	return mutant{
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			if before, there, _ := r.Get(ctx, key); there {
+				old.Store(key, before)
+			}
+			return r.Set(ctx, key, value, ttl)
+		},
+		get: func(r *reference, key string) ([]byte, bool, error) {
+			if before, has := old.LoadAndDelete(key); has {
+				return before.([]byte), true, nil
+			}
+			return r.Get(ctx, key)
+		},
+	}
+}
+
+func hashed(key string) string {
+	if !strings.Contains(key, "TEXTCOLL") {
+		return key
+	}
+	return fmt.Sprintf("%x", md5.Sum([]byte(key)))
+}
+
+func TestMutants(t *testing.T) {
+	for _, m := range mutants {
+		t.Run(m.defect, func(t *testing.T) {
+			t.Parallel()
+			caught(t, m.rule, m.also, conformance.Harness{
+				New: func(*testing.T) cache.Backend {
+					b := m.mutant
+					if b.build != nil {
+						b = b.build()
+					}
+					b.reference, b.step = newReference(), new(sync.Mutex)
+					b.reference.largest = largest
+					return &b
+				},
+				MaxValue:    largest,
+				Bubble:      true,
+				Unsupported: map[conformance.Feature]string{conformance.Threshold: "not in this test"},
+			})
+		})
+	}
+}
+
+// caught runs the suite over a harness whose backend breaks rule, and perhaps
+// others with it, and no other.
+func caught(t *testing.T, rule string, also []string, h conformance.Harness) {
+	t.Helper()
+	every := func(conformance.Case) bool { return true }
+	check(t, conformance.Verdicts(t, h, every), rule, also)
+}
+
+// raced are the cases with callers at once: whether they meet a defect that is not
+// theirs is for the scheduler to say.
+var raced = []string{"ADD-5", "ADD-6", "ADD-7", "BAS-14", "CLO-3", "CLR-8", "CNT-6", "CON-1", "CON-2", "CON-3", "CON-4", "PER-2", "TTL-16"}
+
+func check(t *testing.T, report conformance.Report, rule string, also []string) {
+	t.Helper()
+	failing := report.Failing()
+	if !slices.Contains(failing, rule) {
+		t.Errorf("%s did not fail; these did: %q", rule, failing)
+	}
+	for _, id := range failing {
+		if id != rule && !slices.Contains(also, id) && !slices.Contains(raced, id) {
+			t.Errorf("%s failed, too: %s", id, report.Reason(id))
+		}
+	}
+}
+
+// TestMutantsElsewhere has defects that are in the harness's other stores.
+func TestMutantsElsewhere(t *testing.T) {
+	looks := func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+		if _, there, err := r.Get(ctx, key); there || err != nil {
+			return false, err
+		}
+		gap()
+		return true, r.Set(ctx, key, value, ttl)
+	}
+	full := func(r *reference) bool { return len(r.entries) >= r.most }
+	for _, m := range []struct {
+		defect  string
+		rule    string
+		also    []string
+		reopen  func(first *reference) cache.Backend
+		bounded func(most int) cache.Backend
+	}{
+		{"expiries are lost in closing", "PER-1", nil, func(first *reference) cache.Backend {
+			for key, e := range first.entries {
+				first.entries[key] = entry{value: e.value}
+			}
+			return first.reopen()
+		}, nil},
+		{"a second handle reads once", "PER-2", nil, func(first *reference) cache.Backend {
+			r := newReference()
+			r.entries = maps.Clone(first.entries)
+			return r
+		}, nil},
+		{"a second handle looks, then adds", "ADD-6", nil, func(first *reference) cache.Backend {
+			return &mutant{reference: first.reopen(), add: looks}
+		}, nil},
+		{"nothing is evicted", "EVI-1", nil, nil, func(int) cache.Backend { return newReference() }},
+		{"endless entries are evicted first", "EVI-2", nil, nil, func(most int) cache.Backend {
+			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+				for key, e := range r.entries {
+					if full(r) && e.ends.IsZero() {
+						delete(r.entries, key)
+					}
+				}
+				return r.Set(ctx, key, value, ttl)
+			}}
+		}},
+		{"live entries are evicted before expired ones", "EVI-3", []string{"EVI-5"}, nil, func(most int) cache.Backend {
+			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+				for key := range r.entries {
+					if _, live := r.live(key); live && full(r) {
+						delete(r.entries, key)
+					}
+				}
+				return r.Set(ctx, key, value, ttl)
+			}}
+		}},
+		{"a full store drops what is set", "EVI-4", []string{"EVI-3"}, nil, func(most int) cache.Backend {
+			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+				if full(r) {
+					return nil
+				}
+				return r.Set(ctx, key, value, ttl)
+			}}
+		}},
+		{"each eviction looks at all entries", "EVI-5", nil, nil, func(most int) cache.Backend {
+			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+				for range 100 {
+					for key := range r.entries {
+						r.live(key)
+					}
+				}
+				return r.Set(ctx, key, value, ttl)
+			}}
+		}},
+	} {
+		t.Run(m.defect, func(t *testing.T) {
+			t.Parallel()
+			h := conformance.Harness{
+				New:     func(*testing.T) cache.Backend { return newReference() },
+				Reopen:  func(_ *testing.T, first cache.Backend) cache.Backend { return first.(*reference).reopen() },
+				Bounded: func(_ *testing.T, most int) cache.Backend { return newBounded(most) },
+				Bubble:  true,
+			}
+			if m.reopen != nil {
+				h.Reopen = func(_ *testing.T, first cache.Backend) cache.Backend { return m.reopen(first.(*reference)) }
+			}
+			if m.bounded != nil {
+				h.Bounded = func(_ *testing.T, most int) cache.Backend { return m.bounded(most) }
+			}
+			caught(t, m.rule, m.also, h)
+		})
+	}
+}
+
+// TestMutantWithGoroutines needs a harness without bubbles, which would not end.
+func TestMutantWithGoroutines(t *testing.T) {
+	end := make(chan struct{})
+	defer close(end)
+	caught(t, "CON-5", nil, conformance.Harness{
+		New: func(*testing.T) cache.Backend {
+			return &mutant{reference: newReference(), close: func(r *reference) error {
+				go func() { <-end }()
+				return r.Close()
+			}}
+		},
+		Isolated: true,
+		Unsupported: map[conformance.Feature]string{
+			conformance.Threshold: "not in this test", conformance.Persistence: "in memory", conformance.Network: "in memory",
+		},
+	})
+}

@@ -1,0 +1,173 @@
+package proxy_test
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cachebackends/cachebackends/conformance/proxy"
+)
+
+// echo starts a server that answers each line with "re:" and the line, and a
+// proxy before it.
+func echo(t *testing.T) *proxy.Proxy {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				lines := bufio.NewScanner(conn)
+				for lines.Scan() {
+					io.WriteString(conn, "re:"+lines.Text()+"\n")
+				}
+			}()
+		}
+	}()
+	p, err := proxy.New(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Close()
+		listener.Close()
+	})
+	return p
+}
+
+func dial(t *testing.T, p *proxy.Proxy) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// ask sends a line and returns what comes back within patience.
+func ask(t *testing.T, conn net.Conn, line string, patience time.Duration) (string, error) {
+	t.Helper()
+	conn.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(conn, line+"\n"); err != nil {
+		return "", err
+	}
+	return bufio.NewReader(conn).ReadString('\n')
+}
+
+func TestFaults(t *testing.T) {
+	timeout := os.ErrDeadlineExceeded
+	for _, c := range []struct {
+		name     string
+		fault    proxy.Fault
+		patience time.Duration
+		want     string
+		ended    bool  // by an error that is not a timeout
+		err      error // that it is
+	}{
+		{"pass", proxy.Pass, 5 * time.Second, "re:hello\n", false, nil},
+		{"reset", proxy.Reset, 5 * time.Second, "", true, nil},
+		{"blackhole", proxy.Blackhole, 100 * time.Millisecond, "", false, timeout},
+		{"latency", proxy.Latency, 100 * time.Millisecond, "", false, timeout},
+		{"latency is over", proxy.Latency, 5 * time.Second, "re:hello\n", false, nil},
+		{"partial and hang", proxy.PartialHang, 300 * time.Millisecond, "re:h", false, timeout},
+		{"partial and reset", proxy.PartialReset, 5 * time.Second, "", true, nil},
+		{"garbage", proxy.Garbage, 5 * time.Second, "\xff\x00!garbage 4294967295\r\n", false, nil},
+		{"lost reply", proxy.LostReply, 5 * time.Second, "", true, nil},
+		{"drip", proxy.Drip, 5 * time.Second, "re:hello\n", false, nil},
+		{"drip is slow", proxy.Drip, 100 * time.Millisecond, "re", false, timeout},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := echo(t)
+			conn := dial(t, p)
+			p.Set(c.fault)
+			got, err := ask(t, conn, "hello", c.patience)
+			switch {
+			case c.ended:
+				if err == nil || errors.Is(err, timeout) {
+					t.Errorf("got %q, %v; want an error that is not a timeout", got, err)
+				}
+			case !errors.Is(err, c.err):
+				t.Errorf("got error %v, want %v", err, c.err)
+			case !strings.HasPrefix(got, c.want):
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	p := echo(t)
+	conn := dial(t, p)
+	if err := p.Set(proxy.Refuse); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ask(t, conn, "hello", 5*time.Second); err == nil {
+		t.Errorf("got %q on a connection that was open before", got)
+	}
+	if _, err := net.Dial("tcp", p.Addr()); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("Dial: got %v, want %v", err, syscall.ECONNREFUSED)
+	}
+	if err := p.Set(proxy.Pass); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ask(t, dial(t, p), "hello", 5*time.Second); got != "re:hello\n" {
+		t.Errorf("after Pass: got %q, %v", got, err)
+	}
+}
+
+func TestLostReplyIsLostOnce(t *testing.T) {
+	p := echo(t)
+	conn := dial(t, p)
+	p.Set(proxy.LostReply)
+	if got, err := ask(t, conn, "one", 5*time.Second); err == nil {
+		t.Errorf("got %q, want an error", got)
+	}
+	if got, err := ask(t, dial(t, p), "two", 5*time.Second); got != "re:two\n" {
+		t.Errorf("the next reply: got %q, %v", got, err)
+	}
+	_, _, sent, received := p.Counts()
+	if sent != 8 || received != 14 {
+		t.Errorf("%d bytes sent, %d received; want 8 and 14: the server has answered both", sent, received)
+	}
+}
+
+func TestCounts(t *testing.T) {
+	p := echo(t)
+	conn := dial(t, p)
+	for range 3 {
+		if _, err := ask(t, conn, "hello", 5*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dials, requests, sent, received := p.Counts()
+	if dials != 1 || requests != 3 || sent != 18 || received != 27 {
+		t.Errorf("got %d dials, %d requests, %d bytes sent, %d received; want 1, 3, 18, 27", dials, requests, sent, received)
+	}
+}
+
+func TestDrop(t *testing.T) {
+	p := echo(t)
+	conn := dial(t, p)
+	if _, err := ask(t, conn, "hello", 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	p.Drop()
+	if got, err := ask(t, conn, "hello", 5*time.Second); err == nil {
+		t.Errorf("got %q on a connection that was dropped", got)
+	}
+}

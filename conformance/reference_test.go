@@ -1,0 +1,271 @@
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// reference is a backend over a map and one lock: what a conformant backend is
+// with nothing left out and nothing made fast.
+type reference struct {
+	*shelf
+	closed bool
+}
+
+// shelf is the store behind one or more handles.
+type shelf struct {
+	mu      sync.Mutex
+	entries map[string]entry
+	most    int       // entries; 0 for no limit
+	largest int       // bytes of a value; 0 for no limit
+	soonest time.Time // no entry ends before
+}
+
+type entry struct {
+	value []byte
+	ends  time.Time // zero: never
+}
+
+func newReference() *reference { return &reference{shelf: &shelf{entries: map[string]entry{}}} }
+
+func newBounded(most int) *reference {
+	r := newReference()
+	r.most = most
+	return r
+}
+
+func (r *reference) reopen() *reference { return &reference{shelf: r.shelf} }
+
+// enter locks the store; every method begins with it.
+func (r *reference) enter() error {
+	r.mu.Lock()
+	if r.closed {
+		return fmt.Errorf("reference: %w", cache.ErrClosed)
+	}
+	return nil
+}
+
+func (r *reference) live(key string) (entry, bool) {
+	e, ok := r.entries[key]
+	return e, ok && (e.ends.IsZero() || time.Now().Before(e.ends))
+}
+
+func (r *reference) store(key string, value []byte, ttl time.Duration) error {
+	if r.largest > 0 && len(value) > r.largest {
+		return cache.ErrTooLarge
+	}
+	if value == nil {
+		value = []byte{}
+	}
+	e := entry{value: value}
+	if ttl > 0 {
+		e.ends = time.Now().Add(ttl)
+		if e.ends.Before(r.soonest) {
+			r.soonest = e.ends
+		}
+	}
+	if _, there := r.entries[key]; !there && r.most > 0 && len(r.entries) >= r.most {
+		r.evict()
+	}
+	r.entries[key] = e
+	return nil
+}
+
+// evict removes the expired entries, or else any one.
+func (r *reference) evict() {
+	if time.Now().After(r.soonest) {
+		r.soonest = time.Now().Add(math.MaxInt64)
+		for key, e := range r.entries {
+			if _, live := r.live(key); !live {
+				delete(r.entries, key)
+			} else if !e.ends.IsZero() && e.ends.Before(r.soonest) {
+				r.soonest = e.ends
+			}
+		}
+	}
+	for key := range r.entries {
+		if len(r.entries) < r.most {
+			return
+		}
+		delete(r.entries, key)
+	}
+}
+
+func (r *reference) Get(_ context.Context, key string) ([]byte, bool, error) {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return nil, false, err
+	}
+	e, ok := r.live(key)
+	if !ok {
+		return nil, false, nil
+	}
+	return e.value, true, nil
+}
+
+func (r *reference) Set(_ context.Context, key string, value []byte, ttl time.Duration) error {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return err
+	}
+	return r.store(key, value, ttl)
+}
+
+func (r *reference) Add(_ context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return false, err
+	}
+	if _, ok := r.live(key); ok {
+		return false, nil
+	}
+	err := r.store(key, value, ttl)
+	return err == nil, err
+}
+
+func (r *reference) Delete(_ context.Context, key string) (bool, error) {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return false, err
+	}
+	_, ok := r.live(key)
+	delete(r.entries, key)
+	return ok, nil
+}
+
+func (r *reference) Clear(context.Context) error {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return err
+	}
+	clear(r.entries)
+	return nil
+}
+
+func (r *reference) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	return nil
+}
+
+func (r *reference) Has(_ context.Context, key string) (bool, error) {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return false, err
+	}
+	_, ok := r.live(key)
+	return ok, nil
+}
+
+func (r *reference) GetMany(_ context.Context, keys []string) ([][]byte, error) {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return make([][]byte, len(keys)), err
+	}
+	values := make([][]byte, len(keys))
+	for i, key := range keys {
+		if e, ok := r.live(key); ok {
+			values[i] = e.value
+		}
+	}
+	return values, nil
+}
+
+func (r *reference) SetMany(_ context.Context, items []cache.Item, ttl time.Duration) error {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return err
+	}
+	var failed cache.BatchError
+	for _, item := range items {
+		if err := r.store(item.Key, item.Value, ttl); err != nil {
+			failed.Fail(item.Key, err)
+		}
+	}
+	return failed.ErrorOrNil()
+}
+
+func (r *reference) DeleteMany(_ context.Context, keys []string) ([]bool, error) {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return make([]bool, len(keys)), err
+	}
+	deleted := make([]bool, len(keys))
+	for i, key := range keys {
+		_, deleted[i] = r.live(key)
+		delete(r.entries, key)
+	}
+	return deleted, nil
+}
+
+func (r *reference) Inc(_ context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return 0, err
+	}
+	e, ok := r.live(key)
+	if !ok {
+		return delta, r.store(key, strconv.AppendInt(nil, delta, 10), ttl)
+	}
+	n, err := strconv.ParseInt(string(e.value), 10, 64)
+	if err != nil || delta > 0 && n > math.MaxInt64-delta || delta < 0 && n < math.MinInt64-delta {
+		return 0, cache.ErrNotInteger
+	}
+	e.value = strconv.AppendInt(nil, n+delta, 10)
+	r.entries[key] = e
+	return n + delta, nil
+}
+
+func (r *reference) ClearPrefix(_ context.Context, prefix string) error {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return err
+	}
+	maps.DeleteFunc(r.entries, func(key string, _ entry) bool { return strings.HasPrefix(key, prefix) })
+	return nil
+}
+
+func (r *reference) TTL(_ context.Context, key string) (time.Duration, bool, error) {
+	defer r.mu.Unlock()
+	if err := r.enter(); err != nil {
+		return 0, false, err
+	}
+	e, ok := r.live(key)
+	if !ok || e.ends.IsZero() {
+		return 0, ok, nil
+	}
+	return time.Until(e.ends), true, nil
+}
+
+func (r *reference) Ping(context.Context) error {
+	defer r.mu.Unlock()
+	return r.enter()
+}
+
+var (
+	_ cache.Haser         = (*reference)(nil)
+	_ cache.ManyGetter    = (*reference)(nil)
+	_ cache.ManySetter    = (*reference)(nil)
+	_ cache.ManyDeleter   = (*reference)(nil)
+	_ cache.Counter       = (*reference)(nil)
+	_ cache.PrefixClearer = (*reference)(nil)
+	_ cache.TTLer         = (*reference)(nil)
+	_ cache.Pinger        = (*reference)(nil)
+)
+
+// names returns the keys that are left, for tests of what the suite leaves behind.
+func (r *reference) names() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.entries))
+}

@@ -1,0 +1,303 @@
+package conformance_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cachebackends/cachebackends/conformance"
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// shared is one store for all cases, with somebody else's data in it.
+func shared(t *testing.T) (*reference, conformance.Harness) {
+	r := newReference()
+	for _, key := range []string{"user:1", "k", "a", "conformance"} {
+		if err := r.Set(t.Context(), key, []byte("mine"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r, conformance.Harness{
+		New:    func(*testing.T) cache.Backend { return r.reopen() },
+		Reopen: func(*testing.T, cache.Backend) cache.Backend { return r.reopen() },
+		Unsupported: map[conformance.Feature]string{
+			conformance.Network: "a map", conformance.Threshold: "a map",
+		},
+	}
+}
+
+func untouched(t *testing.T, r *reference) {
+	t.Helper()
+	if got, want := r.names(), []string{"a", "conformance", "k", "user:1"}; !slices.Equal(got, want) {
+		t.Errorf("keys in the store afterwards: got %q, want %q", got, want)
+	}
+	for _, key := range r.names() {
+		if value, _, _ := r.Get(t.Context(), key); string(value) != "mine" {
+			t.Errorf("%s afterwards: got %q, want %q", key, value, "mine")
+		}
+	}
+}
+
+func TestSharedStoreIsLeftAsItWas(t *testing.T) {
+	r, h := shared(t)
+	t.Run("Run", func(t *testing.T) { conformance.Run(t, h) })
+	untouched(t, r)
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	r, _ := shared(t)
+	report := conformance.Check(t.Context(), r)
+	if !report.OK() || report.Count(conformance.Pass) < 60 {
+		t.Errorf("a good backend: %v, failing: %q", report, report.Failing())
+	}
+	untouched(t, r)
+	if err := r.Ping(t.Context()); err != nil {
+		t.Errorf("the backend afterwards: %v", err)
+	}
+
+	bad := &mutant{reference: newReference(), key: strings.ToLower}
+	if failing := conformance.Check(t.Context(), bad).Failing(); !slices.Contains(failing, "BAS-6") {
+		t.Errorf("a backend that folds keys: failing %q, want BAS-6 among them", failing)
+	}
+}
+
+func TestCheckOfTheSixMethods(t *testing.T) {
+	t.Parallel()
+	report := conformance.Check(t.Context(), NewMyCustomCache())
+	if !report.OK() || report.Count(conformance.Unsupported) == 0 {
+		t.Errorf("%v, failing: %q", report, report.Failing())
+	}
+}
+
+// outage is a server that cannot be reached.
+type outage struct{ *reference }
+
+func (outage) Set(context.Context, string, []byte, time.Duration) error {
+	return fmt.Errorf("dial: %w", cache.ErrUnavailable)
+}
+
+func TestUnreachableIsAnError(t *testing.T) {
+	report := conformance.Check(t.Context(), outage{newReference()})
+	if report.OK() || report.Count(conformance.Error) != len(report.Results) {
+		t.Errorf("got %v, want nothing but errors", report)
+	}
+}
+
+func TestCases(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range conformance.Cases() {
+		if seen[c.ID] {
+			t.Errorf("%s is there twice", c.ID)
+		}
+		seen[c.ID] = true
+		if c.Name == "" || c.Rule == "" || c.Why == "" || c.Since == "" || c.Run == nil || strings.ContainsAny(c.Name, " /") {
+			t.Errorf("%s is not complete: %+q", c.ID, []string{c.Name, c.Rule, c.Why, c.Since})
+		}
+	}
+}
+
+// childHarnesses are run by TestChild in a process of its own, in which it may fail.
+var childHarnesses = map[string]conformance.Harness{
+	"fails": {
+		New: func(*testing.T) cache.Backend { return &mutant{reference: newReference(), key: strings.ToLower} },
+	},
+	"lacks": {
+		New: func(*testing.T) cache.Backend { return NewMyCustomCache() },
+	},
+	"refuses": {
+		New: func(*testing.T) cache.Backend {
+			return &mutant{reference: newReference(), set: func(*reference, string, []byte, time.Duration) error {
+				return errors.New("the disk is full")
+			}}
+		},
+		Unsupported: map[conformance.Feature]string{conformance.Threshold: "a map"},
+	},
+	"idle": {
+		New:         func(*testing.T) cache.Backend { return newReference() },
+		Unsupported: map[conformance.Feature]string{conformance.Counter: "we thought so", conformance.TTL: ""},
+	},
+	"skips": {
+		New: func(t *testing.T) cache.Backend {
+			if strings.Contains(t.Name(), "BAS-1_") {
+				t.Skip("no server")
+			}
+			return newReference()
+		},
+	},
+	"ends": {
+		New: func(t *testing.T) cache.Backend {
+			if strings.Contains(t.Name(), "BAS-1_") {
+				t.Fatal("no server")
+			}
+			return newReference()
+		},
+	},
+	"passes": {
+		New:           func(*testing.T) cache.Backend { return newReference() },
+		Bounded:       func(_ *testing.T, most int) cache.Backend { return newBounded(most) },
+		Unsupported:   map[conformance.Feature]string{conformance.Network: "a map"},
+		Name:          "reference",
+		Server:        "map",
+		ServerVersion: "1",
+	},
+}
+
+func TestChild(t *testing.T) {
+	h, is := childHarnesses[os.Getenv("CONFORMANCE_CHILD")]
+	if !is {
+		t.Skip("only for TestOutput")
+	}
+	h.Bubble = true
+	conformance.Run(t, h)
+}
+
+func TestOutput(t *testing.T) {
+	for _, c := range []struct {
+		harness string
+		run     string
+		passes  bool
+		want    []string
+	}{
+		{"fails", "TestChild/BAS-6", false, []string{
+			"fail: conformance_test.mutant BAS-6",
+			"rule  keys are case sensitive",
+			"why   case-insensitive file systems",
+			"mode  bare",
+			`what  after Set of Key: Get("key")`,
+			`got   "upper"`,
+			"want  a miss",
+			"at    cases_basic.go:",
+			"run   CONFORMANCE_SEED=42 go test -run '^TestChild$/^BAS-6_keys_are_case_sensitive$'",
+		}},
+		{"lacks", "TestChild/(declarations|CNT-1)", false, []string{
+			"the backend lacks what it does not declare",
+			`conformance.Counter: "why not",`,
+			`conformance.PrefixClear: "why not",`,
+			"it needs conformance.Counter, which the backend neither has nor declares",
+		}},
+		{"refuses", "TestChild/(declarations|BAS-1_)", false, []string{
+			"--- PASS: TestChild/declarations",
+			"the disk is full",
+		}},
+		{"idle", "TestChild/declarations", false, []string{
+			`Counter is declared unsupported ("we thought so") and works`,
+			"Harness.Unsupported[TTL] has no reason",
+			`conformance.Threshold: "why not",`,
+		}},
+		{"skips", "TestChild/BAS-[12]_", false, []string{
+			"--- FAIL: TestChild/BAS-1_set_then_get",
+			"Harness.New skipped the test",
+			"--- PASS: TestChild/BAS-2_absent_is_a_miss",
+		}},
+		{"ends", "TestChild/BAS-[12]_", false, []string{
+			"--- FAIL: TestChild/BAS-1_set_then_get",
+			"--- PASS: TestChild/BAS-2_absent_is_a_miss",
+		}},
+		{"passes", "TestChild/BAS-1_", true, []string{"cases were run: no report"}},
+	} {
+		t.Run(c.harness, func(t *testing.T) {
+			t.Parallel()
+			output, passes := child(t, c.harness, c.run)
+			if passes != c.passes {
+				t.Errorf("passes: got %v, want %v", passes, c.passes)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(output, want) {
+					t.Errorf("the output has not %q:\n%s", want, output)
+				}
+			}
+		})
+	}
+}
+
+// child runs TestChild in a process of its own; the report goes to dir, if given.
+func child(t *testing.T, harness, run string) (output string, passes bool) {
+	t.Helper()
+	return childInto(t, t.TempDir(), harness, run)
+}
+
+func childInto(t *testing.T, dir, harness, run string) (output string, passes bool) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run="+run, "-test.v", "-test.short")
+	cmd.Env = append(os.Environ(), "CONFORMANCE_CHILD="+harness, "CONFORMANCE_SEED=42", "CONFORMANCE_REPORT="+dir)
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
+
+func TestLimitsAreReported(t *testing.T) {
+	lowest := int64(0)
+	h := conformance.Harness{
+		New:    func(*testing.T) cache.Backend { return newReference() },
+		MaxKey: 250, MaxValue: 1000, Resolution: time.Second, CounterMin: &lowest,
+		RefusedKeys: []string{"a\n", strings.Repeat("x", 1025)},
+		Unsupported: map[conformance.Feature]string{
+			conformance.Network: "a map", conformance.Threshold: "a map", conformance.Persistence: "a map",
+		},
+	}
+	report := conformance.Verdicts(t, h, func(conformance.Case) bool { return false })
+	got, err := json.Marshal(report.Limits)
+	want := `{"max_key":250,"max_value":1000,"resolution_ns":1000000000,"counter_min":0,` +
+		`"refused_keys":["\"a\\n\"","\"` + strings.Repeat("x", 40) + `\"... (1025 bytes)"]}`
+	if string(got) != want || err != nil {
+		t.Errorf("limits: got %s, %v, want %s", got, err, want)
+	}
+	clear := conformance.Support{
+		Feature: conformance.FullClear, Outcome: conformance.Skipped, Reason: "others may use the store (Harness.Isolated is false)",
+	}
+	if !slices.Contains(report.Features, clear) {
+		t.Errorf("features: %+v, want %+v among them", report.Features, clear)
+	}
+}
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "reports")
+	if output, passes := childInto(t, dir, "passes", "TestChild"); !passes {
+		t.Fatal(output)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "reference.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report conformance.Report
+	if err := json.Unmarshal(data, &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Suite != conformance.Version || report.Server != "map" || report.ServerVersion != "1" || report.Seed != 42 || !report.OK() {
+		t.Errorf("got %v, server %q %q", report, report.Server, report.ServerVersion)
+	}
+	inProcess := "the store lives in the process (Harness.Bubble)"
+	for _, want := range []conformance.Support{
+		{Feature: conformance.Counter, Outcome: conformance.Pass},
+		{Feature: conformance.FullClear, Outcome: conformance.Pass},
+		{Feature: conformance.Persistence, Outcome: conformance.Unsupported, Reason: inProcess},
+		{Feature: conformance.Network, Outcome: conformance.Unsupported, Reason: "a map"}, // what the author says comes first
+	} {
+		if !slices.Contains(report.Features, want) {
+			t.Errorf("features: %+v, want %+v among them", report.Features, want)
+		}
+	}
+	if report.Limits.Resolution != time.Millisecond {
+		t.Errorf("limits: %+v, want a resolution of 1ms", report.Limits)
+	}
+	var ids []string
+	for _, c := range conformance.Cases() {
+		if !strings.HasPrefix(c.ID, "NUL-") {
+			ids = append(ids, c.ID)
+		}
+	}
+	for i, r := range report.Results {
+		if r.ID != ids[i] || r.Rule == "" || r.Outcome == conformance.Unsupported && r.Reason == "" {
+			t.Errorf("result %d: %+v, want %s", i, r, ids[i])
+		}
+	}
+}
