@@ -1,0 +1,146 @@
+package redis
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+	goredis "github.com/redis/go-redis/v9"
+)
+
+func TestSettings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		settings map[string]any
+		want     func(b *Backend) bool
+	}{
+		"nothing": {map[string]any{"CACHE_TYPE": "redis"},
+			func(b *Backend) bool { return b.one.Options().Addr == "localhost:6379" && b.shared != nil }},
+		"a dotted path": {map[string]any{"CACHE_TYPE": "flask_caching.backends.RedisCache"},
+			func(b *Backend) bool { return b.one != nil }},
+		"host and port": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": "h", "CACHE_REDIS_PORT": "7"},
+			func(b *Backend) bool { return b.one.Options().Addr == "h:7" }},
+		"port": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_PORT": 7},
+			func(b *Backend) bool { return b.one.Options().Addr == "localhost:7" }},
+		"IPv6": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": "::1"},
+			func(b *Backend) bool { return b.one.Options().Addr == "[::1]:6379" }},
+		"a socket": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": "/run/r.sock"},
+			func(b *Backend) bool {
+				return b.one.Options().Addr == "/run/r.sock" && b.one.Options().Network == "unix"
+			}},
+		"credentials": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_USERNAME": "u", "CACHE_REDIS_PASSWORD": secret, "CACHE_REDIS_DB": 3},
+			func(b *Backend) bool {
+				o := b.one.Options()
+				return o.Username == "u" && o.Password == secret && o.DB == 3
+			}},
+		"URL": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "rediss://u:p@localhost:7/2"},
+			func(b *Backend) bool {
+				o := b.one.Options()
+				return o.Addr == "localhost:7" && o.Username == "u" && o.Password == "p" && o.DB == 2 && o.TLSConfig != nil
+			}},
+		"options": {map[string]any{"CACHE_TYPE": "redis", "CACHE_ALLOW_FLUSH": "yes", "CACHE_OPTIONS": `{"pool_size": 3, "min_idle_conns": 0,
+				"dial_timeout": "1s", "read_timeout": 2, "write_timeout": "500ms", "auto_pipeline": false}`},
+			func(b *Backend) bool {
+				o := b.one.Options()
+				return b.allowFlush && b.shared == nil && o.PoolSize == 3 && o.DialTimeout == time.Second &&
+					o.ReadTimeout == 2*time.Second && o.WriteTimeout == 500*time.Millisecond
+			}},
+		"client-side cache": {map[string]any{"CACHE_TYPE": "redis", "CACHE_OPTIONS": map[string]any{"client_side_cache": 100}},
+			func(b *Backend) bool { return b.one.Options().ClientSideCacheConfig.MaxEntries == 100 }},
+		"several hosts": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": "a:1, b"},
+			func(b *Backend) bool { return slices.Equal(b.cluster.Options().Addrs, []string{"a:1", "b:6379"}) }},
+		"cluster": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_CLUSTER": "a:1,b:2"},
+			func(b *Backend) bool { return slices.Equal(b.cluster.Options().Addrs, []string{"a:1", "b:2"}) }},
+		"cluster type": {map[string]any{"CACHE_TYPE": "RedisClusterCache", "CACHE_REDIS_CLUSTER": []any{map[string]any{"host": "a", "port": 1}}},
+			func(b *Backend) bool { return slices.Equal(b.cluster.Options().Addrs, []string{"a:1"}) }},
+		"cluster of one host": {map[string]any{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_HOST": "a"},
+			func(b *Backend) bool { return slices.Equal(b.cluster.Options().Addrs, []string{"a:6379"}) }},
+		"cluster by URL": {map[string]any{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_URL": "rediss://u:p@localhost:7"},
+			func(b *Backend) bool {
+				o := b.cluster.Options()
+				return slices.Equal(o.Addrs, []string{"localhost:7"}) && o.Username == "u" && o.Password == "p" && o.TLSConfig != nil
+			}},
+		"replicas": {map[string]any{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_CLUSTER": "a:1", "CACHE_OPTIONS": map[string]any{"read_from_replicas": true}},
+			func(b *Backend) bool { return b.cluster.Options().ReadOnly }},
+		"sentinels": {map[string]any{"CACHE_TYPE": "redissentinel", "CACHE_REDIS_SENTINELS": []any{[]any{"a", 1}, []any{"b", 2}},
+			"CACHE_REDIS_SENTINEL_MASTER": "m", "CACHE_REDIS_SENTINEL_USERNAME": "su", "CACHE_REDIS_SENTINEL_PASSWORD": ""},
+			func(b *Backend) bool { return b.one != nil && b.one.Options().Addr == "FailoverClient" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := cache.Open(t.Context(), cache.FromMap(tt.settings))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if b := c.Backend().(*Backend); !tt.want(b) {
+				t.Errorf("got %+v", b)
+			}
+		})
+	}
+}
+
+func TestBadSettings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		settings map[string]any
+		want     []string
+	}{
+		"sentinels missing":     {map[string]any{"CACHE_TYPE": "redissentinel"}, []string{"CACHE_REDIS_SENTINELS: missing"}},
+		"nodes missing":         {map[string]any{"CACHE_TYPE": "rediscluster"}, []string{"CACHE_REDIS_CLUSTER: missing"}},
+		"URL and password":      {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://h", "CACHE_REDIS_PASSWORD": secret}, []string{"CACHE_REDIS_URL: takes the place of CACHE_REDIS_PASSWORD"}},
+		"URL and host, port":    {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://h", "CACHE_REDIS_HOST": "h", "CACHE_REDIS_PORT": 1}, []string{"place of CACHE_REDIS_HOST", "place of CACHE_REDIS_PORT"}},
+		"cluster and sentinels": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_CLUSTER": "h:1", "CACHE_REDIS_SENTINELS": "h:1"}, []string{"exclude each other"}},
+		"host and sentinels":    {map[string]any{"CACHE_TYPE": "redissentinel", "CACHE_REDIS_HOST": "h", "CACHE_REDIS_SENTINELS": "h:1"}, []string{"CACHE_REDIS_HOST"}},
+		"misspelt":              {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_ULR": "redis://h"}, []string{"did you mean CACHE_REDIS_URL?"}},
+		"misspelt option":       {map[string]any{"CACHE_TYPE": "redis", "CACHE_OPTIONS": map[string]any{"poolsize": 3}}, []string{"CACHE_OPTIONS.poolsize", "pool_size"}},
+		"no numbers":            {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_PORT": "x", "CACHE_REDIS_DB": "y"}, []string{"CACHE_REDIS_PORT", "CACHE_REDIS_DB"}},
+		"URL in the host":       {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": "redis://:" + secret + "@h"}, []string{"not host:port but a URL"}},
+		"bad URL":               {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://:" + secret + "@h"}, []string{"URL: cannot be parsed"}},
+		"bad URL of a cluster":  {map[string]any{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_URL": "redis://:" + secret + "@h"}, []string{"CACHE_REDIS_URL: "}},
+		"no CA file":            {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_TLS_CA": "/none"}, []string{"CACHE_REDIS_TLS_CA: open /none"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := cache.Open(t.Context(), cache.FromMap(tt.settings))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v; want %q", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("the password is shown: %v", err)
+			}
+		})
+	}
+}
+
+func TestReadyClient(t *testing.T) {
+	client := goredis.NewClient(&goredis.Options{})
+	defer client.Close()
+	c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": client, "CACHE_ALLOW_FLUSH": true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := c.Backend().(*Backend); b.one != client || !b.borrowed || !b.allowFlush {
+		t.Errorf("got %+v", b)
+	}
+	for _, key := range []string{"CACHE_REDIS_PORT", "CACHE_REDIS_DB"} {
+		_, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": client, key: 1}))
+		if err == nil {
+			t.Errorf("%s is lost without an error", key)
+		}
+	}
+}
+
+func TestTLS(t *testing.T) {
+	c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_TLS_SERVER_NAME": "name"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if config := c.Backend().(*Backend).one.Options().TLSConfig; config == nil || config.ServerName != "name" {
+		t.Error("TLS is not on")
+	}
+}

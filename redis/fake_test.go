@@ -1,0 +1,220 @@
+package redis
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// The driver logs each fault to standard error.
+func TestMain(m *testing.M) {
+	goredis.SetLogger(silent{})
+	os.Exit(m.Run())
+}
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+// Replies of a fake that are no replies.
+const (
+	silence = "silence" // the connection stays open
+	hangUp  = "hang up"
+	partial = "partial " // what follows is sent before hanging up
+)
+
+// fake is a server that answers what a test wants, after counting.
+type fake struct {
+	addr   string
+	answer func(n int, args []string) string // n counts the commands of that name, from 1
+	conns  sync.Map
+
+	mu     sync.Mutex
+	counts map[string]int // commands by name, and connections as "conns"
+}
+
+// startFake serves until the test ends. Connections are set up as by a server of
+// old that knows no HELLO.
+func startFake(t *testing.T, answer func(n int, args []string) string) *fake {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveFake(t, listener, answer)
+}
+
+func startFakeTLS(t *testing.T, config *tls.Config, answer func(n int, args []string) string) *fake {
+	t.Helper()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveFake(t, listener, answer)
+}
+
+func serveFake(t *testing.T, listener net.Listener, answer func(n int, args []string) string) *fake {
+	f := &fake{addr: listener.Addr().String(), answer: answer, counts: map[string]int{}}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			f.conns.Store(conn, nil)
+			f.add("conns")
+			running.Go(func() { f.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		f.dropAll()
+		running.Wait()
+	})
+	return f
+}
+
+// dropAll ends all connections, as a restart does.
+func (f *fake) dropAll() {
+	f.conns.Range(func(conn, _ any) bool { conn.(net.Conn).Close(); return true })
+}
+
+func (f *fake) serve(conn net.Conn) {
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for {
+		args, err := readCommand(in)
+		if err != nil {
+			return
+		}
+		name := strings.ToLower(args[0])
+		n := f.add(name)
+		f.mu.Lock()
+		answer := f.answer
+		f.mu.Unlock()
+		reply := answer(n, args)
+		if reply == "" {
+			reply = usual(name)
+		}
+		switch reply {
+		case silence:
+			io.Copy(io.Discard, in)
+			return
+		case hangUp:
+			return
+		}
+		rest, ends := strings.CutPrefix(reply, partial)
+		io.WriteString(conn, rest)
+		if ends {
+			return
+		}
+	}
+}
+
+func usual(name string) string {
+	switch name {
+	case "ping":
+		return "+PONG\r\n"
+	case "hello":
+		return "-ERR unknown command 'HELLO'\r\n"
+	}
+	return "+OK\r\n"
+}
+
+func (f *fake) add(name string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts[name]++
+	return f.counts[name]
+}
+
+func (f *fake) count(name string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counts[name]
+}
+
+// readCommand reads a list of strings.
+func readCommand(in *bufio.Reader) ([]string, error) {
+	n, err := readLength(in, '*')
+	if err != nil {
+		return nil, err
+	}
+	args := make([]string, n)
+	for i := range args {
+		size, err := readLength(in, '$')
+		if err != nil {
+			return nil, err
+		}
+		arg := make([]byte, size+2)
+		if _, err := io.ReadFull(in, arg); err != nil {
+			return nil, err
+		}
+		args[i] = string(arg[:size])
+	}
+	return args, nil
+}
+
+func readLength(in *bufio.Reader, kind byte) (int, error) {
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return 0, err
+	}
+	if line[0] != kind {
+		return 0, fmt.Errorf("%q", line)
+	}
+	return strconv.Atoi(strings.TrimSpace(line[1:]))
+}
+
+// on answers one command and leaves the others as usual.
+func on(name string, reply func(n int) string) func(int, []string) string {
+	return func(n int, args []string) string {
+		if strings.EqualFold(args[0], name) {
+			return reply(n)
+		}
+		return ""
+	}
+}
+
+func always(reply string) func(int) string { return func(int) string { return reply } }
+
+// start makes a backend, closed at the end of the test.
+func start(t *testing.T, o Options) *Backend {
+	t.Helper()
+	b, err := New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// waitFor waits for what another goroutine is about to do.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for ctx := soon(t, 5*time.Second); !done(); time.Sleep(100 * time.Microsecond) {
+		if ctx.Err() != nil {
+			t.Fatal("waited too long: ", what)
+		}
+	}
+}
+
+// soon is a context with a deadline in d.
+func soon(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
