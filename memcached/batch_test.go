@@ -1,0 +1,153 @@
+package memcached
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+const outOfMemory = "SERVER_ERROR out of memory storing object\r\n"
+
+// hundred returns items k0 to k99 with values of so many bytes.
+func hundred(size int) (items []cache.Item, keys []string) {
+	for i := range 100 {
+		keys = append(keys, fmt.Sprintf("k%d", i))
+		items = append(items, cache.Item{Key: keys[i], Value: make([]byte, size)})
+	}
+	return items, keys
+}
+
+// A batch of writes has one answer, unless something is not as expected.
+func TestQuietBatches(t *testing.T) {
+	f := startFake(t, nil)
+	b := start(t, Options{Servers: []string{f.addr}})
+	items, keys := hundred(largestQuiet)
+	must(t, b.SetMany(t.Context(), items, 0))
+	deleted, err := b.DeleteMany(t.Context(), append(keys, "absent"))
+	if err != nil || slices.Contains(deleted[:100], false) || deleted[100] {
+		t.Errorf("DeleteMany = %v, %v", deleted, err)
+	}
+	if ends, looks := f.count("mn"), f.count("mg"); ends != 2 || looks != 0 {
+		t.Errorf("%d ends and %d looks for two batches", ends, looks)
+	}
+	// The server may be silent of a large value that it could not store.
+	items, _ = hundred(largestQuiet + 1)
+	must(t, b.SetMany(t.Context(), items, 0))
+	if n := f.count("mn"); n != 2 {
+		t.Error("large values are stored quietly")
+	}
+}
+
+// What the server refused is found out, and nothing that was stored is stored again.
+func TestRefusedInBatch(t *testing.T) {
+	f := startFake(t, nil)
+	b := start(t, Options{Servers: []string{f.addr}})
+	f.answers(func(n int, command string) string {
+		refused := slices.Contains([]string{"k3", "k5", "k7"}, strings.Fields(command + " -")[1])
+		switch {
+		case refused && strings.HasSuffix(command, " q"):
+			return outOfMemory
+		case command == "mn": // meanwhile somebody else writes
+			f.store("k2", entry{value: "newer"})
+			f.store("k5", entry{value: "newer"})
+		case strings.HasPrefix(command, "ms k3 "):
+			return "SERVER_ERROR object too large for cache\r\n"
+		case strings.HasPrefix(command, "ms k7 "): // or just before it is tried again
+			f.store("k7", entry{value: "newer"})
+		}
+		return ""
+	})
+	items, _ := hundred(10)
+	err := b.SetMany(t.Context(), items, 0)
+	var batch *cache.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != "k3" || !errors.Is(err, cache.ErrTooLarge) {
+		t.Errorf("SetMany: %v; want the failure of k3 alone", err)
+	}
+	b.mustGet(t, "k2", "newer")
+	b.mustGet(t, "k5", "newer")
+	b.mustGet(t, "k7", "newer")
+	if n := f.count("ms"); n != 102 {
+		t.Errorf("%d sets for 100 items of which two were not there", n)
+	}
+	// There is room again.
+	f.answers(func(n int, command string) string {
+		if strings.HasPrefix(command, "ms k3 ") && strings.HasSuffix(command, " q") {
+			return outOfMemory
+		}
+		return ""
+	})
+	must(t, b.SetMany(t.Context(), items, 0))
+	b.mustGet(t, "k3", string(items[3].Value))
+	if n := f.count("conns"); n != 1 {
+		t.Errorf("%d connections; want 1, for none was out of step", n)
+	}
+}
+
+// Where it cannot be found out, nobody knows of any item of the round trip.
+func TestRefusedInBatchAndLost(t *testing.T) {
+	for _, lost := range []string{"mg", "ms"} {
+		f := startFake(t, nil)
+		f.answers(func(n int, command string) string {
+			name, _, _ := strings.Cut(command, " ")
+			switch {
+			case strings.HasPrefix(command, "ms k3 ") && strings.HasSuffix(command, " q"):
+				return outOfMemory
+			case name == lost && !strings.HasSuffix(command, " q"):
+				return hangUp
+			}
+			return ""
+		})
+		items, _ := hundred(10)
+		err := start(t, Options{Servers: []string{f.addr}}).SetMany(t.Context(), items, 0)
+		failed := 100
+		if lost == "ms" {
+			failed = 1
+		}
+		var batch *cache.BatchError
+		if !errors.As(err, &batch) || len(batch.Failed) != failed || !errors.Is(err, cache.ErrUnknownOutcome) || errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("SetMany without an answer to %s: %v; want ErrUnknownOutcome for %d", lost, err, failed)
+		}
+	}
+}
+
+func TestMalformedQuietAnswers(t *testing.T) {
+	for name, call := range map[string]func(ctx context.Context, b *Backend) error{
+		"SetMany": func(ctx context.Context, b *Backend) error {
+			return b.SetMany(ctx, []cache.Item{{Key: "a"}, {Key: "b"}}, 0)
+		},
+		"DeleteMany": func(ctx context.Context, b *Backend) error {
+			_, err := b.DeleteMany(ctx, []string{"a", "b"})
+			return err
+		},
+	} {
+		for _, answer := range []string{
+			"NF\r\nMN\r\n", "NF O\r\nMN\r\n", "NF O2\r\nMN\r\n", "NF O-1\r\nMN\r\n", "NF O1\r\nNF O1\r\nMN\r\n", "HD\r\nMN\r\n",
+			"ERROR\r\nMN\r\n", "CLIENT_ERROR bad data chunk\r\nMN\r\n", strings.Repeat(outOfMemory, 3) + "MN\r\n", partial + "MN",
+		} {
+			f := startFake(t, on(answer, "mn"))
+			f.store("a", entry{})
+			f.store("b", entry{})
+			if err := call(t.Context(), start(t, Options{Servers: []string{f.addr}})); !errors.Is(err, cache.ErrUnknownOutcome) {
+				t.Errorf("%s answered with %q: %v; want ErrUnknownOutcome", name, answer, err)
+			}
+		}
+	}
+}
+
+func TestCutNumber(t *testing.T) {
+	for text, want := range map[string]string{
+		"0": "0 \"\" true", "7 8": "7 \"8\" true", "4294967295 ": "4294967295 \"\" true",
+		"": "0 \"\" false", " 7": "0 \"7\" false", "4294967296": "0 \"\" false", "99999999999999999999999 1": "0 \"\" false", "-1": "0 \"\" false", "7a": "0 \"\" false",
+	} {
+		n, rest, ok := cutNumber([]byte(text), math.MaxUint32)
+		if got := fmt.Sprintf("%d %q %v", n, rest, ok); got != want {
+			t.Errorf("cutNumber(%q) = %s; want %s", text, got, want)
+		}
+	}
+}

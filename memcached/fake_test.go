@@ -1,0 +1,566 @@
+package memcached
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Answers of a fake that are none.
+const (
+	silence = "silence" // the connection stays open
+	hangUp  = "hang up"
+	partial = "partial " // what follows is sent before hanging up
+)
+
+// fake is a memcached that keeps entries in a map and speaks both protocols, unless
+// a test wants another answer.
+type fake struct {
+	addr     string
+	login    string // "user pw", where one is needed
+	maxBytes int    // of a value, 1 MiB as of a real one
+
+	mu      sync.Mutex
+	answer  func(n int, command string) string // n counts the commands of that name, from 1
+	entries map[string]*entry
+	cas     uint64
+	counts  map[string]int // commands by name, and connections as "conns"
+	conns   map[net.Conn]bool
+}
+
+type entry struct {
+	value  string
+	flags  uint32
+	expiry int64 // as it was sent
+	cas    uint64
+}
+
+// fakeTime is what the statistics of a fake tell.
+const fakeTime = 2_000_000_000
+
+func startFake(t *testing.T, answer func(n int, command string) string) *fake {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveFake(t, listener, answer)
+}
+
+func startFakeTLS(t *testing.T, config *tls.Config) *fake {
+	t.Helper()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveFake(t, listener, nil)
+}
+
+func serveFake(t *testing.T, listener net.Listener, answer func(n int, command string) string) *fake {
+	f := &fake{
+		addr: listener.Addr().String(), answer: answer, maxBytes: 1 << 20,
+		entries: map[string]*entry{}, counts: map[string]int{}, conns: map[net.Conn]bool{},
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			f.mu.Lock()
+			f.conns[conn] = true
+			f.counts["conns"]++
+			f.mu.Unlock()
+			running.Go(func() { f.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		f.dropAll()
+		running.Wait()
+	})
+	return f
+}
+
+// dropAll ends all connections, as a restart does.
+func (f *fake) dropAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for conn := range f.conns {
+		conn.Close()
+	}
+}
+
+// answers changes what the fake answers from now on; nil is as usual.
+func (f *fake) answers(answer func(n int, command string) string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
+}
+
+func (f *fake) count(name string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counts[name]
+}
+
+// at returns a copy of what is stored under key.
+func (f *fake) at(key string) (entry, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e := f.entries[key]
+	if e == nil {
+		return entry{}, false
+	}
+	return *e, true
+}
+
+func (f *fake) keys() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.entries))
+}
+
+func (f *fake) store(key string, e entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.put(key, e)
+}
+
+func (f *fake) put(key string, e entry) {
+	f.cas++
+	e.cas = f.cas
+	f.entries[key] = &e
+}
+
+func (f *fake) remove(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.entries, key)
+}
+
+func (f *fake) serve(conn net.Conn) {
+	defer conn.Close()
+	r := bufio.NewReader(conn)
+	w := bufio.NewWriter(conn)
+	known := false
+	for {
+		if r.Buffered() == 0 {
+			if err := w.Flush(); err != nil {
+				return
+			}
+		}
+		first, err := r.Peek(1)
+		if err != nil {
+			return
+		}
+		var kind, reply string
+		if first[0] == magicRequest {
+			kind, reply, err = f.binary(r, &known)
+		} else {
+			kind, reply, err = f.text(r, &known)
+		}
+		if err != nil {
+			return
+		}
+		switch kind {
+		case silence:
+			w.Flush()
+			io.Copy(io.Discard, r)
+			return
+		case hangUp:
+			w.Flush()
+			return
+		}
+		rest, ends := strings.CutPrefix(reply, partial)
+		w.WriteString(rest)
+		if ends {
+			w.Flush()
+			return
+		}
+	}
+}
+
+// choose counts a command and returns what the test wants to be answered.
+func (f *fake) choose(command string) string {
+	name, _, _ := strings.Cut(command, " ")
+	f.mu.Lock()
+	f.counts[name]++
+	n, answer := f.counts[name], f.answer
+	f.mu.Unlock()
+	if answer == nil {
+		return ""
+	}
+	return answer(n, command)
+}
+
+func (f *fake) text(r *bufio.Reader, known *bool) (kind, answer string, err error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return "", "", err
+	}
+	line = strings.TrimRight(line, "\r\n")
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return "", "ERROR\r\n", nil
+	}
+	value, err := f.block(r, words)
+	if err != nil {
+		return "", "", err
+	}
+	switch wanted := f.choose(line); wanted {
+	case "":
+	case silence, hangUp:
+		return wanted, "", nil
+	default:
+		return "", wanted, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if *known = *known || f.login == ""; !*known {
+		if *known = words[0] == "set" && value == f.login; *known {
+			return "", "STORED\r\n", nil
+		}
+		if words[0] == "set" {
+			return "", "CLIENT_ERROR authentication failure\r\n", nil
+		}
+		return "", "CLIENT_ERROR unauthenticated\r\n", nil
+	}
+	return "", quieted(words, f.execute(words, value)), nil
+}
+
+// quieted is what the answer to a meta command becomes by its flags q and O.
+func quieted(words []string, answer string) string {
+	if !slices.Contains(words, "q") {
+		return answer
+	}
+	if opaque, ok := flag(words[2:], "O"); ok && answer == "NF\r\n" {
+		return fmt.Sprintf("NF O%d\r\n", opaque)
+	}
+	return strings.TrimPrefix(answer, "HD\r\n")
+}
+
+// block reads the value that follows a command.
+func (f *fake) block(r *bufio.Reader, words []string) (string, error) {
+	place := map[string]int{"ms": 2, "set": 4, "add": 4}[words[0]]
+	if place == 0 {
+		return "", nil
+	}
+	n, err := strconv.Atoi(words[place])
+	if err != nil {
+		return "", err
+	}
+	block := make([]byte, n+2)
+	_, err = io.ReadFull(r, block)
+	return string(block[:n]), err
+}
+
+// flag returns the number after a letter among the words of a meta command.
+func flag(words []string, letter string) (n uint64, ok bool) {
+	for _, word := range words {
+		if digits, has := strings.CutPrefix(word, letter); has && digits != "" {
+			n, _ = strconv.ParseUint(digits, 10, 64)
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+func (f *fake) execute(words []string, value string) string {
+	var e *entry
+	var key string
+	if len(words) > 1 {
+		key = words[1]
+		e = f.entries[key]
+	}
+	cas, compares := flag(words[min(2, len(words)):], "C")
+	differs := compares && e != nil && e.cas != cas
+	switch words[0] {
+	case "get", "gets":
+		var b strings.Builder
+		for _, key := range words[1:] {
+			if e := f.entries[key]; e != nil {
+				fmt.Fprintf(&b, "VALUE %s %d %d", key, e.flags, len(e.value))
+				if words[0] == "gets" {
+					fmt.Fprintf(&b, " %d", e.cas)
+				}
+				fmt.Fprintf(&b, "\r\n%s\r\n", e.value)
+			}
+		}
+		return b.String() + "END\r\n"
+	case "mg":
+		if e == nil {
+			return "EN\r\n"
+		}
+		left := e.expiry
+		if left == 0 {
+			left = -1
+		}
+		return fmt.Sprintf("HD f%d t%d c%d\r\n", e.flags, left, e.cas)
+	case "ms":
+		flags, _ := flag(words[3:], "F")
+		expiry, _ := flag(words[3:], "T")
+		switch {
+		case len(value) > f.maxBytes:
+			delete(f.entries, key)
+			return "SERVER_ERROR object too large for cache\r\n"
+		case slices.Contains(words, "ME") && e != nil:
+			return "NS\r\n"
+		case compares && e == nil:
+			return "NF\r\n"
+		case differs:
+			return "EX\r\n"
+		}
+		f.put(key, entry{value: value, flags: uint32(flags), expiry: int64(expiry)})
+		return "HD\r\n"
+	case "ma":
+		by, _ := flag(words[2:], "D")
+		switch {
+		case e == nil:
+			return "NF\r\n"
+		case differs:
+			return "EX\r\n"
+		}
+		sum, ok := e.counted(by, slices.Contains(words, "MD"))
+		if !ok {
+			return "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
+		}
+		f.put(key, *e)
+		return fmt.Sprintf("VA %d\r\n%s\r\n", len(sum), sum)
+	case "md":
+		switch {
+		case e == nil:
+			return "NF\r\n"
+		case differs:
+			return "EX\r\n"
+		}
+		delete(f.entries, key)
+		return "HD\r\n"
+	case "mn":
+		return "MN\r\n"
+	case "flush_all":
+		clear(f.entries)
+		return "OK\r\n"
+	case "stats":
+		return fmt.Sprintf("STAT pid 1\r\nSTAT time %d\r\nSTAT version fake\r\nEND\r\n", fakeTime)
+	case "lru_crawler":
+		var b strings.Builder
+		for key := range f.entries {
+			fmt.Fprintf(&b, "key=%s exp=-1 la=1 cas=1 fetch=no cls=1 size=65\n", url.QueryEscape(key))
+		}
+		return b.String() + "END\r\n"
+	}
+	return f.classic(words, key, e, value)
+}
+
+// classic are the commands that gomemcache sends.
+func (f *fake) classic(words []string, key string, e *entry, value string) string {
+	switch words[0] {
+	case "set", "add":
+		if words[0] == "add" && e != nil {
+			return "NOT_STORED\r\n"
+		}
+		flags, _ := strconv.ParseUint(words[2], 10, 32)
+		expiry, _ := strconv.ParseInt(words[3], 10, 64)
+		f.put(key, entry{value: value, flags: uint32(flags), expiry: expiry})
+		return "STORED\r\n"
+	case "incr":
+		if e == nil {
+			return "NOT_FOUND\r\n"
+		}
+		by, _ := strconv.ParseUint(words[2], 10, 64)
+		sum, ok := e.counted(by, false)
+		if !ok {
+			return "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
+		}
+		return sum + "\r\n"
+	case "delete":
+		if e == nil {
+			return "NOT_FOUND\r\n"
+		}
+		delete(f.entries, key)
+		return "DELETED\r\n"
+	case "version":
+		return "VERSION fake\r\n"
+	}
+	return "ERROR\r\n"
+}
+
+// counted does the server's arithmetic, with its faults.
+func (e *entry) counted(by uint64, down bool) (sum string, ok bool) {
+	n, err := strconv.ParseUint(strings.TrimRight(e.value, " "), 10, 64)
+	if err != nil {
+		return "", false
+	}
+	switch {
+	case !down:
+		n += by
+	case by > n:
+		n = 0
+	default:
+		n -= by
+	}
+	sum = strconv.FormatUint(n, 10)
+	e.value = sum + strings.Repeat(" ", max(0, len(e.value)-len(sum)))
+	return sum, true
+}
+
+// binary names a command by its opcode, as in "0x0c key".
+func (f *fake) binary(r *bufio.Reader, known *bool) (kind, answer string, err error) {
+	b := make([]byte, headSize)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return "", "", err
+	}
+	op, keys, extras := b[1], int(binary.BigEndian.Uint16(b[2:])), int(b[4])
+	body := make([]byte, binary.BigEndian.Uint32(b[8:]))
+	if _, err := io.ReadFull(r, body); err != nil {
+		return "", "", err
+	}
+	key, value := string(body[extras:extras+keys]), string(body[extras+keys:])
+	switch wanted := f.choose(fmt.Sprintf("0x%02x %s", op, key)); wanted {
+	case "":
+	case silence, hangUp:
+		return wanted, "", nil
+	default:
+		return "", wanted, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	reply := func(status uint16, extras, key, value string) (string, string, error) {
+		return "", frame(op, status, binary.BigEndian.Uint32(b[12:]), f.cas, extras, key, value), nil
+	}
+	*known = *known || f.login == ""
+	e := f.entries[key]
+	cas := binary.BigEndian.Uint64(b[16:])
+	switch {
+	case op == opLogin:
+		if *known = value == "\x00"+strings.Replace(f.login, " ", "\x00", 1); !*known {
+			return reply(statusAuth, "", "", "Auth failure.")
+		}
+		return reply(statusOK, "", "", "Authenticated")
+	case !*known:
+		return reply(statusAuth, "", "", "Auth failure.")
+	case op == opNothing, op == opFlush:
+		if op == opFlush {
+			clear(f.entries)
+		}
+		return reply(statusOK, "", "", "")
+	case cas != 0 && e != nil && e.cas != cas:
+		return reply(statusExists, "", "", "Data exists for key.")
+	case op == opAdd && e != nil:
+		return reply(statusExists, "", "", "Data exists for key.")
+	case (op == opSet || op == opSetQuiet || op == opAdd) && len(value) > f.maxBytes:
+		delete(f.entries, key)
+		return reply(statusTooLarge, "", "", "Too large.")
+	case op == opSet, op == opSetQuiet, op == opAdd:
+		f.put(key, entry{value: value, flags: binary.BigEndian.Uint32(body), expiry: int64(binary.BigEndian.Uint32(body[4:]))})
+		if op == opSetQuiet {
+			return "", "", nil
+		}
+		return reply(statusOK, "", "", "")
+	case e == nil && op == opGetQuiet:
+		return "", "", nil
+	case e == nil:
+		return reply(statusAbsent, "", "", "Not found")
+	case op == opGet, op == opGetQuiet:
+		f, k := binary.BigEndian.AppendUint32(nil, e.flags), key
+		return "", frame(op, statusOK, binary.BigEndian.Uint32(b[12:]), e.cas, string(f), k, e.value), nil
+	case op == opDelete, op == opDeleteQuiet:
+		delete(f.entries, key)
+		if op == opDeleteQuiet {
+			return "", "", nil
+		}
+		return reply(statusOK, "", "", "")
+	case op == opIncrement, op == opDecrement:
+		sum, ok := e.counted(binary.BigEndian.Uint64(body), op == opDecrement)
+		if !ok {
+			return reply(statusNoNumber, "", "", "Non-numeric server-side value for incr or decr")
+		}
+		f.put(key, *e)
+		n, _ := strconv.ParseUint(sum, 10, 64)
+		return reply(statusOK, "", "", string(binary.BigEndian.AppendUint64(nil, n)))
+	}
+	return reply(statusUnknown, "", "", "Unknown command")
+}
+
+// frame is an answer of the binary protocol.
+func frame(op byte, status uint16, opaque uint32, cas uint64, extras, key, value string) string {
+	b := []byte{magicAnswer, op, byte(len(key) >> 8), byte(len(key)), byte(len(extras)), 0, byte(status >> 8), byte(status)}
+	b = binary.BigEndian.AppendUint32(b, uint32(len(extras)+len(key)+len(value)))
+	b = binary.BigEndian.AppendUint32(b, opaque)
+	b = binary.BigEndian.AppendUint64(b, cas)
+	return string(b) + extras + key + value
+}
+
+// on answers one command, or several, and leaves the others as usual.
+func on(reply string, names ...string) func(int, string) string {
+	return func(_ int, command string) string {
+		name, _, _ := strings.Cut(command, " ")
+		if slices.Contains(names, name) {
+			return reply
+		}
+		return ""
+	}
+}
+
+// ample is time for everything, on a busy machine too. What ends in half of it was
+// not ended by a timeout.
+const ample = time.Minute
+
+// start makes a backend, closed at the end of the test.
+func start(t testing.TB, o Options) *Backend {
+	t.Helper()
+	setDefault(&o.DialTimeout, ample)
+	setDefault(&o.ReadTimeout, ample)
+	setDefault(&o.WriteTimeout, ample)
+	b, err := New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// soon is a context with a deadline in d.
+func soon(t testing.TB, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// waitFor waits for what another goroutine is about to do.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for ctx := soon(t, ample/2); !done(); time.Sleep(100 * time.Microsecond) {
+		if ctx.Err() != nil {
+			t.Fatal("waited too long: ", what)
+		}
+	}
+}
+
+// patiently tries with a deadline that is near, and again with later ones while
+// something is wrong: a busy machine does not get everything done in a short time.
+func patiently(t *testing.T, try func(patience time.Duration) error) {
+	t.Helper()
+	var err error
+	for patience := 30 * time.Millisecond; patience < ample/4; patience *= 4 {
+		if err = try(patience); err == nil {
+			return
+		}
+	}
+	t.Error(err)
+}

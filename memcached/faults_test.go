@@ -1,0 +1,478 @@
+package memcached
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+const value = "a value that no error shows"
+
+// operation is one of the backend's, with the commands that it sends last.
+type operation struct {
+	name     string
+	commands []string // of both protocols
+	write    bool
+	key      func(ctx context.Context, b *Backend, key string) error
+	all      func(ctx context.Context, b *Backend) error
+}
+
+func (o operation) call(ctx context.Context, b *Backend) error {
+	if o.key == nil {
+		return o.all(ctx, b)
+	}
+	return o.key(ctx, b, "k")
+}
+
+var verbs = []operation{
+	{"Get", []string{"get", "0x0c"}, false, func(ctx context.Context, b *Backend, key string) error { _, _, err := b.Get(ctx, key); return err }, nil},
+	{"Has", []string{"mg", "get", "0x0c"}, false, func(ctx context.Context, b *Backend, key string) error { _, err := b.Has(ctx, key); return err }, nil},
+	{"GetMany", []string{"get", "0x0d", "0x0c"}, false, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.GetMany(ctx, []string{key})
+		return err
+	}, nil},
+	{"Set", []string{"ms", "0x01"}, true, func(ctx context.Context, b *Backend, key string) error {
+		return b.Set(ctx, key, []byte(value), time.Minute)
+	}, nil},
+	{"Add", []string{"ms", "0x02"}, true, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.Add(ctx, key, []byte(value), time.Minute)
+		return err
+	}, nil},
+	{"Inc", []string{"ms", "0x02"}, true, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.Inc(ctx, key, 1, time.Minute)
+		return err
+	}, nil},
+	{"Delete", []string{"md", "0x04"}, true, func(ctx context.Context, b *Backend, key string) error { _, err := b.Delete(ctx, key); return err }, nil},
+	{"SetMany", []string{"ms", "0x01"}, true, func(ctx context.Context, b *Backend, key string) error {
+		return b.SetMany(ctx, []cache.Item{{Key: key, Value: []byte(value)}}, time.Minute)
+	}, nil},
+	{"DeleteMany", []string{"md", "0x04"}, true, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.DeleteMany(ctx, []string{key})
+		return err
+	}, nil},
+	{"Ping", []string{"mn", "0x0a"}, false, nil, func(ctx context.Context, b *Backend) error { return b.Ping(ctx) }},
+}
+
+// wires runs a test with both protocols of our own client.
+func wires(t *testing.T, test func(t *testing.T, o Options)) {
+	for name, o := range map[string]Options{"text": {}, "binary": {Protocol: Binary}} {
+		t.Run(name, func(t *testing.T) { test(t, o) })
+	}
+}
+
+func TestNothingListens(t *testing.T) {
+	wires(t, func(t *testing.T, o Options) {
+		for _, server := range []string{"127.0.0.1:1", t.TempDir() + "/socket"} {
+			o.Servers = []string{server}
+			b := start(t, o)
+			for _, v := range verbs {
+				begin := time.Now()
+				err := v.call(t.Context(), b)
+				if !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrUnknownOutcome) {
+					t.Errorf("%s: %v; want ErrUnavailable, for nothing was sent", v.name, err)
+				}
+				if took := time.Since(begin); took > ample/2 {
+					t.Errorf("%s took %v", v.name, took)
+				}
+			}
+		}
+	})
+}
+
+func TestLostReply(t *testing.T) {
+	wires(t, func(t *testing.T, o Options) {
+		for _, v := range verbs {
+			t.Run(v.name, func(t *testing.T) {
+				f := startFake(t, on(hangUp, v.commands...))
+				o.Servers = []string{f.addr}
+				err := v.call(t.Context(), start(t, o))
+				want, sent := cache.ErrUnavailable, 2
+				if v.write {
+					want, sent = cache.ErrUnknownOutcome, 1
+				}
+				if v.name == "Set" || v.name == "SetMany" {
+					sent = 2 // setting a value twice does no harm
+				}
+				if !errors.Is(err, want) {
+					t.Errorf("got %v; want %v", err, want)
+				}
+				n := 0
+				for _, command := range v.commands {
+					n += f.count(command)
+				}
+				if n != sent {
+					t.Errorf("%s was sent %d times; want %d", v.name, n, sent)
+				}
+			})
+		}
+	})
+}
+
+// After a restart all idle connections are dead. Reads do not see it, and writes
+// only on a connection that was used a moment ago.
+func TestRestart(t *testing.T) {
+	wires(t, func(t *testing.T, o Options) {
+		for _, v := range verbs {
+			f := startFake(t, nil)
+			o.Servers = []string{f.addr}
+			b := start(t, o)
+			n := b.store.(*wire).node(&address{"tcp", f.addr})
+			idle := func() {
+				conns := f.count("conns") + 5 - len(n.idle)
+				var taken []*conn
+				for range 5 {
+					c, err := n.take(t.Context())
+					must(t, err)
+					taken = append(taken, c)
+				}
+				waitFor(t, "the server to accept", func() bool { return f.count("conns") >= conns })
+				for _, c := range taken {
+					n.give(c, nil)
+				}
+			}
+			idle()
+			f.dropAll()
+			failed := 0
+			for range 5 {
+				if err := v.call(t.Context(), b); err != nil {
+					failed++
+				}
+			}
+			if most := map[bool]int{true: 1}[v.write]; failed > most {
+				t.Errorf("%s failed %d times after a restart; want at most %d", v.name, failed, most)
+			}
+			if runtime.GOOS == "windows" {
+				continue
+			}
+			idle()
+			f.dropAll()
+			for _, c := range n.idle {
+				c.used = c.used.Add(-time.Second)
+				waitFor(t, "the end of the connection", func() bool { return !c.isAlive() })
+			}
+			if err := v.call(t.Context(), b); err != nil {
+				t.Errorf("%s over connections that had been idle for a while: %v", v.name, err)
+			}
+		}
+	})
+}
+
+func TestSilence(t *testing.T) {
+	wires(t, func(t *testing.T, o Options) {
+		f := startFake(t, nil)
+		o.Servers = []string{f.addr}
+		b := start(t, o)
+		n := b.store.(*wire).node(&address{"tcp", f.addr})
+		for _, v := range verbs {
+			f.answers(func(int, string) string { return silence })
+			patiently(t, func(patience time.Duration) error {
+				begin := time.Now()
+				err := v.call(soon(t, patience), b)
+				if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took < patience || took > ample/2 {
+					return fmt.Errorf("%s with a deadline in %v: %v after %v", v.name, patience, err, took)
+				}
+				if v.write && v.name != "Inc" && !errors.Is(err, cache.ErrUnknownOutcome) {
+					return fmt.Errorf("%s: %w; want ErrUnknownOutcome, too", v.name, err)
+				}
+				return nil
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			f.answers(func(int, string) string { cancel(); return silence })
+			begin := time.Now()
+			err := v.call(ctx, b)
+			if took := time.Since(begin); !errors.Is(err, context.Canceled) || took > ample/2 {
+				t.Errorf("%s that is cancelled: %v after %v", v.name, err, took)
+			}
+			if len(n.idle) > 0 {
+				t.Errorf("%s that was given up leaves its connection", v.name)
+			}
+		}
+		f.answers(func(int, string) string { return silence })
+		o.ReadTimeout = 30 * time.Millisecond
+		if err := start(t, o).Ping(t.Context()); !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Ping without a deadline: %v; want ErrUnavailable after ReadTimeout", err)
+		}
+	})
+}
+
+// One of two servers is silent: what the other has comes at the deadline.
+func TestOneOfTwoIsSilent(t *testing.T) {
+	wires(t, func(t *testing.T, o Options) {
+		good, bad := startFake(t, nil), startFake(t, func(int, string) string { return silence })
+		o.Servers = []string{good.addr, bad.addr}
+		b := start(t, o)
+		var keys, lost []string
+		var items []cache.Item
+		for i := range 20 {
+			key := fmt.Sprintf("k%d", i)
+			keys, items = append(keys, key), append(items, cache.Item{Key: key, Value: []byte("v")})
+			if addr, _ := b.store.(*wire).selector.PickServer(key); addr.String() == bad.addr {
+				lost = append(lost, key)
+			}
+		}
+		check := func(what string, call func(ctx context.Context) error) {
+			patiently(t, func(patience time.Duration) error {
+				begin := time.Now()
+				err := call(soon(t, patience))
+				var failed []string
+				var batch *cache.BatchError
+				if errors.As(err, &batch) {
+					for _, f := range batch.Failed {
+						failed = append(failed, f.Key)
+					}
+				}
+				if took := time.Since(begin); !slices.Equal(failed, lost) || !errors.Is(err, context.DeadlineExceeded) || took > ample/2 {
+					return fmt.Errorf("%s failed after %v for %v; want %v", what, took, failed, lost)
+				}
+				return nil
+			})
+		}
+		check("SetMany", func(ctx context.Context) error { return b.SetMany(ctx, items, 0) })
+		var values [][]byte
+		check("GetMany", func(ctx context.Context) (err error) { values, err = b.GetMany(ctx, keys); return err })
+		for i, key := range keys {
+			if hit := values[i] != nil; hit == slices.Contains(lost, key) {
+				t.Errorf("GetMany found %s: %v", key, hit)
+			}
+		}
+		check("DeleteMany", func(ctx context.Context) error { _, err := b.DeleteMany(ctx, keys); return err })
+	})
+}
+
+// malformed are answers to a get of "k" that no server gives.
+var malformed = map[Protocol]map[string]string{
+	Text: {
+		"garbage":             strings.Repeat("\xff\x00!garbage 4294967295\r\n", 4),
+		"garbage in one line": strings.Repeat("x", 1<<20),
+		"another key":         "VALUE other 0 1\r\nx\r\nEND\r\n",
+		"a longer key":        "VALUE kk 0 1\r\nx\r\nEND\r\n",
+		"the key twice":       "VALUE k 0 1\r\nx\r\nVALUE k 0 1\r\ny\r\nEND\r\n",
+		"an absurd length":    "VALUE k 0 4294967295\r\nx\r\nEND\r\n",
+		"a length over -I":    "VALUE k 0 1048577\r\nx\r\nEND\r\n",
+		"a negative length":   "VALUE k 0 -1\r\nx\r\nEND\r\n",
+		"no length":           "VALUE k\r\n",
+		"a value too long":    "VALUE k 0 1\r\nxyz\r\nEND\r\n",
+		"a bare line feed":    "\n",
+		"line feeds":          "VALUE k 0 1\nx\nEND\n",
+		"half a line":         partial + "VALUE k",
+		"half a value":        partial + "VALUE k 0 10\r\nxyz",
+		"no end":              partial + "VALUE k 0 1\r\nx\r\n",
+		"an error":            "SERVER_ERROR " + value + "\r\n",
+		"another answer":      "HD\r\n",
+	},
+	Binary: {
+		"garbage":          strings.Repeat("\xff\x00!garbage 4294967295\r\n", 4),
+		"text":             "ERROR Too many open connections\r\n and more",
+		"another key":      frame(opGet, statusOK, 0, 1, "\x00\x00\x00\x00", "other", "x"),
+		"a key as long":    frame(opGet, statusOK, 0, 1, "\x00\x00\x00\x00", "x", "x"),
+		"another opcode":   frame(opSet, statusOK, 0, 1, "\x00\x00\x00\x00", "k", "x"),
+		"another opaque":   frame(opGet, statusOK, 7, 1, "\x00\x00\x00\x00", "k", "x"),
+		"no flags":         frame(opGet, statusOK, 0, 1, "", "k", "x"),
+		"an absurd length": "\x81\x0c\x00\x01\x04\x00\x00\x00\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00k",
+		"a length over -I": "\x81\x0c\x00\x01\x04\x00\x00\x00\x00\x10\x00\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00k",
+		"a body too small": "\x81\x0c\x00\x01\x04\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00k",
+		"half a head":      partial + "\x81\x0c\x00",
+		"half a value":     partial + frame(opGet, statusOK, 0, 1, "\x00\x00\x00\x00", "k", "xyz")[:headSize+6],
+		"another status":   frame(opGet, 0x99, 0, 1, "", "", value),
+	},
+}
+
+// No malformed answer makes a panic, a value or a large allocation, and the next
+// call has a connection that is in step.
+func TestMalformed(t *testing.T) {
+	wires(t, func(t *testing.T, o Options) {
+		for name, answer := range malformed[o.Protocol] {
+			t.Run(name, func(t *testing.T) {
+				f := startFake(t, nil)
+				f.store("k", entry{value: "right"})
+				o.Servers = []string{f.addr}
+				b := start(t, o)
+				b.mustGet(t, "k", "right")
+				for what, get := range map[string]func(ctx context.Context) ([]byte, error){
+					"Get":     func(ctx context.Context) ([]byte, error) { v, _, err := b.Get(ctx, "k"); return v, err },
+					"GetMany": func(ctx context.Context) ([]byte, error) { v, err := b.GetMany(ctx, []string{"k"}); return v[0], err },
+				} {
+					f.answers(on(answer, "get", "0x0c"))
+					var before, after runtime.MemStats
+					runtime.ReadMemStats(&before)
+					got, err := get(soon(t, ample/2))
+					runtime.ReadMemStats(&after)
+					if err == nil || got != nil {
+						t.Errorf("%s = %q, %v; want an error", what, got, err)
+					}
+					if err != nil && strings.Contains(err.Error(), value) {
+						t.Errorf("%s shows what was answered: %v", what, err)
+					}
+					// The fake's reader and the answer itself are among it.
+					if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
+						t.Errorf("%s allocated %d bytes", what, grown)
+					}
+					f.answers(nil)
+					b.mustGet(t, "k", "right")
+				}
+			})
+		}
+	})
+}
+
+// Malformed answers to writes and to counting.
+func TestMalformedElsewhere(t *testing.T) {
+	wires(t, func(t *testing.T, o Options) {
+		for _, answer := range []string{"\n", "\r\n", "VA\r\n", "VA 99999999999\r\n", "VA 2\r\n7\r\n", "HD t\r\n", "STORED\r\n", "\x81" + strings.Repeat("\xff", 30)} {
+			for _, v := range verbs {
+				f := startFake(t, nil)
+				f.store("k", entry{value: "1", flags: flagInteger})
+				f.answers(func(_ int, command string) string {
+					if name, _, _ := strings.Cut(command, " "); name == "gets" || name == "0x0c" && v.name == "Inc" {
+						return ""
+					}
+					return partial + answer
+				})
+				o.Servers = []string{f.addr}
+				if err := v.call(soon(t, ample/2), start(t, o)); err == nil {
+					t.Errorf("%s does not mind %q", v.name, answer)
+				}
+			}
+		}
+	})
+}
+
+func TestLogin(t *testing.T) {
+	wires(t, func(t *testing.T, o Options) {
+		f := startFake(t, nil)
+		f.mu.Lock()
+		f.login = "user sesame"
+		f.mu.Unlock()
+		o.Servers = []string{f.addr}
+		o.Username, o.Password = "user", "sesame"
+		b := start(t, o)
+		must(t, b.Set(t.Context(), "k", []byte("v"), 0))
+		b.mustGet(t, "k", "v")
+		for name, wrong := range map[string]Options{
+			"wrong password": {Username: "user", Password: "open-sesame"}, "no user": {},
+		} {
+			before := f.count("conns")
+			o.Username, o.Password = wrong.Username, wrong.Password
+			b := start(t, o)
+			for _, v := range verbs {
+				err := v.call(t.Context(), b)
+				if !errors.Is(err, cache.ErrAuth) || errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrUnknownOutcome) {
+					t.Errorf("%s with %s: %v; want ErrAuth", v.name, name, err)
+				}
+				if err != nil && strings.Contains(err.Error(), "sesame") {
+					t.Errorf("%s: a secret in %v", v.name, err)
+				}
+			}
+			if n := f.count("conns") - before; n != len(verbs) {
+				t.Errorf("%s: %d connections for %d calls; want one each, for nothing is tried again", name, n, len(verbs))
+			}
+		}
+	})
+}
+
+func TestTLS(t *testing.T) {
+	wires(t, func(t *testing.T, o Options) {
+		certificate := httptest.NewUnstartedServer(nil)
+		certificate.StartTLS()
+		defer certificate.Close()
+		f := startFakeTLS(t, &tls.Config{Certificates: certificate.TLS.Certificates})
+		o.Servers = []string{f.addr}
+		o.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+		if err := start(t, o).Set(t.Context(), "k", nil, 0); !errors.Is(err, cache.ErrAuth) {
+			t.Errorf("a certificate of nobody: %v; want ErrAuth", err)
+		}
+		o.TLS.RootCAs.AddCert(certificate.Certificate())
+		b := start(t, o)
+		large := bytes.Repeat([]byte("x"), 300<<10)
+		must(t, b.Set(t.Context(), "k", large, 0))
+		b.mustGet(t, "k", string(large))
+		// A deadline that passes does not harm the next call.
+		f.answers(func(int, string) string { return silence })
+		if err := b.Ping(soon(t, 30*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Ping: %v", err)
+		}
+		f.answers(nil)
+		b.mustGet(t, "k", string(large))
+	})
+}
+
+// Dialling, the handshake and the login are within DialTimeout and the deadline.
+func TestSilentHandshake(t *testing.T) {
+	f := startFake(t, func(int, string) string { return silence })
+	for name, o := range map[string]Options{
+		"TLS": {TLS: &tls.Config{}}, "login": {Username: "u"}, "SASL": {Username: "u", Protocol: Binary},
+	} {
+		o.Servers, o.DialTimeout = []string{f.addr}, 30*time.Millisecond
+		err := start(t, o).Set(t.Context(), "k", nil, 0)
+		if !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v; want ErrUnavailable", name, err)
+		}
+		o.DialTimeout = 0
+		err = start(t, o).Set(soon(t, 30*time.Millisecond), "k", nil, 0)
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cache.ErrUnknownOutcome) {
+			t.Errorf("%s: %v; want the deadline, and nothing sent", name, err)
+		}
+	}
+}
+
+func TestPoolIsExhausted(t *testing.T) {
+	f := startFake(t, func(int, string) string { return silence })
+	b := start(t, Options{Servers: []string{f.addr}, PoolSize: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() { b.Ping(ctx); close(gone) }()
+	waitFor(t, "the only connection to be taken", func() bool { return f.count("mn") == 1 })
+	err := b.Set(soon(t, 30*time.Millisecond), "k", nil, 0)
+	if !errors.Is(err, cache.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Set without a connection: %v; want ErrUnavailable at the deadline", err)
+	}
+	cancel()
+	<-gone
+}
+
+func TestWarning(t *testing.T) {
+	var log bytes.Buffer
+	old := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(old)
+	user := Options{Username: "user", Password: "sesame"}
+	for _, o := range []Options{
+		{Servers: []string{"192.0.2.1:1"}},
+		{Servers: []string{"localhost:1", "[::1]:1", "/run/socket"}, Username: "user", Password: "sesame"},
+		{Servers: []string{"192.0.2.1:1"}, Username: "user", Password: "sesame", TLS: &tls.Config{}},
+	} {
+		start(t, o)
+	}
+	if log.Len() > 0 {
+		t.Errorf("a needless warning: %s", &log)
+	}
+	user.Servers = []string{"127.0.0.1:1", "192.0.2.1:1", "192.0.2.2:1"}
+	start(t, user)
+	if n := strings.Count(log.String(), "WARN"); n != 1 || !strings.Contains(log.String(), "192.0.2.1:1") || strings.Contains(log.String(), "sesame") {
+		t.Errorf("want one warning without the password: %s", &log)
+	}
+	log.Reset()
+	start(t, Options{Selector: only{&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}}, Username: "user", Password: "sesame"})
+	if !strings.Contains(log.String(), "192.0.2.1:1") {
+		t.Errorf("no warning about the server of a selector: %s", &log)
+	}
+}
+
+// only is a selector of one server.
+type only struct{ addr net.Addr }
+
+func (o only) PickServer(string) (net.Addr, error) { return o.addr, nil }
+func (o only) Each(do func(net.Addr) error) error  { return do(o.addr) }

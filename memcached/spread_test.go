@@ -1,0 +1,262 @@
+package memcached
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// spreads runs a test with small chunks and each kind of client.
+func spreads(t *testing.T, test func(t *testing.T, f *fake, b *Backend)) {
+	small := Options{Spread: true, ChunkSize: 100, MaxChunks: 10}
+	for name, protocol := range map[string]Protocol{"text": Text, "binary": Binary} {
+		t.Run(name, func(t *testing.T) {
+			f := startFake(t, nil)
+			o := small
+			o.Servers, o.Protocol = []string{f.addr}, protocol
+			test(t, f, start(t, o))
+		})
+	}
+	t.Run("borrowed", func(t *testing.T) {
+		f := startFake(t, nil)
+		test(t, f, borrow(t, f, small))
+	})
+}
+
+// largeValue differs in each of its chunks.
+func largeValue(size int) []byte {
+	value := make([]byte, size)
+	for i := range value {
+		value[i] = byte(i/100 + i)
+	}
+	return value
+}
+
+func TestSpreadSizes(t *testing.T) {
+	spreads(t, func(t *testing.T, f *fake, b *Backend) {
+		for _, size := range []int{0, 99, 100, 101, 199, 200, 201, 1000} {
+			value := largeValue(size)
+			must(t, b.Set(t.Context(), "k", value, time.Minute))
+			b.mustGet(t, "k", string(value))
+			values, err := b.GetMany(t.Context(), []string{"absent", "k"})
+			if err != nil || values[0] != nil || !bytes.Equal(values[1], value) {
+				t.Errorf("GetMany of %d bytes: %v", size, err)
+			}
+			if has, err := b.Has(t.Context(), "k"); !has || err != nil {
+				t.Errorf("Has of %d bytes: %v, %v", size, has, err)
+			}
+			want := 1 + (size+99)/100
+			if size <= 100 {
+				want = 1
+			}
+			if n := len(f.keys()); n != want {
+				t.Errorf("%d bytes lie under %d keys; want %d, for old chunks go", size, n, want)
+			}
+			if deleted, err := b.Delete(t.Context(), "k"); !deleted || err != nil {
+				t.Errorf("Delete: %v, %v", deleted, err)
+			}
+			if left := f.keys(); len(left) > 0 {
+				t.Errorf("Delete left %q", left)
+			}
+		}
+		before := f.count("conns")
+		if err := b.Set(t.Context(), "k", largeValue(1001), 0); !errors.Is(err, cache.ErrTooLarge) {
+			t.Errorf("Set of more than all chunks: %v", err)
+		}
+		if len(f.keys()) > 0 || f.count("conns") != before {
+			t.Error("something was written")
+		}
+	})
+}
+
+func TestSpreadReplaces(t *testing.T) {
+	spreads(t, func(t *testing.T, f *fake, b *Backend) {
+		for range 5 {
+			must(t, b.Set(t.Context(), "k", largeValue(450), time.Minute))
+		}
+		if n := len(f.keys()); n != 6 {
+			t.Errorf("%d keys after five large values; want the head and 5 chunks", n)
+		}
+		for _, key := range f.keys() {
+			if e, _ := f.at(key); e.expiry != 62 && e.expiry != 122 || (e.expiry == 62) != (key == "k") {
+				t.Errorf("%s has expiry %d; chunks must outlive their head", key, e.expiry)
+			}
+		}
+		must(t, b.SetMany(t.Context(), []cache.Item{{Key: "k", Value: largeValue(250)}, {Key: "s", Value: []byte("small")}, {Key: "l", Value: largeValue(101)}}, 0))
+		b.mustGet(t, "k", string(largeValue(250)))
+		b.mustGet(t, "s", "small")
+		b.mustGet(t, "l", string(largeValue(101)))
+		if n := len(f.keys()); n != 1+3+1+1+2 {
+			t.Errorf("%d keys after SetMany", n)
+		}
+		deleted, err := b.DeleteMany(t.Context(), []string{"k", "s", "l", "absent"})
+		if fmt.Sprint(deleted) != "[true true true false]" || err != nil || len(f.keys()) > 0 {
+			t.Errorf("DeleteMany = %v, %v and left %q", deleted, err, f.keys())
+		}
+	})
+}
+
+func TestSpreadAdd(t *testing.T) {
+	spreads(t, func(t *testing.T, f *fake, b *Backend) {
+		for _, value := range [][]byte{[]byte("small"), largeValue(450)} {
+			must(t, b.Set(t.Context(), "k", value, 0))
+			n := len(f.keys())
+			for _, other := range [][]byte{[]byte("other"), largeValue(300)} {
+				if added, err := b.Add(t.Context(), "k", other, 0); added || err != nil {
+					t.Errorf("Add of a present key: %v, %v", added, err)
+				}
+				// As if it had come after the look.
+				items := []item{{key: "k", value: other}}
+				if b.putLarge(t.Context(), vAdd, items); items[0].ok || items[0].err != nil {
+					t.Errorf("putLarge: %v, %v", items[0].ok, items[0].err)
+				}
+			}
+			b.mustGet(t, "k", string(value))
+			if len(f.keys()) != n {
+				t.Errorf("who was too late left %d keys", len(f.keys())-n)
+			}
+		}
+		if added, err := b.Add(t.Context(), "new", largeValue(450), 0); !added || err != nil {
+			t.Errorf("Add: %v, %v", added, err)
+		}
+		b.mustGet(t, "new", string(largeValue(450)))
+		if _, err := b.Inc(t.Context(), "new", 1, 0); !errors.Is(err, cache.ErrNotInteger) {
+			t.Errorf("Inc of a large value: %v", err)
+		}
+	})
+}
+
+// The server may drop a chunk at any time: the value is then absent for everybody.
+func TestSpreadMissingChunk(t *testing.T) {
+	spreads(t, func(t *testing.T, f *fake, b *Backend) {
+		for name, seen := range map[string]func() bool{
+			"Get":     func() bool { _, ok, err := b.Get(t.Context(), "k"); must(t, err); return ok },
+			"GetMany": func() bool { v, err := b.GetMany(t.Context(), []string{"k"}); must(t, err); return v[0] != nil },
+			"Has":     func() bool { ok, err := b.Has(t.Context(), "k"); must(t, err); return ok },
+			"Add":     func() bool { ok, err := b.Add(t.Context(), "k", []byte("v"), 0); must(t, err); return !ok },
+		} {
+			must(t, b.Set(t.Context(), "k", largeValue(450), 0))
+			f.remove(f.keys()[3])
+			_, isBorrowed := b.store.(borrowed)
+			if isBorrowed && name == "Add" {
+				continue // cannot remove the head safely
+			}
+			if seen() {
+				t.Errorf("%s finds a value of which a chunk is missing", name)
+			}
+			if _, there := f.at("k"); there && !isBorrowed && name != "Add" {
+				t.Errorf("%s leaves a head of no use", name)
+			}
+		}
+	})
+}
+
+func TestSpreadDamage(t *testing.T) {
+	spreads(t, func(t *testing.T, f *fake, b *Backend) {
+		must(t, b.Set(t.Context(), "k", largeValue(450), 0))
+		chunk := f.keys()[2]
+		e, _ := f.at(chunk)
+		head, _ := f.at("k")
+		for name, damage := range map[string]func(){
+			"a changed byte":   func() { f.store(chunk, entry{value: "X" + e.value[1:]}) },
+			"a shorter chunk":  func() { f.store(chunk, entry{value: e.value[1:]}) },
+			"a longer chunk":   func() { f.store(chunk, entry{value: e.value + "X"}) },
+			"an empty head":    func() { f.store("k", entry{flags: flagSpread}) },
+			"another version":  func() { f.store("k", entry{value: "\x02" + head.value[1:], flags: flagSpread}) },
+			"an absurd length": func() { f.store("k", entry{value: "\x01\x7f" + head.value[2:], flags: flagSpread}) },
+			"an absurd count":  func() { f.store("k", entry{value: head.value[:9] + "\x7f" + head.value[10:], flags: flagSpread}) },
+			"no chunk size": func() {
+				f.store("k", entry{value: head.value[:13] + "\x00\x00\x00\x00" + head.value[17:], flags: flagSpread})
+			},
+		} {
+			f.store("k", entry{value: head.value, flags: flagSpread})
+			f.store(chunk, entry{value: e.value})
+			b.mustGet(t, "k", string(largeValue(450)))
+			damage()
+			if value, ok, err := b.Get(t.Context(), "k"); !errors.Is(err, cache.ErrCorrupt) || ok || value != nil {
+				t.Errorf("%s: Get = %v, %v; want ErrCorrupt", name, ok, err)
+			}
+			if _, err := b.GetMany(t.Context(), []string{"k"}); !errors.Is(err, cache.ErrCorrupt) {
+				t.Errorf("%s: GetMany: %v; want ErrCorrupt", name, err)
+			}
+		}
+	})
+}
+
+// A value that is replaced between its head and its chunks is read again.
+func TestSpreadReplacedMeanwhile(t *testing.T) {
+	f := startFake(t, nil)
+	o := Options{Servers: []string{f.addr}, Spread: true, ChunkSize: 100, MaxChunks: 10}
+	b, other := start(t, o), start(t, o)
+	must(t, b.Set(t.Context(), "k", largeValue(450), 0))
+	var once sync.Once
+	f.answers(func(_ int, command string) string {
+		if strings.HasPrefix(command, "get k~") {
+			once.Do(func() {
+				go func() { must(t, other.Set(t.Context(), "k", largeValue(350), 0)) }()
+				waitFor(t, "the old chunks to go", func() bool { return len(f.keys()) == 5 })
+			})
+		}
+		return ""
+	})
+	b.mustGet(t, "k", string(largeValue(350)))
+	plain := start(t, Options{Servers: []string{f.addr}})
+	if _, _, err := plain.Get(t.Context(), "k"); !errors.Is(err, cache.ErrCorrupt) {
+		t.Errorf("Get without Spread of a head: %v; want ErrCorrupt", err)
+	}
+}
+
+func TestSpreadAmongWriters(t *testing.T) {
+	spreads(t, func(t *testing.T, f *fake, b *Backend) {
+		var running sync.WaitGroup
+		for i := range 8 {
+			running.Go(func() {
+				for j := range 20 {
+					value := bytes.Repeat([]byte{byte('a' + i)}, 50+((i+j)%2)*500+i)
+					if err := b.Set(t.Context(), "k", value, 0); err != nil {
+						t.Error(err)
+					}
+					got, ok, err := b.Get(t.Context(), "k")
+					if err != nil && !errors.Is(err, errReplaced) {
+						t.Error(err)
+					}
+					if ok && (len(bytes.Trim(got, string(got[:1]))) > 0 || (len(got)-50)%500 != int(got[0]-'a')) {
+						t.Errorf("a mix of values: %q", got)
+					}
+				}
+			})
+		}
+		running.Wait()
+	})
+}
+
+// A chunk that cannot be stored leaves the old value.
+func TestSpreadFull(t *testing.T) {
+	f := startFake(t, nil)
+	b := start(t, Options{Servers: []string{f.addr}, Spread: true, ChunkSize: 100, MaxChunks: 10})
+	must(t, b.Set(t.Context(), "k", largeValue(250), 0))
+	f.answers(func(_ int, command string) string {
+		if strings.Contains(command, ".0003 ") && strings.HasPrefix(command, "ms") {
+			return "SERVER_ERROR out of memory storing object\r\n"
+		}
+		return ""
+	})
+	if err := b.Set(t.Context(), "k", largeValue(450), 0); !errors.Is(err, cache.ErrFull) {
+		t.Errorf("Set: %v; want ErrFull", err)
+	}
+	err := b.SetMany(t.Context(), []cache.Item{{Key: "l", Value: largeValue(450)}, {Key: "s"}}, 0)
+	var batch *cache.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != "l" {
+		t.Errorf("SetMany: %v; want the failure of l alone", err)
+	}
+	b.mustGet(t, "k", string(largeValue(250)))
+	if n := len(f.keys()); n != 1+3+1 {
+		t.Errorf("%d keys are left; the chunks of what failed must go", n)
+	}
+}
