@@ -1,0 +1,483 @@
+package gcs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/storage"
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+const value = "a value that no error shows"
+
+// verb is an operation, by the request that matters in it.
+type verb struct {
+	name, key string
+	request   string
+	write     bool
+	call      func(ctx context.Context, b *Backend, key string) error
+}
+
+var verbs = []verb{
+	{"Get", "k", "read", false, func(ctx context.Context, b *Backend, key string) error {
+		_, _, err := b.Get(ctx, key)
+		return err
+	}},
+	{"GetMany", "k", "read", false, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.GetMany(ctx, []string{key})
+		return err
+	}},
+	{"Has", "k", "attributes", false, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.Has(ctx, key)
+		return err
+	}},
+	{"TTL", "k", "attributes", false, func(ctx context.Context, b *Backend, key string) error {
+		_, _, err := b.TTL(ctx, key)
+		return err
+	}},
+	{"Set", "k", "write", true, func(ctx context.Context, b *Backend, key string) error {
+		return b.Set(ctx, key, []byte(value), time.Minute)
+	}},
+	{"SetMany", "k", "write", true, func(ctx context.Context, b *Backend, key string) error {
+		return b.SetMany(ctx, []cache.Item{{Key: key, Value: []byte(value)}}, time.Minute)
+	}},
+	{"Add", "k", "write", true, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.Add(ctx, key, []byte(value), time.Minute)
+		return err
+	}},
+	{"Inc", "n", "write", true, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.Inc(ctx, key, 1, time.Minute)
+		return err
+	}},
+	{"Delete", "k", "delete", true, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.Delete(ctx, key)
+		return err
+	}},
+	{"DeleteMany", "k", "batch", true, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.DeleteMany(ctx, []string{key})
+		return err
+	}},
+	{"Clear", "", "list", true, func(ctx context.Context, b *Backend, _ string) error { return b.Clear(ctx) }},
+	{"ClearPrefix", "", "list", true, func(ctx context.Context, b *Backend, _ string) error { return b.ClearPrefix(ctx, "p") }},
+	{"Ping", "", "list", false, func(ctx context.Context, b *Backend, _ string) error { return b.Ping(ctx) }},
+}
+
+// atOnce tests all verbs at a time, for most of it is waiting.
+func atOnce(t *testing.T, test func(t *testing.T, v verb)) {
+	var all sync.WaitGroup
+	for _, v := range verbs {
+		all.Go(func() { t.Run(v.name, func(t *testing.T) { test(t, v) }) })
+	}
+	all.Wait()
+}
+
+// ready is a backend on a fake that has what the verbs need.
+func ready(t *testing.T) (*fake, *Backend) {
+	f := startFake(t)
+	b := start(t, f, Options{AllowFlush: true})
+	f.put("k", "v", map[string]string{metaExpires: "0"})
+	return f, b
+}
+
+func TestStatuses(t *testing.T) {
+	for code, want := range map[string]error{
+		"400": nil, "401": cache.ErrAuth, "403": cache.ErrAuth, "413": cache.ErrTooLarge,
+		"429": cache.ErrUnavailable, "503": cache.ErrUnavailable,
+	} {
+		t.Run(code, func(t *testing.T) {
+			atOnce(t, func(t *testing.T, v verb) {
+				f, b := ready(t)
+				f.on(v.request, always(code))
+				begin := time.Now()
+				err := v.call(soon(t, 500*time.Millisecond), b, v.key)
+				if err == nil || want != nil && !errors.Is(err, want) || errors.Is(err, cache.ErrUnknownOutcome) {
+					t.Errorf("%s: %v; want %v", v.name, err, want)
+				}
+				if !strings.Contains(fmt.Sprint(err), "the message of "+code) {
+					t.Errorf("%s: %v; want what the service says", v.name, err)
+				}
+				passing := want == cache.ErrUnavailable
+				if n := f.count(v.request); n > 1 != passing {
+					t.Errorf("%s was tried %d times", v.name, n)
+				}
+				if took := time.Since(begin); took > 2*time.Second {
+					t.Errorf("%s took %v", v.name, took)
+				}
+			})
+		})
+	}
+}
+
+// What passes before the deadline is never seen.
+func TestPassingRefusal(t *testing.T) {
+	for _, code := range []string{"429", "503", "500", "502"} {
+		atOnce(t, func(t *testing.T, v verb) {
+			f, b := ready(t)
+			f.on(v.request, first(code))
+			err := v.call(t.Context(), b, v.key)
+			// A 500 may come after the deed: a second answer of Delete could be wrong, and so
+			// could what Add makes of an object that is not its own.
+			unknown := code[0] == '5' && code != "503" && (v.name == "Delete" || v.name == "Add")
+			if unknown && !errors.Is(err, cache.ErrUnknownOutcome) || !unknown && err != nil {
+				t.Errorf("%s after one %s: %v", v.name, code, err)
+			}
+		})
+	}
+}
+
+// A 403 that speaks of rates is a 429.
+func TestRateLimit403(t *testing.T) {
+	body := `{"error": {"code": 403, "message": "slow down", "errors": [{"reason": "rateLimitExceeded"}]}}`
+	if fault := faultOf(reply{http.StatusForbidden, []byte(body)}.err()); fault != refused {
+		t.Errorf("fault %d; want refused", fault)
+	}
+}
+
+func TestLostReply(t *testing.T) {
+	atOnce(t, func(t *testing.T, v verb) {
+		f, b := ready(t)
+		if v.name == "Add" {
+			delete(f.objects, "k")
+		}
+		f.on(v.request, first(lost))
+		err := v.call(t.Context(), b, v.key)
+		unknown := v.name == "Delete"
+		if unknown && !errors.Is(err, cache.ErrUnknownOutcome) || !unknown && err != nil {
+			t.Errorf("%s: %v", v.name, err)
+		}
+		want := 2
+		if unknown {
+			want = 1
+		}
+		if n := f.count(v.request); v.name != "DeleteMany" && n != want {
+			t.Errorf("%s: %d requests; want %d", v.name, n, want)
+		}
+	})
+}
+
+// Add and Inc know their own object again, and do not mistake another for it.
+func TestLostReplyOnCondition(t *testing.T) {
+	for _, v := range []struct {
+		name string
+		call func(b *Backend) (int, error)
+	}{
+		{"Add", func(b *Backend) (int, error) {
+			added, err := b.Add(t.Context(), "n", []byte("1"), time.Minute)
+			if !added {
+				return 0, err
+			}
+			return 1, err
+		}},
+		{"Inc", func(b *Backend) (int, error) {
+			n, err := b.Inc(t.Context(), "n", 1, time.Minute)
+			return int(n), err
+		}},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			f, b := ready(t)
+			f.on("write", first(lost))
+			if n, err := v.call(b); n != 1 || err != nil || string(f.get("n").content) != "1" {
+				t.Errorf("%d, %v, stored %q; want 1, once", n, err, f.get("n").content)
+			}
+			delete(f.objects, "n")
+			f.on("write", func(n int) string {
+				if n == 1 {
+					return lost
+				}
+				f.last++
+				f.objects["n"] = newObject(object{Name: "n", Generation: f.last}, []byte("5"))
+				return usual
+			})
+			if n, err := v.call(b); n != 0 || !errors.Is(err, cache.ErrUnknownOutcome) {
+				t.Errorf("with another's object in its place: %d, %v; want ErrUnknownOutcome", n, err)
+			}
+			if got := string(f.get("n").content); got != "5" {
+				t.Errorf("the other's object is now %q", got)
+			}
+		})
+	}
+}
+
+// A refusal after a lost answer does not mean that nothing was done.
+func TestLostThenRefused(t *testing.T) {
+	for _, v := range verbs {
+		if v.request != "write" {
+			continue
+		}
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			f, b := ready(t)
+			delete(f.objects, "k")
+			f.on("write", func(n int) string {
+				if n == 1 {
+					return lost
+				}
+				return "503"
+			})
+			err := v.call(soon(t, 500*time.Millisecond), b, v.key)
+			if !errors.Is(err, cache.ErrUnknownOutcome) || errors.Is(err, cache.ErrUnavailable) {
+				t.Errorf("%s: %v; want ErrUnknownOutcome", v.name, err)
+			}
+		})
+	}
+}
+
+func TestSilence(t *testing.T) {
+	const patience, slack = 100 * time.Millisecond, 250 * time.Millisecond
+	atOnce(t, func(t *testing.T, v verb) {
+		f, b := ready(t)
+		f.on(v.request, always(silence))
+		begin := time.Now()
+		err := v.call(soon(t, patience), b, v.key)
+		if took := time.Since(begin); took > patience+slack {
+			t.Errorf("%s took %v", v.name, took)
+		}
+		unknown := v.write && v.request != "list" && v.request != "batch"
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cache.ErrUnknownOutcome) != unknown {
+			t.Errorf("%s: %v; unknown outcome should be %v", v.name, err, unknown)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(patience/4, cancel)
+		begin = time.Now()
+		if err := v.call(ctx, b, v.key); !errors.Is(err, context.Canceled) || time.Since(begin) > patience+slack {
+			t.Errorf("%s, cancelled: %v after %v", v.name, err, time.Since(begin))
+		}
+	})
+}
+
+// Who cancels while the service refuses hears of both.
+func TestCancelDuringPause(t *testing.T) {
+	atOnce(t, func(t *testing.T, v verb) {
+		f, b := ready(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		f.on(v.request, func(n int) string {
+			if n == 3 {
+				time.AfterFunc(20*time.Millisecond, cancel) // the pause is at least 100 ms
+			}
+			return "503"
+		})
+		err := v.call(ctx, b, v.key)
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("%v; want Canceled and ErrUnavailable", err)
+		}
+	})
+}
+
+// Without a deadline, Options.Timeout is one.
+func TestTimeout(t *testing.T) {
+	for _, answer := range []string{silence, "503", hangUp} {
+		atOnce(t, func(t *testing.T, v verb) {
+			f := startFake(t)
+			b := start(t, f, Options{AllowFlush: true, Timeout: 100 * time.Millisecond})
+			f.put("k", "v", map[string]string{metaExpires: "0"})
+			f.on(v.request, always(answer))
+			begin := time.Now()
+			if err := v.call(context.Background(), b, v.key); err == nil || time.Since(begin) > time.Second {
+				t.Errorf("%s: %v after %v", v.name, err, time.Since(begin))
+			}
+		})
+	}
+}
+
+// A body that is cut is read to its end, or is an error: never a short value.
+func TestCutBody(t *testing.T) {
+	f, b := ready(t)
+	whole := strings.Repeat("0123456789", 10_000)
+	b.Set(t.Context(), "k", []byte(whole), time.Minute)
+	f.on("read", first(cut))
+	if v, ok, err := b.Get(t.Context(), "k"); string(v) != whole || !ok || err != nil {
+		t.Errorf("Get = %d bytes, %v, %v", len(v), ok, err)
+	}
+	f.on("read", func(n int) string {
+		if n == 1 {
+			return cut
+		}
+		return hangUp
+	})
+	if v, ok, err := b.Get(soon(t, 300*time.Millisecond), "k"); v != nil || ok || !errors.Is(err, cache.ErrUnavailable) {
+		t.Errorf("Get = %d bytes, %v, %v; want ErrUnavailable", len(v), ok, err)
+	}
+}
+
+func TestNothingListens(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	f := &fake{url: "http://" + listener.Addr().String()}
+	listener.Close()
+	b := start(t, f, Options{AllowFlush: true})
+	for _, v := range verbs {
+		begin := time.Now()
+		err := v.call(t.Context(), b, v.key)
+		if !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrUnknownOutcome) {
+			t.Errorf("%s: %v; want ErrUnavailable, for nothing was sent", v.name, err)
+		}
+		if took := time.Since(begin); took > 200*time.Millisecond {
+			t.Errorf("%s took %v", v.name, took)
+		}
+		if strings.Contains(fmt.Sprint(err), "/o/") {
+			t.Errorf("%s: %v shows the address of the object", v.name, err)
+		}
+	}
+}
+
+// A context that is done asks for nothing.
+func TestDoneContext(t *testing.T) {
+	f, b := ready(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, v := range verbs {
+		if err := v.call(ctx, b, v.key); !errors.Is(err, context.Canceled) || errors.Is(err, cache.ErrUnknownOutcome) {
+			t.Errorf("%s: %v", v.name, err)
+		}
+	}
+	if requests := f.log(); len(requests) > 0 {
+		t.Errorf("requests were made: %q", requests)
+	}
+}
+
+func TestMissingBucket(t *testing.T) {
+	f := startFake(t)
+	b, err := New(t.Context(), Options{Bucket: "none", Endpoint: f.url, Anonymous: true, AllowFlush: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for _, v := range verbs {
+		err := v.call(t.Context(), b, v.key)
+		if !errors.Is(err, cache.ErrUnavailable) || !errors.Is(err, storage.ErrBucketNotExist) || !strings.Contains(err.Error(), `"none"`) {
+			t.Errorf("%s: %v; want a clear word", v.name, err)
+		}
+	}
+}
+
+// Once the bucket has been seen, a miss is one request, and without the right to
+// list a miss is a miss.
+func TestMissIsOneRequest(t *testing.T) {
+	f, b := ready(t)
+	f.on("list", always("403"))
+	for range 2 {
+		if _, ok, err := b.Get(t.Context(), "absent"); ok || err != nil {
+			t.Errorf("Get = %v, %v", ok, err)
+		}
+	}
+	f.on("list", always(usual))
+	b.Get(t.Context(), "absent")
+	f.log()
+	b.Get(t.Context(), "absent")
+	if requests := f.log(); len(requests) != 1 {
+		t.Errorf("requests: %q; want one", requests)
+	}
+}
+
+func TestDeleteMany(t *testing.T) {
+	keys := make([]string, 250)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("k%03d", i)
+	}
+	fill := func(f *fake) (want []bool) {
+		for i, key := range keys {
+			metadata := map[string]string{metaExpires: "0"}
+			if i%3 == 1 {
+				metadata[metaExpires] = "1000"
+			}
+			if i%3 != 2 {
+				f.put(key, "", metadata)
+			}
+			want = append(want, i%3 == 0)
+		}
+		return want
+	}
+	for name, tt := range map[string]struct {
+		prepare func(f *fake)
+		batches int
+	}{
+		"as it should be":        {func(*fake) {}, 8},
+		"a server that does not": {func(f *fake) { f.noBatch = true }, 4},
+		"parts refused once": {func(f *fake) {
+			f.answer = func(n int, r *http.Request) string {
+				if r.Header.Get("Part") != "" && n%7 == 0 {
+					return "503"
+				}
+				return usual
+			}
+		}, 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, b := ready(t)
+			want := fill(f)
+			tt.prepare(f)
+			deleted, err := b.DeleteMany(t.Context(), keys)
+			if err != nil || !slices.Equal(deleted, want) {
+				t.Errorf("%v, %v; want %v", deleted, err, want)
+			}
+			if len(f.objects) != 1 { // k of ready
+				t.Errorf("%d objects are left", len(f.objects))
+			}
+			if n := f.count("batch"); n != tt.batches {
+				t.Errorf("%d requests of many; want %d", n, tt.batches)
+			}
+		})
+	}
+	f, b := ready(t)
+	fill(f)
+	expired := f.get("k001").Generation
+	b.DeleteMany(t.Context(), keys)
+	requests := strings.Join(f.log(), "\n") + "\n"
+	if !strings.Contains(requests, fmt.Sprintf("part DELETE /storage/v1/b/b/o/k001?ifGenerationMatch=%d\n", expired)) ||
+		!strings.Contains(requests, "part DELETE /storage/v1/b/b/o/k000\n") {
+		t.Error("an expired object is to be removed on condition, a live one as it is")
+	}
+	fill(f)
+	f.on("batch", func(n int) string {
+		if n%2 == 0 {
+			return lost
+		}
+		return usual
+	})
+	_, err := b.DeleteMany(t.Context(), keys[:10])
+	var batch *cache.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != 7 || !errors.Is(err, cache.ErrUnknownOutcome) {
+		t.Errorf("after a lost answer: %v; want the 7 keys whose fate is unknown", err)
+	}
+}
+
+// What would fail for all is not tried for all.
+func TestBatchEnds(t *testing.T) {
+	f, b := ready(t)
+	f.on("read", always("403"))
+	keys := make([]string, 1000)
+	for i := range keys {
+		keys[i] = fmt.Sprint(i)
+	}
+	_, err := b.GetMany(t.Context(), keys)
+	var batch *cache.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != len(keys) || !errors.Is(err, cache.ErrAuth) {
+		t.Errorf("%v; want all keys with ErrAuth", err)
+	}
+	if n := f.count("read"); n > 2*defaultConcurrency {
+		t.Errorf("%d requests", n)
+	}
+}
+
+func TestErrorsShowNoValue(t *testing.T) {
+	for _, answer := range []string{"400", "403", "503", hangUp, lost} {
+		atOnce(t, func(t *testing.T, v verb) {
+			f, b := ready(t)
+			f.on(v.request, always(answer))
+			if err := v.call(soon(t, 60*time.Millisecond), b, v.key); strings.Contains(fmt.Sprintf("%+v", err), value) {
+				t.Errorf("%s: %v", v.name, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package uwsgi
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+func TestSettings(t *testing.T) {
+	f := startFake(t)
+	for name, tt := range map[string]struct {
+		settings map[string]any
+		want     func(o Options) bool
+	}{
+		"a name": {map[string]any{"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": "c@" + f.addr},
+			func(o Options) bool {
+				return o == Options{f.addr, "c", false, 2048, 1 << 16, 4096, 16, 5 * time.Second, 3 * time.Second}
+			}},
+		"a dotted path": {map[string]any{"CACHE_TYPE": "flask_caching.contrib.uwsgicache.UWSGICache", "CACHE_UWSGI_NAME": "c@" + f.addr},
+			func(o Options) bool { return o.Cache == "c" }},
+		"options": {map[string]any{"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": "c@" + f.addr, "CACHE_OPTIONS": `{"first_cache": true, "max_key": 100,
+				"max_value": 1000, "buffer_size": 300, "max_conns": 7, "dial_timeout": "1s", "read_timeout": 2}`},
+			func(o Options) bool {
+				return o == Options{f.addr, "c", true, 100, 1000, 300, 7, time.Second, 2 * time.Second}
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := cache.Open(t.Context(), cache.FromMap(tt.settings))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if o := c.Backend().(*Backend).o; !tt.want(o) {
+				t.Errorf("got %+v", o)
+			}
+		})
+	}
+}
+
+func TestSocketInSettings(t *testing.T) {
+	f := startFakeUnix(t)
+	c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": "c@" + f.addr}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+func TestBadSettings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		settings map[string]any
+		want     string
+	}{
+		"missing":         {nil, "CACHE_UWSGI_NAME: missing"},
+		"no server":       {map[string]any{"CACHE_UWSGI_NAME": "mycache"}, `CACHE_UWSGI_NAME: "mycache" does not say where the server is`},
+		"nothing after @": {map[string]any{"CACHE_UWSGI_NAME": "mycache@"}, "does not say where"},
+		"no port":         {map[string]any{"CACHE_UWSGI_NAME": "mycache@localhost"}, `Addr: "localhost" is neither host:port nor the path`},
+		"a misspelt one":  {map[string]any{"CACHE_UWSGI_NAEM": "mycache@localhost:3031"}, "did you mean CACHE_UWSGI_NAME?"},
+		"an option":       {map[string]any{"CACHE_UWSGI_NAME": "c@h:1", "CACHE_OPTIONS": `{"max_keys": 1}`}, "CACHE_OPTIONS.max_keys: no such setting; did you mean max_key?"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := map[string]any{"CACHE_TYPE": "uwsgi"}
+			for key, value := range tt.settings {
+				settings[key] = value
+			}
+			_, err := cache.Open(t.Context(), cache.FromMap(settings))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// All that is wrong is reported at once, before anything is sent.
+func TestBadOptions(t *testing.T) {
+	_, err := New(t.Context(), Options{Addr: "host", Cache: "a@b", MaxKey: -1, MaxValue: -1, BufferSize: 1 << 16,
+		MaxConns: -1, DialTimeout: -1, ReadTimeout: -1})
+	for _, want := range []string{"Addr", "Cache", "MaxKey", "MaxValue", "BufferSize", "MaxConns", "DialTimeout", "ReadTimeout"} {
+		if !strings.Contains(fmt.Sprint(err), want+": ") {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+	if errors.Is(err, cache.ErrUnavailable) {
+		t.Errorf("%v: it was tried", err)
+	}
+	if _, err := New(t.Context(), Options{BufferSize: 50}); !strings.Contains(fmt.Sprint(err), "no room for a key") {
+		t.Errorf("a small buffer: %v", err)
+	}
+}
+
+// A long name leaves less room for keys.
+func TestLongestKey(t *testing.T) {
+	f := startFake(t)
+	b := f.backend(t, Options{MaxKey: 5000})
+	key := strings.Repeat("k", b.maxKey)
+	if b.maxKey < 3900 || b.maxKey > 4096-80 {
+		t.Errorf("keys of %d bytes into 4096", b.maxKey)
+	}
+	if err := b.Set(t.Context(), key, make([]byte, 1000), time.Hour); err != nil {
+		t.Error(err)
+	}
+	if err := b.Set(t.Context(), key+"k", nil, time.Hour); !errors.Is(err, cache.ErrInvalidKey) {
+		t.Errorf("one byte more: %v", err)
+	}
+}

@@ -1,0 +1,447 @@
+package uwsgi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+func TestRoundTrip(t *testing.T) {
+	for name, f := range map[string]*fake{"tcp": startFake(t), "unix": startFakeUnix(t)} {
+		t.Run(name, func(t *testing.T) {
+			b, ctx := f.backend(t, Options{}), t.Context()
+			for _, value := range []string{"value", "", "\x00", "\x00x", strings.Repeat("v", 1<<16)} {
+				if err := b.Set(ctx, "k", []byte(value), time.Hour); err != nil {
+					t.Fatal(err)
+				}
+				if got, ok, err := b.Get(ctx, "k"); err != nil || !ok || string(got) != value {
+					t.Errorf("Get = %.20q, %v, %v; want %.20q", got, ok, err, value)
+				}
+			}
+			if left, ok, err := b.TTL(ctx, "k"); err != nil || !ok || left < time.Hour || left > time.Hour+2100*time.Millisecond {
+				t.Errorf("TTL = %v, %v, %v", left, ok, err)
+			}
+			if added, err := b.Add(ctx, "k", nil, 0); added || err != nil {
+				t.Errorf("Add of a key that is there = %v, %v", added, err)
+			}
+			if deleted, err := b.Delete(ctx, "k"); !deleted || err != nil {
+				t.Errorf("Delete = %v, %v", deleted, err)
+			}
+			if deleted, err := b.Delete(ctx, "k"); deleted || err != nil {
+				t.Errorf("Delete again = %v, %v", deleted, err)
+			}
+			if added, err := b.Add(ctx, "k", nil, 0); !added || err != nil {
+				t.Errorf("Add = %v, %v", added, err)
+			}
+			if left, ok, err := b.TTL(ctx, "k"); err != nil || !ok || left != 0 {
+				t.Errorf("TTL of what never ends = %v, %v, %v", left, ok, err)
+			}
+		})
+	}
+}
+
+// over puts an entry into the fake whose life ended a second ago.
+func (f *fake) over(key string) {
+	f.set(func(f *fake) { f.items[key] = entry{true, []byte("old"), time.Now().Unix() - 1} })
+}
+
+// What is over is absent, and Delete does not touch it: somebody may have stored
+// anew in the meantime.
+func TestOverIsAbsent(t *testing.T) {
+	f := startFake(t)
+	b, ctx := f.backend(t, Options{}), t.Context()
+	f.over("k")
+	if value, ok, err := b.Get(ctx, "k"); ok || err != nil || value != nil {
+		t.Errorf("Get = %q, %v, %v", value, ok, err)
+	}
+	if _, ok, err := b.TTL(ctx, "k"); ok || err != nil {
+		t.Errorf("TTL = %v, %v", ok, err)
+	}
+	if deleted, err := b.Delete(ctx, "k"); deleted || err != nil {
+		t.Errorf("Delete = %v, %v", deleted, err)
+	}
+	if log := f.commands(); slices.Contains(log, "del k") {
+		t.Errorf("%q: what is over was deleted", log)
+	}
+}
+
+func TestAddWaitsForTheSweep(t *testing.T) {
+	f := startFake(t)
+	b := f.backend(t, Options{})
+	f.over("k")
+	f.fault = func(c *call) bool {
+		if c.command == "set" && len(f.commandsLike("set k")) == 3 {
+			f.set(func(f *fake) { delete(f.items, "k") })
+		}
+		return false
+	}
+	if added, err := b.Add(t.Context(), "k", []byte("new"), 0); !added || err != nil {
+		t.Errorf("Add = %v, %v; the commands were %q", added, err, f.commands())
+	}
+	if log := f.commands(); slices.Contains(log, "del k") || slices.Contains(log, "update k") {
+		t.Errorf("%q: not the server took the old entry away", log)
+	}
+	f.over("k")
+	f.set(func(f *fake) { f.fault = nil })
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if added, err := b.Add(ctx, "k", nil, 0); added || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cache.ErrUnknownOutcome) {
+		t.Errorf("Add over what is not swept in time = %v, %v", added, err)
+	}
+}
+
+// commandsLike returns those of the log that are command, and leaves it.
+func (f *fake) commandsLike(command string) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(f.log), func(c string) bool { return c != command })
+}
+
+func TestFull(t *testing.T) {
+	f := startFake(t)
+	b, ctx := f.backend(t, Options{}), t.Context()
+	if err := b.Set(ctx, "old", []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	f.set(func(f *fake) { f.full = true })
+	if err := b.Set(ctx, "new", []byte("v"), 0); !errors.Is(err, cache.ErrFull) {
+		t.Errorf("Set = %v, want %v", err, cache.ErrFull)
+	}
+	if added, err := b.Add(ctx, "new", []byte("v"), 0); added || !errors.Is(err, cache.ErrFull) {
+		t.Errorf("Add = %v, %v, want %v", added, err, cache.ErrFull)
+	}
+	if err := b.Set(ctx, "old", []byte("2"), 0); err != nil {
+		t.Errorf("Set of a key that has its place: %v", err)
+	}
+	if added, err := b.Add(ctx, "old", []byte("v"), 0); added || err != nil {
+		t.Errorf("Add of a key that is there = %v, %v", added, err)
+	}
+	err := b.SetMany(ctx, []cache.Item{{Key: "old", Value: []byte("3")}, {Key: "x"}, {Key: "y"}}, 0)
+	var batch *cache.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != 2 || batch.Failed[0].Key != "x" || batch.Failed[1].Key != "y" || !errors.Is(err, cache.ErrFull) {
+		t.Errorf("SetMany = %v, want x and y: %v", err, cache.ErrFull)
+	}
+	if err := b.Ping(ctx); err != nil {
+		t.Errorf("Ping = %v", err)
+	}
+}
+
+// A lock that is taken and given back all the time is not a full cache.
+func TestAddOfWhatComesAndGoes(t *testing.T) {
+	f := startFake(t)
+	b := f.backend(t, Options{})
+	f.fault = func(c *call) bool { return c.key == "k" } // refused, and not there when looked for
+	if added, err := b.Add(t.Context(), "k", nil, 0); added || err != nil {
+		t.Errorf("Add = %v, %v", added, err)
+	}
+}
+
+func TestChecksBeforeSending(t *testing.T) {
+	f := startFake(t)
+	b, ctx := f.backend(t, Options{MaxKey: 100, MaxValue: 1000}), t.Context()
+	long, large := strings.Repeat("k", 101), make([]byte, 1001)
+	_, _, err := b.Get(ctx, long)
+	_, errTTL := b.Delete(ctx, long)
+	for what, got := range map[string]error{"Get": err, "Delete": errTTL, "Set": b.Set(ctx, long, nil, 0)} {
+		if !errors.Is(got, cache.ErrInvalidKey) || !strings.Contains(got.Error(), "100") {
+			t.Errorf("%s of a long key: %v", what, got)
+		}
+	}
+	_, errAdd := b.Add(ctx, "k", large, 0)
+	nul := make([]byte, 1000) // and one more on the way
+	for what, got := range map[string]error{"Set": b.Set(ctx, "k", large, 0), "Add": errAdd, "Set of NULs": b.Set(ctx, "k", nul, 0)} {
+		if !errors.Is(got, cache.ErrTooLarge) {
+			t.Errorf("%s of a large value: %v", what, got)
+		}
+	}
+	if log := f.commands(); len(log) > 0 {
+		t.Errorf("sent all the same: %q", log)
+	}
+}
+
+// times makes a fault that strikes a command so many times.
+func times(n int, command string, strike func(*call)) func(*call) bool {
+	var mu sync.Mutex
+	return func(c *call) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if n == 0 || c.command != command {
+			return false
+		}
+		n--
+		strike(c)
+		return true
+	}
+}
+
+func reset(c *call) { c.reset() }
+
+func cut(c *call) { c.conn.Write([]byte("o\x0c\x00\x11\x06\x00sta")) }
+
+func garbage(c *call) { c.conn.Write(bytes.Repeat([]byte("\xff\x00!garbage 4294967295\r\n"), 4)) }
+
+// refuse is the end without a byte.
+func refuse(*call) {}
+
+func TestFaults(t *testing.T) {
+	get := func(b *Backend, ctx context.Context) error {
+		value, ok, err := b.Get(ctx, "k")
+		if err == nil && (!ok || string(value) != "old") {
+			err = fmt.Errorf("%q, %v", value, ok)
+		}
+		return err
+	}
+	set := func(b *Backend, ctx context.Context) error { return b.Set(ctx, "k", []byte("new"), time.Hour) }
+	add := func(b *Backend, ctx context.Context) error {
+		_, err := b.Add(ctx, "other", []byte("new"), time.Hour)
+		return err
+	}
+	del := func(b *Backend, ctx context.Context) error {
+		_, err := b.Delete(ctx, "k")
+		return err
+	}
+	clearAll := func(b *Backend, ctx context.Context) error { return b.Clear(ctx) }
+	for _, c := range []struct {
+		name  string
+		call  func(*Backend, context.Context) error
+		fault func(*call) bool
+		want  error
+		sends int
+	}{
+		{"get, reset once", get, times(1, "get", reset), nil, 2},
+		{"get, cut once", get, times(1, "get", cut), nil, 2},
+		{"get, reset twice", get, times(2, "get", reset), cache.ErrUnavailable, 2},
+		{"get, garbage", get, times(1, "get", garbage), cache.ErrUnavailable, 1},
+		{"set, reset once", set, times(1, "update", reset), nil, 2},
+		{"set, cut once", set, times(1, "update", cut), nil, 2},
+		{"set, reset twice", set, times(2, "update", reset), cache.ErrUnknownOutcome, 2},
+		{"set, garbage", set, times(1, "update", garbage), cache.ErrUnknownOutcome, 1},
+		{"set, refused", set, times(1, "update", refuse), cache.ErrTooLarge, 2},
+		{"set, refused, and no answer why", set, both(times(1, "update", refuse), times(2, "get", reset)), cache.ErrUnknownOutcome, 3},
+		{"add, reset", add, times(1, "set", reset), cache.ErrUnknownOutcome, 1},
+		{"add, cut", add, times(1, "set", cut), cache.ErrUnknownOutcome, 1},
+		{"add, garbage", add, times(1, "set", garbage), cache.ErrUnknownOutcome, 1},
+		{"add, refused, and no answer why", add, both(times(1, "set", refuse), times(2, "get", reset)), cache.ErrUnknownOutcome, 3},
+		{"delete, reset", del, times(1, "del", reset), cache.ErrUnknownOutcome, 2},
+		{"delete, refused", del, times(1, "del", refuse), nil, 2},
+		{"clear, reset once", clearAll, times(1, "clear", reset), nil, 2},
+		{"clear, refused", clearAll, times(1, "clear", refuse), cache.ErrUnknownOutcome, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := startFake(t)
+			b := f.backend(t, Options{FirstCache: true})
+			if err := b.Set(t.Context(), "k", []byte("old"), 0); err != nil {
+				t.Fatal(err)
+			}
+			f.commands()
+			f.set(func(f *fake) { f.fault = c.fault })
+			err := c.call(b, t.Context())
+			if c.want == nil && err != nil || !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+			if log := f.commands(); len(log) != c.sends {
+				t.Errorf("%d requests, want %d: %q", len(log), c.sends, log)
+			}
+		})
+	}
+}
+
+func both(a, b func(*call) bool) func(*call) bool {
+	return func(c *call) bool { return a(c) || b(c) }
+}
+
+// A Set that is executed, and whose connection ends before the answer.
+func TestSetThatOnlyLostItsAnswer(t *testing.T) {
+	f := startFake(t)
+	b := f.backend(t, Options{})
+	store := func(seconds int64) func(*call) {
+		return func(*call) {
+			f.set(func(f *fake) { f.items["k"] = entry{true, []byte("v"), time.Now().Unix() + seconds} })
+		}
+	}
+	f.set(func(f *fake) { f.fault = times(1, "update", store(61)) })
+	if err := b.Set(t.Context(), "k", []byte("v"), time.Minute); err != nil {
+		t.Errorf("Set that was executed: %v", err)
+	}
+	f.set(func(f *fake) { f.fault = times(1, "update", store(50)) })
+	if err := b.Set(t.Context(), "k", []byte("v"), time.Minute); err == nil {
+		t.Error("an older entry with the same value was taken for ours")
+	}
+}
+
+func TestDeadlineAndCancel(t *testing.T) {
+	f := startFake(t)
+	b := f.backend(t, Options{})
+	over := make(chan struct{})
+	defer close(over)
+	f.set(func(f *fake) { f.fault = func(*call) bool { <-over; return true } })
+	for _, c := range []struct {
+		name string
+		end  func() (context.Context, context.CancelFunc)
+		want error
+	}{
+		{"deadline", func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(t.Context(), 50*time.Millisecond)
+		}, context.DeadlineExceeded},
+		{"cancel", func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(50*time.Millisecond, cancel)
+			return ctx, cancel
+		}, context.Canceled},
+	} {
+		begin := time.Now()
+		ctx, cancel := c.end()
+		if _, _, err := b.Get(ctx, "k"); !errors.Is(err, c.want) {
+			t.Errorf("%s: Get = %v", c.name, err)
+		}
+		cancel()
+		ctx, cancel = c.end()
+		if err := b.Set(ctx, "k", nil, 0); !errors.Is(err, c.want) || !errors.Is(err, cache.ErrUnknownOutcome) {
+			t.Errorf("%s: Set = %v", c.name, err)
+		}
+		cancel()
+		if took := time.Since(begin); took > b.o.ReadTimeout {
+			t.Errorf("%s: two calls took %v", c.name, took)
+		}
+	}
+}
+
+func TestReadTimeout(t *testing.T) {
+	f := startFake(t)
+	b := f.backend(t, Options{ReadTimeout: 50 * time.Millisecond})
+	over := make(chan struct{})
+	defer close(over)
+	f.set(func(f *fake) { f.fault = func(*call) bool { <-over; return true } })
+	_, _, err := b.Get(t.Context(), "k")
+	if !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Get = %v", err)
+	}
+	// A silent server is not asked for the rest of a batch.
+	keys := make([]string, 1000)
+	begin := time.Now()
+	_, err = b.GetMany(t.Context(), keys)
+	var batch *cache.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != len(keys) || !errors.Is(err, cache.ErrUnavailable) {
+		t.Errorf("GetMany = %v", err)
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("GetMany of %d keys took %v from a server that is silent for %v", len(keys), took, b.o.ReadTimeout)
+	}
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	f := startFake(t)
+	b := f.backend(t, Options{MaxConns: 3, DialTimeout: time.Second})
+	over := make(chan struct{})
+	end := sync.OnceFunc(func() { close(over) })
+	defer end()
+	f.set(func(f *fake) { f.fault = func(*call) bool { <-over; return true } })
+	var calls sync.WaitGroup
+	var mu sync.Mutex
+	busy := 0
+	for range 5 {
+		calls.Go(func() {
+			if _, _, err := b.Get(t.Context(), "k"); errors.Is(err, errBusy) && errors.Is(err, cache.ErrUnavailable) {
+				mu.Lock()
+				defer mu.Unlock()
+				if busy++; busy == 2 {
+					end()
+				}
+			}
+		})
+	}
+	calls.Wait()
+	if busy != 2 {
+		t.Errorf("%d of 5 calls found no free connection of 3", busy)
+	}
+}
+
+func TestClearIsRefused(t *testing.T) {
+	f := startFake(t)
+	b := f.backend(t, Options{})
+	if err := b.Clear(t.Context()); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "first_cache") {
+		t.Errorf("Clear = %v", err)
+	}
+	if log := f.commands(); len(log) > 0 {
+		t.Errorf("sent all the same: %q", log)
+	}
+}
+
+func TestClose(t *testing.T) {
+	f := startFake(t)
+	b := f.backend(t, Options{FirstCache: true})
+	for range 2 {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	ctx := t.Context()
+	_, _, errGet := b.Get(ctx, "k")
+	_, errAdd := b.Add(ctx, "k", nil, 0)
+	_, errDelete := b.Delete(ctx, "k")
+	_, errMany := b.GetMany(ctx, []string{"k"})
+	_, _, errTTL := b.TTL(ctx, "k")
+	for what, err := range map[string]error{"Get": errGet, "Set": b.Set(ctx, "k", nil, 0), "Add": errAdd, "Delete": errDelete,
+		"GetMany": errMany, "TTL": errTTL, "Clear": b.Clear(ctx), "Ping": b.Ping(ctx)} {
+		if !errors.Is(err, cache.ErrClosed) || errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrUnknownOutcome) {
+			t.Errorf("%s after Close: %v", what, err)
+		}
+	}
+	if log := f.commands(); len(log) > 0 {
+		t.Errorf("sent all the same: %q", log)
+	}
+}
+
+func TestNewTriesTheCache(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(f *fake)
+		cache  string
+		want   string // in the error; empty for none
+	}{
+		"all is well":        {func(*fake) {}, "c", ""},
+		"a full cache":       {func(f *fake) { f.full = true }, "c", ""},
+		"no such cache":      {func(*fake) {}, "d", `there is no cache "d" at `},
+		"smaller keys":       {func(f *fake) { f.maxKey = 2047 }, "c", "MaxKey: "},
+		"smaller values":     {func(f *fake) { f.maxValue = 1<<16 - 1 }, "c", "MaxValue: "},
+		"no expiry":          {func(f *fake) { f.purgeLRU = true }, "c", "purge_lru"},
+		"a clock far behind": {func(f *fake) { f.behind = 3600 }, "c", "clock"},
+		"a clock far ahead":  {func(f *fake) { f.behind = -3600 }, "c", "clock"},
+		"garbage":            {func(f *fake) { f.fault = times(1, "set", garbage) }, "c", errProtocol.Error()},
+		"resets":             {func(f *fake) { f.fault = times(1000, "set", reset) }, "c", "store is unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startFake(t)
+			f.set(c.change)
+			b, err := New(t.Context(), Options{Addr: f.addr, Cache: c.cache})
+			if c.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.Close()
+				if len(f.items) > 0 {
+					t.Errorf("left behind: %v", f.items)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestNewWithoutServer(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:1", t.TempDir() + "/none"} {
+		if _, err := New(t.Context(), Options{Addr: addr}); !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+}
