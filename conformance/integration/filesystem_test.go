@@ -1,0 +1,34 @@
+package integration
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/cachebackends/cachebackends/conformance"
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/filesystem"
+)
+
+func TestFilesystem(t *testing.T) {
+	var dirs sync.Map // of the open backends
+	open := func(t *testing.T, dir string, threshold int) cache.Backend {
+		b, err := filesystem.New(t.Context(), filesystem.Options{Dir: dir, Threshold: threshold})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs.Store(b, dir)
+		return b
+	}
+	conformance.Run(t, conformance.Harness{
+		New: func(t *testing.T) cache.Backend { return open(t, t.TempDir(), filesystem.NoLimit) },
+		Reopen: func(t *testing.T, first cache.Backend) cache.Backend {
+			dir, _ := dirs.Load(first)
+			return open(t, dir.(string), filesystem.NoLimit)
+		},
+		Bounded:  func(t *testing.T, most int) cache.Backend { return open(t, t.TempDir(), most) },
+		Isolated: true,
+		Unsupported: map[conformance.Feature]string{
+			conformance.Network: "the store is a directory",
+		},
+	})
+}

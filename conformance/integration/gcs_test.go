@@ -1,0 +1,119 @@
+package integration
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"cloud.google.com/go/storage"
+	"github.com/cachebackends/cachebackends/conformance"
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/gcs"
+	"google.golang.org/api/option"
+)
+
+const unboundedGCS = "a bucket has no bound; lifecycle rules remove what is old"
+
+// refusedByGCS are names that the service refuses, and the fake does not.
+var refusedByGCS = []string{"a\rb", "a\nb", "\xff", strings.Repeat("x", 1025)}
+
+// gcsOver is the harness of a gcs at endpoint, in one bucket for all cases.
+func gcsOver(endpoint, bucket string) conformance.Harness {
+	settings := func(endpoint string) map[string]any {
+		return map[string]any{
+			"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket, "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true,
+		}
+	}
+	h := over(settings(endpoint))
+	h.MaxKey, h.RefusedKeys = 1024, refusedByGCS
+	h.Faults = &conformance.Faults{
+		Addr: strings.TrimPrefix(endpoint, "http://"),
+		New: func(t *testing.T, addr string) (cache.Backend, error) {
+			c, err := cache.Open(t.Context(), cache.FromMap(settings("http://"+addr)))
+			if err != nil {
+				return nil, err
+			}
+			return c.Backend(), nil
+		},
+	}
+	h.Unsupported = map[conformance.Feature]string{
+		conformance.Threshold: unboundedGCS,
+	}
+	return h
+}
+
+func TestGCS(t *testing.T) {
+	endpoint, newBucket := startGCS(t)
+	newBucket("faults")
+	h := gcsOver(endpoint, "faults")
+	h = apart(h, func(t *testing.T, n int) cache.Backend {
+		bucket := fmt.Sprint("bucket", n)
+		newBucket(bucket)
+		b, err := gcs.New(t.Context(), gcs.Options{Bucket: bucket, Endpoint: endpoint, Anonymous: true, AllowFlush: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	})
+	conformance.Run(t, h)
+}
+
+// TestGCSBorrowed is over a client of the application, which does more of its
+// requests one by one.
+func TestGCSBorrowed(t *testing.T) {
+	t.Parallel()
+	fake := newSpread(t)
+	client, err := storage.NewClient(t.Context(), option.WithEndpoint("http://127.0.0.1/storage/v1/"),
+		option.WithHTTPClient(&http.Client{Transport: fake}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	h := conformance.Harness{Name: "gcs-borrowed", MaxKey: 1024, RefusedKeys: refusedByGCS}
+	h.Unsupported = map[conformance.Feature]string{
+		conformance.Threshold: unboundedGCS,
+		conformance.Network:   "the client is the application's",
+	}
+	h = apart(h, func(t *testing.T, n int) cache.Backend {
+		bucket := fmt.Sprint("bucket", n)
+		fake.newBucket(t, bucket)
+		b, err := gcs.NewFromClient(client, gcs.Options{Bucket: bucket, AllowFlush: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	})
+	conformance.Run(t, h)
+}
+
+func TestGCSServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestGCS runs the same cases against the same fake, in this process")
+	}
+	t.Parallel()
+	endpoint, newBucket := startGCSServer(t)
+	newBucket("suite")
+	h := gcsOver(endpoint, "suite")
+	h.Name = "gcs-server"
+	h.Faults, h.Unsupported[conformance.Network] = nil, "faults of the wire are tested with the fake in this process"
+	conformance.Run(t, h)
+}
+
+// TestGCSService needs a real bucket, which costs money: where none is named, there
+// is nothing amiss.
+func TestGCSService(t *testing.T) {
+	t.Parallel()
+	bucket := os.Getenv("CACHE_TEST_GCS_BUCKET")
+	if bucket == "" {
+		t.Skip("no bucket in CACHE_TEST_GCS_BUCKET; credentials are found as by any client of Google's")
+	}
+	h := over(map[string]any{"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket})
+	h.Name, h.MaxKey, h.RefusedKeys = "gcs-service", 1024, refusedByGCS
+	h.Unsupported = map[conformance.Feature]string{
+		conformance.Threshold: unboundedGCS,
+		conformance.Network:   "the service is not for breaking",
+	}
+	conformance.Run(t, h)
+}

@@ -1,0 +1,265 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cachebackends/cachebackends/conformance/integration/servers"
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/redis"
+)
+
+func openRedis(t *testing.T, o redis.Options) *cache.Cache {
+	t.Helper()
+	b, err := redis.New(t.Context(), o)
+	return opened(t, b, err)
+}
+
+// load writes and reads, one caller per key, until stopped.
+type load struct {
+	stop    context.CancelFunc
+	callers sync.WaitGroup
+	mu      sync.Mutex
+	outage  time.Duration // the longest time in which a caller had no success
+	failed  []error
+	calls   int
+}
+
+func startLoad(t *testing.T, c *cache.Cache, callers int) *load {
+	l := &load{}
+	ctx, stop := context.WithCancel(t.Context())
+	l.stop = stop
+	for i := range callers {
+		l.callers.Go(func() { l.call(ctx, c, fmt.Sprintf("load%d", i)) })
+	}
+	return l
+}
+
+func (l *load) call(ctx context.Context, c *cache.Cache, key string) {
+	succeeded := time.Now()
+	for n := 0; ctx.Err() == nil; n++ {
+		value := fmt.Append(nil, key, " ", n)
+		patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		err := c.SetMany(patient, map[string][]byte{key: value, key + "b": value})
+		if err == nil {
+			var results []cache.Result[[]byte]
+			results, err = c.GetMany(patient, key, key+"b")
+			if err == nil && !(bytes.Equal(results[0].Value, value) && bytes.Equal(results[1].Value, value)) {
+				err = fmt.Errorf("read %q and %q after writing %q", results[0].Value, results[1].Value, value)
+			}
+		}
+		cancel()
+		l.mu.Lock()
+		l.calls++
+		if err != nil {
+			l.failed = append(l.failed, err)
+		} else {
+			l.outage = max(l.outage, time.Since(succeeded))
+			succeeded = time.Now()
+		}
+		l.mu.Unlock()
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// during runs disturb under load, and goes on until every caller has had time to
+// recover.
+func (l *load) during(t *testing.T, disturb func(), longest time.Duration) {
+	t.Helper()
+	time.Sleep(200 * time.Millisecond)
+	disturb()
+	time.Sleep(longest)
+	l.stop()
+	l.callers.Wait()
+	t.Logf("%d rounds, %d failed, longest outage of a caller %v", l.calls, len(l.failed), l.outage.Round(time.Millisecond))
+	if l.outage > longest {
+		t.Errorf("a caller had no success for %v, promised are %v", l.outage, longest)
+	}
+}
+
+func TestRedisSentinelFailover(t *testing.T) {
+	sentinel := servers.StartRedisSentinel(t, "hunter2", "sesame")
+	c := openRedis(t, redis.Options{Sentinels: sentinel.Addrs, Password: "hunter2", SentinelPassword: "sesame"})
+	l := startLoad(t, c, 8)
+	l.during(t, func() { sentinel.KillPrimary(t) }, 4*time.Second)
+}
+
+func TestRedisClusterFailover(t *testing.T) {
+	cluster := servers.StartRedisCluster(t)
+	c := openRedis(t, redis.Options{Cluster: cluster.Addrs})
+	l := startLoad(t, c, 8)
+	l.during(t, func() { cluster.KillPrimary(t) }, 6*time.Second)
+}
+
+func TestRedisClusterReshard(t *testing.T) {
+	cluster := servers.StartRedisCluster(t)
+	c := openRedis(t, redis.Options{Cluster: cluster.Addrs})
+	l := startLoad(t, c, 8)
+	l.during(t, func() { cluster.Reshard(t, 1500) }, time.Second)
+	if len(l.failed) > 0 {
+		t.Errorf("%d of %d rounds failed, the first with: %v", len(l.failed), l.calls, l.failed[0])
+	}
+}
+
+// BAT-8: what some nodes have is returned beside an error that names the keys of the others.
+func TestRedisClusterShardLost(t *testing.T) {
+	cluster := servers.StartRedisCluster(t)
+	c := openRedis(t, redis.Options{Cluster: cluster.Addrs[3:]})
+	items := make(map[string][]byte)
+	var keys []string
+	for i := range 300 {
+		keys = append(keys, fmt.Sprint("k", i))
+		items[keys[i]] = []byte(keys[i])
+	}
+	if err := c.SetMany(t.Context(), items); err != nil {
+		t.Fatal(err)
+	}
+	cluster.KillShard(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	results, err := c.GetMany(ctx, keys...)
+	if !errors.Is(err, cache.ErrUnavailable) {
+		t.Fatalf("GetMany with a shard lost: %v; want ErrUnavailable", err)
+	}
+	failed := failures(t, err)
+	hits := 0
+	for i, r := range results {
+		named := failed[keys[i]] != nil
+		if r.OK == named || r.OK && string(r.Value) != keys[i] {
+			t.Errorf("key %s: %q, %v, and named as failed: %v", keys[i], r.Value, r.OK, named)
+		}
+		if r.OK {
+			hits++
+		}
+	}
+	if hits < 100 || hits > 280 {
+		t.Errorf("%d hits of 300, want about 200", hits)
+	}
+}
+
+func TestRedisRestart(t *testing.T) {
+	server := servers.StartRedis(t, "")
+	c := openRedis(t, redis.Options{Addr: server.Addrs[0]})
+	const callers = 8
+	warm := func(int) {
+		for range 50 {
+			if err := c.Set(t.Context(), "k", nil); err != nil {
+				t.Error("Set before the restart:", err)
+			}
+		}
+	}
+	for name, call := range map[string]func(key string) error{
+		"Get": func(key string) error { _, _, err := c.Get(t.Context(), key); return err },
+		"Set": func(key string) error { return c.Set(t.Context(), key, nil) },
+		"Inc": func(key string) error { _, err := c.Inc(t.Context(), key, 1); return err },
+	} {
+		together(callers, warm)
+		server.Restart(t)
+		together(callers, func(caller int) {
+			first, second := call(fmt.Sprint("n", caller)), call(fmt.Sprint("n", caller))
+			if first != nil && name != "Inc" { // which is not sent twice
+				t.Errorf("%s, the first after a restart: %v", name, first)
+			}
+			if second != nil {
+				t.Errorf("%s, the second after a restart: %v", name, second)
+			}
+		})
+	}
+}
+
+func TestRedisLoading(t *testing.T) {
+	server := servers.StartRedis(t, "--enable-debug-command yes --key-load-delay 1000 --loading-process-events-interval-bytes 1024")
+	c := openRedis(t, redis.Options{Addr: server.Addrs[0]})
+	for _, command := range []string{"debug populate 3000", "set k v", "save"} {
+		if _, err := server.Cli(t.Context(), 0, command); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Restart(t)
+	refused := 0
+	for end := time.Now().Add(20 * time.Second); ; refused++ {
+		value, ok, err := c.Get(t.Context(), "k")
+		if err == nil {
+			if string(value) != "v" || !ok {
+				t.Errorf("Get while the server loads = %q, %v", value, ok)
+			}
+			break
+		}
+		if !errors.Is(err, cache.ErrUnavailable) {
+			t.Fatalf("Get while the server loads: %v; want ErrUnavailable", err)
+		}
+		if time.Now().After(end) {
+			t.Fatal("the server does not end loading")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if refused == 0 {
+		t.Error("the server was never seen loading: the test shows nothing")
+	}
+}
+
+func TestRedisReadOnly(t *testing.T) {
+	server := servers.StartRedis(t, "")
+	c := openRedis(t, redis.Options{Addr: server.Addrs[0]})
+	become := func(role string) {
+		t.Helper()
+		if _, err := server.Cli(t.Context(), 0, "replicaof "+role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Set(t.Context(), "k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	become("127.0.0.1 1")
+	if err := c.Set(t.Context(), "k", []byte("new")); !errors.Is(err, cache.ErrUnavailable) {
+		t.Errorf("Set on a replica: %v; want ErrUnavailable", err)
+	}
+	if added, err := c.Add(t.Context(), "l", nil); added || !errors.Is(err, cache.ErrUnavailable) {
+		t.Errorf("Add on a replica = %v, %v; want ErrUnavailable", added, err)
+	}
+	if value, ok, err := c.Get(t.Context(), "k"); string(value) != "v" || !ok || err != nil {
+		t.Errorf("Get on a replica = %q, %v, %v", value, ok, err)
+	}
+	become("no one")
+	if err := c.Set(t.Context(), "k", []byte("new")); err != nil {
+		t.Errorf("Set on a primary again: %v", err)
+	}
+}
+
+func TestRedisFull(t *testing.T) {
+	server := servers.StartRedis(t, "--maxmemory 6mb --maxmemory-policy noeviction")
+	c := openRedis(t, redis.Options{Addr: server.Addrs[0]})
+	items := make(map[string][]byte)
+	for i := range 800 {
+		items[fmt.Sprint("k", i)] = bytes.Repeat([]byte("v"), 20<<10)
+	}
+	err := c.SetMany(t.Context(), items)
+	if !errors.Is(err, cache.ErrFull) {
+		t.Fatalf("SetMany of 16 MB into 6 MB: %v; want ErrFull", err)
+	}
+	failed := failures(t, err)
+	stored := 0
+	for key := range items {
+		_, ok, err := c.Get(t.Context(), key)
+		if err != nil {
+			t.Fatal("Get on a full server:", err)
+		}
+		if ok == (failed[key] != nil) {
+			t.Fatalf("key %s: stored %v, and named as failed: %v", key, ok, !ok)
+		}
+		if ok {
+			stored++
+			if deleted, err := c.Delete(t.Context(), key); !deleted || err != nil {
+				t.Fatal("Delete on a full server:", deleted, err)
+			}
+		}
+	}
+	if stored == 0 {
+		t.Error("nothing was stored: the test shows nothing")
+	}
+}

@@ -1,0 +1,209 @@
+package servers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Redis is a topology of redis servers.
+type Redis struct {
+	Machine
+	Addrs []string // of the servers; of the sentinels where there are some
+	ports []int    // of the data servers
+	auth  string   // options of redis-cli
+}
+
+var redisNeeds = []string{"redis-server", "redis-cli"}
+
+// quiet are options of every data server: memory only, no snapshot.
+const quiet = ` --bind $BIND --protected-mode no --save "" --appendonly no`
+
+// StartRedis starts one server with further options, such as "--requirepass x".
+// When it dies it is started again, with the data that it has saved.
+func StartRedis(t *testing.T, options string) *Redis {
+	t.Helper()
+	ports := FreePorts(t, 1)
+	r := &Redis{ports: ports, Addrs: addrs(ports)}
+	r.Machine = Start(t, Spec{
+		Needs: redisNeeds, Ports: ports,
+		Script: fmt.Sprintf("while :; do redis-server --port %[1]d --pidfile $PWD/%[1]d.pid %[2]s %[3]s || sleep 0.1; done", ports[0], quiet, options),
+	})
+	r.await(t, r.cli(ports[0], "ping")+" | grep -q PONG")
+	return r
+}
+
+// StartRedisTLS starts one server that speaks TLS alone, with the files of a
+// [Certificate], and knows one user beside the default one, which it locks out.
+func StartRedisTLS(t *testing.T, certificate Certificate, user, password string) *Redis {
+	t.Helper()
+	ports := FreePorts(t, 1)
+	r := &Redis{ports: ports, Addrs: addrs(ports), auth: fmt.Sprintf("--tls --cacert ca.pem --user %s -a %s", user, password)}
+	r.Machine = Start(t, Spec{
+		Needs: redisNeeds, Ports: ports,
+		Files: map[string]string{"ca.pem": certificate.CA, "cert.pem": certificate.Cert, "key.pem": certificate.Key},
+		Script: fmt.Sprintf("exec redis-server --port 0 --tls-port %d %s --tls-auth-clients no --tls-ca-cert-file ca.pem"+
+			" --tls-cert-file cert.pem --tls-key-file key.pem --user default off --user %s on '>%s' '~*' '&*' +@all",
+			ports[0], quiet, user, password),
+	})
+	r.await(t, r.cli(ports[0], "ping")+" | grep -q PONG")
+	return r
+}
+
+// StartRedisCluster starts three primaries, each with a replica. A node is taken
+// for dead after a second; slots without a node leave the others at work.
+func StartRedisCluster(t *testing.T) *Redis {
+	t.Helper()
+	ports := FreePorts(t, 6)
+	r := &Redis{ports: ports, Addrs: addrs(ports)}
+	var script strings.Builder
+	for _, port := range ports {
+		fmt.Fprintf(&script, "redis-server --port %[1]d %[2]s --pidfile $PWD/%[1]d.pid --cluster-enabled yes --cluster-config-file nodes-%[1]d.conf"+
+			" --cluster-node-timeout 1000 --cluster-require-full-coverage no --cluster-announce-ip 127.0.0.1 --repl-diskless-sync-delay 0 &\n", port, quiet)
+	}
+	r.Machine = Start(t, Spec{Needs: redisNeeds, Ports: ports, Script: script.String() + "wait"})
+	for _, port := range ports {
+		r.await(t, r.cli(port, "ping")+" | grep -q PONG")
+	}
+	r.await(t, "redis-cli --cluster create "+strings.Join(r.Addrs, " ")+" --cluster-replicas 1 --cluster-yes")
+	for _, port := range ports {
+		r.await(t, r.cli(port, "cluster info")+" | grep -q cluster_state:ok")
+		r.await(t, fmt.Sprintf("%s | grep -qE 'master_link_status:up|role:master'", r.cli(port, "info replication")))
+	}
+	return r
+}
+
+// StartRedisSentinel starts a primary with two replicas and three sentinels, which
+// take a server for dead after a second. Both kinds have a password.
+func StartRedisSentinel(t *testing.T, password, sentinelPassword string) *Redis {
+	t.Helper()
+	all := FreePorts(t, 6)
+	ports, sentinels := all[:3], all[3:]
+	r := &Redis{ports: ports, Addrs: addrs(sentinels), auth: "-a " + password}
+	var script strings.Builder
+	for i, port := range ports {
+		replica := ""
+		if i > 0 {
+			replica = fmt.Sprintf("--replicaof 127.0.0.1 %d", ports[0])
+		}
+		fmt.Fprintf(&script, "redis-server --port %[1]d %[2]s --pidfile $PWD/%[1]d.pid --requirepass %[3]s --masterauth %[3]s"+
+			" --replica-announce-ip 127.0.0.1 --repl-diskless-sync-delay 0 %[4]s &\n", port, quiet, password, replica)
+	}
+	files := map[string]string{}
+	for _, port := range sentinels {
+		name := fmt.Sprintf("sentinel-%d.conf", port)
+		files[name] = fmt.Sprintf("port %d\nprotected-mode no\nrequirepass %[2]s\nsentinel sentinel-pass %[2]s\n"+
+			"sentinel announce-ip 127.0.0.1\nsentinel monitor mymaster 127.0.0.1 %[3]d 2\nsentinel auth-pass mymaster %[4]s\n"+
+			"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 3000\n",
+			port, sentinelPassword, ports[0], password)
+		fmt.Fprintf(&script, "redis-server %s --sentinel --bind $BIND &\n", name)
+	}
+	r.Machine = Start(t, Spec{Needs: redisNeeds, Ports: all, Files: files, Script: script.String() + "wait"})
+	for _, port := range sentinels {
+		ask := fmt.Sprintf("redis-cli -p %d -a %s --no-auth-warning sentinel ", port, sentinelPassword)
+		r.await(t, ask+"ckquorum mymaster | grep -q '^OK 3'")
+		r.await(t, ask+"master mymaster | grep -A1 num-slaves | grep -qx 2")
+		r.await(t, ask+"master mymaster | grep -A1 num-other-sentinels | grep -qx 2")
+	}
+	return r
+}
+
+// Version is that of the servers.
+func (r *Redis) Version(t *testing.T) string {
+	t.Helper()
+	return version(t, r.Machine, "redis-server")
+}
+
+// Cli runs a command of redis-cli on the i-th data server.
+func (r *Redis) Cli(ctx context.Context, i int, command string) (string, error) {
+	out, err := r.Exec(ctx, r.cli(r.ports[i], command))
+	return strings.TrimSpace(out), err
+}
+
+func (r *Redis) cli(port int, command string) string {
+	return fmt.Sprintf("redis-cli -p %d %s --no-auth-warning %s", port, r.auth, command)
+}
+
+// Restart kills the server, as a crash would, and waits until another has come up:
+// not until it is ready.
+func (r *Redis) Restart(t *testing.T) {
+	t.Helper()
+	before, err := r.Cli(t.Context(), 0, "info server | grep run_id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.kill(t, r.ports[0])
+	r.await(t, fmt.Sprintf("%s && ! %[1]s | grep -q %s", r.cli(r.ports[0], "info server"), before))
+}
+
+func (r *Redis) kill(t *testing.T, port int) {
+	t.Helper()
+	if _, err := r.Exec(t.Context(), fmt.Sprintf("kill -9 $(cat %d.pid)", port)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Reshard moves slots from the first primary of a cluster to the second.
+func (r *Redis) Reshard(t *testing.T, slots int) {
+	t.Helper()
+	nodes, err := r.Exec(t.Context(), r.cli(r.ports[0], "cluster nodes")+" | grep master | cut -d' ' -f1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := strings.Fields(nodes)
+	_, err = r.Exec(t.Context(), fmt.Sprintf("redis-cli --cluster reshard %s --cluster-from %s --cluster-to %s --cluster-slots %d --cluster-yes >/dev/null",
+		r.Addrs[0], ids[0], ids[1], slots))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// KillShard kills a primary of a cluster and its replica, so that nobody takes over.
+func (r *Redis) KillShard(t *testing.T) {
+	t.Helper()
+	primary := r.ports[0]
+	for i, port := range r.ports[1:] {
+		role, err := r.Cli(t.Context(), i+1, "role")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(role, "slave") && strings.Contains(role, fmt.Sprint(primary)) {
+			r.kill(t, port)
+		}
+	}
+	r.kill(t, primary)
+}
+
+// KillPrimary kills the first data server that is a primary, as a crash would.
+func (r *Redis) KillPrimary(t *testing.T) {
+	t.Helper()
+	for i, port := range r.ports {
+		role, err := r.Cli(t.Context(), i, "role")
+		if err == nil && strings.HasPrefix(role, "master") {
+			r.kill(t, port)
+			return
+		}
+	}
+	t.Fatal("no data server is a primary")
+}
+
+// await repeats script until it succeeds.
+func (r *Redis) await(t *testing.T, script string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	out, err := r.Exec(ctx, "for i in $(seq 300); do if ("+script+") >out 2>&1; then exit 0; fi; sleep 0.1; done; cat out; exit 1")
+	if err != nil {
+		t.Fatalf("the servers do not become ready (%s): %v: %s\nthey printed:\n%s", script, err, out, r.logs())
+	}
+}
+
+func addrs(ports []int) []string {
+	list := make([]string, len(ports))
+	for i, port := range ports {
+		list[i] = fmt.Sprintf("127.0.0.1:%d", port)
+	}
+	return list
+}

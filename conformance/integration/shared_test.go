@@ -1,0 +1,92 @@
+package integration
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cachebackends/cachebackends/conformance"
+	"github.com/cachebackends/cachebackends/conformance/integration/servers"
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// over is the harness of the backend that settings describe.
+func over(settings map[string]any) conformance.Harness {
+	open := func(t *testing.T) cache.Backend {
+		t.Helper()
+		c, err := cache.Open(t.Context(), cache.FromMap(settings))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Backend()
+	}
+	return conformance.Harness{
+		New:    open,
+		Reopen: func(t *testing.T, _ cache.Backend) cache.Backend { return open(t) },
+	}
+}
+
+// apart gives each case a store of its own: the n-th of those that open knows.
+func apart(h conformance.Harness, open func(t *testing.T, n int) cache.Backend) conformance.Harness {
+	var last atomic.Int64
+	var stores sync.Map // by backend, the number of its store
+	h.Isolated = true
+	h.New = func(t *testing.T) cache.Backend {
+		n := int(last.Add(1))
+		b := open(t, n)
+		stores.Store(b, n)
+		return b
+	}
+	h.Reopen = func(t *testing.T, first cache.Backend) cache.Backend {
+		n, _ := stores.Load(first)
+		return open(t, n.(int))
+	}
+	return h
+}
+
+// opened is a cache over the backend that a New has returned.
+func opened[B cache.Backend](t *testing.T, b B, err error) *cache.Cache {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cache.New(b)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// together makes so many calls at once, and returns after the last.
+func together(callers int, call func(caller int)) {
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() { call(i) })
+	}
+	all.Wait()
+}
+
+// failures are the keys that a batch names as failed, and why.
+func failures(t *testing.T, err error) map[string]error {
+	t.Helper()
+	var batch *cache.BatchError
+	if !errors.As(err, &batch) {
+		t.Fatalf("%v; want a BatchError", err)
+	}
+	failed := map[string]error{}
+	for _, f := range batch.Failed {
+		failed[f.Key] = f.Err
+	}
+	return failed
+}
+
+// caFile writes the authority of certificate to a file.
+func caFile(t *testing.T, certificate servers.Certificate) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, []byte(certificate.CA), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

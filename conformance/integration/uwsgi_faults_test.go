@@ -1,0 +1,264 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cachebackends/cachebackends/conformance/integration/servers"
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/uwsgi"
+)
+
+func newUwsgi(t *testing.T, o uwsgi.Options) *uwsgi.Backend {
+	t.Helper()
+	o.MaxValue = servers.UwsgiBlockSize
+	b, err := uwsgi.New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// While the server is away calls fail as ErrUnavailable or, where they were under
+// way, ErrUnknownOutcome. The first call after it is back works.
+func TestUwsgiKilled(t *testing.T) {
+	server := servers.StartUwsgi(t, "")
+	for name, addr := range map[string]string{"tcp": server.Addr, "unix": server.Socket} {
+		t.Run(name, func(t *testing.T) {
+			b := newUwsgi(t, uwsgi.Options{Addr: addr, Cache: "first"})
+			var callers sync.WaitGroup
+			over := make(chan struct{})
+			for caller := range 4 {
+				callers.Go(func() {
+					key := fmt.Sprint("k", caller)
+					for {
+						select {
+						case <-over:
+							return
+						default:
+						}
+						err := b.Set(t.Context(), key, []byte("v"), time.Hour)
+						if err != nil && !errors.Is(err, cache.ErrUnavailable) && !errors.Is(err, cache.ErrUnknownOutcome) {
+							t.Errorf("Set = %v", err)
+						}
+						value, ok, err := b.Get(t.Context(), key)
+						if err != nil && !errors.Is(err, cache.ErrUnavailable) || ok && string(value) != "v" {
+							t.Errorf("Get = %q, %v, %v", value, ok, err)
+						}
+					}
+				})
+			}
+			server.Kill(t)
+			if err := b.Set(t.Context(), "after", []byte("v"), time.Hour); err != nil {
+				t.Errorf("the first Set after the restart: %v", err)
+			}
+			if _, ok, err := b.Get(t.Context(), "after"); !ok || err != nil {
+				t.Errorf("the first Get after the restart: %v, %v", ok, err)
+			}
+			close(over)
+			callers.Wait()
+		})
+	}
+}
+
+// Workers that are busy let a call wait, and nothing is said about what they do
+// with it once they have time.
+func TestUwsgiWorkersBusy(t *testing.T) {
+	server := servers.StartUwsgi(t, "")
+	for name, addr := range map[string]string{"tcp": server.Addr, "unix": server.Socket} {
+		t.Run(name, func(t *testing.T) {
+			b := newUwsgi(t, uwsgi.Options{Addr: addr, Cache: "first"})
+			server.Freeze(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			begin := time.Now()
+			if _, _, err := b.Get(ctx, "k"); !errors.Is(err, cache.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Get = %v", err)
+			}
+			if took := time.Since(begin); took > time.Second {
+				t.Errorf("Get was back after %v", took)
+			}
+			ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			if err := b.Set(ctx, "k", []byte("late"), time.Hour); !errors.Is(err, cache.ErrUnknownOutcome) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Set = %v", err)
+			}
+			server.Thaw(t)
+			if err := b.Set(t.Context(), "k", []byte("v"), time.Hour); err != nil {
+				t.Errorf("Set when the workers are back: %v", err)
+			}
+			if _, ok, err := b.Get(t.Context(), "k"); !ok || err != nil {
+				t.Errorf("Get when the workers are back: %v, %v", ok, err)
+			}
+		})
+	}
+}
+
+// A cache that is full refuses what is new, and nothing else. The first cache can
+// then be cleared.
+func TestUwsgiFullThenClear(t *testing.T) {
+	server := servers.StartUwsgi(t, "")
+	b := newUwsgi(t, uwsgi.Options{Addr: server.Socket, Cache: "first", FirstCache: true})
+	ctx := t.Context()
+	items := make([]cache.Item, servers.UwsgiItems+3)
+	keys := make([]string, len(items))
+	for i := range items {
+		keys[i] = fmt.Sprint("k", i)
+		items[i] = cache.Item{Key: keys[i], Value: []byte("v")}
+	}
+	err := b.SetMany(ctx, items, time.Hour)
+	var batch *cache.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != 3 || !errors.Is(err, cache.ErrFull) {
+		t.Fatalf("SetMany of 3 more than there is room for: %v", err)
+	}
+	refused := batch.Failed[0].Key
+	if err := b.Set(ctx, refused, []byte("v"), time.Hour); !errors.Is(err, cache.ErrFull) {
+		t.Errorf("Set = %v", err)
+	}
+	if added, err := b.Add(ctx, refused, []byte("v"), time.Hour); added || !errors.Is(err, cache.ErrFull) {
+		t.Errorf("Add = %v, %v", added, err)
+	}
+	newUwsgi(t, uwsgi.Options{Addr: server.Socket, Cache: "first"}) // a full cache does not keep a program from starting
+	if err := b.Ping(ctx); err != nil {
+		t.Errorf("Ping = %v", err)
+	}
+	values, err := b.GetMany(ctx, keys)
+	if got := hits(values); got != servers.UwsgiItems || err != nil {
+		t.Errorf("%d entries, %v; want %d", got, err, servers.UwsgiItems)
+	}
+	if err := b.Clear(ctx); err != nil {
+		t.Fatal(err)
+	}
+	values, err = b.GetMany(ctx, keys)
+	if got := hits(values); got != 0 || err != nil {
+		t.Errorf("%d entries after Clear, %v", got, err)
+	}
+	if err := b.Set(ctx, refused, []byte("v"), time.Hour); err != nil {
+		t.Errorf("Set after Clear: %v", err)
+	}
+}
+
+func hits(values [][]byte) (n int) {
+	for _, value := range values {
+		if value != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// What the server was not started for is found out by New.
+func TestUwsgiNew(t *testing.T) {
+	server := servers.StartUwsgi(t, "")
+	for name, c := range map[string]struct {
+		o    uwsgi.Options
+		want string
+	}{
+		"no such cache": {uwsgi.Options{Cache: "third"}, `there is no cache "third" at ` + server.Addr},
+		"values":        {uwsgi.Options{Cache: "first"}, "MaxValue: "},
+		"keys":          {uwsgi.Options{Cache: "first", MaxValue: servers.UwsgiBlockSize, MaxKey: 2049}, "MaxKey: "},
+		"buffer size":   {uwsgi.Options{Cache: "first", MaxValue: servers.UwsgiBlockSize, MaxKey: 9000, BufferSize: 10_000}, "MaxKey: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.o.Addr = server.Addr
+			_, err := uwsgi.New(t.Context(), c.o)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+	newUwsgi(t, uwsgi.Options{Addr: server.Addr}) // without a name, the first
+}
+
+// To clear a cache that is not the first would crash the server, or be a lie: it is
+// never asked for.
+func TestUwsgiNeverClearsTheSecond(t *testing.T) {
+	server := servers.StartUwsgi(t, "")
+	wire := record(t, server.Addr)
+	ctx := t.Context()
+	first := newUwsgi(t, uwsgi.Options{Addr: wire.addr, Cache: "first", FirstCache: true})
+	second := newUwsgi(t, uwsgi.Options{Addr: wire.addr, Cache: "second"})
+	for _, b := range []*uwsgi.Backend{first, second} {
+		if err := b.Set(ctx, "k", []byte("v"), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prefixed := cache.New(second, cache.WithPrefix("app:"))
+	for what, err := range map[string]error{"Clear": second.Clear(ctx), "Clear with a prefix": prefixed.Clear(ctx)} {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s = %v, want %v", what, err, errors.ErrUnsupported)
+		}
+	}
+	if sent := wire.sent(); strings.Contains(sent, "clear") || !strings.Contains(sent, "update") {
+		t.Errorf("on the wire: %q", sent)
+	}
+	if err := first.Clear(ctx); err != nil {
+		t.Errorf("Clear of the first: %v", err)
+	}
+	if !strings.Contains(wire.sent(), "clear") {
+		t.Error("the recording misses what was sent")
+	}
+	for b, want := range map[*uwsgi.Backend]bool{first: false, second: true} {
+		if _, ok, err := b.Get(ctx, "k"); ok != want || err != nil {
+			t.Errorf("Get after Clear of the first = %v, %v, want %v", ok, err, want)
+		}
+	}
+}
+
+// recording passes connections on to a server and keeps what is sent there.
+type recording struct {
+	addr string
+	mu   sync.Mutex
+	data strings.Builder
+}
+
+func record(t *testing.T, server string) *recording {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	r := &recording{addr: listener.Addr().String()}
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go r.pass(client, server)
+		}
+	}()
+	return r
+}
+
+func (r *recording) pass(client net.Conn, server string) {
+	defer client.Close()
+	conn, err := net.Dial("tcp", server)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	go io.Copy(conn, io.TeeReader(client, r))
+	io.Copy(client, conn)
+}
+
+func (r *recording) Write(data []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.data.Write(data)
+}
+
+func (r *recording) sent() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.data.String()
+}
