@@ -1,0 +1,149 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestConfig(t *testing.T) {
+	const secret = "hunter2"
+	file := filepath.Join(t.TempDir(), "config.json")
+	settings := `{"CACHE_KEY_PREFIX": "file:", "CACHE_OPTIONS": {"password": "` + secret + `", "pool_size": 3}, "OTHER": 1}`
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := environ(t, "CACHE_KEY_PREFIX=env:", "CACHE_DEFAULT_TIMEOUT=5m", "CACHE_REDIS_PASSWORD="+secret,
+		"CACHE_REDIS_URL=redis://user:"+secret+"@host/0")
+	text := call(env, "config", "--all", "--config", file)
+	if text.status != 0 || strings.Contains(text.stdout, secret) || strings.Contains(text.stderr, secret) {
+		t.Errorf("got %+v", text)
+	}
+	o := call(env, "config", "--config", file, "--json")
+	got := make(map[string]any)
+	from := make(map[string]any)
+	for _, row := range decode(t, o.stdout)["settings"].([]any) {
+		row := row.(map[string]any)
+		got[row["key"].(string)] = row["value"]
+		from[row["key"].(string)] = row["from"]
+	}
+	for _, want := range []struct {
+		key   string
+		value any
+		from  string
+	}{
+		{"CACHE_TYPE", "filesystem", "environment"},
+		{"CACHE_KEY_PREFIX", "file:", file},
+		{"CACHE_DEFAULT_TIMEOUT", "5m", "environment"},
+		{"CACHE_REDIS_PASSWORD", "***", "environment"},
+		{"CACHE_IGNORE_ERRORS", false, "cachectl"},
+	} {
+		if got[want.key] != want.value || from[want.key] != want.from {
+			t.Errorf("%s is %v from %v, want %v from %v", want.key, got[want.key], from[want.key], want.value, want.from)
+		}
+	}
+	if strings.Contains(o.stdout, secret) {
+		t.Errorf("a secret is shown: %s", o.stdout)
+	}
+}
+
+func TestConfigFileIsUsed(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.json")
+	if err := os.WriteFile(file, []byte(`{"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": "`+dir+`/entries"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	call(nil, "--config", file, "set", "k", "v").want(t, 0, "")
+	call([]string{"CACHE_TYPE=null"}, "get", "k", "--config", file).want(t, 0, "v")
+}
+
+func TestEmbeddedDefault(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", "")
+	call(nil, "set", "k", "v").want(t, 0, "")
+	call(nil, "get", "k").want(t, 0, "v")
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "cachectl")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBench(t *testing.T) {
+	env := environ(t)
+	o := call(env, "bench", "--duration", "20ms", "--keys", "4", "--workers", "2", "--json")
+	rows, _ := decode(t, o.stdout)["operations"].([]any)
+	if o.status != 0 || len(rows) != len(benchOperations) {
+		t.Fatalf("got %+v", o)
+	}
+	for _, row := range rows {
+		row := row.(map[string]any)
+		if row["count"].(float64) < 2 || row["p50_ns"].(float64) > row["max_ns"].(float64) {
+			t.Errorf("got %v", row)
+		}
+	}
+	if o := call(env, "bench", "--duration", "5ms"); o.status != 0 || !strings.Contains(o.stdout, "ops/s") || o.stderr != "" {
+		t.Errorf("got %+v", o)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if o := call(nil, "completion", shell); o.status != 0 || !strings.Contains(o.stdout, "cachectl") {
+			t.Errorf("%s: %+v", shell, o)
+		}
+	}
+	for _, test := range []struct{ args, want string }{
+		{"ge", "get-many\t"},
+		{"exec --cache", "--cache-failures\t"},
+		{"exec --env NA", "NAME\n"},
+		{"set k --timeout ", "5m\n"},
+	} {
+		o := call([]string{"NAME=secret"}, append([]string{"__complete"}, strings.Split(test.args, " ")...)...)
+		if !strings.Contains(o.stdout, test.want) || strings.Contains(o.stdout, "secret") {
+			t.Errorf("%q completes to %q", test.args, o.stdout)
+		}
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	for _, args := range []string{"--version", "--help", "exec --help", "help get"} {
+		if o := call(nil, strings.Split(args, " ")...); o.status != 0 || !strings.Contains(o.stdout, "cachectl") || o.stderr != "" {
+			t.Errorf("%s: %+v", args, o)
+		}
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	env := environ(t, "CACHE_THRESHOLD=5")
+	call(env, "set", "mine", "1")
+	o := call(env, "doctor")
+	if o.status != 0 || !strings.Contains(o.stdout, "BAS") || o.stderr != "" {
+		t.Errorf("got %+v", o)
+	}
+	call(env, "get", "mine").want(t, 0, "1") // not evicted
+	files, err := os.ReadDir(strings.TrimPrefix(env[1], "CACHE_DIR="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := 0
+	for _, file := range files {
+		if strings.HasSuffix(file.Name(), ".cache") {
+			entries++
+		}
+	}
+	if entries != 1 {
+		t.Errorf("%d entries, of which one was there before", entries)
+	}
+}
+
+func TestDoctorFindsDefects(t *testing.T) {
+	o := call([]string{"CACHE_TYPE=defective"}, "doctor", "--json")
+	fields := decode(t, o.stdout)
+	if o.status != statusFault || fields["ok"] != false || decode(t, o.stderr)["status"] != 3.0 {
+		t.Errorf("exit status %d, ok is %v, stderr %q", o.status, fields["ok"], o.stderr)
+	}
+}

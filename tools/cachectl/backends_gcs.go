@@ -1,0 +1,5 @@
+//go:build gcs
+
+package main
+
+import _ "github.com/cachebackends/cachebackends/gcs"

@@ -1,0 +1,15 @@
+//go:build !gcs
+
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWithoutGCS(t *testing.T) {
+	got := call([]string{"CACHE_TYPE=GoogleCloudStorageCache", "CACHE_GCS_BUCKET=b"}, "get", "k")
+	if got.status != statusUsage || !strings.Contains(got.stderr, "-tags gcs") {
+		t.Errorf("got %+v; want the way to build it in", got)
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/simple"
+)
+
+// The test binary is also cachectl, and the command that cachectl runs.
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv("CACHECTL_TEST") == "":
+		os.Exit(m.Run())
+	case len(os.Args) > 1 && os.Args[1] == "child":
+		os.Exit(child(os.Args[2:]))
+	default:
+		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+	}
+}
+
+// outcome is what a call of cachectl did.
+type outcome struct {
+	status         int
+	stdout, stderr string
+}
+
+// asProgram makes the test binary a program; the race detector is not to wait a
+// second at the end of each.
+var asProgram = []string{"CACHECTL_TEST=1", "GORACE=atexit_sleep_ms=0"}
+
+// environ is the environment of a test: a file system cache of its own.
+func environ(t *testing.T, more ...string) []string {
+	t.Helper()
+	return append(append([]string{"CACHE_TYPE=filesystem", "CACHE_DIR=" + t.TempDir()}, asProgram...), more...)
+}
+
+// call runs cachectl in this process.
+func call(env []string, args ...string) outcome { return callWith(env, "", args...) }
+
+func callWith(env []string, stdin string, args ...string) outcome {
+	var stdout, stderr bytes.Buffer
+	status := run(args, strings.NewReader(stdin), &stdout, &stderr, env)
+	return outcome{status, stdout.String(), stderr.String()}
+}
+
+// process prepares cachectl as a process of its own.
+func process(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), env...)
+	return cmd
+}
+
+func (o outcome) want(t *testing.T, status int, stdout string) {
+	t.Helper()
+	if o.status != status || o.stdout != stdout {
+		t.Errorf("exit status %d, stdout %q, want %d, %q; stderr %q", o.status, o.stdout, status, stdout, o.stderr)
+	}
+}
+
+// decode reads an answer in JSON; it must be one line.
+func decode(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(text), &fields); err != nil || strings.Count(text, "\n") != 1 {
+		t.Fatalf("%q is not one line of JSON: %v", text, err)
+	}
+	return fields
+}
+
+// faulty is a store that fails, hangs, or whose values must be small.
+type faulty struct {
+	err   error
+	stuck bool
+	limit int
+}
+
+func init() {
+	cache.Register("broken", func(context.Context, *cache.Settings) (cache.Backend, error) {
+		return faulty{err: cache.ErrUnavailable}, nil
+	})
+	cache.Register("unreachable", func(context.Context, *cache.Settings) (cache.Backend, error) {
+		return nil, fmt.Errorf("dialling: %w", cache.ErrUnavailable)
+	})
+	cache.Register("hanging", func(ctx context.Context, _ *cache.Settings) (cache.Backend, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	cache.Register("stuck", func(context.Context, *cache.Settings) (cache.Backend, error) {
+		return faulty{stuck: true}, nil
+	})
+	cache.Register("defective", func(ctx context.Context, _ *cache.Settings) (cache.Backend, error) {
+		b, err := simple.New(ctx, simple.Options{})
+		return defective{b}, err
+	})
+	cache.Register("small", func(context.Context, *cache.Settings) (cache.Backend, error) {
+		return faulty{limit: 200}, nil
+	})
+}
+
+// defective is a store whose Add is a Set.
+type defective struct{ *simple.Backend }
+
+func (d defective) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	return true, d.Set(ctx, key, value, ttl)
+}
+
+func (f faulty) Get(ctx context.Context, _ string) ([]byte, bool, error) {
+	if f.stuck {
+		<-ctx.Done()
+		return nil, false, ctx.Err()
+	}
+	return nil, false, f.err
+}
+
+func (f faulty) Set(_ context.Context, _ string, value []byte, _ time.Duration) error {
+	if len(value) > f.limit {
+		return errors.Join(f.err, cache.ErrTooLarge)
+	}
+	return f.err
+}
+func (f faulty) Add(context.Context, string, []byte, time.Duration) (bool, error) {
+	return f.err == nil, f.err
+}
+func (f faulty) Delete(context.Context, string) (bool, error) { return false, f.err }
+func (f faulty) Clear(context.Context) error                  { return f.err }
+func (f faulty) Close() error                                 { return nil }

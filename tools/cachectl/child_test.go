@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A child is told where to leave a trace of each run, and what to do then:
+//
+//	child TRACE ACTION [ARG...]
+func childArgs(trace, action string, args ...string) []string {
+	return append([]string{"--", os.Args[0], "child", trace, action}, args...)
+}
+
+const (
+	childOut = "out\x00\xff\r\n"
+	childErr = "err\x01\xfe\n"
+)
+
+func child(args []string) int {
+	trace, err := os.OpenFile(args[0], os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Fprintln(trace, os.Getpid())
+	switch action := args[1]; action {
+	case "print": // and end with a status
+		os.Stdout.WriteString(childOut)
+		os.Stderr.WriteString(childErr)
+		status, _ := strconv.Atoi(args[2])
+		return status
+	case "slow": // so that callers meet
+		time.Sleep(500 * time.Millisecond)
+		fmt.Println(os.Getpid())
+		status, _ := strconv.Atoi(args[2])
+		return status
+	case "large":
+		size, _ := strconv.Atoi(args[2])
+		io.WriteString(os.Stdout, strings.Repeat("x", size))
+	case "env":
+		fmt.Print(os.Getenv(args[2]))
+	case "cat":
+		io.Copy(os.Stdout, os.Stdin)
+	case "orphan": // hangs in the first run, until its parent is gone
+		if runs(args[0]) > 1 {
+			fmt.Print("second run")
+			return 0
+		}
+		for parent := os.Getppid(); os.Getppid() == parent; {
+			time.Sleep(10 * time.Millisecond)
+		}
+	case "signal": // waits for one and tells it
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, syscall.SIGTERM)
+		fmt.Fprintln(trace, "ready")
+		fmt.Print(<-signals)
+	}
+	return 0
+}
+
+// runs counts the runs that left a trace.
+func runs(trace string) int {
+	data, _ := os.ReadFile(trace)
+	return strings.Count(string(data), "\n")
+}
+
+func wantRuns(t *testing.T, trace string, want int) {
+	t.Helper()
+	if got := runs(trace); got != want {
+		t.Errorf("the command ran %d times, want %d", got, want)
+	}
+}
+
+// await polls for what another process is about to do.
+func await(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not after 10 s", what)
+		}
+	}
+}

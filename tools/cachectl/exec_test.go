@@ -1,0 +1,349 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func execArgs(flags []string, child []string) []string {
+	return append(append([]string{"exec"}, flags...), child...)
+}
+
+func traceFile(t *testing.T) string { return filepath.Join(t.TempDir(), "trace") }
+
+func TestExecReplaysByteForByte(t *testing.T) {
+	env, trace := environ(t), traceFile(t)
+	args := execArgs([]string{"--timeout", "1m"}, childArgs(trace, "print", "0"))
+	want := outcome{0, childOut, childErr}
+	for range 3 {
+		if got := call(env, args...); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	wantRuns(t, trace, 1)
+}
+
+func TestExecTimeout(t *testing.T) {
+	env, trace := environ(t), traceFile(t)
+	call(env, execArgs([]string{"--key", "k", "--timeout", "1h"}, childArgs(trace, "print", "0"))...)
+	life := decode(t, call(env, "ttl", "exec:k", "--json").stdout)["ttl_seconds"].(float64)
+	if life < 3500 || life > 3600 {
+		t.Errorf("the answer lives for %v s, want an hour", life)
+	}
+	call(env, "delete", "exec:k")
+	call(env, execArgs([]string{"--key", "k"}, childArgs(trace, "print", "0"))...)
+	wantRuns(t, trace, 2)
+}
+
+func TestExecFailures(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		flags []string
+		runs  int
+	}{
+		{"are not cached", nil, 2},
+		{"are cached when asked", []string{"--cache-failures"}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			env, trace := environ(t), traceFile(t)
+			want := outcome{7, childOut, childErr}
+			for range 2 {
+				if got := call(env, execArgs(test.flags, childArgs(trace, "print", "7"))...); got != want {
+					t.Errorf("got %+v, want %+v", got, want)
+				}
+			}
+			wantRuns(t, trace, test.runs)
+		})
+	}
+}
+
+func TestExecRefresh(t *testing.T) {
+	env, trace := environ(t), traceFile(t)
+	child := childArgs(trace, "print", "0")
+	call(env, execArgs(nil, child)...)
+	call(env, execArgs([]string{"--refresh"}, child)...).want(t, 0, childOut)
+	wantRuns(t, trace, 2)
+	call(env, execArgs(nil, child)...).want(t, 0, childOut)
+	wantRuns(t, trace, 2)
+}
+
+func TestExecKeyParts(t *testing.T) {
+	base := func(trace string) []string { return execArgs(nil, childArgs(trace, "env", "NAME")) }
+	for _, test := range []struct {
+		name  string
+		again func(t *testing.T, env []string, trace string) outcome
+		runs  int
+	}{
+		{"the same", func(t *testing.T, env []string, trace string) outcome {
+			return call(env, base(trace)...)
+		}, 1},
+		{"a variable that is not named", func(t *testing.T, env []string, trace string) outcome {
+			return call(append(env, "NAME=x"), base(trace)...)
+		}, 1},
+		{"other arguments", func(t *testing.T, env []string, trace string) outcome {
+			return call(env, append(base(trace), "more")...)
+		}, 2},
+		{"another directory", func(t *testing.T, env []string, trace string) outcome {
+			t.Chdir(t.TempDir())
+			return call(env, base(trace)...)
+		}, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			env, trace := environ(t), traceFile(t)
+			call(env, base(trace)...)
+			test.again(t, env, trace).want(t, 0, "")
+			wantRuns(t, trace, test.runs)
+		})
+	}
+}
+
+func TestExecEnv(t *testing.T) {
+	env, trace := environ(t), traceFile(t)
+	args := execArgs([]string{"--env", "NAME"}, childArgs(trace, "env", "NAME"))
+	for _, value := range []string{"", "NAME=", "NAME=a", "NAME=b", "NAME=a", ""} { // unset is not empty
+		variables := env
+		if value != "" {
+			variables = append(env, value)
+		}
+		call(variables, args...).want(t, 0, strings.TrimPrefix(value, "NAME="))
+	}
+	wantRuns(t, trace, 4)
+}
+
+func TestExecStdin(t *testing.T) {
+	env, trace := environ(t), traceFile(t)
+	child := childArgs(trace, "cat")
+	callWith(env, "input", execArgs(nil, child)...).want(t, 0, "")
+	for _, stdin := range []string{"a", "b", "a", ""} {
+		callWith(env, stdin, execArgs([]string{"--stdin"}, child)...).want(t, 0, stdin)
+	}
+	wantRuns(t, trace, 4)
+}
+
+// together starts n processes and returns what they did.
+func together(t *testing.T, n int, env, args []string) []outcome {
+	t.Helper()
+	outcomes := make([]outcome, n)
+	var wait sync.WaitGroup
+	for i := range n {
+		wait.Go(func() {
+			var stdout, stderr bytes.Buffer
+			cmd := process(t, env, args...)
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			var ended *exec.ExitError
+			if err := cmd.Run(); err != nil && !errors.As(err, &ended) {
+				t.Error(err)
+				return
+			}
+			outcomes[i] = outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+		})
+	}
+	wait.Wait()
+	return outcomes
+}
+
+func TestExecProcessesShareARun(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		flags  []string
+		status int
+	}{
+		{"success", nil, 0},
+		{"failure", nil, 3},
+		{"refresh", []string{"--refresh"}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			env, trace := environ(t), traceFile(t)
+			args := execArgs(test.flags, childArgs(trace, "slow", strconv.Itoa(test.status)))
+			outcomes := together(t, 8, env, args)
+			if outcomes[0].status != test.status || outcomes[0].stdout == "" {
+				t.Errorf("got %+v", outcomes[0])
+			}
+			for _, o := range outcomes[1:] {
+				if o != outcomes[0] {
+					t.Errorf("got %+v and %+v", outcomes[0], o)
+				}
+			}
+			wantRuns(t, trace, 1)
+		})
+	}
+}
+
+func TestExecTakesOverFromTheKilled(t *testing.T) {
+	env, trace := environ(t), traceFile(t)
+	args := execArgs([]string{"--lease", "1s"}, childArgs(trace, "orphan"))
+	runner := process(t, env, args...)
+	if err := runner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the first run", func() bool { return runs(trace) == 1 })
+	// Longer than the lease: a runner that lives renews it.
+	waiter := make(chan outcome, 1)
+	start := time.Now()
+	go func() { waiter <- call(env, args...) }()
+	select {
+	case o := <-waiter:
+		t.Fatalf("did not wait for the runner: %+v", o)
+	case <-time.After(1500 * time.Millisecond):
+	}
+	runner.Process.Kill()
+	runner.Wait()
+	(<-waiter).want(t, 0, "second run")
+	wantRuns(t, trace, 2)
+	if took := time.Since(start); took > 15*time.Second {
+		t.Errorf("took over after %v", took)
+	}
+}
+
+func TestExecForwardsSignals(t *testing.T) {
+	env, trace := environ(t), traceFile(t)
+	args := execArgs(nil, childArgs(trace, "signal"))
+	var stdout bytes.Buffer
+	cmd := process(t, env, args...)
+	cmd.Stdout = &stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the command", func() bool { return runs(trace) == 2 }) // its process id, and "ready"
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil || stdout.String() != "terminated" {
+		t.Errorf("got %v, %q", err, stdout.String())
+	}
+	if o := call(env, "get", "exec:"+keyOf(t, args)); o.status != statusMiss {
+		t.Errorf("a run that met a signal was remembered: %+v", o)
+	}
+}
+
+// keyOf is the key that exec makes for args without flags.
+func keyOf(t *testing.T, args []string) string {
+	t.Helper()
+	key, err := commandKey(&spawn{args: args[2:]}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestExecKilledCommand(t *testing.T) {
+	env := environ(t)
+	for range 2 {
+		o := call(env, "exec", "--cache-failures", "--json", "--", "sh", "-c", "kill -9 $$")
+		if fields := decode(t, o.stdout); o.status != 137 || fields["cached"] != false {
+			t.Errorf("exit status %d, want 137 and no memory of it: %v", o.status, fields)
+		}
+	}
+}
+
+func TestExecRunsWithoutTheCache(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name string
+		env  []string
+		warn string
+	}{
+		{"broken", []string{"CACHE_TYPE=broken"}, "unavailable"},
+		{"broken, errors ignored", []string{"CACHE_TYPE=broken", "CACHE_IGNORE_ERRORS=1"}, "unavailable"},
+		{"unreachable", []string{"CACHE_TYPE=unreachable"}, "unavailable"},
+		{"hanging when opened", []string{"CACHE_TYPE=hanging"}, "deadline"},
+		{"hanging", []string{"CACHE_TYPE=stuck"}, "deadline"},
+		{"a file for a directory", []string{"CACHE_TYPE=filesystem", "CACHE_DIR=" + file}, "directory"},
+		{"output too large for the store", []string{"CACHE_TYPE=small"}, "too large"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			trace := traceFile(t)
+			o := call(append(test.env, asProgram...), execArgs([]string{"--patience", "100ms"}, childArgs(trace, "large", "1000"))...)
+			o.want(t, 0, strings.Repeat("x", 1000))
+			if !strings.HasPrefix(o.stderr, "cachectl: warning: ") || !strings.Contains(o.stderr, test.warn) {
+				t.Errorf("stderr %q", o.stderr)
+			}
+			wantRuns(t, trace, 1)
+		})
+	}
+}
+
+func TestExecMaxOutput(t *testing.T) {
+	env, trace := environ(t), traceFile(t)
+	args := execArgs([]string{"--max-output", "999"}, childArgs(trace, "large", "1000"))
+	for range 2 {
+		o := call(env, args...)
+		o.want(t, 0, strings.Repeat("x", 1000))
+		if !strings.Contains(o.stderr, "--max-output") {
+			t.Errorf("stderr %q", o.stderr)
+		}
+	}
+	wantRuns(t, trace, 2)
+}
+
+func TestExecDamagedEntry(t *testing.T) {
+	env, trace := environ(t), traceFile(t)
+	call(env, "set", "exec:k", "not a recording")
+	args := execArgs([]string{"--key", "k"}, childArgs(trace, "print", "0"))
+	o := call(env, args...)
+	o.want(t, 0, childOut)
+	if !strings.Contains(o.stderr, "warning") {
+		t.Errorf("stderr %q", o.stderr)
+	}
+	call(env, args...).want(t, 0, childOut)
+	wantRuns(t, trace, 1)
+}
+
+func TestExecCannotStart(t *testing.T) {
+	env := environ(t)
+	for _, test := range []struct {
+		name, command string
+		status        int
+	}{
+		{"not found", "no-such-command-at-all", 127},
+		{"no such file", "./no-such-file", 127},
+		{"a directory", t.TempDir(), 126},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := call(env, "exec", "--", test.command)
+			o.want(t, test.status, "")
+			if !strings.HasPrefix(o.stderr, "cachectl: ") {
+				t.Errorf("stderr %q", o.stderr)
+			}
+		})
+	}
+}
+
+func TestExecFullStdout(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	env, trace := environ(t), traceFile(t)
+	args := execArgs(nil, childArgs(trace, "print", "0"))
+	var stderr bytes.Buffer
+	if status := run(args, nil, full, &stderr, env); status != statusFault || !strings.Contains(stderr.String(), "no space") {
+		t.Errorf("exit status %d, stderr %q", status, stderr.String())
+	}
+	call(env, args...).want(t, 0, childOut) // what the command did was right
+	wantRuns(t, trace, 1)
+}
+
+func TestExecJSON(t *testing.T) {
+	env, trace := environ(t), traceFile(t)
+	args := execArgs([]string{"--json", "--key", "k", "--cache-failures"}, childArgs(trace, "print", "4"))
+	for _, cached := range []bool{false, true} {
+		o := call(env, args...)
+		fields := decode(t, o.stdout)
+		if o.status != 4 || o.stderr != "" || fields["cached"] != cached || fields["status"] != 4.0 || fields["key"] != "exec:k" ||
+			fields["stdout_base64"] != "b3V0AP8NCg==" || fields["stderr_base64"] != "ZXJyAf4K" {
+			t.Errorf("exit status %d, stdout %v, stderr %q", o.status, fields, o.stderr)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// memory is a cache that ends with the test.
+func memory(t *testing.T) *cache.Cache {
+	t.Helper()
+	c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "simple"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func TestLeaseRenew(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		holder func(l *lease) string // as the store has it; empty for nobody
+		renews bool
+	}{
+		{"ours", func(l *lease) string { return l.token }, true},
+		{"evicted", func(*lease) string { return "" }, true},
+		{"another's", func(*lease) string { return "another" }, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, ctx := memory(t), t.Context()
+			l := newLease(c, "lease", time.Hour, time.Minute)
+			if holder := test.holder(l); holder != "" {
+				c.Set(ctx, "lease", []byte(holder), cache.Timeout(time.Minute))
+			}
+			l.renew(ctx)
+			holder, err := l.holder(ctx)
+			life, _, _ := c.TTL(ctx, "lease")
+			if err != nil || (holder == l.token) != test.renews || (life > time.Minute) != test.renews {
+				t.Errorf("held by %q, of %q, for %v, %v", holder, l.token, life, err)
+			}
+			l.release(ctx)
+			if has, _ := c.Has(ctx, "lease"); has == test.renews {
+				t.Errorf("after release, held by somebody: %v", has)
+			}
+		})
+	}
+}
+
+// contested is a store where another is always faster.
+type contested struct{ faulty }
+
+func (contested) Add(context.Context, string, []byte, time.Duration) (bool, error) { return false, nil }
+
+func TestClaimLost(t *testing.T) {
+	c := cache.New(contested{})
+	o := &once{cache: c, patience: time.Minute}
+	if holder, taken, err := o.claim(t.Context(), newLease(c, "lease", time.Hour, time.Minute)); holder != "" || taken || err != nil {
+		t.Errorf("got %q, %v, %v", holder, taken, err)
+	}
+}

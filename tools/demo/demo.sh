@@ -1,0 +1,119 @@
+#!/bin/sh
+# Shows what the project does, with a real job, and fails where that is not so.
+# It needs Go and what every Debian has, and leaves nothing behind.
+set -eu
+cd "$(dirname "$0")/.."
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' HUP INT TERM
+unset $(env | sed -n 's/^\(CACHE_[A-Z0-9_]*\)=.*/\1/p')
+export GOWORK=off
+
+fail() { echo "demo: $*" >&2; exit 1; }
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+echo "Building cachectl."
+(cd cachectl && go build -buildvcs=false -o "$tmp/cachectl" .)
+PATH=$tmp:$PATH
+src=$(go env GOROOT)/src
+export GOCACHE="$(go env GOCACHE)"
+export XDG_CACHE_HOME="$tmp/cache" # where cachectl keeps its entries when nothing is configured
+
+# The job: the commonest words of Go's own source. It notes each of its runs.
+export RUNS="$tmp/runs"
+job='echo run >>"$RUNS"
+cd "$1"
+find . -type f -name "*.go" | LC_ALL=C sort >"$RUNS.files"
+echo "read $(wc -l <"$RUNS.files") files" >&2
+xargs cat <"$RUNS.files" | tr -cs A-Za-z "\n" | LC_ALL=C sort | uniq -c | LC_ALL=C sort -k1,1nr -k2 | head -n 10'
+
+# answer NAME [FLAGS]: runs the job through cachectl exec, into $tmp/NAME.*, and sets $took.
+answer() {
+	name=$1
+	shift
+	start=$(milliseconds)
+	cachectl exec --timeout 10m "$@" -- sh -c "$job" words "$src" >"$tmp/$name.out" 2>"$tmp/$name.err" ||
+		fail "exec ended with $?: $(cat "$tmp/$name.err")"
+	took=$(($(milliseconds) - start))
+}
+
+# same NAME: its answer has to be the first one, byte for byte, on both streams.
+same() {
+	cmp "$tmp/first.out" "$tmp/$1.out" && cmp "$tmp/first.err" "$tmp/$1.err" || fail "the answers differ"
+}
+
+# ran NUMBER: how often the job has to have run by now.
+ran() { [ "$(wc -l <"$RUNS")" -eq "$1" ] || fail "the job ran $(wc -l <"$RUNS") times, not $1"; }
+
+# twice NAME [FLAGS]: asks twice, and compares.
+twice() {
+	backend=$1
+	shift
+	before=$(wc -l <"$RUNS")
+	answer "$backend.1" "$@"
+	slow=$took
+	answer "$backend.2" "$@"
+	[ -e "$tmp/first.out" ] || { cp "$tmp/$backend.1.out" "$tmp/first.out"; cp "$tmp/$backend.1.err" "$tmp/first.err"; }
+	same "$backend.1"
+	same "$backend.2"
+	ran $((before + 1))
+	[ "$took" -lt "$slow" ] || fail "the second answer took $took ms, the first $slow"
+	echo "   first $slow ms, second $took ms: the same bytes, $((slow / (took + (took == 0)))) times faster"
+}
+: >"$RUNS"
+
+echo
+echo "1. A slow job, twice, through cachectl exec. Nothing is configured: entries are files of the user."
+echo "   \$ cachectl exec --timeout 10m -- sh -c '... the commonest words in Go ...'"
+twice default
+[ -s "$tmp/first.out" ] && [ -s "$tmp/first.err" ] || fail "the job printed nothing"
+sed -n '1,3s/^/   |/p' "$tmp/first.out"
+echo "   stdout sha256 $(sha256sum <"$tmp/first.out" | cut -c 1-16)..., stderr: $(cat "$tmp/first.err")"
+
+echo
+echo "2. The same with a backend that the environment configures, by its Flask-Caching name."
+echo "   \$ CACHE_TYPE=FileSystemCache CACHE_DIR=... CACHE_KEY_PREFIX=demo: cachectl exec ..."
+export CACHE_TYPE=FileSystemCache CACHE_DIR="$tmp/by-environment" CACHE_KEY_PREFIX=demo:
+twice environment
+unset CACHE_TYPE CACHE_DIR CACHE_KEY_PREFIX
+
+echo
+echo "3. The same with another that a JSON file configures; four callers ask at once, the job runs once."
+cat >"$tmp/config.json" <<END
+{"CACHE_TYPE": "filesystem", "CACHE_DIR": "$tmp/by-file", "CACHE_FILE_HASH_METHOD": "sha512", "CACHE_THRESHOLD": 50}
+END
+echo "   \$ cachectl --config config.json exec ... &   # four times"
+before=$(wc -l <"$RUNS")
+callers=
+for caller in 1 2 3 4; do
+	answer "caller$caller" --config "$tmp/config.json" &
+	callers="$callers $!"
+done
+for caller in $callers; do
+	wait "$caller" || fail "a caller failed"
+done
+for caller in 1 2 3 4; do
+	same "caller$caller"
+done
+ran $((before + 1))
+answer late --config "$tmp/config.json"
+same late
+ran $((before + 1))
+echo "   four callers, one run; a fifth has the same bytes in $took ms"
+
+echo
+echo "4. CACHE_TYPE=null turns caching off: the command runs each time."
+before=$(wc -l <"$RUNS")
+for call in 1 2; do
+	CACHE_TYPE=null CACHE_NO_NULL_WARNING=1 cachectl exec -- sh -c 'echo run >>"$RUNS"'
+done
+ran $((before + 2))
+echo "   two calls, two runs"
+
+echo
+echo "5. The library in a program: cache.Of[User] and GetOrSet over the simple backend (tools/demo/main.go)."
+(cd demo && go run -buildvcs=false .)
+
+echo
+echo "All as promised."
