@@ -1,0 +1,154 @@
+package main
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+)
+
+// proposed runs plan, and returns what it proposes by module and in which order.
+func (r *repository) proposed() (of map[string]proposal, order []string) {
+	r.t.Helper()
+	o := r.mod("plan", "--json")
+	var list []proposal
+	if err := json.Unmarshal([]byte(o.stdout), &list); err != nil || o.status != 0 {
+		r.t.Fatalf("status %d, %v\n%s%s", o.status, err, o.stdout, o.stderr)
+	}
+	of = map[string]proposal{}
+	for _, p := range list {
+		of[p.Module] = p
+		order = append(order, p.Module)
+	}
+	return of, order
+}
+
+func TestPlanFirst(t *testing.T) {
+	of, order := newRepository(t).proposed()
+	if want := []string{"core", "conformance", "redis", "simple"}; !reflect.DeepEqual(order, want) {
+		t.Errorf("order %v, want %v", order, want)
+	}
+	for _, p := range of {
+		if p.Last != "" || p.Next != "v0.1.0" {
+			t.Errorf("%+v: want v0.1.0, the first", p)
+		}
+	}
+}
+
+// A breaking change in core, a fix in redis that needs it, an addition in simple.
+func TestPlanHistory(t *testing.T) {
+	r := newRepository(t)
+	r.tagAll()
+	r.write("core/cache.go", "package cache\n\n// Join joins.\nfunc Join(a, b string, more ...string) string { return a + b }\n\n// Upper is new.\nfunc Upper(s string) string { return s }\n")
+	r.commit("core: Join takes more")
+	r.edit("redis/redis.go", `cache.Join("a", "b")`, `cache.Upper("a")`)
+	r.commit("redis: a fix")
+	r.edit("simple/simple.go", "// Open opens.", "// Shut is new.\nfunc Shut() {}\n\n// Open opens.")
+	r.commit("simple: Shut")
+	r.write("conformance/x_test.go", "package conformance\n")
+	r.write("conformance/integration/x_test.go", "package integration\n")
+	r.commit("conformance: tests")
+
+	of, _ := r.proposed()
+	for dir, want := range map[string]proposal{
+		"core": {Next: "v0.2.0", Why: "breaking change", Files: []string{"core/cache.go"}, API: []change{
+			{"Join: changed from func(string, string) string to func(string, string, ...string) string", true},
+			{"Upper: added", false},
+		}},
+		"conformance": {Why: "only tests and documentation have changed", Files: []string{"conformance/x_test.go"}},
+		"redis": {Next: "v0.1.1", Why: "fix", Files: []string{"redis/redis.go"}, Requires: []requirement{
+			{"core", "v0.1.0", "v0.2.0", "redis.go:6:44: undefined: cache.Upper"},
+		}},
+		"simple": {Next: "v0.2.0", Why: "addition", Files: []string{"simple/simple.go"}, API: []change{{"Shut: added", false}}, Requires: []requirement{
+			{"core", "v0.1.0", "v0.2.0", ""},
+		}},
+	} {
+		want.Module, want.Last = dir, "v0.1.0"
+		if got := of[dir]; !reflect.DeepEqual(got, want) {
+			t.Errorf("\n got %+v\nwant %+v", got, want)
+		}
+	}
+	r.mod("plan").want(t, 0,
+		"core         v0.1.0 -> v0.2.0   breaking change\n    ! Join: changed from",
+		"    + Upper: added\nconformance  v0.1.0             only tests",
+		"redis        v0.1.0 -> v0.1.1   fix\n    core v0.1.0 must rise to v0.2.0: redis.go:6:44: undefined: cache.Upper\n",
+		"    core v0.1.0 may stay, it builds with it (newest: v0.2.0)\n",
+	)
+
+	// Raised, there is nothing more to say of it; what is not committed counts, too.
+	r.edit("redis/go.mod", "core v0.1.0", "core v0.2.0")
+	r.write("conformance/fresh.go", "package conformance\n\n// Fresh is new.\nconst Fresh = 1\n")
+	of, _ = r.proposed()
+	if got := of["redis"].Requires; got != nil {
+		t.Errorf("redis requires %+v, want nothing to say", got)
+	}
+	if got := of["conformance"]; got.Next != "v0.2.0" || got.Why != "addition" {
+		t.Errorf("conformance %+v, want an addition", got)
+	}
+}
+
+// A tag that HEAD does not have is of another line of development.
+func TestPlanOtherBranch(t *testing.T) {
+	r := newRepository(t)
+	r.tagAll()
+	r.git("switch", "--quiet", "--create", "other")
+	r.write("simple/more.go", "package simple\n")
+	r.commit("simple: more")
+	r.git("tag", "simple/v0.9.0")
+	r.git("switch", "--quiet", "main")
+	r.write("simple/less.go", "package simple\n")
+	r.git("tag", "simple/v0.2.0-rc.1")
+	of, _ := r.proposed()
+	if got := of["simple"]; got.Last != "v0.1.0" || got.Next != "v0.1.1" {
+		t.Errorf("simple %s -> %s, want v0.1.0 -> v0.1.1", got.Last, got.Next)
+	}
+}
+
+// What does not compile has no API to compare.
+func TestPlanBroken(t *testing.T) {
+	r := newRepository(t)
+	r.tagAll()
+	r.write("simple/more.go", "package simple\n\nvar x int = \"\"\n")
+	r.mod("plan").want(t, statusFault, "simple: "+scratchRoot+"/simple as it is: ", "cannot use")
+}
+
+// A module that nobody has touched breaks with core: its users would notice first.
+func TestPlanLeftBehind(t *testing.T) {
+	r := newRepository(t)
+	r.tagAll()
+	r.edit("core/cache.go", "Join(", "Glue(")
+	r.edit("redis/redis.go", "Join(", "Glue(")
+	r.mod("plan").want(t, statusFault,
+		"conformance: unchanged, but it no longer builds: conformance.go:6:44: undefined: cache.Join",
+		"simple: unchanged, but it no longer builds: simple.go:6:44: undefined: cache.Join")
+}
+
+func TestPlanMajor(t *testing.T) {
+	r := newRepository(t)
+	r.tagAll()
+	r.git("tag", "simple/v1.4.2")
+	r.edit("simple/simple.go", "Open()", "Start()")
+	of, _ := r.proposed()
+	if got := of["simple"]; got.Next != "v2.0.0" || got.Why != "breaking change; its path must end in /v2" {
+		t.Errorf("simple %+v, want v2.0.0 and what it means for the path", got)
+	}
+}
+
+func TestNext(t *testing.T) {
+	addition, breaking := change{"x", false}, change{"y", true}
+	for _, tt := range []struct {
+		last    string
+		changes []change
+		want    string
+	}{
+		{"v0.1.2", nil, "v0.1.3"},
+		{"v0.1.2", []change{addition}, "v0.2.0"},
+		{"v0.1.2", []change{addition, breaking}, "v0.2.0"},
+		{"v1.2.3", nil, "v1.2.4"},
+		{"v1.2.3", []change{addition}, "v1.3.0"},
+		{"v1.2.3", []change{breaking, addition}, "v2.0.0"},
+	} {
+		if got, _ := next(tt.last, tt.changes); got != tt.want {
+			t.Errorf("after %s with %v: %s, want %s", tt.last, tt.changes, got, tt.want)
+		}
+	}
+}
