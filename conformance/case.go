@@ -29,6 +29,7 @@ const (
 	once                        // one mode is enough: it is costly, or has no operation that the modes vary
 	null                        // it holds for a cache that keeps nothing, too
 	nullOnly                    // it holds for nothing else
+	clears                      // it clears the whole store, except in the mode with a prefix
 	private                     // not for Check: it closes the store, strains it, or goes to its limits
 )
 

@@ -10,7 +10,7 @@ import (
 var clearCases = []Case{
 	{ID: "CLR-1", Name: "clear_empties",
 		Rule: "Clear empties, and Clear of an empty cache is no error",
-		Why:  "one library answers false when there was nothing to do",
+		Why:  "one library answers false when there was nothing to do", traits: clears,
 		Run: func(t *T) {
 			t.clearable()
 			t.Clear()
@@ -35,7 +35,7 @@ var clearCases = []Case{
 		Run: func(t *T) { t.clearMany(t.fewer(10_000)) }},
 	{ID: "CLR-5", Name: "clear_really_cleared",
 		Rule: "after Clear nothing is left",
-		Why:  "one server says ok and clears nothing",
+		Why:  "one server says ok and clears nothing", traits: clears,
 		Run: func(t *T) {
 			t.clearable()
 			list := keys("k", 300)
@@ -55,7 +55,7 @@ var clearCases = []Case{
 	{ID: "CLR-8", Name: "set_during_clear",
 		Rule:   "a key set during Clear is there or not: no error, no crash",
 		Why:    "two callers remove one thing",
-		traits: private,
+		traits: private | clears,
 		Run: func(t *T) {
 			t.clearable()
 			t.Go(5, func(worker int) {
@@ -78,16 +78,25 @@ var clearCases = []Case{
 		}},
 }
 
-// clearable ends the case where Clear cannot be called in this mode: without a
-// prefix, it needs a store that can be emptied.
+// clearable ends the case where Clear cannot be called in this mode.
 func (t *T) clearable() {
-	feature := FullClear
-	if t.mode == prefixed {
-		feature = PrefixClear
-	}
-	if reason, absent := t.absent[feature]; absent {
+	if reason, not := t.unclearable(); not {
 		t.NotHere(reason)
 	}
+}
+
+// unclearable says why Clear cannot be called in this mode: without a prefix, it
+// needs a store that may be emptied.
+func (t *T) unclearable() (reason string, not bool) {
+	if t.mode == prefixed {
+		reason, not = t.absent[PrefixClear]
+		return reason, not
+	}
+	reason, not = t.absent[FullClear]
+	if !not && !t.own {
+		return "others may use the store", true
+	}
+	return reason, not
 }
 
 func (t *T) clearMany(n int) {

@@ -56,7 +56,7 @@ var closeCases = []Case{
 			}
 			t.Ok("Close", t.Close())
 			for _, v := range t.possible(allVerbs) {
-				if v.name == "Clear" && (t.mode == prefixed && !t.Can(PrefixClear) || !t.Can(FullClear)) {
+				if _, not := t.unclearable(); not && v.name == "Clear" {
 					continue
 				}
 				t.ErrorIs(v.name+" after Close", v.call(t.ctx, t.try, "k"), cache.ErrClosed)

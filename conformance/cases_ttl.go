@@ -138,10 +138,9 @@ var ttlCases = []Case{
 			}
 		}},
 	{ID: "TTL-14", Name: "deadline_before_the_call",
-		Rule:     "the end of life is computed before the call: a slow write does not lengthen it",
+		Rule:     "a slow write does not lengthen the life of an entry, unless the server counts it from when it executes the write (Harness.LateLife)",
 		Why:      "an entry would outlive what the caller asked for",
-		Features: []Feature{Network, TTL}, traits: once | private, Run: slowWriteKeepsDeadline,
-		Provisional: true},
+		Features: []Feature{Network, TTL}, traits: once | private, Run: slowWriteKeepsDeadline},
 	{ID: "TTL-15", Name: "inc_keeps_expiry",
 		Rule:     "Inc does not change the expiry of a key; Inc of an absent key uses the ttl it is given",
 		Why:      "one library resets it to 300 s, another never sets one",

@@ -21,7 +21,8 @@
 // With CONFORMANCE_REPORT=dir in the environment they are written to dir as JSON.
 //
 // The suite is safe on a server that others use: its keys carry a random prefix,
-// it removes them, and it empties a store only where [Harness.Isolated] allows it.
+// it removes them, and it empties a store only where [Harness.Isolated] allows it,
+// or that of [Harness.Emptied].
 //
 // [Check] runs a part of the suite without a test, on a store in use. [Bench]
 // measures a backend.

@@ -153,16 +153,32 @@ func doneSendsNothing(t *T) {
 }
 
 func slowWriteKeepsDeadline(t *T) {
-	w := t.wire()
 	const ttl = 20 * time.Second
+	w := t.wire()
 	w.Delay = 500 * time.Millisecond
-	w.become(proxy.Latency)
-	t.Ok("Set over a slow connection", w.store.Set(t.ctx, "slow", []byte("v"), ttl))
-	w.become(proxy.Pass)
-	left, ok, err := w.store.TTL(t.ctx, "slow")
-	t.Ok("TTL", err)
-	if most := ttl - w.Delay + t.harness.Resolution; !ok || left > most {
-		t.Wrong(fmt.Sprintf("TTL after a Set with %v that took %v on the way", ttl, w.Delay), left, text("at most "+most.String()))
+	most := ttl - w.Delay + t.harness.Resolution
+	var left time.Duration
+	for range 3 { // a pause of the machine would hide that a life is longer
+		w.become(proxy.Latency)
+		t.Ok("Set over a slow connection", w.store.Set(t.ctx, "slow", []byte("v"), ttl))
+		w.become(proxy.Pass)
+		var ok bool
+		var err error
+		left, ok, err = w.store.TTL(t.ctx, "slow")
+		t.Ok("TTL", err)
+		Equal(t, "an entry after a slow Set", ok, true)
+		if left > most {
+			break
+		}
+	}
+	what := fmt.Sprintf("TTL after a Set with %v that took %v on the way", ttl, w.Delay)
+	switch declared := t.harness.LateLife; {
+	case declared == "" && left > most:
+		t.Wrong(what, left, text("at most "+most.String()))
+	case declared != "" && left > most:
+		t.NotHere(declared)
+	case declared != "":
+		t.Wrong(what+", which Harness.LateLife says comes on top", left, text("more than "+most.String()+": take it out of the harness"))
 	}
 }
 

@@ -28,6 +28,12 @@ type Harness struct {
 	// are. Without it, the suite stays under a random prefix. Bubble implies it.
 	Isolated bool
 
+	// Emptied opens a store that only the suite uses and may empty, such as that of
+	// a second server, where New cannot give each case one of its own. The cases
+	// that Clear without a prefix run there, one after the other: the store may hold
+	// what the case before has left.
+	Emptied func(t *testing.T) cache.Backend
+
 	// Bubble says that the store lives in the memory of the process, takes its
 	// time from package time, and stops its goroutines in Close: cases in which
 	// time passes then run in a testing/synctest bubble and cost none.
@@ -57,6 +63,11 @@ type Harness struct {
 	// DeleteReads says why a delete has to read the entry before, where it has to:
 	// the store counts as deleted what has expired. It is a round trip more per key.
 	DeleteReads string
+
+	// LateLife says why the life of an entry begins late, where it does: the server
+	// counts it from when it executes the write, by its own clock. What a write
+	// takes on its way then comes on top.
+	LateLife string
 
 	// RefusedKeys are keys that the store has rules against beyond their length:
 	// each must be cache.ErrInvalidKey from every operation.
@@ -113,7 +124,8 @@ const (
 	Counter Feature = "Counter"
 	// PrefixClear: the interface cache.PrefixClearer.
 	PrefixClear Feature = "PrefixClear"
-	// FullClear: Clear empties the store. Absent, too, where the harness is not Isolated.
+	// FullClear: Clear empties the store. Absent, too, where the harness is not
+	// Isolated and has no Emptied.
 	FullClear Feature = "FullClear"
 	// TTL: the interface cache.TTLer.
 	TTL Feature = "TTL"
@@ -137,7 +149,7 @@ func (h Harness) implied() map[Feature]string {
 		absent[Network] = "the store lives in the process (Harness.Bubble)"
 	}
 	if !h.Isolated {
-		absent[FullClear] = "others may use the store (Harness.Isolated is false)"
+		absent[FullClear] = "others may use the store (Harness.Isolated, Harness.Emptied)"
 	}
 	if reason, declared := h.Unsupported[Storage]; declared {
 		absent[Persistence], absent[Threshold], absent[Network] = reason, reason, reason
@@ -160,6 +172,8 @@ func (h Harness) field(f Feature) bool {
 		return h.Bounded != nil
 	case Network:
 		return h.Faults != nil
+	case FullClear:
+		return h.Emptied != nil
 	}
 	return false
 }

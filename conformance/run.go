@@ -125,6 +125,9 @@ func (s *suite) opener(t *testing.T) opener {
 	if h.Reopen != nil {
 		open.reopen = func(first cache.Backend) cache.Backend { return h.Reopen(t, first) }
 	}
+	if h.Emptied != nil {
+		open.emptied = func() cache.Backend { return h.Emptied(t) }
+	}
 	if h.Bounded != nil {
 		open.bounded = func(most int) cache.Backend { return h.Bounded(t, most) }
 	}

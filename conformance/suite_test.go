@@ -17,10 +17,13 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
+// theirs are somebody else's keys in a shared store.
+var theirs = []string{"a", "conformance", "k", "user:1"}
+
 // shared is one store for all cases, with somebody else's data in it.
 func shared(t *testing.T) (*reference, conformance.Harness) {
 	r := newReference()
-	for _, key := range []string{"user:1", "k", "a", "conformance"} {
+	for _, key := range theirs {
 		if err := r.Set(t.Context(), key, []byte("mine"), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -36,10 +39,16 @@ func shared(t *testing.T) (*reference, conformance.Harness) {
 
 func untouched(t *testing.T, r *reference) {
 	t.Helper()
-	if got, want := r.names(), []string{"a", "conformance", "k", "user:1"}; !slices.Equal(got, want) {
-		t.Errorf("keys in the store afterwards: got %q, want %q", got, want)
+	if got := r.names(); !slices.Equal(got, theirs) {
+		t.Errorf("keys in the store afterwards: got %q, want %q", got, theirs)
 	}
-	for _, key := range r.names() {
+	kept(t, r)
+}
+
+// kept looks whether nobody has touched what is theirs.
+func kept(t *testing.T, r *reference) {
+	t.Helper()
+	for _, key := range theirs {
 		if value, _, _ := r.Get(t.Context(), key); string(value) != "mine" {
 			t.Errorf("%s afterwards: got %q, want %q", key, value, "mine")
 		}
@@ -50,6 +59,29 @@ func TestSharedStoreIsLeftAsItWas(t *testing.T) {
 	r, h := shared(t)
 	t.Run("Run", func(t *testing.T) { conformance.Run(t, h) })
 	untouched(t, r)
+}
+
+// What is cleared without a prefix is the store that was lent for it.
+func TestEmptied(t *testing.T) {
+	t.Parallel()
+	r, h := shared(t)
+	spare := newReference()
+	h.Emptied = func(*testing.T) cache.Backend { return spare.reopen() }
+	clears := func(c conformance.Case) bool {
+		return slices.Contains([]string{"CLR-1", "CLR-5", "CLR-8", "CLO-2"}, c.ID)
+	}
+	if report := conformance.Verdicts(t, h, clears); !report.OK() || report.Count(conformance.Pass) != 4 {
+		t.Errorf("a good backend: %v, failing: %q", report, report.Failing())
+	}
+	kept(t, r)
+
+	h.Emptied = func(*testing.T) cache.Backend {
+		return &mutant{reference: spare.reopen(), clear: func(*reference) error { return nil }}
+	}
+	if failing := conformance.Verdicts(t, h, clears).Failing(); !slices.Equal(failing, []string{"CLR-1", "CLR-5"}) {
+		t.Errorf("a Clear that clears nothing: failing %q", failing)
+	}
+	kept(t, r)
 }
 
 func TestCheck(t *testing.T) {
@@ -251,7 +283,7 @@ func TestLimitsAreReported(t *testing.T) {
 		t.Errorf("limits: got %s, %v, want %s", got, err, want)
 	}
 	clear := conformance.Support{
-		Feature: conformance.FullClear, Outcome: conformance.Skipped, Reason: "others may use the store (Harness.Isolated is false)",
+		Feature: conformance.FullClear, Outcome: conformance.Skipped, Reason: "others may use the store (Harness.Isolated, Harness.Emptied)",
 	}
 	if !slices.Contains(report.Features, clear) {
 		t.Errorf("features: %+v, want %+v among them", report.Features, clear)

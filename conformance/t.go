@@ -42,6 +42,7 @@ type T struct {
 	connect  func(addr string) (cache.Backend, error)
 	short    bool
 	keep     bool        // the store is not ours to close
+	own      bool        // the store is used by this attempt alone, and may be emptied
 	isClosed bool        // the case has closed the store itself
 	closing  []io.Closer // what the case has opened
 

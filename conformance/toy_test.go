@@ -33,6 +33,7 @@ type habits struct {
 	retries    string // the operation that it repeats
 	outageMiss bool   // an outage is a miss
 	trusts     bool   // it does not look whether a reply is for its key
+	late       bool   // a life begins when the server executes the write
 }
 
 type request struct {
@@ -174,7 +175,9 @@ func (b *toy) try(ctx context.Context, q request) (a reply, err error) {
 
 // result is the reply with the server's error made ours.
 func (b *toy) result(ctx context.Context, q request, ttl time.Duration) (reply, error) {
-	if ttl > 0 {
+	if b.late {
+		q.TTL = ttl
+	} else if ttl > 0 {
 		q.Ends = time.Now().Add(ttl)
 	}
 	a, err := b.ask(ctx, q)
@@ -260,10 +263,26 @@ func TestMutantsOfNetworks(t *testing.T) {
 		{"Inc is repeated", "CNT-7", nil, habits{retries: "inc"}},
 		{"an outage is a miss", "ERR-1", []string{"CTX-2", "CTX-3", "CTX-5", "BAS-14", "BAS-10", "BAT-14", "ERR-6"}, habits{outageMiss: true}},
 		{"replies are trusted", "BAS-14", nil, habits{trusts: true}},
+		{"a slow write lengthens the life", "TTL-14", nil, habits{late: true}},
 	} {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()
 			check(t, conformance.Verdicts(t, overToy(t, m.habits), overNetwork), m.rule, m.also)
 		})
+	}
+}
+
+// A late life is for the harness to declare, and for nobody else.
+func TestLateLifeIsDeclared(t *testing.T) {
+	for _, late := range []bool{true, false} {
+		h := overToy(t, habits{late: late})
+		h.LateLife = "the server counts"
+		report := conformance.Verdicts(t, h, func(c conformance.Case) bool { return c.ID == "TTL-14" })
+		if unsupported := report.Count(conformance.Unsupported) == 1; unsupported != late {
+			t.Errorf("declared, and so it is: %v: %+v", late, report.Results)
+		}
+		if failed := report.Count(conformance.Fail) == 1; failed == late {
+			t.Errorf("declared, and so it is: %v: %+v", late, report.Results)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -57,9 +58,10 @@ func TestMemcached(t *testing.T) {
 		conformance.Run(t, h)
 		return
 	}
-	server := servers.StartMemcached(t, 1, "-m 256")
-	addr := server.Addrs[0]
+	server := servers.StartMemcached(t, 2, "-m 256")
+	addr, spare := server.Addrs[0], server.Addrs[1]
 	h := memcachedOver(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr})
+	h = emptied(h, map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare})
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{}))
 }
@@ -102,10 +104,14 @@ func TestMemcachedSASL(t *testing.T) {
 	t.Parallel()
 	server := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 256")
 	addr := server.Addrs[0]
-	h := overBinary(memcachedOver(map[string]any{
+	settings := map[string]any{
 		"CACHE_TYPE": "SASLMemcachedCache", "CACHE_MEMCACHED_SERVERS": addr,
 		"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": "hunter2",
-	}))
+	}
+	h := overBinary(memcachedOver(settings))
+	spare := maps.Clone(settings)
+	spare["CACHE_MEMCACHED_SERVERS"] = servers.StartMemcachedSASL(t, "app", "hunter2", "-m 256").Addrs[0]
+	h = emptied(h, spare)
 	h.Name, h.Secrets = "memcached-sasl", []string{"hunter2"}
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{Protocol: memcached.Binary, Username: "app", Password: "hunter2"}))
@@ -136,11 +142,11 @@ var spreadOptions = map[string]any{"spread": true, "max_chunks": spreadChunks}
 
 func TestMemcachedSpread(t *testing.T) {
 	t.Parallel()
-	server := servers.StartMemcached(t, 1, "-m 1024")
-	addr := server.Addrs[0]
-	h := overSpread(memcachedOver(map[string]any{
-		"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_OPTIONS": spreadOptions,
-	}), "memcached-spread")
+	server := servers.StartMemcached(t, 2, "-m 1024")
+	addr, spare := server.Addrs[0], server.Addrs[1]
+	settings := map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_OPTIONS": spreadOptions}
+	h := overSpread(memcachedOver(settings), "memcached-spread")
+	h = emptied(h, map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare, "CACHE_OPTIONS": spreadOptions})
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{Spread: true}))
 }
@@ -163,12 +169,13 @@ func TestMemcachedSpreadSASL(t *testing.T) {
 // no command for.
 func TestMemcachedBorrowed(t *testing.T) {
 	t.Parallel()
-	two := servers.StartMemcached(t, 2, "-m 256")
-	client := memcache.New(two.Addrs...)
-	t.Cleanup(func() { client.Close() })
+	four := servers.StartMemcached(t, 4, "-m 256")
+	client, spare := memcache.New(four.Addrs[:2]...), memcache.New(four.Addrs[2:]...)
+	t.Cleanup(func() { client.Close(); spare.Close() })
 	h := memcachedOver(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": client})
+	h = emptied(h, map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare})
 	h.Name = "memcached-borrowed"
-	h.Server, h.ServerVersion = "memcached", two.Version(t)
+	h.Server, h.ServerVersion = "memcached", four.Version(t)
 	h.Unsupported[conformance.PrefixClear] = "gomemcache does not list keys"
 	h.Unsupported[conformance.TTL] = "gomemcache does not tell how long an entry lives"
 	h.Unsupported[conformance.Network] = "deadlines and retries are those of the client"

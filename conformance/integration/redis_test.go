@@ -17,6 +17,7 @@ func redisOver(settings map[string]any) conformance.Harness {
 	h := over(settings)
 	// The server counts begun milliseconds, and so do we.
 	h.Resolution = 2 * time.Millisecond
+	h.LateLife = "the server counts from when it executes the command: an end by our clock would be wrong by as much as the clocks differ"
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: "the server's maxmemory bounds it",
 	}

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -27,6 +28,14 @@ func over(settings map[string]any) conformance.Harness {
 		New:    open,
 		Reopen: func(t *testing.T, _ cache.Backend) cache.Backend { return open(t) },
 	}
+}
+
+// emptied lends the suite the store that settings describe, to be emptied.
+func emptied(h conformance.Harness, settings map[string]any) conformance.Harness {
+	settings = maps.Clone(settings)
+	settings["CACHE_ALLOW_FLUSH"] = true
+	h.Emptied = over(settings).New
+	return h
 }
 
 // apart gives each case a store of its own: the n-th of those that open knows.

@@ -48,6 +48,10 @@ func TestUwsgi(t *testing.T) {
 			return uwsgi.New(t.Context(), uwsgi.Options{Addr: addr, Cache: "first", MaxValue: servers.UwsgiBlockSize})
 		},
 	}
+	spare := servers.StartUwsgi(t, "")
+	h.Emptied = func(t *testing.T) cache.Backend {
+		return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "first", FirstCache: true})
+	}
 	conformance.Run(t, h)
 }
 
