@@ -388,3 +388,19 @@ func soon(t *testing.T, d time.Duration) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// ample is more time than anything takes on a busy machine.
+const ample = 20 * time.Second
+
+// patiently tries with a little time, and again with more while something is wrong:
+// a busy machine does not get everything done in a short time.
+func patiently(t *testing.T, try func(patience time.Duration) error) {
+	t.Helper()
+	var err error
+	for patience := 100 * time.Millisecond; patience < ample/4; patience *= 4 {
+		if err = try(patience); err == nil {
+			return
+		}
+	}
+	t.Error(err)
+}

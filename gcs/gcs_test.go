@@ -291,7 +291,7 @@ func TestIncInTurns(t *testing.T) {
 		t.Errorf("Inc behind one that has no answer: %v", err)
 	}
 	f.on("write", always(usual))
-	if n, err := b.Inc(soon(t, 5*time.Second), "other", 1, 0); n != 1 || err != nil {
+	if n, err := b.Inc(soon(t, ample), "other", 1, 0); n != 1 || err != nil {
 		t.Errorf("Inc of another key = %d, %v", n, err)
 	}
 }

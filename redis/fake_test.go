@@ -201,10 +201,26 @@ func start(t *testing.T, o Options) *Backend {
 	return b
 }
 
+// ample is more time than anything takes on a busy machine.
+const ample = 20 * time.Second
+
+// patiently tries with a little time, and again with more while something is wrong:
+// a busy machine does not get everything done in a short time.
+func patiently(t *testing.T, try func(patience time.Duration) error) {
+	t.Helper()
+	var err error
+	for patience := 100 * time.Millisecond; patience < ample/4; patience *= 4 {
+		if err = try(patience); err == nil {
+			return
+		}
+	}
+	t.Error(err)
+}
+
 // waitFor waits for what another goroutine is about to do.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for ctx := soon(t, 5*time.Second); !done(); time.Sleep(100 * time.Microsecond) {
+	for ctx := soon(t, ample/2); !done(); time.Sleep(100 * time.Microsecond) {
 		if ctx.Err() != nil {
 			t.Fatal("waited too long: ", what)
 		}

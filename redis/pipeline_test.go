@@ -147,7 +147,7 @@ func TestBatchEndsWithItsCallers(t *testing.T) {
 			t.Errorf("of a silent server: %v", err)
 		}
 	}
-	if err := get(time.Second); err != nil {
+	if err := get(ample); err != nil {
 		t.Errorf("after it: %v", err)
 	}
 }

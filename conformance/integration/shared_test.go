@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cachebackends/cachebackends/conformance"
 	"github.com/cachebackends/cachebackends/conformance/integration/servers"
@@ -74,6 +75,19 @@ func together(callers int, call func(caller int)) {
 		all.Go(func() { call(i) })
 	}
 	all.Wait()
+}
+
+// patiently tries with a little time, and again with more while something is wrong:
+// a busy machine does not get everything done in a short time.
+func patiently(t *testing.T, try func(patience time.Duration) error) {
+	t.Helper()
+	var err error
+	for patience := 100 * time.Millisecond; patience < 5*time.Second; patience *= 4 {
+		if err = try(patience); err == nil {
+			return
+		}
+	}
+	t.Error(err)
 }
 
 // failures are the keys that a batch names as failed, and why.
