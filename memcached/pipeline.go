@@ -31,6 +31,7 @@ type pipeline struct {
 	node    *node
 	mu      sync.Mutex
 	waiting []*batch
+	spare   []gathered  // memory of batches that are done with it
 	running int         // lanes
 	busy    atomic.Bool // running > 0, for those who do not hold mu
 }
@@ -38,16 +39,22 @@ type pipeline struct {
 // batch is what goes out together. For the connection it is the caller. All that
 // is to be got is one command, which the server answers much faster than many.
 type batch struct {
-	requests []*request // nil where the caller has gone before it was sent
-	out      out        // all but what is to be got
-	ends     []int      // of the requests in out
-	size     int        // bytes
-	errs     []error    // of the requests, when it is done
-	deadline time.Time  // of the most patient caller
-	forever  bool       // a caller has no deadline
+	gathered
+	size     int       // bytes
+	errs     []error   // of the requests, when it is done; nil where none has one
+	deadline time.Time // of the most patient caller
+	forever  bool      // a caller has no deadline
 	sent     bool
 	callers  atomic.Int32  // who still wait
 	done     chan struct{} // closed when every request has its answer
+}
+
+// gathered is what a batch is about until it is done: the next one uses its memory.
+type gathered struct {
+	requests []*request // nil where the caller has gone before it was sent
+	out      out        // all but what is to be got
+	ends     []int      // of the requests in out
+	gets     []item     // what is to be got, when it is sent
 }
 
 // takes reports whether r may go with others.
@@ -71,10 +78,8 @@ func (p *pipeline) process(ctx context.Context, r *request) error {
 		go p.run()
 	}
 	p.mu.Unlock()
-	select {
-	case <-b.done:
-		return b.errs[place]
-	case <-ctx.Done():
+	if b.wait(ctx) {
+		return b.err(place)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,12 +91,30 @@ func (p *pipeline) process(ctx context.Context, r *request) error {
 	return unsent{ctx.Err()}
 }
 
+// wait reports whether b was done before ctx.
+func (b *batch) wait(ctx context.Context) bool {
+	gone := ctx.Done()
+	if gone == nil { // a select would be a tenth of all that a call costs
+		<-b.done
+		return true
+	}
+	select {
+	case <-b.done:
+		return true
+	case <-gone:
+		return false
+	}
+}
+
 // gathering returns the batch that takes the next request.
 func (p *pipeline) gathering() *batch {
 	if n := len(p.waiting); n > 0 && p.waiting[n-1].size < p.node.wire.batchBytes() {
 		return p.waiting[n-1]
 	}
 	b := &batch{done: make(chan struct{})}
+	if n := len(p.spare); n > 0 {
+		b.gathered, p.spare = p.spare[n-1], p.spare[:n-1]
+	}
 	p.waiting = append(p.waiting, b)
 	return b
 }
@@ -114,27 +137,36 @@ func (b *batch) add(ctx context.Context, r *request, protocol protocol) (place i
 
 // run is a lane: it sends batches until there is nothing to send.
 func (p *pipeline) run() {
-	for {
-		p.mu.Lock()
-		if len(p.waiting) == 0 {
-			p.running--
-			p.busy.Store(p.running > 0)
-			p.mu.Unlock()
-			return
-		}
-		b := p.waiting[0]
-		p.waiting = p.waiting[1:]
-		b.sent = true
-		p.mu.Unlock()
+	for b := p.next(nil); b != nil; b = p.next(b) {
 		b.exec(p.node)
 		close(b.done)
 		runtime.Gosched() // to those who have their answers: most come back at once
 	}
 }
 
+// next returns the batch whose turn it is, and takes the memory of the last. Without
+// one the lane ends.
+func (p *pipeline) next(last *batch) *batch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last != nil && len(p.spare) < lanes {
+		clear(last.requests)
+		clear(last.gets)
+		p.spare = append(p.spare, gathered{last.requests[:0], out{buf: last.out.buf[:0]}, last.ends[:0], last.gets[:0]})
+	}
+	if len(p.waiting) == 0 {
+		p.running--
+		p.busy.Store(p.running > 0)
+		return nil
+	}
+	b := p.waiting[0]
+	p.waiting = p.waiting[1:]
+	b.sent = true
+	return b
+}
+
 // exec sends what callers still wait for.
 func (b *batch) exec(n *node) {
-	b.errs = make([]error, len(b.requests))
 	ctx, cancel := b.context()
 	defer cancel()
 	c, err := n.take(ctx)
@@ -144,38 +176,39 @@ func (b *batch) exec(n *node) {
 	}
 	c.socket.serve(b)
 	c.socket.allow(n.wire.options.WriteTimeout)
-	gets := b.write(&c.out, n.wire.protocol)
+	b.write(&c.out, n.wire.protocol)
 	if err = c.out.end(); err == nil {
-		err = b.read(&c.in, n.wire.protocol, gets)
+		err = b.read(&c.in, n.wire.protocol)
 	}
 	if err = n.give(c, err); err != nil {
 		b.fail(err)
 	}
 }
 
-// write appends the requests to o, and returns the one that gets.
-func (b *batch) write(o *out, protocol protocol) *request {
-	gets := &request{verb: vGet}
+// write appends the requests to o.
+func (b *batch) write(o *out, protocol protocol) {
 	begin := 0
 	for i, end := range b.ends {
 		r := b.requests[i]
 		switch {
 		case r == nil:
 		case r.verb == vGet:
-			gets.items = append(gets.items, item{key: r.one[0].key})
+			b.gets = append(b.gets, item{key: r.one[0].key})
 		default:
 			o.buf = append(o.buf, b.out.buf[begin:end]...)
 		}
 		begin = end
 	}
-	if len(gets.items) > 0 {
-		protocol.write(o, gets)
+	if len(b.gets) > 0 {
+		protocol.write(o, b.got())
 	}
-	return gets
 }
 
+// got is the one request for all that is to be got.
+func (b *batch) got() *request { return &request{verb: vGet, items: b.gets} }
+
 // read takes the answers.
-func (b *batch) read(in *in, protocol protocol, gets *request) error {
+func (b *batch) read(in *in, protocol protocol) error {
 	for _, r := range b.requests {
 		if r == nil || r.verb == vGet {
 			continue
@@ -185,16 +218,18 @@ func (b *batch) read(in *in, protocol protocol, gets *request) error {
 			return err
 		}
 	}
-	if len(gets.items) == 0 {
+	if len(b.gets) == 0 {
 		return nil
 	}
 	in.next()
-	if err := protocol.read(in, gets); err != nil {
+	if err := protocol.read(in, b.got()); err != nil {
 		return err
 	}
+	next := 0
 	for _, r := range b.requests {
 		if r != nil && r.verb == vGet {
-			r.one[0], gets.items = gets.items[0], gets.items[1:]
+			r.one[0] = b.gets[next]
+			next++
 		}
 	}
 	return nil
@@ -202,11 +237,20 @@ func (b *batch) read(in *in, protocol protocol, gets *request) error {
 
 // fail is the outcome of the requests that have no answer.
 func (b *batch) fail(err error) {
+	b.errs = make([]error, len(b.requests))
 	for i, r := range b.requests {
 		if r != nil && !r.one[0].seen {
 			b.errs[i] = err
 		}
 	}
+}
+
+// err is the outcome of a request, when all is done.
+func (b *batch) err(place int) error {
+	if b.errs == nil {
+		return nil
+	}
+	return b.errs[place]
 }
 
 // context is for what may have to be done before sending: waiting for a
