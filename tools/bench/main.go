@@ -27,8 +27,8 @@ func main() {
 func run() (met bool, err error) {
 	pattern := flag.String("run", "", "measure only the series that match, such as Hit/shared/500")
 	quick := flag.Bool("quick", false, "a first impression in less than three minutes: short turns, two rounds, nothing large")
-	rounds := flag.Int("rounds", 5, "rounds in which every peer has a turn")
-	turn := flag.Duration("time", 100*time.Millisecond, "time of one turn")
+	rounds := flag.Int("rounds", 11, "rounds in which every peer has a turn")
+	turn := flag.Duration("time", 60*time.Millisecond, "time of one turn")
 	dirs := flag.String("dirs", strings.Join(defaultDirs(), ","), "directories on different file systems for the files")
 	out := flag.String("out", "results", "directory to write the report into")
 	flag.Parse()

@@ -170,11 +170,13 @@ func median(samples []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// deviation is how far samples are from their median, half their range in percent of
-// it; 0 of one sample, which tells nothing.
+// deviation is how far the middle half of the samples reaches, half the distance of
+// its ends in percent of the median; 0 of one sample, which tells nothing.
 func deviation(samples []float64) float64 {
 	if len(samples) < 2 {
 		return 0
 	}
-	return 50 * (slices.Max(samples) - slices.Min(samples)) / median(samples)
+	sorted := slices.Sorted(slices.Values(samples))
+	quarter := len(sorted) / 4
+	return 50 * (sorted[len(sorted)-1-quarter] - sorted[quarter]) / median(samples)
 }

@@ -48,8 +48,11 @@ func copySeries() []series {
 
 func memorySeries(group, name string, size size, writePercent, valueSize int, peers []peer) series {
 	s := series{group: group, name: name, size: size.name, procs: []int{1, 2}, load: size.entries}
-	if size.entries >= 1_000_000 { // to fill them takes longer than to measure
-		s.most, s.heavy = 3, true
+	switch { // to fill them takes longer than to measure
+	case size.entries >= 1_000_000:
+		s.most, s.heavy = 2, true
+	case size.entries >= 100_000:
+		s.most = 5
 	}
 	var keys []string // not the very strings that accesses has: no peer can compare pointers
 	var accesses []string

@@ -19,7 +19,7 @@ type section struct {
 }
 
 const (
-	timeText   = "Time in terms of the first row's, and how far the rounds are from their median. "
+	timeText   = "Time in terms of the first row's, and how far the middle half of the rounds reaches from the median. "
 	remoteText = timeText + "Allocations, and bytes of them, are those of the client. Operation, callers at a time or keys of a batch."
 )
 
