@@ -3,9 +3,12 @@
 package filesystem
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"io/fs"
-	"os"
+	"slices"
 	"syscall"
 	"time"
 	"unsafe"
@@ -137,15 +140,51 @@ func (d *dir) remove(name string) error {
 	return d.fail("remove", name, err)
 }
 
-// names lists the directory.
+// names lists the directory in the order of the inodes. In its own, which on ext4 is
+// that of hashes, to look at each of very many files takes twice as long.
 func (d *dir) names() ([]string, error) {
 	f, err := d.openat(".", syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
-	list := os.NewFile(uintptr(f.fd), d.path)
-	defer list.Close()
-	return list.Readdirnames(-1)
+	defer f.close()
+	var all []listed
+	for buffer := make([]byte, 64<<10); ; {
+		n, err := retry(func() (int, error) { return syscall.ReadDirent(f.fd, buffer) })
+		if err != nil {
+			return nil, f.fail("list", err)
+		}
+		if n == 0 {
+			break
+		}
+		all = appendListed(all, buffer[:n])
+	}
+	slices.SortFunc(all, func(x, y listed) int { return cmp.Compare(x.inode, y.inode) })
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].name
+	}
+	return names, nil
+}
+
+// listed is what a directory tells of a file.
+type listed struct {
+	inode uint64
+	name  string
+}
+
+// appendListed takes in what getdents64 returns: records of inode, offset, length of
+// the record, type, and the name up to a NUL.
+func appendListed(all []listed, records []byte) []listed {
+	for len(records) > 0 {
+		record := records[:binary.NativeEndian.Uint16(records[16:])]
+		records = records[len(record):]
+		name, _, _ := bytes.Cut(record[19:], []byte{0})
+		if text := string(name); text != "." && text != ".." {
+			all = append(all, listed{binary.NativeEndian.Uint64(record), text})
+		}
+	}
+	return all
 }
 
 // sync makes the names of the directory reach the disk.

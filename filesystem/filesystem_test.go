@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -276,6 +277,40 @@ func TestFilesAreOurs(t *testing.T) {
 	shared := openAt(t, Options{Dir: dir, Mode: 0o666})
 	mustSet(t, shared, "k", "v", time.Minute)
 	wantMode(fileOf(b, "k"), 0o666)
+}
+
+// Names of all lengths, more than are read at a time, and what is no file.
+func TestNamesListsAll(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3000 {
+		name := strings.Repeat("n", i%250) + strconv.Itoa(i)
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "dir"), 0o700), os.Symlink("nowhere", filepath.Join(dir, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	got, err := d.names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	entries, err := os.ReadDir(dir) // sorted
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		want = append(want, entry.Name())
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("%d names are listed, %d are there", len(got), len(want))
+	}
 }
 
 func TestClearLeavesForeignFiles(t *testing.T) {
