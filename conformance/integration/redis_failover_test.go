@@ -206,6 +206,36 @@ func TestRedisLoading(t *testing.T) {
 	}
 }
 
+// A server that answers nobody for a while keeps no call beyond its deadline, and
+// what it answers late is not taken for the answer to a later call.
+func TestRedisPaused(t *testing.T) {
+	server := servers.StartRedis(t, "")
+	c := openRedis(t, redis.Options{Addr: server.Addrs[0]})
+	if err := c.Set(t.Context(), "k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range verbs {
+		patiently(t, func(patience time.Duration) error {
+			pause := fmt.Sprint("client pause ", (5 * patience).Milliseconds(), " all")
+			if _, err := server.Cli(t.Context(), 0, pause); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			begin := time.Now()
+			err := call(ctx, c, "k2")
+			took := time.Since(begin)
+			if !errors.Is(err, context.DeadlineExceeded) || took > 2*patience {
+				return fmt.Errorf("%s with %v: %v after %v; want DeadlineExceeded", name, patience, err, took)
+			}
+			if value, ok, err := c.Get(t.Context(), "k"); string(value) != "v" || !ok || err != nil {
+				t.Errorf("Get after %s, when the pause is over: %q, %v, %v", name, value, ok, err)
+			}
+			return nil
+		})
+	}
+}
+
 func TestRedisReadOnly(t *testing.T) {
 	server := servers.StartRedis(t, "")
 	c := openRedis(t, redis.Options{Addr: server.Addrs[0]})

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"os"
@@ -88,6 +89,30 @@ func patiently(t *testing.T, try func(patience time.Duration) error) {
 		}
 	}
 	t.Error(err)
+}
+
+// verbs are one call of each kind.
+var verbs = map[string]func(ctx context.Context, c *cache.Cache, key string) error{
+	"Get": func(ctx context.Context, c *cache.Cache, key string) error { _, _, err := c.Get(ctx, key); return err },
+	"GetMany": func(ctx context.Context, c *cache.Cache, key string) error {
+		_, err := c.GetMany(ctx, key, key+"2")
+		return err
+	},
+	"Has": func(ctx context.Context, c *cache.Cache, key string) error { _, err := c.Has(ctx, key); return err },
+	"Set": func(ctx context.Context, c *cache.Cache, key string) error { return c.Set(ctx, key, []byte("1")) },
+	"Add": func(ctx context.Context, c *cache.Cache, key string) error {
+		_, err := c.Add(ctx, key, []byte("1"))
+		return err
+	},
+	"Inc":    func(ctx context.Context, c *cache.Cache, key string) error { _, err := c.Inc(ctx, key, 1); return err },
+	"Delete": func(ctx context.Context, c *cache.Cache, key string) error { _, err := c.Delete(ctx, key); return err },
+	"DeleteMany": func(ctx context.Context, c *cache.Cache, key string) error {
+		_, err := c.DeleteMany(ctx, key, key+"2")
+		return err
+	},
+	"SetMany": func(ctx context.Context, c *cache.Cache, key string) error {
+		return c.SetMany(ctx, map[string][]byte{key: []byte("1"), key + "2": []byte("1")})
+	},
 }
 
 // failures are the keys that a batch names as failed, and why.
