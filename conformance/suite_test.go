@@ -290,6 +290,16 @@ func TestLimitsAreReported(t *testing.T) {
 	}
 }
 
+// A rule that is new breaks nobody's build.
+func TestProvisionalFailureIsOK(t *testing.T) {
+	for provisional, ok := range map[bool]bool{true: true, false: false} {
+		r := conformance.Report{Results: []conformance.Result{{ID: "X-1", Outcome: conformance.Fail, Provisional: provisional}}}
+		if r.OK() != ok {
+			t.Errorf("OK with a failure that is provisional, %v: %v", provisional, r.OK())
+		}
+	}
+}
+
 func TestReport(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "reports")
