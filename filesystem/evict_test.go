@@ -82,7 +82,7 @@ func TestWhatGoesFirst(t *testing.T) {
 	for i := range 3 {
 		mustSet(t, b, "gone"+strconv.Itoa(i), "v", time.Nanosecond)
 	}
-	mustSet(t, b, "new0", "v", time.Second) // takes the room of the three that expired
+	mustSet(t, b, "new0", "v", 30*time.Second) // takes the room of the three that expired
 	for _, key := range []string{"forever0", "forever1", "forever2", "soon", "later", "new0"} {
 		wantGet(t, b, key, "v")
 	}
