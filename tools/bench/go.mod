@@ -19,6 +19,7 @@ require (
 	github.com/fsouza/fake-gcs-server v1.56.1
 	github.com/go-redis/cache/v9 v9.0.0
 	github.com/gofiber/storage/redis/v3 v3.4.3
+	github.com/google/pprof v0.0.0-20261105003125-4bf881d7fb0b
 	github.com/grafana/gomemcache v0.0.0-20251127154401-74f93547077b
 	github.com/hashicorp/golang-lru/v2 v2.0.7
 	github.com/jellydator/ttlcache/v3 v3.4.1

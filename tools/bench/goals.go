@@ -13,15 +13,17 @@ type goal struct {
 	Value float64 `json:"value"`
 	Limit float64 `json:"limit"`
 	Met   bool    `json:"met"`
+
+	Series string `json:"series,omitempty"` // it is about; empty of several
 }
 
 // atMost and atLeast are the two kinds of promises.
 func atMost(limit, value float64, format string, args ...any) goal {
-	return goal{fmt.Sprintf(format, args...), value, limit, value <= limit}
+	return goal{Text: fmt.Sprintf(format, args...), Value: value, Limit: limit, Met: value <= limit}
 }
 
 func atLeast(limit, value float64, format string, args ...any) goal {
-	return goal{fmt.Sprintf(format, args...), value, limit, value >= limit}
+	return goal{Text: fmt.Sprintf(format, args...), Value: value, Limit: limit, Met: value >= limit}
 }
 
 // checkGoals looks at every goal that the results, perhaps of a part of the
@@ -29,34 +31,42 @@ func atLeast(limit, value float64, format string, args ...any) goal {
 func checkGoals(results []*result) []goal {
 	var goals []goal
 	for _, c := range cases(results) {
-		group, rest, _ := strings.Cut(c.series, "/")
-		name, size, _ := strings.Cut(rest, "/")
-		switch group {
-		case "Hit":
-			goals = append(goals, hitGoals(c, size)...)
-		case "Mix":
-			goals = append(goals, mixGoals(c, size)...)
-		case "Ratio":
-			goals = append(goals, ratioGoals(c)...)
-		case "Bytes":
-			goals = append(goals, bytesGoals(c)...)
-		case "Copy":
-			goals = append(goals, copyGoals(c)...)
-		case "File":
-			goals = append(goals, fileGoals(c, name)...)
-		case "Redis":
-			goals = append(goals, redisGoals(c, name, size)...)
-		case "Uwsgi", "UwsgiUnix":
-			goals = append(goals, uwsgiGoals(c, name)...)
-		case "Memcached":
-			goals = append(goals, memcachedGoals(c, name, size)...)
-		case "View":
-			goals = append(goals, viewGoals(c, name, size)...)
-		case "Gcs":
-			goals = append(goals, gcsGoals(c, name, size)...)
+		for _, g := range c.goals() {
+			g.Series = c.series
+			goals = append(goals, g)
 		}
 	}
 	return append(goals, growthGoals(cases(results))...)
+}
+
+func (c *comparison) goals() []goal {
+	group, rest, _ := strings.Cut(c.series, "/")
+	name, size, _ := strings.Cut(rest, "/")
+	switch group {
+	case "Hit":
+		return hitGoals(c, size)
+	case "Mix":
+		return mixGoals(c, size)
+	case "Ratio":
+		return ratioGoals(c)
+	case "Bytes":
+		return bytesGoals(c)
+	case "Copy":
+		return copyGoals(c)
+	case "File":
+		return fileGoals(c, name)
+	case "Redis":
+		return redisGoals(c, name, size)
+	case "Uwsgi", "UwsgiUnix":
+		return uwsgiGoals(c, name)
+	case "Memcached":
+		return memcachedGoals(c, name, size)
+	case "View":
+		return viewGoals(c, name, size)
+	case "Gcs":
+		return gcsGoals(c, name, size)
+	}
+	return nil
 }
 
 func hitGoals(c *comparison, size string) []goal {

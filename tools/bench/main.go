@@ -31,6 +31,7 @@ func run() (met bool, err error) {
 	turn := flag.Duration("time", 60*time.Millisecond, "time of one turn")
 	dirs := flag.String("dirs", strings.Join(defaultDirs(), ","), "directories on different file systems for the files")
 	out := flag.String("out", "results", "directory to write the report into")
+	profile := flag.Bool("profile", false, "measure nothing: add to the report in -out where the time goes in what misses a goal")
 	flag.Parse()
 	wanted, err := regexp.Compile(*pattern)
 	if err != nil {
@@ -51,24 +52,26 @@ func run() (met bool, err error) {
 	if len(all) == 0 {
 		return false, fmt.Errorf("-run %q matches nothing", *pattern)
 	}
-	leftOut := missing(all)
-	if *quick && slices.ContainsFunc(all, func(s series) bool { return s.heavy }) {
-		leftOut = append(leftOut, "what takes long: this was a quick run")
+	var r report
+	if *profile {
+		r, err = readReport(*out)
+	} else {
+		r = measured(all, *quick, *rounds, *turn)
 	}
-	all = slices.DeleteFunc(all, func(s series) bool { return s.missing != "" || *quick && s.heavy })
-	r := report{
-		Command: commandLine(os.Args[1:]),
-		Date:    time.Now().UTC().Truncate(time.Second),
-		Machine: machine(),
-		Servers: serverVersions(),
-		Modules: modules(),
-		Rounds:  *rounds,
-		LeftOut: leftOut,
+	if err != nil {
+		return false, err
 	}
-	r.Results, r.Failed = measure(all, *rounds, newProgress(all, *rounds, *turn))
 	r.Goals = checkGoals(r.Results)
 	if err := r.write(*out); err != nil {
 		return false, err
+	}
+	if !*quick {
+		if r.Profiles, err = profileMissed(all, r.Goals); err == nil {
+			err = r.write(*out)
+		}
+		if err != nil {
+			return false, err
+		}
 	}
 	missed := slices.DeleteFunc(slices.Clone(r.Goals), func(g goal) bool { return g.Met })
 	fmt.Printf("%d of %d goals met\n", len(r.Goals)-len(missed), len(r.Goals))
@@ -80,6 +83,26 @@ func run() (met bool, err error) {
 		return false, errors.New("failed:\n" + strings.Join(r.Failed, "\n"))
 	}
 	return len(missed) == 0, nil
+}
+
+// measured is the report of one run, but for what can be said of its results.
+func measured(all []series, quick bool, rounds int, turn time.Duration) report {
+	leftOut := missing(all)
+	if quick && slices.ContainsFunc(all, func(s series) bool { return s.heavy }) {
+		leftOut = append(leftOut, "what takes long: this was a quick run")
+	}
+	all = slices.DeleteFunc(slices.Clone(all), func(s series) bool { return s.missing != "" || quick && s.heavy })
+	r := report{
+		Command: commandLine(os.Args[1:]),
+		Date:    time.Now().UTC().Truncate(time.Second),
+		Machine: machine(),
+		Servers: serverVersions(),
+		Modules: modules(),
+		Rounds:  rounds,
+		LeftOut: leftOut,
+	}
+	r.Results, r.Failed = measure(all, rounds, newProgress(all, rounds, turn))
+	return r
 }
 
 // commandLine is what to type, in a shell, for this very run.

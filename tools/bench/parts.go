@@ -37,8 +37,11 @@ func (r report) parts() []part {
 		}
 	}
 	parts = append(parts, memoryParts(all)...)
+	parts = append(parts, part{ID: "goals", Title: "Goals", Tables: []table{goalTable(r.Goals)}})
+	if len(r.Profiles) > 0 {
+		parts = append(parts, profilePart(r.Profiles))
+	}
 	return append(parts,
-		part{ID: "goals", Title: "Goals", Tables: []table{goalTable(r.Goals)}},
 		part{ID: "lacks", Title: "What each peer does not offer", Tables: []table{lacksTable()}})
 }
 

@@ -25,6 +25,17 @@ type report struct {
 	Failed  []string  `json:"failed,omitempty"`   // series, and why
 	Goals   []goal    `json:"goals"`
 	Results []*result `json:"results"`
+
+	Profiles []profiled `json:"profiles,omitempty"` // of what misses a goal
+}
+
+// readReport reads what write has written into dir.
+func readReport(dir string) (r report, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, "results.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	return r, err
 }
 
 // write writes every form of the report into dir.
