@@ -75,12 +75,14 @@ func (b *Backend) SetMany(ctx context.Context, items []cache.Item, ttl time.Dura
 	var failed cache.BatchError
 	cmds := make([]goredis.Cmder, 0, len(items))
 	stored := make([]cache.Item, 0, len(items))
-	for _, item := range items {
+	life, sent := lifeArgs(ttl), make([]once, len(items))
+	for i, item := range items {
 		if err := tooLarge(item.Value); err != nil {
 			failed.Fail(item.Key, err)
 			continue
 		}
-		cmds = append(cmds, once{setCmd(ctx, item.Key, item.Value, ttl)})
+		sent[i] = once{setCmd(ctx, item.Key, item.Value, life)}
+		cmds = append(cmds, &sent[i]) // in a slice, for each alone is memory of its own
 		stored = append(stored, item)
 	}
 	b.each(ctx, cmds, func(i int) cache.Item { return stored[i] }, &failed, true)
@@ -91,9 +93,11 @@ func (b *Backend) SetMany(ctx context.Context, items []cache.Item, ttl time.Dura
 func (b *Backend) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	cmds := make([]goredis.Cmder, len(keys))
 	counts := make([]*goredis.IntCmd, len(keys))
+	sent := make([]once, len(keys))
 	for i, key := range keys {
 		counts[i] = goredis.NewIntCmd(ctx, "unlink", key)
-		cmds[i] = once{counts[i]}
+		sent[i] = once{counts[i]}
+		cmds[i] = &sent[i]
 	}
 	var failed cache.BatchError
 	b.each(ctx, cmds, func(i int) cache.Item { return cache.Item{Key: keys[i]} }, &failed, true)

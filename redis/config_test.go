@@ -80,6 +80,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// Rules CFG-2 and CFG-7 of the contract.
 func TestBadSettings(t *testing.T) {
 	for name, tt := range map[string]struct {
 		settings map[string]any

@@ -379,6 +379,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// Rule CFG-8 of the contract.
 func TestPasswordWithoutTLSWarns(t *testing.T) {
 	const secret = "hunter2secret"
 	for name, tt := range map[string]struct {

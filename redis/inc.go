@@ -13,7 +13,7 @@ import (
 // expiry, the second counts and touches no expiry. Unlike a script it needs no
 // rights beyond those of the commands, and nothing that a server could have lost.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, []byte("0"), ttl), "nx")...)
+	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, []byte("0"), lifeArgs(ttl)), "nx")...)
 	count := goredis.NewIntCmd(ctx, "incrby", key, delta)
 	_ = b.exec(ctx, b.client.TxPipeline(), []goredis.Cmder{once{begin}, once{count}})
 	err := count.Err()

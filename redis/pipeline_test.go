@@ -73,7 +73,7 @@ func TestWhoHasGoneIsNotSent(t *testing.T) {
 	b, f, release := busy(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- b.shared.process(ctx, setCmd(ctx, "k", []byte("v"), 0)) }()
+	go func() { ended <- b.shared.process(ctx, setCmd(ctx, "k", []byte("v"), nil)) }()
 	waitFor(t, "a command that waits", func() bool { return b.shared.gathered() == 1 })
 	cancel()
 	err := <-ended
@@ -98,7 +98,7 @@ func TestWhoGoesWhenSent(t *testing.T) {
 		cancel()
 	}()
 	begin := time.Now()
-	err := b.failure(ctx, b.shared.process(ctx, setCmd(ctx, "k", nil, 0)), true)
+	err := b.failure(ctx, b.shared.process(ctx, setCmd(ctx, "k", nil, nil)), true)
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, cache.ErrUnknownOutcome) {
 		t.Errorf("%v; want the end of the context, and an unknown outcome", err)
 	}
@@ -120,7 +120,7 @@ func TestCallersMemoryIsNotUsed(t *testing.T) {
 	}
 	f.mu.Unlock()
 	value := []byte("before")
-	go b.shared.process(t.Context(), setCmd(t.Context(), "k", value, 0))
+	go b.shared.process(t.Context(), setCmd(t.Context(), "k", value, nil))
 	waitFor(t, "a command that waits", func() bool { return b.shared.gathered() == 1 })
 	copy(value, "after!")
 	release()

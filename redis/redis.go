@@ -154,7 +154,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 	if err := tooLarge(value); err != nil {
 		return err
 	}
-	cmd := once{setCmd(ctx, key, value, ttl)}
+	cmd := once{setCmd(ctx, key, value, lifeArgs(ttl))}
 	share := len(value) <= largest
 	err := b.process(ctx, cmd, share)
 	if isBroken(err) && b.again(ctx, cmd, share) == nil {
@@ -168,7 +168,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 	if err := tooLarge(value); err != nil {
 		return false, err
 	}
-	args := append(setArgs(key, value, ttl), "nx")
+	args := append(setArgs(key, value, lifeArgs(ttl)), "nx")
 	cmd := goredis.NewBoolCmd(ctx, args...)
 	err := b.process(ctx, once{cmd}, len(value) <= largest)
 	return cmd.Val(), b.failure(ctx, err, true)
@@ -283,15 +283,21 @@ func (b *Backend) eachPrimary(ctx context.Context, do func(context.Context, *gor
 	return do(ctx, b.one)
 }
 
-func setCmd(ctx context.Context, key string, value []byte, ttl time.Duration) *goredis.StatusCmd {
-	return goredis.NewStatusCmd(ctx, setArgs(key, value, ttl)...)
+func setCmd(ctx context.Context, key string, value []byte, life []any) *goredis.StatusCmd {
+	return goredis.NewStatusCmd(ctx, setArgs(key, value, life)...)
 }
 
-func setArgs(key string, value []byte, ttl time.Duration) []any {
+// setArgs leaves room for one argument more.
+func setArgs(key string, value []byte, life []any) []any {
+	return append(append(make([]any, 0, 6), "set", key, value), life...)
+}
+
+// lifeArgs are the arguments of SET that say how long.
+func lifeArgs(ttl time.Duration) []any {
 	if ttl == 0 {
-		return []any{"set", key, value}
+		return nil
 	}
-	return []any{"set", key, value, "px", milliseconds(ttl)}
+	return []any{"px", milliseconds(ttl)}
 }
 
 // milliseconds rounds up, without the overflow of adding first.
