@@ -27,7 +27,7 @@ check:
 	go run $(STATICCHECK) $(addsuffix /...,$(MODULES))
 	@set -e; for dir in $(MODULES); do (cd $$dir && GOWORK=off go mod tidy -diff); done
 
-## bench: the backends against their peers, in one run of about 25 minutes; writes docs/bench
+## bench: the backends against their peers, in one run of about half an hour; writes docs/bench
 bench:
 	go run ./tools/bench -out docs/bench
 

@@ -121,12 +121,18 @@ func (s *suite) attempts(t *testing.T, c Case) []attempt {
 
 func (s *suite) opener(t *testing.T) opener {
 	h := s.harness
-	open := opener{first: func() cache.Backend { return h.New(t) }}
+	bind := func(open func(*testing.T) cache.Backend) func() cache.Backend {
+		return func() cache.Backend { return open(t) }
+	}
+	open := opener{first: bind(h.New), guarded: bind(h.Guarded), locked: bind(h.Locked), full: bind(h.Full)}
+	if h.Emptied != nil {
+		open.emptied = bind(h.Emptied)
+	}
+	if h.Lame != nil {
+		open.lame = func() (cache.Backend, func()) { return h.Lame(t) }
+	}
 	if h.Reopen != nil {
 		open.reopen = func(first cache.Backend) cache.Backend { return h.Reopen(t, first) }
-	}
-	if h.Emptied != nil {
-		open.emptied = func() cache.Backend { return h.Emptied(t) }
 	}
 	if h.Bounded != nil {
 		open.bounded = func(most int) cache.Backend { return h.Bounded(t, most) }

@@ -194,6 +194,10 @@ type opener struct {
 	first   func() cache.Backend
 	keep    bool // first stays open
 	emptied func() cache.Backend
+	guarded func() cache.Backend
+	locked  func() cache.Backend
+	full    func() cache.Backend
+	lame    func() (b cache.Backend, lose func())
 	reopen  func(first cache.Backend) cache.Backend
 	bounded func(most int) cache.Backend
 	connect func(addr string) (cache.Backend, error)
@@ -222,7 +226,7 @@ func (s *suite) prepare(ctx context.Context, c Case, m mode, open opener) *T {
 		ctx: ctx, harness: s.harness, mode: m, id: s.run + "-" + c.ID + "-" + string(m), backend: shown, first: first, absent: s.absent,
 		rand:  rand.New(rand.NewPCG(s.report.Seed, uint64(len(c.ID)))),
 		short: s.short, set: map[string]time.Time{},
-		keep: open.keep, own: own, open: openFirst, reopen: open.reopen, bounded: open.bounded, connect: open.connect,
+		opener: open, own: own, open: openFirst,
 	}
 	t.pass = time.Sleep
 	if s.harness.Advance != nil && !s.harness.Bubble {

@@ -36,12 +36,9 @@ type T struct {
 	pass    func(d time.Duration) // lets time pass for the store
 	jumped  time.Duration         // by which pass has moved the store's clock ahead of ours
 
+	opener
 	open     func() cache.Backend // another backend like the first
-	reopen   func(first cache.Backend) cache.Backend
-	bounded  func(most int) cache.Backend
-	connect  func(addr string) (cache.Backend, error)
 	short    bool
-	keep     bool        // the store is not ours to close
 	own      bool        // the store is used by this attempt alone, and may be emptied
 	isClosed bool        // the case has closed the store itself
 	closing  []io.Closer // what the case has opened

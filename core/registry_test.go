@@ -38,6 +38,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// Rule CFG-1 of the contract.
 func TestUnknownType(t *testing.T) {
 	var r cache.Registry
 	r.Register("simple", openFake)

@@ -31,6 +31,7 @@ func read(settings map[string]any, read func(s *cache.Settings)) error {
 
 type number int8
 
+// Rule CFG-3 of the contract.
 func TestSettingsConvert(t *testing.T) {
 	asInt := func(s *cache.Settings) any { return s.Int("CACHE_X", 7) }
 	asBool := func(s *cache.Settings) any { return s.Bool("CACHE_X", true) }
@@ -132,6 +133,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// Rule CFG-4 of the contract.
 func TestMisspeltSettings(t *testing.T) {
 	for _, tt := range []struct {
 		name, key, want string // no want: it is somebody else's
@@ -154,6 +156,7 @@ func TestMisspeltSettings(t *testing.T) {
 	}
 }
 
+// Rule CFG-5 of the contract.
 func TestAllErrorsAtOnce(t *testing.T) {
 	sentinel := errors.New("no such place")
 	err := read(map[string]any{

@@ -50,6 +50,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// Rule CFG-2 of the contract.
 func TestBadSettings(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")

@@ -35,6 +35,7 @@ func TestFormat(t *testing.T) {
 }
 
 // What is not an entry of the key is a miss for everybody, and a Set repairs it.
+// Rule VAL-12.
 func TestDamage(t *testing.T) {
 	change := func(at int, to byte) func([]byte) []byte {
 		return func(data []byte) []byte { data[at] = to; return data }

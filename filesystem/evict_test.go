@@ -141,6 +141,7 @@ func TestThresholdOfSeveral(t *testing.T) {
 }
 
 // A smaller threshold than last time, as after a change of settings.
+// Rule PER-4.
 func TestRecount(t *testing.T) {
 	dir := t.TempDir()
 	b := openAt(t, Options{Dir: dir})

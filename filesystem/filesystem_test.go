@@ -313,6 +313,7 @@ func TestNamesListsAll(t *testing.T) {
 	}
 }
 
+// Rule CLR-6 of the contract.
 func TestClearLeavesForeignFiles(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
 	name := b.entryName("k")
@@ -373,6 +374,7 @@ func TestClearPrefix(t *testing.T) {
 	}
 }
 
+// Rule CLR-7 of the contract.
 func TestDirectoryThatVanished(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	b, reader := openAt(t, Options{Dir: dir}), openAt(t, Options{Dir: dir})

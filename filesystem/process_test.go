@@ -184,6 +184,7 @@ func TestProcessesWriteWhileRead(t *testing.T) {
 	}
 }
 
+// Rule PER-3 of the contract.
 func TestKilledWriters(t *testing.T) {
 	dir := t.TempDir()
 	const kills = 40

@@ -29,6 +29,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// Rule CFG-2 of the contract.
 func TestWrongSettings(t *testing.T) {
 	const secret = "hunter2"
 	for name, tt := range map[string]struct {

@@ -385,6 +385,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// Rule CLO-4 of the contract.
 func TestNewFromClient(t *testing.T) {
 	f := startFake(t)
 	client := new(storage.Client)

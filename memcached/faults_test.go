@@ -443,6 +443,7 @@ func TestPoolIsExhausted(t *testing.T) {
 	<-gone
 }
 
+// Rule CFG-8 of the contract.
 func TestWarning(t *testing.T) {
 	var log bytes.Buffer
 	old := slog.Default()

@@ -438,6 +438,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// Rule CLO-4 of the contract.
 func TestBorrowedStaysOpen(t *testing.T) {
 	f := startFake(t, nil)
 	client := memcache.New(f.addr)

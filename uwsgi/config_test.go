@@ -50,6 +50,7 @@ func TestSocketInSettings(t *testing.T) {
 	c.Close()
 }
 
+// Rule CFG-2 of the contract.
 func TestBadSettings(t *testing.T) {
 	for name, tt := range map[string]struct {
 		settings map[string]any

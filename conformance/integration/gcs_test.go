@@ -57,6 +57,14 @@ func TestGCS(t *testing.T) {
 		}
 		return b
 	})
+	h.Guarded = func(t *testing.T) cache.Backend {
+		newBucket("guarded")
+		b, err := gcs.New(t.Context(), gcs.Options{Bucket: "guarded", Endpoint: endpoint, Anonymous: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
 	conformance.Run(t, h)
 }
 

@@ -459,6 +459,7 @@ func TestMemcachedSpreadDamaged(t *testing.T) {
 }
 
 // Nothing of a value is left behind by Delete and DeleteMany.
+// Rule DEL-3.
 func TestMemcachedSpreadLeavesNothing(t *testing.T) {
 	server := servers.StartMemcached(t, 3, "-m 256")
 	eachProtocol(t, server, func(t *testing.T, o memcached.Options) {

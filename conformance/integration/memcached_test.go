@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -63,6 +62,11 @@ func TestMemcached(t *testing.T) {
 	h := memcachedOver(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr})
 	h = emptied(h, map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare})
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
+	h.Guarded = over(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare}).New
+	h.Full = func(t *testing.T) cache.Backend {
+		small := servers.StartMemcached(t, 1, "-M -m 8")
+		return openMemcached(t, memcached.Options{Servers: small.Addrs}).Backend()
+	}
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{}))
 }
 
@@ -74,6 +78,10 @@ func TestMemcachedThreeServers(t *testing.T) {
 	h := memcachedOver(map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": strings.Join(three.Addrs, ",")})
 	h.Server, h.ServerVersion = "memcached", three.Version(t)
 	h.Name = "memcached-three"
+	h.Lame = func(t *testing.T) (cache.Backend, func()) {
+		others := servers.StartMemcached(t, 3, "")
+		return openMemcached(t, memcached.Options{Servers: others.Addrs}).Backend(), func() { others.Kill(t, 1) }
+	}
 	h.Unsupported[conformance.Network] = onlyOneMemcached
 	conformance.Run(t, h)
 }
@@ -82,10 +90,14 @@ func TestMemcachedTextAuth(t *testing.T) {
 	t.Parallel()
 	server := servers.StartMemcachedText(t, "app", "hunter2")
 	addr := server.Addrs[0]
-	h := memcachedOver(map[string]any{
-		"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr,
-		"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": "hunter2",
-	})
+	settings := func(password string) map[string]any {
+		return map[string]any{
+			"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr,
+			"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": password,
+		}
+	}
+	h := memcachedOver(settings("hunter2"))
+	h.Locked = over(settings("wrong")).New
 	h.Name, h.Secrets = "memcached-text-auth", []string{"hunter2"}
 	h.Unsupported[conformance.Network] = "it is the wire of TestMemcached after the login"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
@@ -104,14 +116,15 @@ func TestMemcachedSASL(t *testing.T) {
 	t.Parallel()
 	server := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 256")
 	addr := server.Addrs[0]
-	settings := map[string]any{
-		"CACHE_TYPE": "SASLMemcachedCache", "CACHE_MEMCACHED_SERVERS": addr,
-		"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": "hunter2",
+	spare := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 256")
+	settings := func(addr, password string) map[string]any {
+		return map[string]any{
+			"CACHE_TYPE": "SASLMemcachedCache", "CACHE_MEMCACHED_SERVERS": addr,
+			"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": password,
+		}
 	}
-	h := overBinary(memcachedOver(settings))
-	spare := maps.Clone(settings)
-	spare["CACHE_MEMCACHED_SERVERS"] = servers.StartMemcachedSASL(t, "app", "hunter2", "-m 256").Addrs[0]
-	h = emptied(h, spare)
+	h := emptied(overBinary(memcachedOver(settings(addr, "hunter2"))), settings(spare.Addrs[0], "hunter2"))
+	h.Locked = over(settings(addr, "wrong")).New
 	h.Name, h.Secrets = "memcached-sasl", []string{"hunter2"}
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{Protocol: memcached.Binary, Username: "app", Password: "hunter2"}))

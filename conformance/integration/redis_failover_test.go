@@ -109,42 +109,6 @@ func TestRedisClusterReshard(t *testing.T) {
 	}
 }
 
-// BAT-8: what some nodes have is returned beside an error that names the keys of the others.
-func TestRedisClusterShardLost(t *testing.T) {
-	cluster := servers.StartRedisCluster(t)
-	c := openRedis(t, redis.Options{Cluster: cluster.Addrs[3:]})
-	items := make(map[string][]byte)
-	var keys []string
-	for i := range 300 {
-		keys = append(keys, fmt.Sprint("k", i))
-		items[keys[i]] = []byte(keys[i])
-	}
-	if err := c.SetMany(t.Context(), items); err != nil {
-		t.Fatal(err)
-	}
-	cluster.KillShard(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	results, err := c.GetMany(ctx, keys...)
-	if !errors.Is(err, cache.ErrUnavailable) {
-		t.Fatalf("GetMany with a shard lost: %v; want ErrUnavailable", err)
-	}
-	failed := failures(t, err)
-	hits := 0
-	for i, r := range results {
-		named := failed[keys[i]] != nil
-		if r.OK == named || r.OK && string(r.Value) != keys[i] {
-			t.Errorf("key %s: %q, %v, and named as failed: %v", keys[i], r.Value, r.OK, named)
-		}
-		if r.OK {
-			hits++
-		}
-	}
-	if hits < 100 || hits > 280 {
-		t.Errorf("%d hits of 300, want about 200", hits)
-	}
-}
-
 func TestRedisRestart(t *testing.T) {
 	server := servers.StartRedis(t, "")
 	c := openRedis(t, redis.Options{Addr: server.Addrs[0]})
@@ -261,38 +225,5 @@ func TestRedisReadOnly(t *testing.T) {
 	become("no one")
 	if err := c.Set(t.Context(), "k", []byte("new")); err != nil {
 		t.Errorf("Set on a primary again: %v", err)
-	}
-}
-
-func TestRedisFull(t *testing.T) {
-	server := servers.StartRedis(t, "--maxmemory 6mb --maxmemory-policy noeviction")
-	c := openRedis(t, redis.Options{Addr: server.Addrs[0]})
-	items := make(map[string][]byte)
-	for i := range 800 {
-		items[fmt.Sprint("k", i)] = bytes.Repeat([]byte("v"), 20<<10)
-	}
-	err := c.SetMany(t.Context(), items)
-	if !errors.Is(err, cache.ErrFull) {
-		t.Fatalf("SetMany of 16 MB into 6 MB: %v; want ErrFull", err)
-	}
-	failed := failures(t, err)
-	stored := 0
-	for key := range items {
-		_, ok, err := c.Get(t.Context(), key)
-		if err != nil {
-			t.Fatal("Get on a full server:", err)
-		}
-		if ok == (failed[key] != nil) {
-			t.Fatalf("key %s: stored %v, and named as failed: %v", key, ok, !ok)
-		}
-		if ok {
-			stored++
-			if deleted, err := c.Delete(t.Context(), key); !deleted || err != nil {
-				t.Fatal("Delete on a full server:", deleted, err)
-			}
-		}
-	}
-	if stored == 0 {
-		t.Error("nothing was stored: the test shows nothing")
 	}
 }

@@ -89,6 +89,7 @@ func TestRedisClear(t *testing.T) {
 	}
 }
 
+// Rule CLO-4 of the contract.
 func TestRedisBorrowedClient(t *testing.T) {
 	_, admin := redisAdmin(t)
 	b, err := redis.NewFromClient(admin, redis.Options{})

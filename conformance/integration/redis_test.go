@@ -45,6 +45,11 @@ func TestRedis(t *testing.T) {
 		},
 		CancelBound: time.Second, // the driver hears of a deadline at once, of a cancellation at ReadTimeout
 	}
+	h.Guarded = over(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://" + addr}).New
+	h.Full = func(t *testing.T) cache.Backend {
+		small := servers.StartRedis(t, "--maxmemory 6mb --maxmemory-policy noeviction")
+		return openRedis(t, redis.Options{Addr: small.Addrs[0]}).Backend()
+	}
 	conformance.Run(t, h)
 }
 
@@ -54,9 +59,13 @@ func TestRedisUserTLS(t *testing.T) {
 	t.Parallel()
 	certificate := servers.NewCertificate(t)
 	server := servers.StartRedisTLS(t, certificate, "app", "hunter2")
-	h := redisOver(map[string]any{
-		"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "rediss://app:hunter2@" + server.Addrs[0], "CACHE_REDIS_TLS_CA": caFile(t, certificate),
-	})
+	settings := func(password string) map[string]any {
+		return map[string]any{
+			"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "rediss://app:" + password + "@" + server.Addrs[0], "CACHE_REDIS_TLS_CA": caFile(t, certificate),
+		}
+	}
+	h := redisOver(settings("hunter2"))
+	h.Locked = over(settings("wrong")).New
 	h.Name, h.Secrets = "redis-tls", []string{"hunter2"}
 	h.Server, h.ServerVersion = "redis", server.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer
@@ -68,6 +77,10 @@ func TestRedisCluster(t *testing.T) {
 	cluster := servers.StartRedisCluster(t)
 	h := redisOver(map[string]any{"CACHE_TYPE": "RedisClusterCache", "CACHE_REDIS_CLUSTER": cluster.Addrs})
 	h.Name = "redis-cluster"
+	h.Lame = func(t *testing.T) (cache.Backend, func()) {
+		other := servers.StartRedisCluster(t)
+		return openRedis(t, redis.Options{Cluster: other.Addrs[3:]}).Backend(), func() { other.KillShard(t) }
+	}
 	h.Server, h.ServerVersion = "redis", cluster.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer
 	conformance.Run(t, h)
@@ -76,10 +89,14 @@ func TestRedisCluster(t *testing.T) {
 func TestRedisSentinel(t *testing.T) {
 	t.Parallel()
 	sentinel := servers.StartRedisSentinel(t, "hunter2", "sesame")
-	h := redisOver(map[string]any{
-		"CACHE_TYPE": "RedisSentinelCache", "CACHE_REDIS_SENTINELS": sentinel.Addrs,
-		"CACHE_REDIS_PASSWORD": "hunter2", "CACHE_REDIS_SENTINEL_PASSWORD": "sesame",
-	})
+	settings := func(password, sentinelPassword string) map[string]any {
+		return map[string]any{
+			"CACHE_TYPE": "RedisSentinelCache", "CACHE_REDIS_SENTINELS": sentinel.Addrs,
+			"CACHE_REDIS_PASSWORD": password, "CACHE_REDIS_SENTINEL_PASSWORD": sentinelPassword,
+		}
+	}
+	h := redisOver(settings("hunter2", "sesame"))
+	h.Locked = over(settings("wrong", "sesame")).New
 	h.Name, h.Secrets = "redis-sentinel", []string{"hunter2", "sesame"}
 	h.Server, h.ServerVersion = "redis", sentinel.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer

@@ -52,6 +52,7 @@ func TestUwsgi(t *testing.T) {
 	h.Emptied = func(t *testing.T) cache.Backend {
 		return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "first", FirstCache: true})
 	}
+	h.Guarded = func(t *testing.T) cache.Backend { return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "second"}) }
 	conformance.Run(t, h)
 }
 
