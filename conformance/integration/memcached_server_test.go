@@ -78,11 +78,14 @@ func TestMemcachedLives(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if want > 30*day { // sent as a date, and the server's clock may tick a second late
+				want += time.Second
+			}
 			for _, how := range []string{"set", "add", "inc", "many"} {
 				var left time.Duration
 				answer := server.Ask(t, 0, "mg "+key+how+" t", "")[0]
 				fmt.Sscanf(answer, "HD t%d", &left)
-				if left *= time.Second; left > want || left < want-2*time.Second {
+				if left *= time.Second; left > want || left < want-3*time.Second {
 					t.Errorf("%s with %v: the server answers %q, want %v", how, ttl, answer, want)
 				}
 			}

@@ -121,7 +121,6 @@ func TestMatrix(t *testing.T) {
 // What changes from run to run, or is not there on every machine, is not stale,
 // and changes no file.
 func TestMatrixIsNotStale(t *testing.T) {
-	provisional := slices.IndexFunc(conformance.Cases(), func(c conformance.Case) bool { return c.Provisional })
 	for name, change := range map[string]func(runs){
 		"seed and time": func(run runs) { run["redis"].Seed, run["redis"].Started = 43, time.Time{} },
 		"duration":      func(run runs) { rule(run["redis"], "BAS-1").Duration = time.Hour },
@@ -130,10 +129,8 @@ func TestMatrixIsNotStale(t *testing.T) {
 			result.Outcome, result.Reason = conformance.Skipped, "time must really pass (-short)"
 		},
 		"provisional": func(run runs) {
-			if provisional < 0 {
-				t.Skip("the suite has no such rule")
-			}
-			run["redis"].Results[provisional].Outcome = conformance.Fail
+			rule := conformance.Result{ID: "NEW-1", Provisional: true, Outcome: conformance.Fail}
+			run["redis"].Results = append(run["redis"].Results, rule)
 		},
 		"no server": func(run runs) { delete(run, "redis-cluster") },
 		"somebody else's": func(run runs) {
