@@ -122,7 +122,7 @@ var batchCases = []Case{
 		Rule:   "with one of several servers down, GetMany returns the hits of the others and an error that names the other keys",
 		Why:    "half of the answer is thrown away, or the rest looks absent",
 		traits: once | private, Run: someServersOfMany,
-		when: func(h Harness) string { return unlessLent(h.Lame != nil, "Lame") }},
+		when: func(h Harness) string { return unlessLent(h.PartialOutage != nil, "PartialOutage") }},
 	{ID: "BAT-9", Name: "10_000_keys",
 		Rule:   "SetMany, GetMany and DeleteMany take 10 000 keys, in a bounded number of round trips",
 		Why:    "a round trip per key; limits of one command",

@@ -119,7 +119,7 @@ var errorCases = []Case{
 		Rule:   "a server that does not let the backend in is ErrAuth, and not ErrUnavailable",
 		Why:    "an outage passes, a wrong password does not",
 		traits: once | private, Run: notLetIn,
-		when: func(h Harness) string { return unlessLent(h.Locked != nil, "Locked") }},
+		when: func(h Harness) string { return unlessLent(h.Unauthorized != nil, "Unauthorized") }},
 	{ID: "ERR-4", Name: "full_store",
 		Rule:   "a full store is ErrFull: reads and deletes work, what is not stored is named, an old value is there or gone",
 		Why:    "a store that is full is not down, and what it has is worth reading",

@@ -38,16 +38,16 @@ type Harness struct {
 	// a store that only the suite uses: should it be emptied all the same, nothing is lost.
 	Guarded func(t *testing.T) cache.Backend
 
-	// Locked opens a backend that its server does not let in: it has a wrong password,
+	// Unauthorized opens a backend that its server does not let in: it has a wrong password,
 	// or a certificate of nobody.
-	Locked func(t *testing.T) cache.Backend
+	Unauthorized func(t *testing.T) cache.Backend
 
 	// Full opens a store of its own that holds less than 32 MiB, and refuses what is
 	// more in place of evicting.
 	Full func(t *testing.T) cache.Backend
 
-	// Lame opens a backend over several servers, and returns what takes one of them away.
-	Lame func(t *testing.T) (b cache.Backend, lose func())
+	// PartialOutage opens a backend over several servers, and returns what takes one of them away.
+	PartialOutage func(t *testing.T) (b cache.Backend, lose func())
 
 	// Bubble says that the store lives in the memory of the process, takes its
 	// time from package time, and stops its goroutines in Close: cases in which

@@ -58,7 +58,7 @@ func clearIsGuarded(t *T) {
 }
 
 func notLetIn(t *T) {
-	s := t.lent(t.locked())
+	s := t.lent(t.unauthorized())
 	for _, v := range t.possible(keyVerbs) {
 		err := t.within(v.name+" of who is not let in", 5*time.Second, func() error { return v.call(t.ctx, s, "k") })
 		t.ErrorIs(v.name+" of who is not let in", err, cache.ErrAuth)
@@ -119,7 +119,7 @@ func (t *T) overwritten(s *store, key, old string) {
 }
 
 func someServersOfMany(t *T) {
-	b, lose := t.lame()
+	b, lose := t.partialOutage()
 	s := t.lent(b)
 	list, _, err := t.filled(s, 300, 100)
 	t.Ok("SetMany", err)

@@ -74,9 +74,9 @@ func TestLentStores(t *testing.T) {
 	guarded := func(b cache.Backend) conformance.Harness {
 		return lend(func(h *conformance.Harness) { h.Guarded = func(*testing.T) cache.Backend { return b } })
 	}
-	locked := func(why error) conformance.Harness {
+	unauthorized := func(why error) conformance.Harness {
 		return lend(func(h *conformance.Harness) {
-			h.Locked = func(*testing.T) cache.Backend { return denied{newReference(), why} }
+			h.Unauthorized = func(*testing.T) cache.Backend { return denied{newReference(), why} }
 		})
 	}
 	full := func(full func(r *reference, key string) error) conformance.Harness {
@@ -84,9 +84,9 @@ func TestLentStores(t *testing.T) {
 			h.Full = func(*testing.T) cache.Backend { return cramped(full) }
 		})
 	}
-	lame := func(lost func(key string) error) conformance.Harness {
+	partialOutage := func(lost func(key string) error) conformance.Harness {
 		return lend(func(h *conformance.Harness) {
-			h.Lame = func(*testing.T) (cache.Backend, func()) { return halves(lost) }
+			h.PartialOutage = func(*testing.T) (cache.Backend, func()) { return halves(lost) }
 		})
 	}
 	refuses := &mutant{reference: newReference(), clear: func(*reference) error { return errors.ErrUnsupported }}
@@ -101,18 +101,18 @@ func TestLentStores(t *testing.T) {
 		{"Clear is refused", "CLR-3", guarded(refuses), true},
 		{"Clear clears", "CLR-3", guarded(newReference()), false},
 		{"Clear says no and clears", "CLR-3", guarded(clears), false},
-		{"who is not let in hears so", "ERR-3", locked(cache.ErrAuth), true},
-		{"a wrong password is an outage", "ERR-3", locked(cache.ErrUnavailable), false},
-		{"a wrong password is an outage, too", "ERR-3", locked(errors.Join(cache.ErrAuth, cache.ErrUnavailable)), false},
+		{"who is not let in hears so", "ERR-3", unauthorized(cache.ErrAuth), true},
+		{"a wrong password is an outage", "ERR-3", unauthorized(cache.ErrUnavailable), false},
+		{"a wrong password is an outage, too", "ERR-3", unauthorized(errors.Join(cache.ErrAuth, cache.ErrUnavailable)), false},
 		{"what is too much is refused", "ERR-4", full(func(*reference, string) error { return cache.ErrFull }), true},
 		{"a full store is an outage", "ERR-4", full(func(*reference, string) error { return cache.ErrUnavailable }), false},
 		{"what is too much is dropped", "ERR-4", full(func(*reference, string) error { return nil }), false},
 		{"what is too much is refused, and stored", "ERR-4", full(func(r *reference, key string) error {
 			return errors.Join(r.Set(ctx, key, nil, 0), cache.ErrFull)
 		}), false},
-		{"what is lost is named", "BAT-8", lame(func(string) error { return cache.ErrUnavailable }), true},
-		{"what is lost is a miss", "BAT-8", lame(func(string) error { return nil }), false},
-		{"some of what is lost is named", "BAT-8", lame(func(key string) error {
+		{"what is lost is named", "BAT-8", partialOutage(func(string) error { return cache.ErrUnavailable }), true},
+		{"what is lost is a miss", "BAT-8", partialOutage(func(string) error { return nil }), false},
+		{"some of what is lost is named", "BAT-8", partialOutage(func(key string) error {
 			if key[len(key)-1] == '4' {
 				return cache.ErrUnavailable
 			}

@@ -124,12 +124,12 @@ func (s *suite) opener(t *testing.T) opener {
 	bind := func(open func(*testing.T) cache.Backend) func() cache.Backend {
 		return func() cache.Backend { return open(t) }
 	}
-	open := opener{first: bind(h.New), guarded: bind(h.Guarded), locked: bind(h.Locked), full: bind(h.Full)}
+	open := opener{first: bind(h.New), guarded: bind(h.Guarded), unauthorized: bind(h.Unauthorized), full: bind(h.Full)}
 	if h.Emptied != nil {
 		open.emptied = bind(h.Emptied)
 	}
-	if h.Lame != nil {
-		open.lame = func() (cache.Backend, func()) { return h.Lame(t) }
+	if h.PartialOutage != nil {
+		open.partialOutage = func() (cache.Backend, func()) { return h.PartialOutage(t) }
 	}
 	if h.Reopen != nil {
 		open.reopen = func(first cache.Backend) cache.Backend { return h.Reopen(t, first) }

@@ -191,16 +191,16 @@ func (s *suite) concerns(c Case) bool {
 // opener is how the attempts of one case get their backends; all but first may
 // be nil or absent.
 type opener struct {
-	first   func() cache.Backend
-	keep    bool // first stays open
-	emptied func() cache.Backend
-	guarded func() cache.Backend
-	locked  func() cache.Backend
-	full    func() cache.Backend
-	lame    func() (b cache.Backend, lose func())
-	reopen  func(first cache.Backend) cache.Backend
-	bounded func(most int) cache.Backend
-	connect func(addr string) (cache.Backend, error)
+	first         func() cache.Backend
+	keep          bool // first stays open
+	emptied       func() cache.Backend
+	guarded       func() cache.Backend
+	unauthorized  func() cache.Backend
+	full          func() cache.Backend
+	partialOutage func() (b cache.Backend, lose func())
+	reopen        func(first cache.Backend) cache.Backend
+	bounded       func(most int) cache.Backend
+	connect       func(addr string) (cache.Backend, error)
 }
 
 // attempt is one case in one mode: how it is prepared, and how it ended.

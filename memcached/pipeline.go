@@ -94,7 +94,7 @@ func (p *pipeline) process(ctx context.Context, r *request) error {
 // wait reports whether b was done before ctx.
 func (b *batch) wait(ctx context.Context) bool {
 	gone := ctx.Done()
-	if gone == nil { // a select would be a tenth of all that a call costs
+	if gone == nil { // a receive alone costs less than a select
 		<-b.done
 		return true
 	}

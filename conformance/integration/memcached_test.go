@@ -78,7 +78,7 @@ func TestMemcachedThreeServers(t *testing.T) {
 	h := memcachedOver(map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": strings.Join(three.Addrs, ",")})
 	h.Server, h.ServerVersion = "memcached", three.Version(t)
 	h.Name = "memcached-three"
-	h.Lame = func(t *testing.T) (cache.Backend, func()) {
+	h.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
 		others := servers.StartMemcached(t, 3, "")
 		return openMemcached(t, memcached.Options{Servers: others.Addrs}).Backend(), func() { others.Kill(t, 1) }
 	}
@@ -97,7 +97,7 @@ func TestMemcachedTextAuth(t *testing.T) {
 		}
 	}
 	h := memcachedOver(settings("hunter2"))
-	h.Locked = over(settings("wrong")).New
+	h.Unauthorized = over(settings("wrong")).New
 	h.Name, h.Secrets = "memcached-text-auth", []string{"hunter2"}
 	h.Unsupported[conformance.Network] = "it is the wire of TestMemcached after the login"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
@@ -124,7 +124,7 @@ func TestMemcachedSASL(t *testing.T) {
 		}
 	}
 	h := emptied(overBinary(memcachedOver(settings(addr, "hunter2"))), settings(spare.Addrs[0], "hunter2"))
-	h.Locked = over(settings(addr, "wrong")).New
+	h.Unauthorized = over(settings(addr, "wrong")).New
 	h.Name, h.Secrets = "memcached-sasl", []string{"hunter2"}
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{Protocol: memcached.Binary, Username: "app", Password: "hunter2"}))

@@ -65,7 +65,7 @@ func TestRedisUserTLS(t *testing.T) {
 		}
 	}
 	h := redisOver(settings("hunter2"))
-	h.Locked = over(settings("wrong")).New
+	h.Unauthorized = over(settings("wrong")).New
 	h.Name, h.Secrets = "redis-tls", []string{"hunter2"}
 	h.Server, h.ServerVersion = "redis", server.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer
@@ -77,7 +77,7 @@ func TestRedisCluster(t *testing.T) {
 	cluster := servers.StartRedisCluster(t)
 	h := redisOver(map[string]any{"CACHE_TYPE": "RedisClusterCache", "CACHE_REDIS_CLUSTER": cluster.Addrs})
 	h.Name = "redis-cluster"
-	h.Lame = func(t *testing.T) (cache.Backend, func()) {
+	h.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
 		other := servers.StartRedisCluster(t)
 		return openRedis(t, redis.Options{Cluster: other.Addrs[3:]}).Backend(), func() { other.KillShard(t) }
 	}
@@ -96,7 +96,7 @@ func TestRedisSentinel(t *testing.T) {
 		}
 	}
 	h := redisOver(settings("hunter2", "sesame"))
-	h.Locked = over(settings("wrong", "sesame")).New
+	h.Unauthorized = over(settings("wrong", "sesame")).New
 	h.Name, h.Secrets = "redis-sentinel", []string{"hunter2", "sesame"}
 	h.Server, h.ServerVersion = "redis", sentinel.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer

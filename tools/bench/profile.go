@@ -140,11 +140,15 @@ func profilePart(profiles []profiled) part {
 // reasons say, by group, what stands in the way of goals, beside the rounds of a
 // machine that others use as well.
 var reasons = map[string]string{
-	"Hit":  "a view looks at the context, calls through an interface and makes a value of its type out of what is kept; a bare hit of so few entries costs so little that these are a good part of it.",
-	"Mix":  "each Set asks the clock, for an entry ends to the millisecond, and makes a node, so that reads need no lock. The peers that come near do not end entries by themselves (otter as it comes, go-cache without a bound), or by whole seconds (freecache).",
-	"Copy": "to make room for the copy and to fill it is most of a hit that copies, and all peers do that. Of many entries, chain, node and value are three places in memory, each of which has to be fetched.",
-	"File": "a read makes fresh memory for the value and has the kernel fill it, as os.ReadFile does; the head takes a page more of a file of 4 KiB. A write sets the time by which Has and the evictions go, and holds a lock against other processes: two system calls that the raw one does not make.",
-	"Gcs":  "the service is in this process: its goroutines (http.(*conn).serve) take most of the two processors, and those of the loop's calls are already more than one processor busy.",
+	"Hit":       "a view looks at the context, calls through an interface and makes a value of its type out of what is kept; a bare hit of so few entries costs so little that these are a good part of it.",
+	"Mix":       "each Set asks the clock, for an entry ends to the millisecond, and makes a node, so that reads need no lock. The peers that come near do not end entries by themselves (otter as it comes), all at one age (golang-lru), or by a coarser clock (otter-coarse, freecache).",
+	"Copy":      "to make room for the copy and to fill it is most of a hit that copies, and all peers do that. Of many entries, chain, node and value are three places in memory, each of which has to be fetched.",
+	"File":      "a read makes fresh memory for the value and has the kernel fill it, as os.ReadFile does; the head takes a page more of a file of 4 KiB. A write sets the time by which Has and the evictions go, and holds a lock against other processes: two system calls that the raw one does not make.",
+	"Gcs":       "the service is in this process (http.(*conn).serve) and takes more of the processors than any other goroutine; a loop alone keeps more than one of them busy, so that calls side by side cannot gain the factor of two.",
+	"Redis":     "each command of a batch is wrapped, so that the driver does not repeat it, and its reply is looked at.",
+	"Memcached": "it is the system's work on both sides; rounds are further apart (± in the table) than the result is from the goal.",
+	"Uwsgi":     "it is the system's work of a connection for each key, on both sides; rounds are further apart (± in the table) than the result is from the goal.",
+	"UwsgiUnix": "as over TCP.",
 }
 
 func shareList(shares []share) string {
