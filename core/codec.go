@@ -47,7 +47,7 @@ var errUnencodable = errors.New("value cannot be encoded")
 func encode[T any](c *Cache, value T) ([]byte, error) {
 	switch v := any(value).(type) {
 	case []byte:
-		return c.own(v), nil
+		return c.copyIn(v), nil
 	case string:
 		return []byte(v), nil
 	case int:
@@ -83,7 +83,10 @@ func encode[T any](c *Cache, value T) ([]byte, error) {
 func decode[T any](c *Cache, data []byte) (value T, err error) {
 	switch p := any(&value).(type) {
 	case *[]byte:
-		*p = c.mine(data)
+		*p = c.copyOut(data)
+		if *p == nil {
+			*p = []byte{} // a hit
+		}
 		return value, nil
 	case *string:
 		*p = string(data)

@@ -7,23 +7,31 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // Config is a set of CACHE_* settings, the names that Flask-Caching uses. It is
-// immutable; what is wrong with it, [Open] reports. However it is printed, by
-// any fmt verb, slog or JSON, passwords and other secrets are masked.
+// immutable; [Open] reports what is wrong with it. However it is printed, by any
+// fmt verb, slog or JSON, and at any depth, secrets are masked, and so is every
+// value whose setting no imported backend declares.
 type Config struct {
+	*config // behind a pointer, which fmt does not follow in an unexported field
+}
+
+type config struct {
 	values map[string]any
 	err    error
 }
 
 const keyPrefix = "CACHE_"
 
-// FromMap takes the CACHE_* entries of settings and leaves the others aside, so
-// that a whole application's settings can be given. Values may be typed or, as
-// in an environment, text; a ready client may stand where a host does.
+// FromMap takes the CACHE_* entries of settings and ignores the others, so that a
+// whole application's settings can be given. Values may be typed or text; a ready
+// client may stand in place of a host. A nil value counts as not set.
 func FromMap(settings map[string]any) Config {
 	values := make(map[string]any)
 	for key, value := range settings {
@@ -31,59 +39,78 @@ func FromMap(settings map[string]any) Config {
 			values[key] = value
 		}
 	}
-	return Config{values: values}
+	return Config{&config{values: values}}
 }
 
-// FromEnv takes the CACHE_* entries of environ, which has the form of
-// os.Environ: all of it rather than a look-up function, so that a misspelt name
-// can be noticed. A variable set to nothing counts as not set.
+// FromEnv takes the CACHE_* entries of environ, which has the form of os.Environ:
+// all of it rather than a look-up function, so that a misspelt name can be noticed.
+// A variable set to nothing counts as not set. Variables that Kubernetes and Docker
+// set for a Service with such a name are ignored.
 func FromEnv(environ []string) Config {
 	values := make(map[string]any)
 	for _, entry := range environ {
 		key, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(key, keyPrefix) && value != "" {
+		if strings.HasPrefix(key, keyPrefix) && value != "" && !isServiceLink(key, value) {
 			values[key] = value
 		}
 	}
-	return Config{values: values}
+	return Config{&config{values: values}}
 }
 
-// FromJSON reads one JSON object of settings. An error of reading or syntax is
-// returned by [Open] and by [Config.Err].
+// serviceLink matches the names that Kubernetes and Docker links give to the address
+// of a Service called cache-...: https://kubernetes.io/docs/tutorials/services/connect-applications-service/
+var serviceLink = regexp.MustCompile(`_SERVICE_(HOST|PORT)(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
+
+func isServiceLink(key, value string) bool {
+	return serviceLink.MatchString(key) || strings.HasSuffix(key, "_PORT") && strings.Contains(value, "://")
+}
+
+// FromJSON reads one JSON object of settings. [Open] and [Config.Err] return an
+// error of reading or syntax.
 func FromJSON(r io.Reader) Config {
 	decoder := json.NewDecoder(r)
 	decoder.UseNumber()
 	var settings map[string]any
 	if err := decoder.Decode(&settings); err != nil {
-		return Config{err: fmt.Errorf("reading the settings: %w", err)}
+		return Config{&config{err: fmt.Errorf("reading the settings: %w", err)}}
 	}
 	if _, err := decoder.Token(); err != io.EOF {
-		return Config{err: errors.New("reading the settings: there is more after the first JSON object")}
+		return Config{&config{err: errors.New("reading the settings: text after the first JSON object")}}
 	}
 	return FromMap(settings)
 }
 
-// Override returns the settings of c with those of over in their place.
+// Override returns the settings of c, with those of over in their place.
 func (c Config) Override(over Config) Config {
-	values := maps.Clone(c.values)
-	if values == nil {
-		values = make(map[string]any)
+	values := make(map[string]any)
+	maps.Copy(values, c.given())
+	maps.Copy(values, over.given())
+	return Config{&config{values, errors.Join(c.Err(), over.Err())}}
+}
+
+func (c Config) given() map[string]any {
+	if c.config == nil {
+		return nil
 	}
-	maps.Copy(values, over.values)
-	return Config{values: values, err: errors.Join(c.err, over.err)}
+	return c.values
 }
 
 // Has reports whether key is set.
-func (c Config) Has(key string) bool { return c.values[key] != nil }
+func (c Config) Has(key string) bool { return c.given()[key] != nil }
 
 // Err returns what went wrong in making c.
-func (c Config) Err() error { return c.err }
+func (c Config) Err() error {
+	if c.config == nil {
+		return nil
+	}
+	return c.err
+}
 
-// Masked returns the settings by key, with secrets replaced, fit to be shown.
+// Masked returns the settings by key as they may be shown. The caller owns the map.
 func (c Config) Masked() map[string]any {
-	shown := make(map[string]any, len(c.values))
-	for key, value := range c.values {
-		shown[key] = mask(key, value)
+	shown := make(map[string]any)
+	for key, value := range c.given() {
+		shown[key] = driver.Mask(key, value)
 	}
 	return shown
 }

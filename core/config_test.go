@@ -10,24 +10,42 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
+// shown holds settings that a backend of these tests declares.
+type shown struct {
+	Dir       string        `setting:"CACHE_DIR"`
+	Threshold int           `setting:"CACHE_THRESHOLD"`
+	Host      []string      `setting:"CACHE_SHOP_HOST"`
+	Password  driver.Secret `setting:"CACHE_SHOP_PASSWORD"`
+	PoolSize  int           `option:"pool_size"`
+}
+
+func init() {
+	driver.Register(driver.Info{Types: []string{"shown"}, Settings: shown{}})
+}
+
+// Rules CFG-6 and SEC-3 of the contract.
 func TestConfigHidesSecrets(t *testing.T) {
 	const secret = "hunter2"
 	cfg := cache.FromMap(map[string]any{
-		"CACHE_REDIS_HOST":              "db",
-		"CACHE_REDIS_PASSWORD":          secret,
-		"CACHE_REDIS_SENTINEL_PASSWORD": secret,
-		"CACHE_MY_API_TOKEN":            []string{secret},
-		"CACHE_REDIS_URL":               "redis://user:" + secret + "@" + secret + "@db:6379/0",
-		"CACHE_REDIS_CLUSTER":           []any{"redis://:" + secret + "@a", map[string]any{"host": "b", "password": secret}},
-		"CACHE_REDIS_SENTINELS":         []string{"redis://:" + secret + "@a"},
-		"CACHE_OPTIONS":                 `{"password": "` + secret + `", "pool_size": 3}`,
-		"CACHE_MORE_OPTIONS":            map[string]any{"Secret": secret},
-		"CACHE_LIST":                    []map[string]any{{"passwd": secret}},
-		"CACHE_CLIENT":                  struct{ Hidden string }{secret},
-		"CACHE_DEFAULT_TIMEOUT":         5 * time.Minute,
+		"CACHE_SHOP_HOST":       []any{"shop://user:" + secret + "@" + secret + "@db:6379/0", map[string]any{"host": "b", "password": secret}},
+		"CACHE_SHOP_PASSWORD":   secret,
+		"CACHE_SHOP_PASSWROD":   secret,
+		"CACHE_MY_API_TOKEN":    []string{secret},
+		"CACHE_OPTIONS":         `{"password": "` + secret + `", "pool_size": 3}`,
+		"CACHE_MORE_OPTIONS":    map[string]any{"Secret": secret},
+		"CACHE_LIST":            []map[string]any{{"passwd": secret}},
+		"CACHE_CLIENT":          struct{ Hidden string }{secret},
+		"CACHE_DEFAULT_TIMEOUT": 5 * time.Minute,
 	})
+	type holder struct{ cfg cache.Config }
+	for _, verb := range []string{"%v", "%+v", "%#v"} {
+		if text := fmt.Sprintf(verb, holder{cfg}); strings.Contains(text, secret) {
+			t.Errorf("%s of an unexported field: %s", verb, text)
+		}
+	}
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("config", "cfg", cfg)
 	asJSON, err := json.Marshal(cfg)
@@ -40,7 +58,7 @@ func TestConfigHidesSecrets(t *testing.T) {
 		if strings.Contains(text, secret) {
 			t.Errorf("%s shows a secret: %s", how, text)
 		}
-		for _, shown := range []string{"CACHE_REDIS_HOST", "db:6379/0", "pool_size", "5m0s"} {
+		for _, shown := range []string{"CACHE_SHOP_HOST", "db:6379/0", "pool_size", "5m0s"} {
 			if !strings.Contains(text, shown) {
 				t.Errorf("%s does not show %s: %s", how, shown, text)
 			}
@@ -55,12 +73,28 @@ func TestFromEnv(t *testing.T) {
 	}
 }
 
+// What Kubernetes and Docker set for Services with such names is not ours.
+func TestFromEnvIgnoresServiceLinks(t *testing.T) {
+	for _, entry := range []string{
+		"CACHE_SHOP_SERVICE_HOST=10.96.0.11", "CACHE_SHOP_SERVICE_PORT=6379", "CACHE_SHOP_SERVICE_PORT_TCP_REDIS=6379", "CACHE_SHOP_PORT=tcp://10.96.0.11:6379",
+		"CACHE_SHOP_PORT_6379_TCP=tcp://10.96.0.11:6379", "CACHE_SHOP_PORT_6379_TCP_PROTO=tcp", "CACHE_SHOP_PORT_6379_TCP_PORT=6379",
+		"CACHE_SHOP_PORT_6379_TCP_ADDR=10.96.0.11", "CACHE_SERVICE_HOST=10.96.0.11", "CACHE_PORT=tcp://10.96.0.11:80",
+	} {
+		if got := fmt.Sprint(cache.FromEnv([]string{entry})); got != "" {
+			t.Errorf("%s is taken as a setting", entry)
+		}
+	}
+	if got := fmt.Sprint(cache.FromEnv([]string{"CACHE_SHOP_PORT=6379"})); got != "CACHE_SHOP_PORT=***" {
+		t.Errorf("got %q; want the port that somebody has set", got)
+	}
+}
+
 func TestFromJSON(t *testing.T) {
 	for _, tt := range []struct{ name, text, want, err string }{
 		{"settings", `{"CACHE_THRESHOLD": 9007199254740993, "SECRET_KEY": "x", "CACHE_TYPE": null}`, "CACHE_THRESHOLD=9007199254740993", ""},
 		{"syntax", `{"CACHE_TYPE": `, "", "reading the settings"},
 		{"no object", `[]`, "", "reading the settings"},
-		{"two objects", `{} {}`, "", "more after the first"},
+		{"two objects", `{} {}`, "", "text after the first"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := cache.FromJSON(strings.NewReader(tt.text))

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var update = flag.Bool("update", false, "write generated documentation anew")
@@ -24,16 +24,13 @@ func TestSettingsTable(t *testing.T) {
 		t.Fatal("README.md has lost the marks of its table")
 	}
 	var table strings.Builder
-	table.WriteString("| setting | read by | default | meaning |\n|---|---|---|---|\n")
-	for _, s := range cache.KnownSettings() {
-		backends, def := strings.Join(s.Backends, ", "), s.Default
-		if backends == "" {
-			backends = "all"
-		}
+	table.WriteString("| setting | default | meaning |\n|---|---|---|\n")
+	for _, s := range driver.CommonSettings() {
+		def := s.Default
 		if def != "" {
 			def = "`" + def + "`"
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", s.Key, backends, def, s.Meaning)
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", s.Name, def, s.Help)
 	}
 	want := before + begin + table.String() + end + after
 	if *update {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 type account struct {
@@ -36,7 +38,7 @@ func ExampleOpen() {
 	// hello true <nil>
 }
 
-// All that is wrong with the settings is said at once.
+// All that is wrong with the settings is reported at once.
 func ExampleOpen_mistakes() {
 	_, err := cache.Open(context.Background(), cache.FromMap(map[string]any{
 		"CACHE_TYPE":           "example",
@@ -124,16 +126,78 @@ func ExampleWithObserver() {
 	// get hits: 1 misses: 0 bytes: 5
 }
 
-// Errors are told apart the same way on every backend.
+// Errors match the same sentinels on every backend.
 func ExampleError() {
 	err := cache.New(newFake()).Set(context.Background(), "k", nil, cache.Timeout(-time.Second))
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, cache.ErrInvalidTimeout))
 	// Output:
-	// cache: cache_test.fake set "k": invalid timeout: -1s is negative (0 means never)
+	// cache: cache_test.fake set "k": invalid timeout: -1s is negative (0 never expires)
 	// true
 }
 
+// A broken store is a miss for the program, and an event for the observer.
+func ExampleWithIgnoreErrors() {
+	ctx := context.Background()
+	broken := newFake()
+	broken.fail = func(string) error { return cache.ErrUnavailable }
+	c := cache.New(broken, cache.WithIgnoreErrors(), cache.WithObserver(func(_ context.Context, e cache.Event) {
+		fmt.Println("observed:", e.Op, e.Err)
+	}))
+
+	_, ok, err := c.Get(ctx, "k")
+	fmt.Println(ok, err)
+	// Output:
+	// observed: get store is unavailable
+	// false <nil>
+}
+
+// A batch stores what it can and names the keys that failed.
+func ExampleBatchError() {
+	ctx := context.Background()
+	store := newFake()
+	store.fail = func(key string) error {
+		if key == "big" {
+			return cache.ErrTooLarge
+		}
+		return nil
+	}
+	err := cache.New(store).SetMany(ctx, map[string][]byte{"small": []byte("1"), "big": []byte("2")})
+	var batch *cache.BatchError
+	if errors.As(err, &batch) {
+		for _, failed := range batch.Failed {
+			fmt.Println(failed.Key, failed.Err)
+		}
+	}
+	// Output: big value too large
+}
+
+// upper is a codec of the program's own.
+type upper struct{}
+
+func (upper) Marshal(value any) ([]byte, error) {
+	return []byte(strings.ToUpper(value.(account).Name)), nil
+}
+
+func (upper) Unmarshal(data []byte, target any) error {
+	*target.(*account) = account{Name: string(data)}
+	return nil
+}
+
+func ExampleCodec() {
+	ctx := context.Background()
+	accounts := cache.Of[account](cache.New(newFake(), cache.WithCodec(upper{})))
+	fmt.Println(accounts.Set(ctx, "42", account{Name: "Ada"}))
+	ada, ok, err := accounts.Get(ctx, "42")
+	fmt.Println(ada.Name, ok, err)
+	// Output:
+	// <nil>
+	// ADA true <nil>
+}
+
 func init() {
-	cache.Register("example", openFake)
+	driver.Register(driver.Info{
+		Types: []string{"example"},
+		Open:  func(context.Context, *driver.Settings) (driver.Backend, error) { return newFake(), nil },
+	})
 }

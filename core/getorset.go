@@ -25,8 +25,11 @@ func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context
 	if ok {
 		return value, nil
 	}
-	if isMistake(fault) || ctx.Err() != nil {
+	if isMistake(fault) {
 		return zero, err
+	}
+	if ended := ctx.Err(); ended != nil { // also during a clean miss, and of errors that are ignored
+		return zero, c.wrap(opGet, key, ended)
 	}
 	// After a fault of the store a second question would only cost time; damage
 	// is mended by storing over it.
@@ -61,14 +64,12 @@ func (v View[T]) lookup(ctx context.Context, key string) (value T, ok bool, faul
 	start := c.watch()
 	var data []byte
 	if v.values != nil {
-		var kept any
-		if kept, ok, fault = v.values.GetValue(ctx, c.full(key)); ok && fault == nil {
-			if value, ok = kept.(T); !ok {
-				fault = errOtherType(kept, value)
-			}
+		value, ok, fault = v.lookupKept(ctx, c.full(key))
+	}
+	if v.values == nil || isUnsupported(fault) {
+		if data, ok, fault = c.fetch(ctx, c.full(key)); ok && fault == nil {
+			value, fault = v.decode(data)
 		}
-	} else if data, ok, fault = c.fetch(ctx, c.full(key)); ok && fault == nil {
-		value, fault = v.decode(data)
 	}
 	if c.quiet(fault) {
 		return value, ok, nil, nil
@@ -77,4 +78,16 @@ func (v View[T]) lookup(ctx context.Context, key string) (value T, ok bool, faul
 	event := readEvent(opGet, nil, ok, fault)
 	event.Bytes = len(data)
 	return value, ok, fault, c.finish(ctx, start, key, event)
+}
+
+// lookupKept reads a value that is kept without encoding.
+func (v View[T]) lookupKept(ctx context.Context, fullKey string) (value T, ok bool, err error) {
+	kept, ok, err := v.values.GetValue(ctx, fullKey)
+	if !ok || err != nil {
+		return value, false, err
+	}
+	if value, ok = kept.(T); !ok {
+		err = errOtherType(kept, value)
+	}
+	return value, ok, err
 }

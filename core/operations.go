@@ -1,19 +1,20 @@
 package cache
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
 )
 
-// Get returns a copy of the value of key, and whether there is one. An empty
+// Get returns a copy of the value of key, and whether the key is present. An empty
 // value is a non-nil empty slice.
 func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
 	value, ok, err = c.get(ctx, key)
-	return c.mine(value), ok, err
+	if ok && value == nil {
+		return []byte{}, true, err
+	}
+	return c.copyOut(value), ok, err
 }
 
 // GetAppend appends the value of key to dst and returns the extended slice: Get
@@ -39,7 +40,7 @@ func (c *Cache) get(ctx context.Context, key string) ([]byte, bool, error) {
 	return value, ok, err
 }
 
-// fetch is the backend's Get with damaged bytes told apart from other faults.
+// fetch is the backend's Get with damaged bytes marked.
 func (c *Cache) fetch(ctx context.Context, fullKey string) ([]byte, bool, error) {
 	value, ok, err := c.backend.Get(ctx, fullKey)
 	if err != nil {
@@ -58,56 +59,29 @@ func readEvent(op string, value []byte, ok bool, err error) Event {
 // Set stores a copy of value under key, replacing value and expiry. A nil value
 // is stored as an empty one.
 func (c *Cache) Set(ctx context.Context, key string, value []byte, options ...SetOption) error {
-	start, err := c.begin(ctx, key)
+	start, ttl, err := c.beginStore(ctx, key, options)
 	if err != nil {
 		return c.wrap(opSet, key, err)
 	}
-	ttl, err := c.lifetime(options)
-	if err != nil {
-		return c.wrap(opSet, key, err)
-	}
-	err = c.backend.Set(ctx, c.full(key), c.own(value), ttl)
+	err = c.backend.Set(ctx, c.full(key), c.copyIn(value), ttl)
 	if c.quiet(err) {
 		return nil
 	}
 	return c.finish(ctx, start, key, Event{Op: opSet, Bytes: len(value), Err: err})
 }
 
-// Add stores a copy of value only where key is absent, atomically, and reports
+// Add stores a copy of value only if key is absent, atomically, and reports
 // whether it did.
 func (c *Cache) Add(ctx context.Context, key string, value []byte, options ...SetOption) (added bool, err error) {
-	start, err := c.begin(ctx, key)
+	start, ttl, err := c.beginStore(ctx, key, options)
 	if err != nil {
 		return false, c.wrap(opAdd, key, err)
 	}
-	ttl, err := c.lifetime(options)
-	if err != nil {
-		return false, c.wrap(opAdd, key, err)
-	}
-	added, err = c.backend.Add(ctx, c.full(key), c.own(value), ttl)
+	added, err = c.backend.Add(ctx, c.full(key), c.copyIn(value), ttl)
 	return added, c.finish(ctx, start, key, Event{Op: opAdd, Bytes: len(value), Err: err})
 }
 
-// mine returns value as memory that the caller may keep.
-func (c *Cache) mine(value []byte) []byte {
-	if c.copies {
-		return value
-	}
-	return bytes.Clone(value)
-}
-
-// own returns value as memory that the backend may keep.
-func (c *Cache) own(value []byte) []byte {
-	if value == nil {
-		return []byte{}
-	}
-	if c.copies {
-		return value
-	}
-	return bytes.Clone(value)
-}
-
-// Delete removes key and reports whether it was there.
+// Delete removes key and reports whether it was present.
 func (c *Cache) Delete(ctx context.Context, key string) (deleted bool, err error) {
 	start, err := c.begin(ctx, key)
 	if err != nil {
@@ -117,34 +91,25 @@ func (c *Cache) Delete(ctx context.Context, key string) (deleted bool, err error
 	return deleted, c.finish(ctx, start, key, Event{Op: opDelete, Err: err})
 }
 
-// Has reports whether key is there. It neither reads the value, where the store
-// can avoid that, nor changes its life.
+// Has reports whether key is present. It does not read the value if the store can
+// avoid that, and never changes its expiry.
 func (c *Cache) Has(ctx context.Context, key string) (bool, error) {
 	start, err := c.begin(ctx, key)
 	if err != nil {
 		return false, c.wrap(opHas, key, err)
 	}
-	ok, err := false, errors.ErrUnsupported
-	if c.haser != nil {
-		ok, err = c.haser.Has(ctx, c.full(key))
-	}
-	if errors.Is(err, errors.ErrUnsupported) {
-		_, ok, err = c.fetch(ctx, c.full(key))
-	}
+	ok, err := c.ops.Has(ctx, c.full(key))
 	return ok, c.finish(ctx, start, key, readEvent(opHas, nil, ok, err))
 }
 
-// TTL returns the remaining life of key: 0 with ok=true means that it never
-// expires. A backend that cannot tell reports errors.ErrUnsupported.
+// TTL returns the remaining TTL of key: 0 with ok=true means that it never expires.
+// A backend that does not support it returns errors.ErrUnsupported.
 func (c *Cache) TTL(ctx context.Context, key string) (ttl time.Duration, ok bool, err error) {
 	start, err := c.begin(ctx, key)
 	if err != nil {
 		return 0, false, c.wrap(opTTL, key, err)
 	}
-	err = errors.ErrUnsupported
-	if c.ttler != nil {
-		ttl, ok, err = c.ttler.TTL(ctx, c.full(key))
-	}
+	ttl, ok, err = c.ops.TTL(ctx, c.full(key))
 	return ttl, ok, c.finish(ctx, start, key, readEvent(opTTL, nil, ok, err))
 }
 
@@ -156,13 +121,10 @@ func (c *Cache) Clear(ctx context.Context) error {
 	if err != nil {
 		return c.wrap(opClear, "", err)
 	}
-	switch {
-	case c.prefix == "":
+	if c.prefix == "" {
 		err = c.backend.Clear(ctx)
-	case c.prefixClearer != nil:
-		err = c.prefixClearer.ClearPrefix(ctx, c.prefix)
-	default:
-		err = fmt.Errorf("clearing one prefix: %w", errors.ErrUnsupported)
+	} else {
+		err = c.ops.ClearPrefix(ctx, c.prefix)
 	}
 	return c.finish(ctx, start, "", Event{Op: opClear, Err: err})
 }
@@ -177,23 +139,16 @@ func (c *Cache) Inc(ctx context.Context, key string, delta int64, options ...Set
 // Dec subtracts delta; an absent key starts at -delta. See [Cache.Inc].
 func (c *Cache) Dec(ctx context.Context, key string, delta int64, options ...SetOption) (int64, error) {
 	if delta == math.MinInt64 {
-		return 0, c.wrap(opDec, key, fmt.Errorf("%w: %d has no negative", ErrNotInteger, delta))
+		return 0, c.wrap(opDec, key, fmt.Errorf("%w: cannot negate %d", ErrNotInteger, delta))
 	}
 	return c.count(ctx, opDec, key, -delta, options)
 }
 
 func (c *Cache) count(ctx context.Context, op, key string, delta int64, options []SetOption) (int64, error) {
-	start, err := c.begin(ctx, key)
+	start, ttl, err := c.beginStore(ctx, key, options)
 	if err != nil {
 		return 0, c.wrap(op, key, err)
 	}
-	ttl, err := c.lifetime(options)
-	if err != nil {
-		return 0, c.wrap(op, key, err)
-	}
-	sum, err := int64(0), errors.ErrUnsupported
-	if c.counter != nil {
-		sum, err = c.counter.Inc(ctx, c.full(key), delta, ttl)
-	}
+	sum, err := c.ops.Inc(ctx, c.full(key), delta, ttl)
 	return sum, c.finish(ctx, start, key, Event{Op: op, Err: err})
 }

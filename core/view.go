@@ -2,14 +2,20 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // View is a typed window on a [Cache]: the same entries, as values of T. It is
 // small, is copied freely and safe for concurrent use.
 type View[T any] struct {
 	cache  *Cache
-	values ValueKeeper // nil where values are encoded
+	values driver.ValueKeeper // nil if values are encoded
 }
 
 // Of returns the typed view of c; it allocates nothing. Values of type []byte
@@ -64,25 +70,19 @@ func (v View[T]) Add(ctx context.Context, key string, value T, options ...SetOpt
 
 func (v View[T]) store(ctx context.Context, op, key string, value T, options []SetOption) (stored bool, err error) {
 	c := v.cache
-	start, err := c.begin(ctx, key)
-	if err != nil {
-		return false, c.wrap(op, key, err)
-	}
-	ttl, err := c.lifetime(options)
+	start, ttl, err := c.beginStore(ctx, key, options)
 	if err != nil {
 		return false, c.wrap(op, key, err)
 	}
 	fullKey := c.full(key)
 	if v.values != nil {
-		if op == opAdd {
-			stored, err = v.values.AddValue(ctx, fullKey, value, ttl)
-		} else {
-			err = v.values.SetValue(ctx, fullKey, value, ttl)
-		}
+		stored, err = v.storeKept(ctx, op, fullKey, value, ttl)
 		if c.quiet(err) {
 			return stored, nil
 		}
-		return stored, c.finish(ctx, start, key, Event{Op: op, Err: err})
+		if !isUnsupported(err) {
+			return stored, c.finish(ctx, start, key, Event{Op: op, Err: err})
+		}
 	}
 	data, err := encode(c, value)
 	if err != nil {
@@ -96,34 +96,47 @@ func (v View[T]) store(ctx context.Context, op, key string, value T, options []S
 	return stored, c.finish(ctx, start, key, Event{Op: op, Bytes: len(data), Err: err})
 }
 
-// GetMany returns one result per key, in the order of keys. See [Cache.GetMany].
-func (v View[T]) GetMany(ctx context.Context, keys ...string) ([]Result[T], error) {
-	if v.values != nil {
-		return v.keptMany(ctx, opGetMany, keys)
+func (v View[T]) storeKept(ctx context.Context, op, fullKey string, value T, ttl time.Duration) (bool, error) {
+	if op == opAdd {
+		return v.values.AddValue(ctx, fullKey, value, ttl)
 	}
-	return getMany(ctx, v.cache, opGetMany, keys, v.decode)
+	return false, v.values.SetValue(ctx, fullKey, value, ttl)
 }
 
-// GetDict is GetMany as a map that holds the hits and nothing else.
+// isUnsupported reports whether the fallback is asked for.
+func isUnsupported(err error) bool { return err != nil && errors.Is(err, errors.ErrUnsupported) }
+
+// GetMany returns one result per key, in the order of keys. See [Cache.GetMany].
+func (v View[T]) GetMany(ctx context.Context, keys ...string) ([]Result[T], error) {
+	return v.getMany(ctx, opGetMany, keys)
+}
+
+// GetDict is GetMany as a map that holds only the hits.
 func (v View[T]) GetDict(ctx context.Context, keys ...string) (map[string]T, error) {
-	if v.values != nil {
-		results, err := v.keptMany(ctx, opGetDict, keys)
-		return dict(keys, results), err
-	}
-	results, err := getMany(ctx, v.cache, opGetDict, keys, v.decode)
+	results, err := v.getMany(ctx, opGetDict, keys)
 	return dict(keys, results), err
 }
 
-// keptMany reads values kept as they are; in memory a loop is as fast as a batch.
+func (v View[T]) getMany(ctx context.Context, op string, keys []string) ([]Result[T], error) {
+	if v.values != nil {
+		results, err := v.keptMany(ctx, op, keys)
+		if !isUnsupported(err) {
+			return results, err
+		}
+	}
+	return getMany(ctx, v.cache, op, keys, v.decode)
+}
+
+// keptMany reads values kept without encoding; in memory a loop is as fast as a batch.
 func (v View[T]) keptMany(ctx context.Context, op string, keys []string) ([]Result[T], error) {
 	c := v.cache
+	results := make([]Result[T], len(keys))
 	start, err := c.beginMany(ctx, keys)
 	if err != nil {
-		return nil, c.wrap(op, "", err)
+		return results, c.wrap(op, "", err)
 	}
 	event := Event{Op: op}
-	results := make([]Result[T], len(keys))
-	event.Err = eachKey(ctx, keys, func(i int) error {
+	errs := driver.EachKey(ctx, len(keys), func(i int) error {
 		kept, ok, err := v.values.GetValue(ctx, c.full(keys[i]))
 		if err != nil || !ok {
 			return err
@@ -137,6 +150,10 @@ func (v View[T]) keptMany(ctx context.Context, op string, keys []string) ([]Resu
 		return nil
 	})
 	event.Misses = len(keys) - event.Hits
+	event.Err = driver.BatchOf(keys, errs)
+	if isUnsupported(event.Err) {
+		return nil, event.Err
+	}
 	return results, c.finish(ctx, start, "", event)
 }
 
@@ -144,13 +161,19 @@ func (v View[T]) keptMany(ctx context.Context, op string, keys []string) ([]Resu
 // cannot be encoded fails alone.
 func (v View[T]) SetMany(ctx context.Context, values map[string]T, options ...SetOption) error {
 	c := v.cache
-	if v.values == nil {
-		return setMany(ctx, c, values, options, func(value T) ([]byte, error) { return encode(c, value) })
+	if v.values != nil {
+		err := v.setKept(ctx, values, options)
+		if !isUnsupported(err) {
+			return err
+		}
 	}
-	keys := make([]string, 0, len(values))
-	for key := range values {
-		keys = append(keys, key)
-	}
+	return setMany(ctx, c, values, options, func(value T) ([]byte, error) { return encode(c, value) })
+}
+
+// setKept stores values without encoding.
+func (v View[T]) setKept(ctx context.Context, values map[string]T, options []SetOption) error {
+	c := v.cache
+	keys := slices.Collect(maps.Keys(values))
 	start, err := c.beginMany(ctx, keys)
 	if err != nil {
 		return c.wrap(opSetMany, "", err)
@@ -159,9 +182,12 @@ func (v View[T]) SetMany(ctx context.Context, values map[string]T, options ...Se
 	if err != nil {
 		return c.wrap(opSetMany, "", err)
 	}
-	err = eachKey(ctx, keys, func(i int) error {
+	err = driver.BatchOf(keys, driver.EachKey(ctx, len(keys), func(i int) error {
 		return v.values.SetValue(ctx, c.full(keys[i]), values[keys[i]], ttl)
-	})
+	}))
+	if isUnsupported(err) {
+		return err
+	}
 	return c.finish(ctx, start, "", Event{Op: opSetMany, Err: err})
 }
 

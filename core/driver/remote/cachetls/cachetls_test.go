@@ -1,33 +1,30 @@
 package cachetls
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-var errNoBackend = errors.New("only the settings are tested")
+type settings struct {
+	Files Files `prefix:"CACHE_TEST_TLS_"`
+}
 
-// read returns what Config makes of settings, and what is wrong with them.
-func read(t *testing.T, settings map[string]any) (config *tls.Config, err error) {
+// read returns what Config makes of given, and what is wrong with them.
+func read(t *testing.T, given map[string]any) (*tls.Config, error) {
 	t.Helper()
-	var registry cache.Registry
-	registry.Register("test", func(_ context.Context, s *cache.Settings) (cache.Backend, error) {
-		config = Config(s, "CACHE_TEST_TLS")
-		return nil, errors.Join(s.Err(), errNoBackend)
-	})
-	settings["CACHE_TYPE"] = "test"
-	_, err = registry.Open(t.Context(), cache.FromMap(settings))
-	return config, err
+	var target settings
+	s := driver.NewSettings(given)
+	s.Bind(&target)
+	config := target.Files.Config(s, "CACHE_TEST_TLS_")
+	return config, s.Check(nil)
 }
 
 // files writes the certificate of server and its key.
@@ -70,7 +67,7 @@ func TestConfig(t *testing.T) {
 }
 
 func TestConfigIsNilWithoutSettings(t *testing.T) {
-	if config, err := read(t, map[string]any{}); config != nil || !errors.Is(err, errNoBackend) {
+	if config, err := read(t, map[string]any{}); config != nil || err != nil {
 		t.Errorf("got %+v, %v", config, err)
 	}
 }

@@ -1,0 +1,195 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// What surrounds the call of the backend in every operation: checks and prefix
+// before it, the observer and the wrapping of errors after it.
+
+// begin checks what every operation on a key checks, and starts its duration.
+func (c *Cache) begin(ctx context.Context, key string) (start time.Time, err error) {
+	if err := check(ctx, key); err != nil {
+		return start, err
+	}
+	return c.watch(), nil
+}
+
+// beginStore is begin for operations that store, with the TTL for the backend.
+func (c *Cache) beginStore(ctx context.Context, key string, options []SetOption) (start time.Time, ttl time.Duration, err error) {
+	if start, err = c.begin(ctx, key); err == nil {
+		ttl, err = c.lifetime(options)
+	}
+	return start, ttl, err
+}
+
+// beginMany is begin for batches: one invalid key ends the batch.
+func (c *Cache) beginMany(ctx context.Context, keys []string) (start time.Time, err error) {
+	if err := ctx.Err(); err != nil {
+		return start, err
+	}
+	var invalid driver.BatchError
+	for _, key := range keys {
+		if key == "" {
+			invalid.Fail(key, errEmptyKey)
+		}
+	}
+	return c.watch(), invalid.ErrorOrNil()
+}
+
+// check and watch are the halves of begin, small enough to be inlined: reads use
+// them, as calls would take a large part of the time of a hit in memory.
+func check(ctx context.Context, key string) error {
+	err := ctx.Err()
+	if err == nil && key == "" {
+		err = errEmptyKey
+	}
+	return err
+}
+
+func (c *Cache) watch() (start time.Time) {
+	if c.observer != nil {
+		start = time.Now()
+	}
+	return start
+}
+
+var errEmptyKey = fmt.Errorf("%w: the key is empty", ErrInvalidKey)
+
+// lifetime resolves the options of a call to a TTL for the backend.
+func (c *Cache) lifetime(options []SetOption) (time.Duration, error) {
+	ttl := c.timeout
+	for _, option := range options {
+		ttl = option.timeout
+	}
+	if ttl < 0 {
+		return 0, fmt.Errorf("%w: %v is negative (0 never expires)", ErrInvalidTimeout, ttl)
+	}
+	return ttl, nil
+}
+
+// full returns key as the backend knows it.
+func (c *Cache) full(key string) string {
+	if c.prefix == "" {
+		return key // a concatenation would cost a call even so
+	}
+	return c.prefix + key
+}
+
+// fullKeys puts the prefix before each key. Each is text of its own: a store that
+// keeps one of them must not keep the others' memory.
+func (c *Cache) fullKeys(keys []string) []string {
+	if c.prefix == "" {
+		return keys
+	}
+	full := make([]string, len(keys))
+	for i, key := range keys {
+		full[i] = c.prefix + key
+	}
+	return full
+}
+
+// withoutPrefix gives the keys of a backend's BatchError back as the caller knows them.
+func (c *Cache) withoutPrefix(err error) error {
+	if c.prefix == "" || err == nil {
+		return err
+	}
+	return driver.RenameKeys(err, func(key string) string { return strings.TrimPrefix(key, c.prefix) })
+}
+
+// copyOut returns value as memory that the caller may keep.
+func (c *Cache) copyOut(value []byte) []byte {
+	if c.copies {
+		return value
+	}
+	return bytes.Clone(value)
+}
+
+// copyIn returns value as memory that the backend may keep.
+func (c *Cache) copyIn(value []byte) []byte {
+	if value == nil {
+		return []byte{}
+	}
+	if c.copies {
+		return value
+	}
+	return bytes.Clone(value)
+}
+
+// finish ends an operation: the observer receives it, and the caller gets the error
+// wrapped, or nil if it is to be ignored.
+func (c *Cache) finish(ctx context.Context, start time.Time, key string, e Event) error {
+	if c.quiet(e.Err) {
+		return nil
+	}
+	c.observe(ctx, e, start)
+	if c.ignore && !isMistake(e.Err) {
+		return nil
+	}
+	return c.wrap(e.Op, key, visible(e.Err))
+}
+
+// quiet reports whether an operation has nothing to report. Reads ask before they
+// describe themselves in an Event, which costs as much as a hit.
+func (c *Cache) quiet(err error) bool { return err == nil && c.observer == nil }
+
+// wrap makes the one *Error of an operation.
+func (c *Cache) wrap(op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Op: op, Backend: c.name, Key: key, Err: err}
+}
+
+// isMistake reports whether the error is of the caller, not of the store.
+func isMistake(err error) bool {
+	return err != nil && (errors.Is(err, ErrInvalidKey) || errors.Is(err, ErrInvalidTimeout) || errors.Is(err, ErrClosed) ||
+		errors.Is(err, errors.ErrUnsupported) || errors.Is(err, errUnencodable))
+}
+
+// damage marks stored bytes that the backend itself found unreadable: a miss for
+// the caller, whose next Set repairs it, and an error for the observer.
+type damage struct{ error }
+
+func (d damage) Unwrap() error { return d.error }
+
+// markDamage finds the ErrCorrupt in what a backend's read returned.
+func markDamage(err error) error {
+	if err == nil || !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	batch, ok := err.(*BatchError)
+	if !ok {
+		return damage{err}
+	}
+	var marked BatchError
+	for _, f := range batch.Failed {
+		marked.Fail(f.Key, markDamage(f.Err))
+	}
+	return &marked
+}
+
+// visible is err without the damage that was served as a miss.
+func visible(err error) error {
+	if _, ok := err.(damage); ok {
+		return nil
+	}
+	batch, ok := err.(*BatchError)
+	if !ok {
+		return err
+	}
+	var rest BatchError
+	for _, f := range batch.Failed {
+		if visible(f.Err) != nil {
+			rest.Failed = append(rest.Failed, f)
+		}
+	}
+	return rest.ErrorOrNil()
+}

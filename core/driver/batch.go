@@ -1,0 +1,152 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// KeyError is the failure of one key of a batch.
+type KeyError struct {
+	Key string
+	Err error
+}
+
+// BatchError names the keys of a batch that failed, and only those; the others
+// succeeded. A backend returns it unwrapped, with full keys; Cache removes its
+// prefix from them.
+type BatchError struct {
+	Failed []KeyError
+}
+
+// BatchOf returns a [*BatchError] that names keys[i] for each errs[i] that is not
+// nil, or nil if there is none.
+func BatchOf(keys []string, errs []error) error {
+	var failed BatchError
+	for i, err := range errs {
+		if err != nil {
+			failed.Fail(keys[i], err)
+		}
+	}
+	return failed.ErrorOrNil()
+}
+
+// Fail adds a key and why it failed.
+func (e *BatchError) Fail(key string, err error) {
+	e.Failed = append(e.Failed, KeyError{key, err})
+}
+
+// ErrorOrNil returns nil if no key failed, so that a method can end with it.
+func (e *BatchError) ErrorOrNil() error {
+	if len(e.Failed) == 0 {
+		return nil
+	}
+	return e
+}
+
+// Error names the first three keys.
+func (e *BatchError) Error() string {
+	const shown = 3
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d failed", len(e.Failed))
+	for i, f := range e.Failed {
+		if i == shown {
+			b.WriteString("; ...")
+			break
+		}
+		fmt.Fprintf(&b, "; %s: %v", QuoteKey(f.Key), f.Err)
+	}
+	return b.String()
+}
+
+// Unwrap lets errors.Is and errors.As match the error of any key.
+func (e *BatchError) Unwrap() []error {
+	errs := make([]error, len(e.Failed))
+	for i, f := range e.Failed {
+		errs[i] = f.Err
+	}
+	return errs
+}
+
+// RenameKeys returns err with the keys of its [*BatchError] replaced by
+// rename(key), and any other err as it is. A wrapper that changes keys on the way
+// in restores them with it.
+func RenameKeys(err error, rename func(key string) string) error {
+	batch, ok := err.(*BatchError)
+	if !ok {
+		return err
+	}
+	renamed := &BatchError{Failed: make([]KeyError, len(batch.Failed))}
+	for i, f := range batch.Failed {
+		renamed.Failed[i] = KeyError{rename(f.Key), f.Err}
+	}
+	return renamed
+}
+
+// MergeBatch returns one [*BatchError] with the failed keys of all errs, in their
+// order. Errors of another type are joined to it; nil errors are left out.
+func MergeBatch(errs ...error) error {
+	var merged BatchError
+	var others []error
+	for _, err := range errs {
+		if batch, ok := err.(*BatchError); ok {
+			merged.Failed = append(merged.Failed, batch.Failed...)
+		} else if err != nil {
+			others = append(others, err)
+		}
+	}
+	if len(others) == 0 {
+		return merged.ErrorOrNil()
+	}
+	return errors.Join(append(others, merged.ErrorOrNil())...)
+}
+
+// EachKey is the fallback of every batch: it calls do for 0 to n-1, one after the
+// other, and returns their errors. After an error for which [EndsBatch] is true,
+// and when ctx is done, it skips the rest, whose errors say so.
+func EachKey(ctx context.Context, n int, do func(i int) error) []error {
+	errs := make([]error, n)
+	var skipped error
+	for i := range errs {
+		if errs[i] = skipped; skipped != nil {
+			continue
+		}
+		if errs[i] = ctx.Err(); errs[i] == nil {
+			errs[i] = do(i)
+		}
+		if EndsBatch(errs[i]) {
+			skipped = Skipped(errs[i])
+		}
+	}
+	return errs
+}
+
+// EndsBatch reports whether err would meet the other keys of a batch too: the
+// store is closed, unavailable or denies access, or time is up.
+func EndsBatch(err error) bool {
+	var timeout interface{ Timeout() bool } // as context.DeadlineExceeded and errors of package net have it
+	return err != nil && (errors.Is(err, ErrClosed) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrAuth) ||
+		errors.Is(err, context.Canceled) || errors.As(err, &timeout) && timeout.Timeout())
+}
+
+// Skipped is the error of a key that a batch did not try because cause had ended
+// the batch. It matches what cause matches, but never [ErrUnknownOutcome], which
+// becomes [ErrUnavailable]: nothing was sent for the key.
+func Skipped(cause error) error { return skipped{cause} }
+
+type skipped struct{ cause error }
+
+func (s skipped) Error() string { return "skipped after another key failed: " + s.cause.Error() }
+
+func (s skipped) Is(target error) bool {
+	switch target {
+	case ErrUnknownOutcome:
+		return false
+	case ErrUnavailable:
+		return errors.Is(s.cause, ErrUnavailable) || errors.Is(s.cause, ErrUnknownOutcome)
+	}
+	return errors.Is(s.cause, target)
+}
+
+func (s skipped) As(target any) bool { return errors.As(s.cause, target) }

@@ -1,0 +1,129 @@
+package driver
+
+import (
+	"encoding"
+	"fmt"
+	"io/fs"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Setting is the declaration of one setting, for documentation and tools.
+type Setting struct {
+	Name     string // "CACHE_REDIS_DB", or "CACHE_OPTIONS.pool_size"
+	Field    string // "Options.DB"; empty for what only settings can say
+	Default  string // as text; empty for the zero value
+	Help     string // the meaning, in a few words
+	Min, Max string // bounds as text; empty for none
+	Secret   bool   // never shown
+	Required bool
+}
+
+// optionsKey is the setting that holds the options of a backend.
+const optionsKey = "CACHE_OPTIONS"
+
+// field is a declared setting and where its value goes.
+type field struct {
+	Setting
+	index    []int // in the struct that was asked for, as reflect takes it
+	typ      reflect.Type
+	inside   bool // an Options struct, in which zero means the default
+	verbatim bool // text is not trimmed: secrets and prefixes
+}
+
+var fieldsOf sync.Map // reflect.Type to []field
+
+// fields returns the declarations in the struct type t, outer fields first.
+func fields(t reflect.Type) []field {
+	if known, ok := fieldsOf.Load(t); ok {
+		return known.([]field)
+	}
+	found := appendFields(nil, t, nil, "")
+	fieldsOf.Store(t, found)
+	return found
+}
+
+func appendFields(found []field, t reflect.Type, index []int, prefix string) []field {
+	var inner []reflect.StructField
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		if _, nested := sf.Tag.Lookup("prefix"); nested || sf.Anonymous && sf.Type.Kind() == reflect.Struct {
+			inner = append(inner, sf)
+			continue
+		}
+		name := settingName(sf.Tag, prefix)
+		if name == "" {
+			continue
+		}
+		f := field{
+			Setting: Setting{
+				Name: name, Default: sf.Tag.Get("default"), Help: sf.Tag.Get("help"),
+				Min: sf.Tag.Get("min"), Max: sf.Tag.Get("max"), Required: sf.Tag.Get("required") == "true",
+				Secret: sf.Type == secretType,
+			},
+			index: append(index[:len(index):len(index)], i), typ: sf.Type,
+			inside: t.Name() == "Options",
+		}
+		f.verbatim = f.Secret || sf.Tag.Get("verbatim") == "true"
+		if f.inside {
+			f.Field = "Options." + sf.Name
+		}
+		f.mustBeSound(t)
+		found = append(found, f)
+	}
+	for _, sf := range inner {
+		found = appendFields(found, sf.Type, append(index[:len(index):len(index)], sf.Index...), prefix+sf.Tag.Get("prefix"))
+	}
+	return found
+}
+
+func settingName(tag reflect.StructTag, prefix string) string {
+	if name := tag.Get("option"); name != "" {
+		return optionsKey + "." + name
+	}
+	if name := tag.Get("setting"); name != "" {
+		return prefix + name
+	}
+	return ""
+}
+
+var (
+	secretType      = reflect.TypeFor[Secret]()
+	durationType    = reflect.TypeFor[time.Duration]()
+	modeType        = reflect.TypeFor[fs.FileMode]()
+	unmarshalerType = reflect.TypeFor[Unmarshaler]()
+	textType        = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+// mustBeSound panics for a declaration that no setting could satisfy: a mistake of
+// the backend's author, found when its package is imported.
+func (f field) mustBeSound(in reflect.Type) {
+	value := reflect.New(f.typ).Elem()
+	for tag, text := range map[string]string{"default": f.Default, "min": f.Min, "max": f.Max} {
+		if text == "" {
+			continue
+		}
+		if err := f.convert(value, text); err != nil {
+			panic(fmt.Sprintf("driver: %s of %s in %v: %q is %v", tag, f.Name, in, text, err))
+		}
+	}
+}
+
+// isHandle reports whether the field takes a Go value, such as a ready client.
+func (f field) isHandle() bool {
+	kind := f.typ.Kind()
+	return (kind == reflect.Interface || kind == reflect.Pointer) && !reflect.PointerTo(f.typ).Implements(unmarshalerType)
+}
+
+// label names the setting and the field, for errors.
+func (s Setting) label() string {
+	if s.Field == "" {
+		return s.Name
+	}
+	return s.Name + " (" + s.Field + ")"
+}
+
+// option returns the name inside CACHE_OPTIONS, if the setting is there.
+func (s Setting) option() (name string, ok bool) { return strings.CutPrefix(s.Name, optionsKey+".") }

@@ -1,0 +1,161 @@
+package driver
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Problems gathers what is wrong with the Options of a backend, so that all of it
+// is reported at once. Fields are named as in Go; errors name the setting too.
+type Problems struct {
+	options reflect.Value
+	errs    []error
+}
+
+// Validator is implemented by Options whose fields depend on each other, or have
+// rules that tags cannot say. Zero still means the default when it is called.
+type Validator interface {
+	Validate(p *Problems)
+}
+
+// Add records that field is wrong. The text must not show a secret.
+func (p *Problems) Add(field, format string, args ...any) {
+	p.add(p.label(field), fmt.Errorf(format, args...))
+}
+
+// Exclusive records every one of others that is set beside field.
+func (p *Problems) Exclusive(field string, others ...string) {
+	for _, other := range others {
+		if p.isSet(field) && p.isSet(other) {
+			p.Add(field, "cannot be combined with %s", p.label(other))
+		}
+	}
+}
+
+// Requires records that field is set and others, all of which it needs, are not.
+func (p *Problems) Requires(field string, others ...string) {
+	for _, other := range others {
+		if p.isSet(field) && !p.isSet(other) {
+			p.Add(field, "has no effect without %s", p.label(other))
+		}
+	}
+}
+
+func (p *Problems) isSet(field string) bool { return !p.options.FieldByName(field).IsZero() }
+
+// label names a field of the options with its setting.
+func (p *Problems) label(name string) string {
+	name = "Options." + name
+	for _, f := range fields(p.options.Type()) {
+		if f.Field == name {
+			return f.label()
+		}
+	}
+	return name
+}
+
+// add keeps the first of two errors that say the same.
+func (p *Problems) add(label string, err error) {
+	err = fmt.Errorf("%s: %w", label, err)
+	same := func(known error) bool { return known.Error() == err.Error() }
+	if !slices.ContainsFunc(p.errs, same) {
+		p.errs = append(p.errs, err)
+	}
+}
+
+// err returns all problems under [ErrInvalidSettings], one a line, or nil.
+func (p *Problems) err() error {
+	if len(p.errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrInvalidSettings, errors.Join(p.errs...))
+}
+
+// validate checks options, a pointer to a struct: the bounds of each declared field
+// and what its Validate method finds.
+func (p *Problems) validate(options any) {
+	p.options = reflect.ValueOf(options).Elem()
+	for _, f := range fields(p.options.Type()) {
+		p.checkField(f, p.options.FieldByIndex(f.index))
+	}
+	if v, ok := options.(Validator); ok {
+		v.Validate(p)
+	}
+}
+
+func (p *Problems) checkField(f field, value reflect.Value) {
+	if value.IsZero() {
+		if f.Required {
+			p.add(f.label(), fmt.Errorf("missing%s", remedy(f.Help)))
+		}
+		return
+	}
+	if f.Min != "" && f.compare(value, f.Min) < 0 {
+		p.add(f.label(), fmt.Errorf("%v is too small: at least %s", value, f.Min))
+	}
+	if f.Max != "" && f.compare(value, f.Max) > 0 {
+		p.add(f.label(), fmt.Errorf("%v is too large: at most %s", value, f.Max))
+	}
+}
+
+func remedy(help string) string {
+	if help == "" {
+		return ""
+	}
+	return ": " + help
+}
+
+// compare compares value with a bound in a tag.
+func (f field) compare(value reflect.Value, bound string) int {
+	limit := reflect.New(f.typ).Elem()
+	_ = f.convert(limit, bound) // mustBeSound has tried it
+	switch {
+	case value.CanInt():
+		return cmp.Compare(value.Int(), limit.Int())
+	case value.CanUint():
+		return cmp.Compare(value.Uint(), limit.Uint())
+	case value.CanFloat():
+		return cmp.Compare(value.Float(), limit.Float())
+	}
+	return strings.Compare(value.String(), limit.String())
+}
+
+// Complete checks options, a pointer to the Options of a backend, and then sets the
+// defaults that its tags declare in place of zeros. The constructor of a backend
+// begins with it. All that is wrong is reported at once under
+// [ErrInvalidSettings], named by setting and field; options are then unchanged.
+func Complete(options any) error {
+	var p Problems
+	p.validate(options)
+	if err := p.err(); err != nil {
+		return err
+	}
+	setDefaults(p.options, func(f field, value reflect.Value) bool { return value.IsZero() })
+	return nil
+}
+
+// setDefaults gives the fields that lack a value their default.
+func setDefaults(target reflect.Value, lacks func(field, reflect.Value) bool) {
+	for _, f := range fields(target.Type()) {
+		if value := target.FieldByIndex(f.index); f.Default != "" && lacks(f, value) {
+			_ = f.convert(value, f.Default) // mustBeSound has tried it
+		}
+	}
+}
+
+// CheckBorrowed reports the fields of options, a pointer to a struct, that are set
+// though a borrowed client is already configured. allowed names the others.
+func CheckBorrowed(options any, allowed ...string) error {
+	p := Problems{options: reflect.ValueOf(options).Elem()}
+	for i := range p.options.NumField() {
+		name := p.options.Type().Field(i).Name
+		if p.isSet(name) && !slices.Contains(allowed, name) {
+			p.Add(name, "the client is already configured: only %s may be set", strings.Join(allowed, ", "))
+		}
+	}
+	return p.err()
+}

@@ -1,0 +1,239 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Info is what a backend declares about itself. Documentation, checks, masking and
+// suggestions come from it.
+//
+// Settings is a zero struct whose fields declare the settings by tags:
+//
+//	setting   name, such as "CACHE_REDIS_DB"
+//	option    name inside CACHE_OPTIONS, such as "pool_size", instead of setting
+//	default   as text, for zero
+//	min, max  bounds of a number or duration
+//	required  "true": zero is an error
+//	help      meaning, in a few words; the table of settings shows it
+//	verbatim  "true": text keeps its blanks and quotes
+//	prefix    of a struct: put before the names inside it
+//
+// Fields are of type string, bool, int, int64, float64, time.Duration, []string,
+// map[string]any, [Secret], an encoding.TextUnmarshaler, an [Unmarshaler], or an
+// interface or pointer for a Go value, such as a ready client. Usually the struct
+// embeds the Options of the backend and adds what only settings can say.
+type Info struct {
+	Types    []string          // values of CACHE_TYPE, lower case; the first is the name of the backend
+	Aliases  map[string]string // further names, such as those of Flask-Caching's classes, to one of Types
+	Settings any               // a zero struct; nil if the backend has no settings
+
+	// Undeclared names settings that Open reads by itself.
+	Undeclared []string
+
+	// Open makes a backend from settings. It returns s.Check before it opens
+	// anything.
+	Open func(ctx context.Context, s *Settings) (Backend, error)
+}
+
+// Declared lists the settings of the backend in the order of their declaration.
+func (i Info) Declared() []Setting {
+	if i.Settings == nil {
+		return nil
+	}
+	return declared(i.Settings)
+}
+
+func declared(prototype any) []Setting {
+	var list []Setting
+	for _, f := range fields(reflect.TypeOf(prototype)) {
+		same := func(s Setting) bool { return s.Name == f.Name }
+		at := slices.IndexFunc(list, same)
+		switch {
+		case at < 0:
+			list = append(list, f.Setting)
+		case list[at].Help == "": // the declaration with a text documents the setting
+			list[at].Help, list[at].Default = f.Help, f.Default
+		}
+	}
+	return list
+}
+
+var registry struct {
+	sync.RWMutex
+	infos    []Info
+	byName   map[string]int     // of a type or alias, case-folded, to infos
+	typeOf   map[string]string  // the same to a type
+	settings map[string]Setting // declared by any backend
+}
+
+// Register makes a backend available to cache.Open, from an init function. Names
+// are case-folded. It panics if a name is taken or a declaration makes no sense.
+func Register(info Info) {
+	registry.Lock()
+	defer registry.Unlock()
+	if registry.byName == nil {
+		registry.byName, registry.typeOf = make(map[string]int), make(map[string]string)
+		registry.settings = make(map[string]Setting)
+	}
+	for _, name := range info.Types {
+		register(name, name)
+	}
+	for alias, name := range info.Aliases {
+		if !slices.Contains(info.Types, name) {
+			panic("driver: alias " + alias + " is of " + name + ", which is not among Types")
+		}
+		register(alias, name)
+	}
+	for _, s := range info.Declared() {
+		registry.settings[s.Name] = s
+	}
+	for _, name := range info.Undeclared {
+		if _, known := registry.settings[name]; !known {
+			registry.settings[name] = Setting{Name: name}
+		}
+	}
+	registry.infos = append(registry.infos, info)
+}
+
+// register takes a name for the Info that comes next. The caller holds the lock.
+func register(name, typ string) {
+	folded := strings.ToLower(name)
+	if _, taken := registry.byName[folded]; taken {
+		panic("driver: Register called twice for " + name)
+	}
+	registry.byName[folded], registry.typeOf[folded] = len(registry.infos), typ
+}
+
+// Registered lists the backends in the order of their names.
+func Registered() []Info {
+	registry.RLock()
+	defer registry.RUnlock()
+	return slices.SortedFunc(slices.Values(registry.infos), func(a, b Info) int { return strings.Compare(a.Types[0], b.Types[0]) })
+}
+
+// Types lists all registered values of CACHE_TYPE without their aliases, sorted.
+func Types() []string {
+	var types []string
+	for _, info := range Registered() {
+		types = append(types, info.Types...)
+	}
+	slices.Sort(types)
+	return types
+}
+
+// Lookup finds a backend by a value of CACHE_TYPE: a type or an alias, whatever the
+// case, also behind the path of Flask-Caching's or cachelib's module.
+func Lookup(name string) (Info, bool) {
+	registry.RLock()
+	defer registry.RUnlock()
+	at, ok := registry.byName[folded(name)]
+	if !ok {
+		return Info{}, false
+	}
+	return registry.infos[at], true
+}
+
+// TypeOf returns the type that name, as Lookup takes it, stands for.
+func TypeOf(name string) string {
+	registry.RLock()
+	defer registry.RUnlock()
+	return registry.typeOf[folded(name)]
+}
+
+// folded returns name as it is registered. The caller holds the lock.
+func folded(name string) string {
+	name = strings.ToLower(strings.TrimSpace(name))
+	if _, ok := registry.byName[name]; ok {
+		return name
+	}
+	return className(name)
+}
+
+// className removes the module path from a name of a class in Flask-Caching or
+// cachelib.
+func className(name string) string {
+	if strings.HasPrefix(name, "flask_caching.") || strings.HasPrefix(name, "cachelib.") {
+		return name[strings.LastIndex(name, ".")+1:]
+	}
+	return name
+}
+
+// lookupSetting finds the declaration of a setting or option in any backend.
+func lookupSetting(name string) (Setting, bool) {
+	for _, s := range commonSettings {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	registry.RLock()
+	defer registry.RUnlock()
+	s, ok := registry.settings[name]
+	return s, ok
+}
+
+var commonSettings = CommonSettings()
+
+// Open makes the backend that CACHE_TYPE names. All that is wrong with the settings
+// is reported at once under [ErrInvalidSettings]; nothing has been opened then.
+func Open(ctx context.Context, s *Settings) (Backend, error) {
+	info, ok := Lookup(s.common.Type)
+	if !ok {
+		s.Fail("CACHE_TYPE", "%s", notRegistered(s.common.Type, s.Has("CACHE_TYPE")))
+		return nil, s.problems.err()
+	}
+	backend, err := info.Open(ctx, s)
+	if err != nil {
+		return nil, err // without backend, which may be a nil pointer in an interface
+	}
+	return backend, nil
+}
+
+// Type returns the type of backend that was asked for, in its registered form.
+func (s *Settings) Type() string { return TypeOf(s.common.Type) }
+
+// notRegistered explains a missing backend: most often its import is missing.
+func notRegistered(name string, given bool) string {
+	why := fmt.Sprintf("%q is not registered", name)
+	if !given {
+		why = `not set, and its default "null" is not registered`
+	}
+	types := Types()
+	registered := "none"
+	if len(types) > 0 {
+		registered = strings.Join(types, ", ")
+	}
+	name = strings.TrimSuffix(className(strings.ToLower(strings.TrimSpace(name))), "cache")
+	hint := "; is the package that registers it imported?"
+	if module := modules[name]; module != "" {
+		hint = fmt.Sprintf("; go get %s%s and import it as _", modulesRoot, module)
+	} else if near := suggestion("CACHE_"+name, prefixed("CACHE_", types, slices.Collect(maps.Keys(modules)))); near != "" {
+		hint = strings.Replace(near, "CACHE_", "", 1)
+	}
+	return fmt.Sprintf("%s (registered: %s)%s", why, registered, hint)
+}
+
+func prefixed(prefix string, lists ...[]string) []string {
+	var all []string
+	for _, name := range slices.Concat(lists...) {
+		all = append(all, prefix+name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+const modulesRoot = "github.com/cachebackends/cachebackends/"
+
+// modules are the modules of this project by the types that they register, for the
+// hint in notRegistered. It is all that core knows about backends.
+var modules = map[string]string{
+	"null": "null", "simple": "simple", "filesystem": "filesystem",
+	"redis": "redis", "rediscluster": "redis", "redissentinel": "redis",
+	"memcached": "memcached", "saslmemcached": "memcached", "spreadsaslmemcached": "memcached",
+	"uwsgi": "uwsgi", "gcs": "gcs", "googlecloudstorage": "gcs",
+}

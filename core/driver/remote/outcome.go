@@ -1,0 +1,105 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// Unsent marks an error that happened before a byte of the request was sent: the
+// server cannot have executed it. Setting up a connection is not sending.
+type Unsent struct{ Err error }
+
+func (e Unsent) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error that Unsent marks.
+func (e Unsent) Unwrap() error { return e.Err }
+
+// IsUnsent reports whether err is marked as [Unsent].
+func IsUnsent(err error) bool {
+	var e Unsent
+	return errors.As(err, &e)
+}
+
+// IsBroken reports whether a connection ended during an exchange, which says
+// nothing about the next connection. An error marked as [Unsent] is not.
+func IsBroken(err error) bool {
+	return err != nil && !IsUnsent(err) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
+}
+
+// IsTimeout reports whether the server was silent for too long, or the deadline of
+// the caller has passed.
+func IsTimeout(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// Outcome turns the error of an exchange into one of the errors of package driver.
+// A write whose request may have been executed is [driver.ErrUnknownOutcome];
+// anything else is [driver.ErrUnavailable], or the error of a cancelled ctx. Errors
+// that wrap a sentinel of package driver already are returned as they are, so a
+// backend classifies the replies of its server first. If the deadline of ctx has
+// passed, the error matches [context.DeadlineExceeded] whatever the socket said; if
+// ctx was cancelled, it matches [context.Canceled].
+func Outcome(ctx context.Context, err error, write bool) error {
+	if err == nil || isClassified(err) {
+		return err
+	}
+	if end := Ended(ctx); end != nil && !errors.Is(err, end) && (IsTimeout(err) || IsBroken(err)) {
+		err = fmt.Errorf("%w: %w", end, err)
+	}
+	switch {
+	case write && !IsUnsent(err):
+		return fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, err)
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	return fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
+}
+
+var classified = []error{
+	driver.ErrClosed, driver.ErrInvalidKey, driver.ErrInvalidTimeout, driver.ErrTooLarge, driver.ErrNotInteger,
+	driver.ErrCorrupt, driver.ErrFull, driver.ErrAuth, driver.ErrUnavailable, driver.ErrUnknownOutcome,
+	errors.ErrUnsupported,
+}
+
+func isClassified(err error) bool {
+	for _, kind := range classified {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// Ended returns why ctx has ended, or nil. A socket may report the deadline of ctx
+// a moment before ctx does.
+func Ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// Sleep waits for d. If ctx ends first, it returns the error of ctx.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

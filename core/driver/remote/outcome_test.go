@@ -1,0 +1,130 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+func TestOutcome(t *testing.T) {
+	past, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	cancelled, cancelNow := context.WithCancel(t.Context())
+	cancelNow()
+	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	silent := &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}
+	for _, tt := range []struct {
+		name  string
+		ctx   context.Context
+		err   error
+		write bool
+		is    []error
+		not   []error
+	}{
+		{"nothing", t.Context(), nil, true, nil, nil},
+		{"refused", t.Context(), Unsent{refused}, true, []error{driver.ErrUnavailable, syscall.ECONNREFUSED}, []error{driver.ErrUnknownOutcome}},
+		{"read broken", t.Context(), io.ErrUnexpectedEOF, false, []error{driver.ErrUnavailable, io.ErrUnexpectedEOF}, nil},
+		{"write broken", t.Context(), io.EOF, true, []error{driver.ErrUnknownOutcome}, []error{driver.ErrUnavailable}},
+		{"silent at the deadline", past, silent, false, []error{driver.ErrUnavailable, context.DeadlineExceeded}, nil},
+		{"silent before the deadline", t.Context(), silent, false, []error{driver.ErrUnavailable}, []error{context.DeadlineExceeded}},
+		{"write at the deadline", past, silent, true, []error{driver.ErrUnknownOutcome, context.DeadlineExceeded}, []error{driver.ErrUnavailable}},
+		{"cancelled read", cancelled, silent, false, []error{context.Canceled}, []error{driver.ErrUnavailable}},
+		{"cancelled before sending", cancelled, Unsent{context.Canceled}, true, []error{context.Canceled}, []error{driver.ErrUnknownOutcome, driver.ErrUnavailable}},
+		{"cancelled write", cancelled, net.ErrClosed, true, []error{driver.ErrUnknownOutcome, context.Canceled}, nil},
+		{"reply of the server", t.Context(), fmt.Errorf("%w: OOM", driver.ErrFull), true, []error{driver.ErrFull}, []error{driver.ErrUnknownOutcome}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := Outcome(tt.ctx, tt.err, tt.write)
+			if (got == nil) != (tt.err == nil) {
+				t.Fatalf("got %v", got)
+			}
+			for _, want := range tt.is {
+				if !errors.Is(got, want) {
+					t.Errorf("%v is not %v", got, want)
+				}
+			}
+			for _, other := range tt.not {
+				if errors.Is(got, other) {
+					t.Errorf("%v is %v", got, other)
+				}
+			}
+		})
+	}
+	if IsBroken(Unsent{io.EOF}) || !IsBroken(fmt.Errorf("x: %w", syscall.EPIPE)) || IsBroken(silent) || !IsTimeout(silent) || IsTimeout(io.EOF) {
+		t.Error("IsBroken or IsTimeout is wrong")
+	}
+}
+
+// Rule BAT-17 of the contract.
+func TestParallelSkipsAfterAnOutage(t *testing.T) {
+	var calls atomic.Int32
+	errs := Parallel(t.Context(), 100, 1, func(i int) error {
+		calls.Add(1)
+		switch i {
+		case 3:
+			return driver.ErrTooLarge
+		case 5:
+			return fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, os.ErrDeadlineExceeded)
+		}
+		return nil
+	})
+	if calls.Load() != 6 || errs[2] != nil || errs[3] != driver.ErrTooLarge || !errors.Is(errs[5], driver.ErrUnknownOutcome) {
+		t.Errorf("%d calls, %v", calls.Load(), errs[:7])
+	}
+	for _, err := range errs[6:] {
+		if !errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrUnknownOutcome) {
+			t.Fatalf("skipped: %v; nothing was sent for it", err)
+		}
+	}
+}
+
+func TestParallelLimit(t *testing.T) {
+	var now, most atomic.Int32
+	all := make(chan struct{})
+	release := sync.OnceFunc(func() { close(all) })
+	Parallel(t.Context(), 20, 4, func(i int) error {
+		if n := now.Add(1); n == 4 {
+			release()
+		}
+		<-all // until four are under way
+		most.Store(max(most.Load(), now.Load()))
+		now.Add(-1)
+		return nil
+	})
+	if most.Load() > 4 {
+		t.Errorf("%d at a time", most.Load())
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for addr, ok := range map[string]bool{
+		"localhost:1": true, "127.0.0.1:65535": true, "[::1]:1": true, "/run/x.sock": true,
+		"localhost": false, "a:b": false, "a:0": false, "a:65536": false, "a:1:2": false, "::1:1": false, "a;b:1": false,
+		"http://x": false, "user:hunter2@host:1": false, "": false, "a b:1": false,
+	} {
+		if err := CheckAddr(addr, true); (err == nil) != ok {
+			t.Errorf("%q: %v", addr, err)
+		}
+	}
+	got := WithPort([]string{"a", "a:1", "::1", "[::1]", "[::1]:1", "127.0.0.1", "/run/x.sock", "redis://a", "a:1:2", "a;b"}, 7)
+	want := []string{"a:7", "a:1", "[::1]:7", "[::1]:7", "[::1]:1", "127.0.0.1:7", "/run/x.sock", "redis://a", "a:1:2", "a;b"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	for addr, local := range map[string]bool{"localhost:1": true, "127.0.0.2:1": true, "[::1]:1": true, "/x": true, "10.0.0.1:1": false, "db:1": false} {
+		if IsLocal(addr) != local {
+			t.Errorf("IsLocal(%q) = %v", addr, !local)
+		}
+	}
+}

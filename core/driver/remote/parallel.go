@@ -1,0 +1,44 @@
+package remote
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// Parallel calls do for 0 to n-1, up to limit at a time, and returns their errors:
+// the batch of a store that has no command for several keys. After an error for
+// which [driver.EndsBatch] is true, and when ctx is done, it starts no further
+// call; the errors of the rest say so ([driver.Skipped]). do must be safe for
+// concurrent use. [driver.BatchOf] makes an error of the result.
+func Parallel(ctx context.Context, n, limit int, do func(i int) error) []error {
+	errs := make([]error, n)
+	var next atomic.Int64
+	var skipped atomic.Pointer[error]
+	call := func(i int) error {
+		if ended := skipped.Load(); ended != nil {
+			return *ended
+		}
+		err := ctx.Err()
+		if err == nil {
+			err = do(i)
+		}
+		if driver.EndsBatch(err) {
+			rest := driver.Skipped(err)
+			skipped.CompareAndSwap(nil, &rest)
+		}
+		return err
+	}
+	var workers sync.WaitGroup
+	for range min(limit, n) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				errs[i] = call(i)
+			}
+		})
+	}
+	workers.Wait()
+	return errs
+}

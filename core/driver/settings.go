@@ -1,0 +1,249 @@
+package driver
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Common holds the settings that package cache reads for every backend.
+type Common struct {
+	Type           string         `setting:"CACHE_TYPE" default:"null" help:"the backend, by one of its names; not set is null, with a warning"`
+	DefaultTimeout time.Duration  `setting:"CACHE_DEFAULT_TIMEOUT" default:"300" min:"0" help:"TTL of entries in seconds, or a duration such as \"5m\"; 0 never expires"`
+	KeyPrefix      string         `setting:"CACHE_KEY_PREFIX" verbatim:"true" help:"put before every key; Clear removes only keys that begin with it"`
+	IgnoreErrors   bool           `setting:"CACHE_IGNORE_ERRORS" default:"false" help:"report store failures as misses; observers still receive them"`
+	Options        map[string]any `setting:"CACHE_OPTIONS" help:"further options of the backend by their snake_case names: a map, or a JSON object as text"`
+}
+
+// CommonSettings lists the settings that package cache reads for every backend.
+func CommonSettings() []Setting { return declared(Common{}) }
+
+// Settings are the CACHE_* settings of one call of Open. A backend converts them
+// with Bind, adds with Fail what only it can know, and ends with Check. It is not
+// safe for concurrent use.
+type Settings struct {
+	common   Common
+	given    map[string]any // by setting
+	options  map[string]any // by name in CACHE_OPTIONS
+	bound    []field        // what Bind has been asked for
+	problems Problems
+}
+
+// NewSettings returns settings by name. A nil value counts as not set.
+func NewSettings(given map[string]any) *Settings {
+	s := &Settings{given: given}
+	s.Bind(&s.common)
+	s.options = s.common.Options
+	return s
+}
+
+// Common returns the settings that every backend has.
+func (s *Settings) Common() Common { return s.common }
+
+// Given returns the settings as they were given.
+func (s *Settings) Given() map[string]any { return s.given }
+
+// Has reports whether a setting is given: by its name, or as "CACHE_OPTIONS.name".
+func (s *Settings) Has(name string) bool { return s.value(name) != nil }
+
+func (s *Settings) value(name string) any {
+	if option, ok := strings.CutPrefix(name, optionsKey+"."); ok {
+		return s.options[option]
+	}
+	return s.given[name]
+}
+
+// Bind converts the settings that are declared in target, a pointer to a struct.
+// What cannot be converted is remembered for Check, and leaves the field zero.
+//
+// If several fields declare one setting, an interface or pointer field takes a Go
+// value that is assignable to it, such as a ready client; anything else goes to the
+// first other field, outer structs before embedded ones. Defaults are set at once,
+// except in a struct named Options, where zero means the default: [Complete].
+func (s *Settings) Bind(target any) {
+	into := reflect.ValueOf(target).Elem()
+	declared := fields(into.Type())
+	s.bound = append(s.bound, declared...)
+	setDefaults(into, func(f field, _ reflect.Value) bool { return !f.inside && !s.Has(f.Name) })
+	done := make(map[string]bool)
+	for _, handles := range []bool{true, false} {
+		for _, f := range declared {
+			given := s.value(f.Name)
+			if given == nil || done[f.Name] || f.isHandle() != handles {
+				continue
+			}
+			if handles && !reflect.TypeOf(given).AssignableTo(f.typ) {
+				continue
+			}
+			done[f.Name] = true
+			s.bind(f, into.FieldByIndex(f.index), given)
+		}
+	}
+}
+
+func (s *Settings) bind(f field, target reflect.Value, given any) {
+	if err := f.convert(target, given); err != nil {
+		target.SetZero()
+		s.problems.add(f.label(), fmt.Errorf("%s%w", f.quote(given), err))
+		return
+	}
+	if !f.inside {
+		s.problems.checkField(f, target)
+	}
+}
+
+// quote returns the beginning of an error about given, which must not be a secret.
+func (f field) quote(given any) string {
+	if kind := f.typ.Kind(); kind == reflect.Slice || kind == reflect.Map {
+		return "" // what cannot be parsed may hold a secret
+	}
+	switch v := f.mask(given).(type) {
+	case string:
+		return fmt.Sprintf("%q is ", v)
+	case nil, bool, int, int64, float64:
+		return fmt.Sprintf("%v is ", v)
+	}
+	return ""
+}
+
+// Fail records that a setting is wrong, for what only the backend can know. The
+// text must not show a secret.
+func (s *Settings) Fail(name, format string, args ...any) {
+	s.problems.add(s.Label(name), fmt.Errorf(format, args...))
+}
+
+// Label returns the name of a setting with that of its field, as errors show it:
+// "CACHE_REDIS_DB (Options.DB)".
+func (s *Settings) Label(name string) string {
+	label := name
+	for _, f := range s.bound {
+		if f.Name == name && f.Field != "" {
+			label = f.label()
+		}
+	}
+	return label
+}
+
+// Check returns all that is wrong, each mistake once and named by its setting,
+// under [ErrInvalidSettings], or nil: what Bind and Fail have found, what is wrong
+// with options (a pointer to the Options of the backend, which stay as they are; nil
+// if it has none), options that nobody declared, and settings that look misspelt.
+func (s *Settings) Check(options any) error {
+	if options != nil {
+		s.problems.validate(options)
+	}
+	s.findUnknown()
+	return s.problems.err()
+}
+
+// Unread lists the settings that are given and not read by this backend, though
+// they may be meant for another one or for another program.
+func (s *Settings) Unread() []string {
+	var unread []string
+	if s.undeclared() {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.given)) {
+		if s.given[name] != nil && !s.isBound(name) {
+			unread = append(unread, name)
+		}
+	}
+	return unread
+}
+
+func (s *Settings) undeclared() bool {
+	info, ok := Lookup(s.common.Type)
+	return ok && len(info.Undeclared) > 0
+}
+
+func (s *Settings) isBound(name string) bool {
+	return slices.ContainsFunc(s.bound, func(f field) bool { return f.Name == name })
+}
+
+// findUnknown records what nobody can have meant. An environment also holds other
+// programs' variables, and settings of other backends.
+func (s *Settings) findUnknown() {
+	if s.undeclared() {
+		return
+	}
+	names := s.names()
+	families := s.families()
+	for _, name := range s.Unread() {
+		if _, declared := lookupSetting(name); declared {
+			continue
+		}
+		near := suggestion(name, names)
+		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(name, family) })
+		if near != "" || inFamily {
+			s.problems.add(name, fmt.Errorf("no such setting%s", near))
+		}
+	}
+	for _, option := range slices.Sorted(maps.Keys(s.options)) {
+		if name := optionsKey + "." + option; !s.isBound(name) {
+			s.problems.add(name, fmt.Errorf("no such option%s", suggestion(name, names)))
+		}
+	}
+}
+
+// names lists what a misspelt name may have meant.
+func (s *Settings) names() []string {
+	var names []string
+	for _, f := range s.bound {
+		names = append(names, f.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// families are the beginnings of names that belong to the chosen backend alone,
+// such as CACHE_REDIS_.
+func (s *Settings) families() []string {
+	info, ok := Lookup(s.common.Type)
+	if !ok {
+		return nil
+	}
+	return []string{"CACHE_" + strings.ToUpper(info.Types[0]) + "_"}
+}
+
+// suggestion names what is nearest to name, if anything is near: one letter for
+// short names, two for longer ones.
+func suggestion(name string, names []string) string {
+	best, nearest := "", 3
+	for _, candidate := range names {
+		limit := 2
+		if min(len(name), len(candidate)) <= len("CACHE_")+6 {
+			limit = 1
+		}
+		if d := distance(name, candidate); d <= limit && d < nearest {
+			best, nearest = candidate, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + best + "?"
+}
+
+// distance is the Levenshtein distance of two names.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substituted := diagonal
+			if a[i] != b[j] {
+				substituted++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substituted, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,384 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// isolate gives the test a registry of its own.
+func isolate(t *testing.T) {
+	t.Helper()
+	infos, byName, typeOf, settings := registry.infos, registry.byName, registry.typeOf, registry.settings
+	registry.infos, registry.byName, registry.typeOf, registry.settings = nil, nil, nil, nil
+	t.Cleanup(func() {
+		registry.infos, registry.byName, registry.typeOf, registry.settings = infos, byName, typeOf, settings
+	})
+}
+
+type number int8
+
+type mode uint32
+
+func (m *mode) UnmarshalSetting(given any) error {
+	if given != "fast" {
+		return errors.New("not a mode")
+	}
+	*m = 2
+	return nil
+}
+
+type protocol int
+
+func (p *protocol) UnmarshalText(text []byte) error {
+	if string(text) != "binary" {
+		return fmt.Errorf("none of %q", []string{"binary"})
+	}
+	*p = 1
+	return nil
+}
+
+// Rules CFG-3 and TTL-19 of the contract.
+func TestConvert(t *testing.T) {
+	hosts := []string{"a:1", "b:2"}
+	for _, tt := range []struct {
+		name  string
+		given any
+		want  any
+		err   string
+	}{
+		{"int", 5, 5, ""},
+		{"int of another type", number(5), 5, ""},
+		{"int in text", " 5 ", 5, ""},
+		{"int in quotes", `"5"`, 5, ""},
+		{"int in a float", 5.0, 5, ""},
+		{"int, no number", "abc", 0, "not a whole number"},
+		{"int, a fraction", 5.5, 0, "not a whole number"},
+		{"int, a boolean", true, 0, "not a whole number"},
+		{"int too large", "99999999999999999999", 0, "not a whole number"},
+		{"bool", false, false, ""},
+		{"bool in text", "Off", false, ""},
+		{"bool in a number", 1, true, ""},
+		{"bool, a word", "maybe", false, "not true or false"},
+		{"text", "x", "x", ""},
+		{"text in quotes with a line end", "'x y'\r\n", "x y", ""},
+		{"text with a line end inside", "x\ny", "", "text with a line end"},
+		{"text of a number", 5, "5", ""},
+		{"text of a large float", 123456789.0, "123456789", ""},
+		{"text, a list", []int{1}, "", "not text"},
+		{"duration", time.Hour, time.Hour, ""},
+		{"seconds", 300, 300 * time.Second, ""},
+		{"seconds in text", "300", 300 * time.Second, ""},
+		{"seconds in a float", 0.5, 500 * time.Millisecond, ""},
+		{"duration in text", "5m", 5 * time.Minute, ""},
+		{"shortest seconds", 1e-10, time.Nanosecond, ""},
+		{"shortest duration", "0.1ns", time.Nanosecond, ""},
+		{"duration, a word", "soon", time.Duration(0), "not seconds"},
+		{"duration too long", "1e300", time.Duration(0), "not seconds"},
+		{"duration, not a number", "NaN", time.Duration(0), "not seconds"},
+		{"list", hosts, hosts, ""},
+		{"list in text", " a:1, 'b:2',", hosts, ""},
+		{"list in JSON", `["a:1", "b:2"]`, hosts, ""},
+		{"list of maps in JSON", `[{"host": "a", "port": 1}, {"host": "b", "port": "2"}]`, hosts, ""},
+		{"list of any", []any{"a:1", map[string]any{"host": "b", "port": 2}}, hosts, ""},
+		{"list of maps", []map[string]any{{"host": "a", "port": 1}, {"host": "b", "port": 2}}, hosts, ""},
+		{"list of pairs", []any{[]any{"a", 1}, []any{"::1", 2}}, []string{"a:1", "[::1]:2"}, ""},
+		{"list, a number", 5, []string(nil), "not a list"},
+		{"list of numbers", []any{5}, []string(nil), "not a list"},
+		{"list with semicolons", "a:1;b:2", []string(nil), "not a list"},
+		{"list with blanks", "a:1 b:2", []string(nil), "not a list"},
+		{"list of addresses of IPv6", "[::1]:1,b:2", []string{"[::1]:1", "b:2"}, ""},
+		{"list, broken JSON", `["s3cret`, []string(nil), "not a list"},
+		{"two lists", `["a:1"],["b:2"]`, []string(nil), "not a list"},
+		{"map", map[string]any{"a": 1}, map[string]any{"a": 1}, ""},
+		{"two maps", `{"a": true}{"b": 1}`, map[string]any(nil), "not a map"},
+		{"own type", "fast", mode(2), ""},
+		{"own type, wrong", "slow", mode(0), "not a mode"},
+		{"enumeration", "binary", protocol(1), ""},
+		{"enumeration, wrong", "telnet", protocol(0), "none of"},
+		{"secret", " x ", NewSecret(" x "), ""},
+		{"secret with a line end", "x\n", NewSecret("x\n"), "text with a line end"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			target := reflect.New(reflect.TypeOf(tt.want)).Elem()
+			f := field{typ: target.Type(), verbatim: target.Type() == secretType}
+			err := f.convert(target, tt.given)
+			if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+			if err == nil && !reflect.DeepEqual(target.Interface(), tt.want) {
+				t.Errorf("got %#v, want %#v", target.Interface(), tt.want)
+			}
+		})
+	}
+}
+
+// Options and settings of a backend, as an author writes them.
+type Options struct {
+	Addr     string        `setting:"CACHE_SHOP_HOST" default:"localhost:1" help:"server"`
+	URL      string        `setting:"CACHE_SHOP_URL"`
+	Password Secret        `setting:"CACHE_SHOP_PASSWORD"`
+	DB       int           `setting:"CACHE_SHOP_DB" min:"0"`
+	PoolSize int           `option:"pool_size" default:"16" min:"1" max:"100"`
+	Timeout  time.Duration `option:"timeout" default:"3s" min:"1ms"`
+	Bucket   string        `setting:"CACHE_SHOP_BUCKET" required:"true" help:"the name of a bucket"`
+	Client   any
+}
+
+func (o Options) Validate(p *Problems) {
+	p.Exclusive("URL", "Addr", "Password")
+	p.Requires("Client", "URL")
+	if o.DB == 13 {
+		p.Add("DB", "%d is unlucky", o.DB)
+	}
+}
+
+type client struct{ name string }
+
+type shopSettings struct {
+	Options
+	Ready *client  `setting:"CACHE_SHOP_HOST"`
+	Hosts []string `setting:"CACHE_SHOP_HOST" help:"servers, or a ready client"`
+	Port  int      `setting:"CACHE_SHOP_PORT" default:"1" min:"1" max:"65535"`
+	Files struct {
+		CA string `setting:"CA"`
+	} `prefix:"CACHE_SHOP_TLS_"`
+}
+
+// registerShop makes a backend whose settings end up in the result.
+func registerShop(t *testing.T) *shopSettings {
+	t.Helper()
+	isolate(t)
+	var got shopSettings
+	Register(Info{
+		Types: []string{"shop", "shopcluster"}, Aliases: map[string]string{"ShopCache": "shop"}, Settings: shopSettings{},
+		Open: func(_ context.Context, s *Settings) (Backend, error) {
+			got = shopSettings{}
+			s.Bind(&got)
+			if len(got.Hosts) > 2 {
+				s.Fail("CACHE_SHOP_HOST", "%d servers are too many", len(got.Hosts))
+			}
+			return nil, s.Check(&got.Options)
+		},
+	})
+	return &got
+}
+
+func openShop(settings map[string]any) error {
+	all := map[string]any{"CACHE_TYPE": "shop", "CACHE_SHOP_BUCKET": "b"}
+	for name, value := range settings {
+		all[name] = value
+	}
+	_, err := Open(context.Background(), NewSettings(all))
+	return err
+}
+
+func TestBind(t *testing.T) {
+	got := registerShop(t)
+	ready := &client{"ready"}
+	err := openShop(map[string]any{
+		"CACHE_SHOP_HOST": ready, "CACHE_SHOP_DB": "3", "CACHE_SHOP_TLS_CA": "/ca.pem", "CACHE_OPTIONS": `{"timeout": 2}`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Ready != ready || got.Hosts != nil || got.DB != 3 || got.Files.CA != "/ca.pem" || got.Timeout != 2*time.Second || got.Port != 1 {
+		t.Errorf("got %+v", *got)
+	}
+	if got.PoolSize != 0 {
+		t.Error("a default was set in Options, where zero means the default")
+	}
+	if err := openShop(map[string]any{"CACHE_SHOP_HOST": "a, b"}); err != nil || len(got.Hosts) != 2 || got.Addr != "" {
+		t.Errorf("got %+v, %v; want the text in the outer field alone", *got, err)
+	}
+	if err := Complete(&got.Options); err != nil || got.PoolSize != 16 || got.Addr != "localhost:1" || got.Timeout != 3*time.Second {
+		t.Errorf("completed: %+v, %v", got.Options, err)
+	}
+}
+
+// Rules CFG-2, CFG-4, CFG-5 and SEC-3 of the contract.
+func TestMistakes(t *testing.T) {
+	registerShop(t)
+	for _, tt := range []struct {
+		name  string
+		given map[string]any
+		want  []string // none: opens
+	}{
+		{"nothing", nil, nil},
+		{"unreadable", map[string]any{"CACHE_SHOP_DB": "abc"}, []string{`CACHE_SHOP_DB (Options.DB): "abc" is not a whole number`}},
+		{"too small", map[string]any{"CACHE_SHOP_DB": -1}, []string{"CACHE_SHOP_DB (Options.DB): -1 is too small: at least 0"}},
+		{"too large an option", map[string]any{"CACHE_OPTIONS": map[string]any{"pool_size": 101}},
+			[]string{"CACHE_OPTIONS.pool_size (Options.PoolSize): 101 is too large: at most 100"}},
+		{"beyond Options", map[string]any{"CACHE_SHOP_PORT": 65536}, []string{"CACHE_SHOP_PORT: 65536 is too large: at most 65535"}},
+		{"missing", map[string]any{"CACHE_SHOP_BUCKET": nil}, []string{"CACHE_SHOP_BUCKET (Options.Bucket): missing: the name of a bucket"}},
+		{"exclusive", map[string]any{"CACHE_SHOP_URL": "u", "CACHE_SHOP_PASSWORD": "s3cret"},
+			[]string{"CACHE_SHOP_URL (Options.URL): cannot be combined with CACHE_SHOP_PASSWORD (Options.Password)"}},
+		{"of the backend", map[string]any{"CACHE_SHOP_DB": 13}, []string{"CACHE_SHOP_DB (Options.DB): 13 is unlucky"}},
+		{"of the opener", map[string]any{"CACHE_SHOP_HOST": "a,b,c"}, []string{"CACHE_SHOP_HOST (Options.Addr): 3 servers"}},
+		{"wrong kind", map[string]any{"CACHE_SHOP_HOST": 5}, []string{"CACHE_SHOP_HOST", "not a list"}},
+		{"broken options", map[string]any{"CACHE_OPTIONS": `{"password": "s3cret"`}, []string{"CACHE_OPTIONS: not a map or a JSON object"}},
+		{"misspelt", map[string]any{"CACHE_SHOP_ULR": "s3cret"}, []string{"CACHE_SHOP_ULR: no such setting; did you mean CACHE_SHOP_URL?"}},
+		{"of the family, like nothing", map[string]any{"CACHE_SHOP_WINGSPAN": "s3cret"}, []string{"CACHE_SHOP_WINGSPAN: no such setting"}},
+		{"common, misspelt", map[string]any{"CACHE_DEFAULT_TIMOUT": 1}, []string{"did you mean CACHE_DEFAULT_TIMEOUT?"}},
+		{"type, misspelt", map[string]any{"CACHE_TIPE": 1}, []string{"did you mean CACHE_TYPE?"}},
+		{"option, misspelt", map[string]any{"CACHE_OPTIONS": map[string]any{"pool_sise": 5}},
+			[]string{"CACHE_OPTIONS.pool_sise: no such option; did you mean CACHE_OPTIONS.pool_size?"}},
+		{"of other programs", map[string]any{"CACHE_DSN": "x", "CACHE_DB": 1, "CACHE_TIME": 60, "CACHE_DISK": "hdd", "CACHE_NO_STORE": 1}, nil},
+		{"several", map[string]any{"CACHE_DEFAULT_TIMEOUT": "-5", "CACHE_IGNORE_ERRORS": "perhaps", "CACHE_SHOP_DB": -1, "CACHE_SHOP_ULR": "x"},
+			[]string{"CACHE_DEFAULT_TIMEOUT: -5s is too small", `CACHE_IGNORE_ERRORS: "perhaps" is not true or false`, "-1 is too small", "did you mean"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := openShop(tt.given)
+			if len(tt.want) == 0 {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if !errors.Is(err, ErrInvalidSettings) {
+				t.Fatalf("got %v", err)
+			}
+			for _, want := range tt.want {
+				if strings.Count(err.Error(), want) != 1 {
+					t.Errorf("%q is not once in: %v", want, err)
+				}
+			}
+			if n := strings.Count(err.Error(), "\n") + 1; n != len(tt.want) && tt.name != "wrong kind" {
+				t.Errorf("%d mistakes reported, want %d: %v", n, len(tt.want), err)
+			}
+			if strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("a secret shows: %v", err)
+			}
+		})
+	}
+}
+
+// New names the setting as well as the field.
+func TestCompleteNamesFieldAndSetting(t *testing.T) {
+	err := Complete(&Options{DB: -1, Client: 1})
+	for _, want := range []string{"CACHE_SHOP_DB (Options.DB)", "CACHE_SHOP_BUCKET (Options.Bucket): missing", "Options.Client: has no effect without CACHE_SHOP_URL"} {
+		if !errors.Is(err, ErrInvalidSettings) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %v", want, err)
+		}
+	}
+	if err := CheckBorrowed(&Options{DB: 1, PoolSize: 1}, "PoolSize"); err == nil || !strings.Contains(err.Error(), "Options.DB): the client is already configured: only PoolSize may be set") {
+		t.Errorf("borrowed: %v", err)
+	}
+}
+
+func TestUnread(t *testing.T) {
+	registerShop(t)
+	s := NewSettings(map[string]any{"CACHE_TYPE": "shop", "CACHE_SHOP_BUCKET": "b", "CACHE_DIR": "/x", "CACHE_DSN": "y", "CACHE_NIL": nil})
+	if _, err := Open(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Unread(); !reflect.DeepEqual(got, []string{"CACHE_DIR", "CACHE_DSN"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestDeclared(t *testing.T) {
+	registerShop(t)
+	info, _ := Lookup("SHOPCACHE")
+	var names []string
+	for _, s := range info.Declared() {
+		names = append(names, s.Name)
+		if s.Name == "CACHE_SHOP_HOST" && s.Help != "servers, or a ready client" {
+			t.Errorf("help %q", s.Help)
+		}
+		if s.Secret != (s.Name == "CACHE_SHOP_PASSWORD") {
+			t.Errorf("%s: secret %v", s.Name, s.Secret)
+		}
+	}
+	want := "CACHE_SHOP_HOST CACHE_SHOP_PORT CACHE_SHOP_URL CACHE_SHOP_PASSWORD CACHE_SHOP_DB CACHE_OPTIONS.pool_size CACHE_OPTIONS.timeout CACHE_SHOP_BUCKET CACHE_SHOP_TLS_CA"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestDeclarationsAreChecked(t *testing.T) {
+	defer func() {
+		if p := fmt.Sprint(recover()); !strings.Contains(p, `default of CACHE_X`) || !strings.Contains(p, `"many" is not a whole number`) {
+			t.Errorf("panic %s", p)
+		}
+	}()
+	fields(reflect.TypeFor[struct {
+		N int `setting:"CACHE_X" default:"many"`
+	}]())
+}
+
+// Rule CFG-1 of the contract.
+func TestUnknownType(t *testing.T) {
+	registerShop(t)
+	for name, want := range map[string]string{
+		"RedisSentinelCache": "go get github.com/cachebackends/cachebackends/redis and import",
+		"flask_caching.contrib.googlecloudstoragecache.GoogleCloudStorageCache": "go get github.com/cachebackends/cachebackends/gcs and import",
+		"shpo":                       "registered: shop, shopcluster",
+		"simpel":                     "imported?",
+		"sho":                        "did you mean shop?",
+		"werkzeug.contrib.ShopCache": "is not registered",
+		"":                           "not registered",
+	} {
+		_, err := Open(t.Context(), NewSettings(map[string]any{"CACHE_TYPE": name}))
+		if !errors.Is(err, ErrInvalidSettings) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", name, err, want)
+		}
+	}
+	if _, err := Open(t.Context(), NewSettings(nil)); err == nil || !strings.Contains(err.Error(), "CACHE_TYPE: not set") || !strings.Contains(err.Error(), "cachebackends/null") {
+		t.Errorf("not set: %v", err)
+	}
+}
+
+func TestLookup(t *testing.T) {
+	registerShop(t)
+	for name, typ := range map[string]string{
+		"shop": "shop", " SHOP ": "shop", "shopcluster": "shopcluster", "ShopCache": "shop",
+		"flask_caching.backends.ShopCache": "shop", "flask_caching.backends.shopcache.ShopCache": "shop", "cachelib.ShopCache": "shop",
+		"other.ShopCache": "",
+	} {
+		if _, ok := Lookup(name); ok != (typ != "") || TypeOf(name) != typ {
+			t.Errorf("%q: %v, %q", name, ok, TypeOf(name))
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic although the name is taken")
+		}
+	}()
+	Register(Info{Types: []string{"ShopCACHE"}})
+}
+
+// Rule SEC-3 of the contract.
+func TestMask(t *testing.T) {
+	registerShop(t)
+	const secret = "hun ter@2"
+	for name, given := range map[string]any{
+		"CACHE_SHOP_PASSWORD": secret, "CACHE_SHOP_PASWORD": secret, "CACHE_MY_API_TOKEN": []string{secret},
+		"CACHE_SHOP_URL":  "shop://user:" + secret + "@db:1/0",
+		"CACHE_SHOP_HOST": []any{":" + secret + "@a", map[string]any{"host": "b", "password": secret}},
+		"CACHE_OPTIONS":   `{"password": "` + secret + `", "pool_size": 3}`,
+		"CACHE_SHOP_DB":   struct{ Hidden string }{secret},
+	} {
+		if shown := fmt.Sprintf("%+v", Mask(name, given)); strings.Contains(shown, "ter") {
+			t.Errorf("%s is shown as %s", name, shown)
+		}
+	}
+	for _, tt := range []struct {
+		name        string
+		given, want any
+	}{
+		{"CACHE_SHOP_URL", "shop://user:" + secret + "@db:1/0", "shop://***@db:1/0"},
+		{"CACHE_SHOP_URL", "name@db:1", "name@db:1"},
+		{"CACHE_SHOP_DB", 5, 5},
+		{"CACHE_OPTIONS", map[string]any{"pool_size": 3, "wings": 2}, map[string]any{"pool_size": 3, "wings": "***"}},
+		{"CACHE_OPTIONS", `{"pool_size": `, "***"},
+	} {
+		if got := Mask(tt.name, tt.given); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s %v: got %v, want %v", tt.name, tt.given, got, tt.want)
+		}
+	}
+}

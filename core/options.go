@@ -1,0 +1,46 @@
+package cache
+
+import (
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// DefaultTimeout is the TTL of an entry if neither the cache nor the call sets one,
+// as in Flask-Caching.
+const DefaultTimeout = 300 * time.Second
+
+// Option configures a Cache in [New] and [Open].
+type Option func(*Cache)
+
+// WithPrefix puts prefix, byte for byte, before every key, and confines Clear to
+// such keys. Two prefixes are independent if neither is a prefix of the other. A
+// prefix costs one small allocation per call.
+func WithPrefix(prefix string) Option { return func(c *Cache) { c.prefix = prefix } }
+
+// WithDefaultTimeout sets the TTL of entries stored without [Timeout]; 0 means that
+// they never expire.
+func WithDefaultTimeout(d time.Duration) Option { return func(c *Cache) { c.timeout = d } }
+
+// WithCodec sets how typed views encode values; [JSON] is the default.
+func WithCodec(codec Codec) Option { return func(c *Cache) { c.codec = codec } }
+
+// WithObserver calls observe once after every operation.
+func WithObserver(observe Observer) Option { return func(c *Cache) { c.observer = observe } }
+
+// WithIgnoreErrors reports store failures only to the observer; the call returns a
+// miss, false or nil. Mistakes of the caller are still returned: ErrInvalidKey,
+// ErrInvalidTimeout, ErrClosed, a value that cannot be encoded, an operation that
+// the backend does not support, and a context that is done when the call begins.
+func WithIgnoreErrors() Option { return func(c *Cache) { c.ignore = true } }
+
+// SetOption adjusts one call that stores. It is a value, and costs no allocation.
+type SetOption struct{ timeout time.Duration }
+
+// Timeout sets the TTL of the entry in place of the default timeout of the cache;
+// 0 means that it never expires, a negative one is [ErrInvalidTimeout].
+func Timeout(d time.Duration) SetOption { return SetOption{timeout: d} }
+
+// Secret returns text as a password for the Options of a backend. However it is
+// printed, at any depth, it shows ***.
+func Secret(text string) driver.Secret { return driver.NewSecret(text) }
