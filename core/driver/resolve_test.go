@@ -1,0 +1,156 @@
+package driver_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// plain is a backend of the six methods over a map.
+type plain struct {
+	data map[string][]byte
+	fail map[string]error
+	gets int
+}
+
+func (p *plain) Get(_ context.Context, key string) ([]byte, bool, error) {
+	p.gets++
+	value, ok := p.data[key]
+	return value, ok, p.fail[key]
+}
+
+func (p *plain) Set(_ context.Context, key string, value []byte, _ time.Duration) error {
+	if p.fail[key] == nil {
+		p.data[key] = value
+	}
+	return p.fail[key]
+}
+
+func (p *plain) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	return true, p.Set(ctx, key, value, ttl)
+}
+
+func (p *plain) Delete(_ context.Context, key string) (bool, error) {
+	_, ok := p.data[key]
+	delete(p.data, key)
+	return ok, p.fail[key]
+}
+
+func (p *plain) Clear(context.Context) error { clear(p.data); return nil }
+func (p *plain) Close() error                { return nil }
+
+// refusing has every optional method and asks for the fallback of each.
+type refusing struct{ *plain }
+
+var errNot = fmt.Errorf("not today: %w", errors.ErrUnsupported)
+
+func (refusing) Has(context.Context, string) (bool, error)            { return true, errNot }
+func (refusing) GetMany(context.Context, []string) ([][]byte, error)  { return nil, errNot }
+func (refusing) DeleteMany(context.Context, []string) ([]bool, error) { return nil, errNot }
+func (refusing) Ping(context.Context) error                           { return errNot }
+func (refusing) ClearPrefix(context.Context, string) error            { return errNot }
+func (refusing) Name() string                                         { return "refusing(plain)" }
+func (refusing) SetMany(context.Context, []driver.Item, time.Duration) error {
+	return errNot
+}
+func (refusing) Inc(context.Context, string, int64, time.Duration) (int64, error) { return 0, errNot }
+func (refusing) TTL(context.Context, string) (time.Duration, bool, error)         { return 0, true, errNot }
+
+// embedding has whatever Operations gives it.
+type embedding struct{ *driver.Operations }
+
+func TestFallbacks(t *testing.T) {
+	for name, make := range map[string]func(p *plain) driver.Backend{
+		"six methods":      func(p *plain) driver.Backend { return p },
+		"asking for them":  func(p *plain) driver.Backend { return refusing{p} },
+		"wrapped":          func(p *plain) driver.Backend { return embedding{driver.Resolve(p)} },
+		"wrapped, refuses": func(p *plain) driver.Backend { return embedding{driver.Resolve(refusing{p})} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			p := &plain{
+				data: map[string][]byte{"nil": nil, "empty": {}, "a": []byte("1")},
+				fail: map[string]error{"damaged": driver.ErrCorrupt, "large": driver.ErrTooLarge},
+			}
+			o := driver.Resolve(make(p))
+			for key, want := range map[string]bool{"a": true, "nil": true, "absent": false, "damaged": false} {
+				if ok, err := o.Has(ctx, key); ok != want || err != nil {
+					t.Errorf("Has(%q) = %v, %v", key, ok, err)
+				}
+			}
+			values, err := o.GetMany(ctx, []string{"a", "absent", "nil", "large", "a"})
+			var batch *driver.BatchError
+			if want := [][]byte{[]byte("1"), nil, {}, nil, []byte("1")}; !reflect.DeepEqual(values, want) || !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != "large" {
+				t.Errorf("GetMany: %q, %v", values, err)
+			}
+			err = o.SetMany(ctx, []driver.Item{{Key: "b", Value: []byte("2")}, {Key: "large"}}, 0)
+			if !errors.Is(err, driver.ErrTooLarge) || string(p.data["b"]) != "2" {
+				t.Errorf("SetMany: %v, %q", err, p.data)
+			}
+			if deleted, err := o.DeleteMany(ctx, []string{"b", "absent"}); err != nil || !reflect.DeepEqual(deleted, []bool{true, false}) {
+				t.Errorf("DeleteMany: %v, %v", deleted, err)
+			}
+			if err := o.Ping(ctx); err != nil {
+				t.Errorf("Ping: %v", err)
+			}
+			_, incErr := o.Inc(ctx, "n", 1, 0)
+			_, _, ttlErr := o.TTL(ctx, "a")
+			_, _, valueErr := o.GetValue(ctx, "a")
+			_, addErr := o.AddValue(ctx, "a", 1, 0)
+			for op, err := range map[string]error{
+				"Inc": incErr, "TTL": ttlErr, "GetValue": valueErr, "AddValue": addErr,
+				"SetValue": o.SetValue(ctx, "a", 1, 0), "ClearPrefix": o.ClearPrefix(ctx, "a"),
+			} {
+				if !errors.Is(err, errors.ErrUnsupported) {
+					t.Errorf("%s: %v", op, err)
+				}
+			}
+			if o.CopiesValues() {
+				t.Error("copies values, though nobody said so")
+			}
+			if want := "driver_test.plain"; o.Name() != want && o.Name() != "refusing(plain)" {
+				t.Errorf("named %s", o.Name())
+			}
+		})
+	}
+}
+
+// Rule BAT-17 of the contract.
+func TestFallbackSkipsAfterAnOutage(t *testing.T) {
+	p := &plain{fail: map[string]error{"c": fmt.Errorf("%w: %w", driver.ErrUnavailable, os.ErrDeadlineExceeded)}}
+	values, err := driver.Resolve(p).GetMany(t.Context(), []string{"a", "b", "c", "d", "e"})
+	var batch *driver.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != 3 || p.gets != 3 || len(values) != 5 {
+		t.Fatalf("%d gets, %d values, %v", p.gets, len(values), err)
+	}
+	if last := batch.Failed[2].Err; !errors.Is(last, driver.ErrUnavailable) || !errors.Is(last, os.ErrDeadlineExceeded) || !strings.HasPrefix(last.Error(), "skipped after another key failed: ") {
+		t.Errorf("skipped: %v", last)
+	}
+}
+
+func TestBatchErrors(t *testing.T) {
+	var a, b driver.BatchError
+	a.Fail("p:1", driver.ErrFull)
+	b.Fail("p:2", driver.ErrTooLarge)
+	merged := driver.MergeBatch(nil, &a, nil, &b)
+	renamed := driver.RenameKeys(merged, func(key string) string { return strings.TrimPrefix(key, "p:") })
+	if got := renamed.Error(); got != `2 failed; "1": store is full; "2": value too large` {
+		t.Errorf("got %s", got)
+	}
+	if !errors.Is(renamed, driver.ErrFull) || !errors.Is(renamed, driver.ErrTooLarge) || driver.MergeBatch(nil, nil) != nil {
+		t.Errorf("got %v", renamed)
+	}
+	if other := driver.MergeBatch(driver.ErrClosed, &a); !errors.Is(other, driver.ErrClosed) || !errors.Is(other, driver.ErrFull) {
+		t.Errorf("got %v", other)
+	}
+	if driver.RenameKeys(driver.ErrClosed, nil) != driver.ErrClosed || driver.MergeBatch(driver.ErrClosed) == nil {
+		t.Error("another error is changed")
+	}
+}
