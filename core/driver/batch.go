@@ -96,8 +96,11 @@ func MergeBatch(errs ...error) error {
 			others = append(others, err)
 		}
 	}
-	if len(others) == 0 {
+	switch {
+	case len(others) == 0:
 		return merged.ErrorOrNil()
+	case len(others) == 1 && len(merged.Failed) == 0:
+		return others[0]
 	}
 	return errors.Join(append(others, merged.ErrorOrNil())...)
 }
