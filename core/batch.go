@@ -79,11 +79,7 @@ func setMany[T any](ctx context.Context, c *Cache, values map[string]T, options 
 	for key, value := range values {
 		keys, list = append(keys, key), append(list, value)
 	}
-	start, err := c.beginMany(ctx, keys)
-	if err != nil {
-		return c.wrap(opSetMany, "", err)
-	}
-	ttl, err := c.lifetime(options)
+	start, ttl, err := c.beginStoreMany(ctx, keys, options)
 	if err != nil {
 		return c.wrap(opSetMany, "", err)
 	}
@@ -113,6 +109,9 @@ func setMany[T any](ctx context.Context, c *Cache, values map[string]T, options 
 // keys, each once.
 func (c *Cache) DeleteMany(ctx context.Context, keys ...string) (deleted []string, err error) {
 	start, err := c.beginMany(ctx, keys)
+	if err == nil {
+		err = c.flights.endMany(ctx, keys)
+	}
 	if err != nil {
 		return nil, c.wrap(opDeleteMany, "", err)
 	}

@@ -22,10 +22,18 @@ func (c *Cache) begin(ctx context.Context, key string) (start time.Time, err err
 	return c.watch(), nil
 }
 
-// beginStore is begin for operations that store, with the TTL for the backend.
-func (c *Cache) beginStore(ctx context.Context, key string, options []SetOption) (start time.Time, ttl time.Duration, err error) {
+// beginWrite is begin for operations that change key: they end a load of it.
+func (c *Cache) beginWrite(ctx context.Context, key string) (start time.Time, err error) {
 	if start, err = c.begin(ctx, key); err == nil {
-		ttl, err = c.lifetime(options)
+		err = c.flights.end(ctx, key)
+	}
+	return start, err
+}
+
+// beginStore is beginWrite for operations that store, with the TTL for the backend.
+func (c *Cache) beginStore(ctx context.Context, key string, options []SetOption) (start time.Time, ttl time.Duration, err error) {
+	if ttl, err = c.lifetime(options); err == nil {
+		start, err = c.beginWrite(ctx, key)
 	}
 	return start, ttl, err
 }
@@ -42,6 +50,17 @@ func (c *Cache) beginMany(ctx context.Context, keys []string) (start time.Time, 
 		}
 	}
 	return c.watch(), invalid.ErrorOrNil()
+}
+
+// beginStoreMany is beginStore for batches.
+func (c *Cache) beginStoreMany(ctx context.Context, keys []string, options []SetOption) (start time.Time, ttl time.Duration, err error) {
+	if start, err = c.beginMany(ctx, keys); err == nil {
+		ttl, err = c.lifetime(options)
+	}
+	if err == nil {
+		err = c.flights.endMany(ctx, keys)
+	}
+	return start, ttl, err
 }
 
 // check and watch are the halves of begin, small enough to be inlined: reads use

@@ -6,15 +6,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 )
 
-// Codec turns values into bytes and back. It is not asked for []byte and string,
-// which are stored as they are, nor for integers, which are stored as decimal
-// text so that Inc works on them. Safe for concurrent use.
+// Codec turns values into bytes and back. It is not used for views of []byte and
+// string, which are stored as they are, nor of integers, which are stored as decimal
+// text so that Inc works on them. It must be safe for concurrent use. A panic
+// becomes an error.
 type Codec interface {
+	// Marshal returns the encoding of value, in memory that the codec does not keep.
+	// In a view of T, value is a T if that is a pointer or an interface, else a *T.
 	Marshal(value any) ([]byte, error)
-	// Unmarshal stores into the non-nil pointer target. It does not keep data.
+	// Unmarshal stores into target, a *T that is not nil. It does not keep data.
 	Unmarshal(data []byte, target any) error
 }
 
@@ -43,35 +47,50 @@ func (gobCodec) Unmarshal(data []byte, target any) error {
 
 var errUnencodable = errors.New("value cannot be encoded")
 
-// encode returns bytes that the backend may keep.
+// encode returns bytes that the backend may keep. The type of the view decides, as in
+// decode, not that of a value in an interface.
 func encode[T any](c *Cache, value T) ([]byte, error) {
-	switch v := any(value).(type) {
-	case []byte:
-		return c.copyIn(v), nil
-	case string:
-		return []byte(v), nil
-	case int:
-		return strconv.AppendInt(nil, int64(v), 10), nil
-	case int8:
-		return strconv.AppendInt(nil, int64(v), 10), nil
-	case int16:
-		return strconv.AppendInt(nil, int64(v), 10), nil
-	case int32:
-		return strconv.AppendInt(nil, int64(v), 10), nil
-	case int64:
-		return strconv.AppendInt(nil, v, 10), nil
-	case uint:
-		return strconv.AppendUint(nil, uint64(v), 10), nil
-	case uint8:
-		return strconv.AppendUint(nil, uint64(v), 10), nil
-	case uint16:
-		return strconv.AppendUint(nil, uint64(v), 10), nil
-	case uint32:
-		return strconv.AppendUint(nil, uint64(v), 10), nil
-	case uint64:
-		return strconv.AppendUint(nil, v, 10), nil
+	switch p := any(&value).(type) {
+	case *[]byte:
+		return c.copyIn(*p), nil
+	case *string:
+		return []byte(*p), nil
+	case *int:
+		return strconv.AppendInt(nil, int64(*p), 10), nil
+	case *int8:
+		return strconv.AppendInt(nil, int64(*p), 10), nil
+	case *int16:
+		return strconv.AppendInt(nil, int64(*p), 10), nil
+	case *int32:
+		return strconv.AppendInt(nil, int64(*p), 10), nil
+	case *int64:
+		return strconv.AppendInt(nil, *p, 10), nil
+	case *uint:
+		return strconv.AppendUint(nil, uint64(*p), 10), nil
+	case *uint8:
+		return strconv.AppendUint(nil, uint64(*p), 10), nil
+	case *uint16:
+		return strconv.AppendUint(nil, uint64(*p), 10), nil
+	case *uint32:
+		return strconv.AppendUint(nil, uint64(*p), 10), nil
+	case *uint64:
+		return strconv.AppendUint(nil, *p, 10), nil
 	}
-	data, err := c.codec.Marshal(value)
+	return encodeOther(c.codec, value)
+}
+
+// encodeOther is apart because its value escapes to the codec, and would from encode.
+func encodeOther[T any](codec Codec, value T) (data []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			data, err = nil, fmt.Errorf("%w: %T panicked: %v", errUnencodable, codec, p)
+		}
+	}()
+	if kind := reflect.TypeFor[T]().Kind(); kind == reflect.Pointer || kind == reflect.Interface {
+		data, err = codec.Marshal(value)
+	} else {
+		data, err = codec.Marshal(&value) // so that methods on the pointer are found
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnencodable, err)
 	}
@@ -97,6 +116,12 @@ func decode[T any](c *Cache, data []byte) (value T, err error) {
 
 // decodeOther is apart because its value escapes to the codec, and would from decode.
 func decodeOther[T any](codec Codec, data []byte) (value T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			var zero T
+			value, err = zero, fmt.Errorf("%w as %T: %T panicked", ErrCorrupt, zero, codec)
+		}
+	}()
 	switch p := any(&value).(type) {
 	case *int:
 		err = decodeInt(data, strconv.IntSize, p)

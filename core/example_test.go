@@ -176,7 +176,7 @@ func ExampleBatchError() {
 type upper struct{}
 
 func (upper) Marshal(value any) ([]byte, error) {
-	return []byte(strings.ToUpper(value.(account).Name)), nil
+	return []byte(strings.ToUpper(value.(*account).Name)), nil
 }
 
 func (upper) Unmarshal(data []byte, target any) error {

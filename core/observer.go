@@ -37,6 +37,7 @@ const (
 	opTTL        = "ttl"
 	opPing       = "ping"
 	opClose      = "close"
+	opGetOrSet   = "get_or_set"
 )
 
 func (c *Cache) observe(ctx context.Context, e Event, start time.Time) {

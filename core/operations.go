@@ -83,7 +83,7 @@ func (c *Cache) Add(ctx context.Context, key string, value []byte, options ...Se
 
 // Delete removes key and reports whether it was present.
 func (c *Cache) Delete(ctx context.Context, key string) (deleted bool, err error) {
-	start, err := c.begin(ctx, key)
+	start, err := c.beginWrite(ctx, key)
 	if err != nil {
 		return false, c.wrap(opDelete, key, err)
 	}
@@ -118,6 +118,9 @@ func (c *Cache) TTL(ctx context.Context, key string) (ttl time.Duration, ok bool
 // latter unless it was opened with AllowFlush.
 func (c *Cache) Clear(ctx context.Context) error {
 	start, err := c.beginMany(ctx, nil)
+	if err == nil {
+		err = c.flights.endAll(ctx)
+	}
 	if err != nil {
 		return c.wrap(opClear, "", err)
 	}

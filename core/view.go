@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -52,6 +53,12 @@ func (v View[T]) Get(ctx context.Context, key string) (value T, ok bool, err err
 	return value, ok, err
 }
 
+// as returns what is kept as a T. A nil in an interface type has no type of its own.
+func as[T any](kept any) (value T, ok bool) {
+	value, ok = kept.(T)
+	return value, ok || kept == nil && reflect.TypeFor[T]().Kind() == reflect.Interface
+}
+
 func errOtherType(kept, wanted any) error {
 	return fmt.Errorf("%w: it is a %T, not a %T", ErrCorrupt, kept, wanted)
 }
@@ -88,12 +95,15 @@ func (v View[T]) store(ctx context.Context, op, key string, value T, options []S
 	if err != nil {
 		return false, c.wrap(op, key, err)
 	}
-	if op == opAdd {
-		stored, err = c.backend.Add(ctx, fullKey, data, ttl)
-	} else {
-		err = c.backend.Set(ctx, fullKey, data, ttl)
-	}
+	stored, err = c.storeData(ctx, op, fullKey, data, ttl)
 	return stored, c.finish(ctx, start, key, Event{Op: op, Bytes: len(data), Err: err})
+}
+
+func (c *Cache) storeData(ctx context.Context, op, fullKey string, data []byte, ttl time.Duration) (bool, error) {
+	if op == opAdd {
+		return c.backend.Add(ctx, fullKey, data, ttl)
+	}
+	return false, c.backend.Set(ctx, fullKey, data, ttl)
 }
 
 func (v View[T]) storeKept(ctx context.Context, op, fullKey string, value T, ttl time.Duration) (bool, error) {
@@ -141,7 +151,7 @@ func (v View[T]) keptMany(ctx context.Context, op string, keys []string) ([]Resu
 		if err != nil || !ok {
 			return err
 		}
-		value, ok := kept.(T)
+		value, ok := as[T](kept)
 		if !ok {
 			return errOtherType(kept, value)
 		}
@@ -174,11 +184,7 @@ func (v View[T]) SetMany(ctx context.Context, values map[string]T, options ...Se
 func (v View[T]) setKept(ctx context.Context, values map[string]T, options []SetOption) error {
 	c := v.cache
 	keys := slices.Collect(maps.Keys(values))
-	start, err := c.beginMany(ctx, keys)
-	if err != nil {
-		return c.wrap(opSetMany, "", err)
-	}
-	ttl, err := c.lifetime(options)
+	start, ttl, err := c.beginStoreMany(ctx, keys, options)
 	if err != nil {
 		return c.wrap(opSetMany, "", err)
 	}

@@ -138,7 +138,7 @@ func TestGetOrSetContexts(t *testing.T) {
 func TestGetOrSetPanic(t *testing.T) {
 	v := cache.Of[int](cache.New(newFake()))
 	defer func() {
-		if p, ok := recover().(error); !ok || !strings.Contains(p.Error(), "boom") || !strings.Contains(p.Error(), "getorset_test.go") {
+		if p, ok := recover().(error); !ok || !strings.Contains(p.Error(), "boom") || !strings.Contains(p.Error(), "load_test.go") {
 			t.Errorf("recovered %v; want the panic of load and its stack", p)
 		}
 	}()

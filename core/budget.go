@@ -1,0 +1,67 @@
+package cache
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// budget is a context that ends after half of what is left of its parent's
+// deadline, so that a store that hangs leaves time for load. It starts a timer only
+// for a backend that waits on Done: a store in memory does not pay for it.
+type budget struct {
+	context.Context
+	end time.Time
+
+	mu     sync.Mutex
+	timed  context.Context // nil until somebody waits
+	cancel context.CancelFunc
+}
+
+// halfOf returns ctx with half of its time, and a function that must be called when
+// the context is no longer used. Without a deadline it returns ctx.
+func halfOf(ctx context.Context) (context.Context, func()) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	b := &budget{Context: ctx, end: deadline.Add(-time.Until(deadline) / 2)}
+	return b, b.stop
+}
+
+// Deadline returns the middle between the call of halfOf and the deadline of the parent.
+func (b *budget) Deadline() (time.Time, bool) { return b.end, true }
+
+// Done starts the timer.
+func (b *budget) Done() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.timed == nil {
+		b.timed, b.cancel = context.WithDeadline(b.Context, b.end)
+	}
+	return b.timed.Done()
+}
+
+// Err agrees with Done, if somebody waits on that.
+func (b *budget) Err() error {
+	b.mu.Lock()
+	timed := b.timed
+	b.mu.Unlock()
+	switch {
+	case timed != nil:
+		return timed.Err()
+	case b.Context.Err() != nil:
+		return b.Context.Err()
+	case !time.Now().Before(b.end):
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+func (b *budget) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cancel != nil {
+		b.cancel()
+	}
+}

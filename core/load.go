@@ -1,0 +1,233 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"reflect"
+	"time"
+)
+
+// GetOrSet returns the value of key, or what load returns, which it then stores.
+//
+// Callers of one Cache that miss the same key at the same time share one load, and
+// each owns the value that it gets, unless the view is [WithoutEncoding]. load runs
+// with the values of the first caller's context; its own context ends when every
+// caller that waits for it has left. A panic in load reaches all of them. An error
+// of load is returned as it is and nothing is stored. A load that asks for its own
+// key gets [ErrRecursiveLoad], if it passes its context on.
+//
+// A write of key through the same Cache (Set, Add, Delete, Inc, Clear and batches)
+// ends the load: its value is returned to the callers that wait and is not stored,
+// and later callers start a load of their own. After a miss the value is stored with
+// Add, so that it never replaces what another process has stored meanwhile.
+//
+// A failure of the store does not keep load from running and is not returned; the
+// observer receives it. If ctx has a deadline, the store may use half of the time
+// that is left, and load gets the rest. Mistakes are returned: an empty key, a
+// negative timeout, a closed cache, and a loaded value that cannot be encoded (with
+// that value). A zero value with a nil error is always one that load returned.
+func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context.Context) (T, error), options ...SetOption) (T, error) {
+	c := v.cache
+	var zero T
+	ttl, err := c.lifetime(options)
+	if err != nil {
+		return zero, c.wrap(opGetOrSet, key, err)
+	}
+	for {
+		landed := c.flights.landed.Load()
+		value, ok, fault, err := v.lookupWithin(ctx, key)
+		switch ended := ctx.Err(); {
+		case ok:
+			return value, nil
+		case isMistake(fault):
+			return zero, err
+		case ended != nil: // also during a clean miss, and under WithIgnoreErrors
+			return zero, c.wrap(opGetOrSet, key, ended)
+		}
+		typ := (*T)(nil)
+		if loadOf(ctx).isLoading(&c.flights, key, typ) {
+			return zero, c.wrap(opGetOrSet, key, ErrRecursiveLoad)
+		}
+		f, start := c.flights.join(ctx, key, typ, landed)
+		if f == nil {
+			continue // a load ended after the read, and its value is stored
+		}
+		if start != nil {
+			go v.fly(start, f, load, ttl, fault)
+		}
+		return v.wait(ctx, f)
+	}
+}
+
+// lookupWithin is lookup in half of the time that ctx has left.
+func (v View[T]) lookupWithin(ctx context.Context, key string) (value T, ok bool, fault, err error) {
+	if _, limited := ctx.Deadline(); !limited {
+		return v.lookup(ctx, key)
+	}
+	half, stop := halfOf(ctx)
+	defer stop()
+	return v.lookup(half, key)
+}
+
+// fly runs load and stores its value. fault is what the read before it met: after a
+// failure of the store it would only cost time to ask again; damage is repaired by
+// storing over it.
+func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Context) (T, error), ttl time.Duration, fault error) {
+	c := v.cache
+	defer c.flights.land(f)
+	value, err := load(ctx)
+	if err != nil {
+		f.outcome.err = err
+		return
+	}
+	l, err := v.prepare(f.key, value)
+	f.outcome = outcome{value: value, err: c.wrap(opGetOrSet, f.key, err), copy: l.copy}
+	f.publish()
+	if err != nil || fault != nil && !errors.Is(fault, ErrCorrupt) {
+		return
+	}
+	event := Event{Op: opAdd, Bytes: len(l.data)}
+	if fault != nil {
+		event.Op = opSet
+	}
+	begin := c.watch()
+	stored := c.flights.fill(f, func() { event.Err = v.storeLoaded(ctx, event.Op, c.full(f.key), l, ttl) })
+	if stored {
+		_ = c.finish(ctx, begin, f.key, event) // the caller has its value
+	}
+}
+
+// wait returns the outcome of f: when its value is stored or, at the latest, after
+// half of the time that ctx has left when it is loaded. f is joined.
+func (v View[T]) wait(ctx context.Context, f *flight) (value T, err error) {
+	c := v.cache
+	defer c.flights.leave(f)
+	if parent := loadOf(ctx); parent != nil {
+		if !parent.await(f) {
+			return value, c.wrap(opGetOrSet, f.key, ErrRecursiveLoad)
+		}
+		defer parent.stopWaiting(f)
+	}
+	select {
+	case <-f.loaded:
+	case <-ctx.Done():
+		return value, c.wrap(opGetOrSet, f.key, ctx.Err())
+	}
+	half, stop := halfOf(ctx)
+	defer stop()
+	select {
+	case <-f.done:
+	case <-half.Done():
+	}
+	return take[T](f)
+}
+
+// take returns the value of f that belongs to one caller alone.
+func take[T any](f *flight) (value T, err error) {
+	o := &f.outcome
+	if o.panicked != nil {
+		panic(o.panicked)
+	}
+	own := o.value
+	if o.copy != nil && f.taken.Swap(true) {
+		if own, err = o.copy(); err != nil {
+			return value, err
+		}
+	}
+	value, _ = own.(T)
+	return value, o.err
+}
+
+// lookup is Get that also returns the failure that WithIgnoreErrors hides.
+func (v View[T]) lookup(ctx context.Context, key string) (value T, ok bool, fault, err error) {
+	c := v.cache
+	if fault := check(ctx, key); fault != nil {
+		return value, false, fault, c.wrap(opGet, key, fault)
+	}
+	start := c.watch()
+	var data []byte
+	if v.values != nil {
+		value, ok, fault = v.lookupKept(ctx, c.full(key))
+	}
+	if v.values == nil || isUnsupported(fault) {
+		if data, ok, fault = c.fetch(ctx, c.full(key)); ok && fault == nil {
+			value, fault = v.decode(data)
+		}
+	}
+	if c.quiet(fault) {
+		return value, ok, nil, nil
+	}
+	ok = ok && fault == nil
+	event := readEvent(opGet, nil, ok, fault)
+	event.Bytes = len(data)
+	return value, ok, fault, c.finish(ctx, start, key, event)
+}
+
+// lookupKept reads a value that is kept without encoding.
+func (v View[T]) lookupKept(ctx context.Context, fullKey string) (value T, ok bool, err error) {
+	kept, ok, err := v.values.GetValue(ctx, fullKey)
+	if !ok || err != nil {
+		return value, false, err
+	}
+	if value, ok = as[T](kept); !ok {
+		err = errOtherType(kept, value)
+	}
+	return value, ok, err
+}
+
+// loadedValue is a loaded value as it is stored.
+type loadedValue[T any] struct {
+	value T
+	data  []byte              // encoded; nil if the value is kept without encoding
+	copy  func() (any, error) // see outcome
+}
+
+// prepare encodes value for the store and for callers that share the load.
+func (v View[T]) prepare(key string, value T) (loadedValue[T], error) {
+	c := v.cache
+	l := loadedValue[T]{value: value}
+	if v.values != nil {
+		return l, nil // shared by everybody, and encoded only if the backend refuses it
+	}
+	var err error
+	if l.data, err = encode(c, value); err != nil {
+		l.copy = func() (any, error) { return nil, c.wrap(opGetOrSet, key, err) }
+		return l, err
+	}
+	if isImmutable[T]() {
+		return l, nil
+	}
+	data := l.data
+	if _, raw := any(value).([]byte); raw && c.copies {
+		data = bytes.Clone(data) // the first caller may write to it
+	}
+	l.copy = func() (any, error) {
+		copied, err := decode[T](c, data)
+		if raw, ok := any(copied).([]byte); ok {
+			return bytes.Clone(raw), err
+		}
+		return copied, err
+	}
+	return l, nil
+}
+
+// isImmutable reports whether values of T share no memory that can be written to.
+func isImmutable[T any]() bool {
+	kind := reflect.TypeFor[T]().Kind()
+	return kind >= reflect.Bool && kind <= reflect.Complex128 || kind == reflect.String
+}
+
+// storeLoaded stores what was loaded. It calls nothing but the backend.
+func (v View[T]) storeLoaded(ctx context.Context, op, fullKey string, l loadedValue[T], ttl time.Duration) (err error) {
+	if v.values != nil {
+		if _, err := v.storeKept(ctx, op, fullKey, l.value, ttl); !isUnsupported(err) {
+			return err
+		}
+		if l.data, err = encode(v.cache, l.value); err != nil {
+			return err
+		}
+	}
+	_, err = v.cache.storeData(ctx, op, fullKey, l.data, ttl)
+	return err
+}

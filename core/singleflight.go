@@ -1,0 +1,293 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrRecursiveLoad means that a load asked for the key that it is loading, directly
+// or through the loads of other keys. It would wait for itself.
+var ErrRecursiveLoad = errors.New("load waits for its own key")
+
+// flights holds the loads under way, so that one key is loaded once at a time.
+type flights struct {
+	active atomic.Int32 // len(flying), for writes, which must not take mu for nothing
+	mu     sync.Mutex
+	flying map[string][]*flight // by key; several if views of several types load it
+
+	// A caller that missed before a load ended and comes here after it must not load
+	// again, though the load is no longer under way. landed counts the loads that
+	// ended; recent holds that count at the last end, by a hash of the key.
+	landed atomic.Uint64
+	recent [256]uint64
+}
+
+// flight is one load, and then the storing of what it returned.
+type flight struct {
+	fs     *flights
+	key    string
+	typ    any     // a nil pointer to the type of the view
+	parent *flight // the load that asked for this one; nil if none
+	cancel context.CancelFunc
+
+	// Guarded by flights.mu.
+	waiting int  // callers
+	ended   bool // by a write: the value must not be stored
+
+	filling chan struct{} // closed after storing; nil before it begins; guarded by flights.mu
+	loaded  chan struct{} // closed when outcome is set
+	done    chan struct{} // closed when the flight is over
+
+	outcome outcome
+	taken   atomic.Bool // one caller has taken the value itself
+
+	// The loads that this one waits for. Guarded by waits.
+	waitsFor []*flight
+}
+
+// outcome is what a load returned.
+type outcome struct {
+	value    any
+	err      error
+	panicked any
+	copy     func() (any, error) // a value that shares no memory with value; nil if sharing is safe
+}
+
+var errGoexit = errors.New("load ended its goroutine with runtime.Goexit")
+
+// hashSeed makes the slots of flights.recent unpredictable.
+var hashSeed = maphash.MakeSeed()
+
+func slot(key string) uint64 { return maphash.String(hashSeed, key) % uint64(len(flights{}.recent)) }
+
+// join returns the load of key under way, or a new one that the caller has to run:
+// then start is its context. missed is the value of landed before the caller's read:
+// if a load of key ended since, join returns nil, and the caller reads again.
+func (fs *flights) join(ctx context.Context, key string, typ any, missed uint64) (f *flight, start context.Context) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range fs.flying[key] {
+		if f.typ == typ {
+			f.waiting++
+			return f, nil
+		}
+	}
+	if fs.recent[slot(key)] > missed {
+		return nil, nil
+	}
+	f = &flight{fs: fs, key: key, typ: typ, parent: loadOf(ctx), waiting: 1, loaded: make(chan struct{}), done: make(chan struct{})}
+	f.outcome.err = errGoexit
+	start, f.cancel = context.WithCancel(context.WithValue(context.WithoutCancel(ctx), flightKey{}, f))
+	if fs.flying == nil {
+		fs.flying = make(map[string][]*flight)
+	}
+	fs.flying[key] = append(fs.flying[key], f)
+	fs.active.Store(int32(len(fs.flying)))
+	return f, start
+}
+
+// end ends the flights of key before a write: what they load is not stored, and
+// whoever asks from now on starts a load of their own. If one is being stored, end
+// waits for it, so that the write comes after it.
+func (fs *flights) end(ctx context.Context, key string) error {
+	if fs.active.Load() == 0 {
+		return nil
+	}
+	fs.mu.Lock()
+	flying := fs.flying[key]
+	delete(fs.flying, key)
+	fs.active.Store(int32(len(fs.flying)))
+	fillings := endAll(nil, flying)
+	fs.mu.Unlock()
+	return waitForAll(ctx, fillings)
+}
+
+// endAll is end for every key.
+func (fs *flights) endAll(ctx context.Context) error {
+	if fs.active.Load() == 0 {
+		return nil
+	}
+	fs.mu.Lock()
+	var fillings []chan struct{}
+	for _, flying := range fs.flying {
+		fillings = endAll(fillings, flying)
+	}
+	clear(fs.flying)
+	fs.active.Store(0)
+	fs.mu.Unlock()
+	return waitForAll(ctx, fillings)
+}
+
+// endMany is end for several keys.
+func (fs *flights) endMany(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		if err := fs.end(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func endAll(fillings []chan struct{}, flying []*flight) []chan struct{} {
+	for _, f := range flying {
+		f.ended = true
+		if f.filling != nil {
+			fillings = append(fillings, f.filling)
+		}
+	}
+	return fillings
+}
+
+func waitForAll(ctx context.Context, fillings []chan struct{}) error {
+	for _, filling := range fillings {
+		select {
+		case <-filling:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// fill calls store and reports that it did, unless a write has ended f. Writes of
+// the key wait for store, so it must not call anything but the backend.
+func (fs *flights) fill(f *flight, store func()) bool {
+	fs.mu.Lock()
+	if f.ended {
+		fs.mu.Unlock()
+		return false
+	}
+	f.filling = make(chan struct{})
+	fs.mu.Unlock()
+	defer close(f.filling)
+	store()
+	return true
+}
+
+// land ends f, for whatever reason. It is deferred, because load may panic or end
+// its goroutine.
+func (fs *flights) land(f *flight) {
+	if p := recover(); p != nil {
+		f.outcome = outcome{panicked: keepStack(p)}
+	}
+	f.publish()
+	fs.mu.Lock()
+	fs.forget(f)
+	fs.recent[slot(f.key)] = fs.landed.Add(1)
+	fs.mu.Unlock()
+	f.cancel()
+	close(f.done)
+}
+
+// publish lets the callers see the outcome. Only the goroutine of f calls it.
+func (f *flight) publish() {
+	select {
+	case <-f.loaded:
+	default:
+		close(f.loaded)
+	}
+}
+
+func (fs *flights) leave(f *flight) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.waiting--
+	if f.waiting == 0 {
+		// A later caller must not join a load that is being cancelled.
+		fs.forget(f)
+		f.cancel()
+	}
+}
+
+// forget makes f unknown to later callers. The caller holds mu.
+func (fs *flights) forget(f *flight) {
+	flying := slices.DeleteFunc(fs.flying[f.key], func(other *flight) bool { return other == f })
+	if len(flying) == 0 {
+		delete(fs.flying, f.key)
+	} else {
+		fs.flying[f.key] = flying
+	}
+	fs.active.Store(int32(len(fs.flying)))
+}
+
+// flightKey is the context key under which a load finds its flight.
+type flightKey struct{}
+
+// loadOf returns the load that ctx belongs to, or nil.
+func loadOf(ctx context.Context) *flight {
+	f, _ := ctx.Value(flightKey{}).(*flight)
+	return f
+}
+
+// waits guards flight.waitsFor of all caches: a circle may go through several.
+var waits sync.Mutex
+
+// isLoading reports whether f loads key, or is part of a load that does.
+func (f *flight) isLoading(fs *flights, key string, typ any) bool {
+	for ; f != nil; f = f.parent {
+		if f.fs == fs && f.key == key && f.typ == typ {
+			return true
+		}
+	}
+	return false
+}
+
+// await records that parent waits for f, and reports whether it may: f must not
+// wait for parent in turn.
+func (parent *flight) await(f *flight) bool {
+	waits.Lock()
+	defer waits.Unlock()
+	if f.reaches(parent) {
+		return false
+	}
+	parent.waitsFor = append(parent.waitsFor, f)
+	return true
+}
+
+func (parent *flight) stopWaiting(f *flight) {
+	waits.Lock()
+	defer waits.Unlock()
+	if i := slices.Index(parent.waitsFor, f); i >= 0 {
+		parent.waitsFor = slices.Delete(parent.waitsFor, i, i+1)
+	}
+}
+
+// reaches reports whether f is target or waits for it, at any distance. Without
+// circles, which await refuses, it ends.
+func (f *flight) reaches(target *flight) bool {
+	return f == target || slices.ContainsFunc(f.waitsFor, func(next *flight) bool { return next.reaches(target) })
+}
+
+// keepStack returns what the callers of a load that panicked with p panic with. An
+// error is passed on as it is, so that its identity is kept (net/http compares with
+// http.ErrAbortHandler). Other values, and errors of the runtime, need the stack of
+// the load.
+func keepStack(p any) any {
+	err, ok := p.(error)
+	if _, isRuntime := p.(runtime.Error); ok && !isRuntime {
+		return err
+	}
+	return &loadPanic{p, debug.Stack()}
+}
+
+// loadPanic is a panic of load with its stack.
+type loadPanic struct {
+	value any
+	stack []byte
+}
+
+func (p *loadPanic) Error() string {
+	return fmt.Sprintf("cache: load panicked: %v\n\n%s", p.value, p.stack)
+}
+
+func (p *loadPanic) Unwrap() error {
+	err, _ := p.value.(error)
+	return err
+}
