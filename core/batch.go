@@ -12,14 +12,14 @@ type Result[T any] struct {
 	OK    bool // false for a miss, and Value is then the zero value
 }
 
-// GetMany returns one result per key, in the order of keys, which may repeat.
-// Where some keys failed it returns the others' results and an error wrapping a
-// [*BatchError] that names those.
+// GetMany returns one result per key, in the order of keys, which may repeat. If
+// some keys failed, it returns the results of the others and an error wrapping a
+// [*BatchError] that names the failed ones. If a key is invalid, nothing is read.
 func (c *Cache) GetMany(ctx context.Context, keys ...string) ([]Result[[]byte], error) {
 	return getMany(ctx, c, opGetMany, keys, Of[[]byte](c).decode)
 }
 
-// GetDict is GetMany as a map that holds the hits and nothing else.
+// GetDict is GetMany as a map that holds only the hits.
 func (c *Cache) GetDict(ctx context.Context, keys ...string) (map[string][]byte, error) {
 	results, err := getMany(ctx, c, opGetDict, keys, Of[[]byte](c).decode)
 	return dict(keys, results), err
@@ -66,9 +66,9 @@ func getMany[T any](ctx context.Context, c *Cache, op string, keys []string, dec
 	return results, c.finish(ctx, start, "", event)
 }
 
-// SetMany stores all items with one timeout. An invalid key stores nothing at
-// all; later failures are named by an error wrapping a [*BatchError], and the
-// other items are stored.
+// SetMany stores all items with one timeout. If a key is invalid, nothing is stored.
+// Other failures concern single items: an error wrapping a [*BatchError] names their
+// keys, and the other items are stored.
 func (c *Cache) SetMany(ctx context.Context, items map[string][]byte, options ...SetOption) error {
 	return setMany(ctx, c, items, options, func(value []byte) ([]byte, error) { return c.copyIn(value), nil })
 }
@@ -105,8 +105,8 @@ func setMany[T any](ctx context.Context, c *Cache, values map[string]T, options 
 	return c.finish(ctx, start, "", event)
 }
 
-// DeleteMany removes keys and returns those that were there, in the order of
-// keys, each once.
+// DeleteMany removes keys and returns those that were present, in the order of keys,
+// each once. If a key is invalid, nothing is removed.
 func (c *Cache) DeleteMany(ctx context.Context, keys ...string) (deleted []string, err error) {
 	start, err := c.beginMany(ctx, keys)
 	if err == nil {

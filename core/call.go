@@ -11,8 +11,8 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// What surrounds the call of the backend in every operation: checks and prefix
-// before it, the observer and the wrapping of errors after it.
+// This file holds what surrounds the call of the backend in every operation: checks
+// and prefix before it, the observer and the wrapping of errors after it.
 
 // begin checks what every operation on a key checks, and starts its duration.
 func (c *Cache) begin(ctx context.Context, key string) (start time.Time, err error) {

@@ -97,8 +97,8 @@ func encodeOther[T any](codec Codec, value T) (data []byte, err error) {
 	return data, nil
 }
 
-// decode takes data from the backend. What cannot be decoded is ErrCorrupt; the
-// cause is kept out of the text where it could quote the value.
+// decode takes data from the backend. If it cannot be decoded, the error is
+// ErrCorrupt without its cause, which could quote the value.
 func decode[T any](c *Cache, data []byte) (value T, err error) {
 	switch p := any(&value).(type) {
 	case *[]byte:

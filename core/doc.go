@@ -6,15 +6,31 @@
 //
 //	c, err := cache.Open(ctx, cache.FromEnv(os.Environ())) // CACHE_TYPE=redis, after import _ ".../redis"
 //	users := cache.Of[User](c)
-//	u, err := users.GetOrSet(ctx, "42", load, cache.Timeout(time.Minute))
+//	u, ok, err := users.Get(ctx, "42")                                // a miss is ok=false with a nil error
+//	u, err = users.GetOrSet(ctx, "42", load, cache.Timeout(time.Minute)) // one load per key at a time
 //
-// An author of a backend implements the six methods of [Backend] and, where the
-// store can do better than the fallback, the optional interfaces beside it; the
-// module conformance checks the result.
+// Authors of backends and of wrappers import package driver, below this one. The
+// module conformance checks their work.
 //
-// A miss is ok=false with a nil error. A timeout that is not given is the
-// default of the cache, Timeout(0) never expires. Faults are told apart with
-// errors.Is and the sentinels of this package, the same on every backend.
+// # Errors and retries
+//
+// Every error is an [*Error] with the operation, the backend and the key. Match its
+// cause with errors.Is and the errors of this package, which are the same on every
+// backend. A miss is not an error. [ErrUnavailable] means that the store did not
+// execute the call, [ErrUnknownOutcome] that a write may or may not have been
+// executed; backends retry only what cannot change the result.
+//
+// # Expiry
+//
+// A call without [Timeout] uses the default timeout of the cache, 300 seconds unless
+// it was set. Timeout(0) never expires, a negative timeout is an error. An entry
+// never expires early; the documentation of each backend says how late it may.
+//
+// # Concurrency
+//
+// All types are safe for concurrent use. Byte slices are copied on the way in and
+// out, so that the caller owns what it passes and what it gets. Views
+// [WithoutEncoding] are the exception.
 //
 // This module requires nothing but the standard library, and imports no backend.
 package cache

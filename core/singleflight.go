@@ -104,7 +104,7 @@ func (fs *flights) end(ctx context.Context, key string) error {
 	flying := fs.flying[key]
 	delete(fs.flying, key)
 	fs.active.Store(int32(len(fs.flying)))
-	fillings := endAll(nil, flying)
+	fillings := markEnded(nil, flying)
 	fs.mu.Unlock()
 	return waitForAll(ctx, fillings)
 }
@@ -117,7 +117,7 @@ func (fs *flights) endAll(ctx context.Context) error {
 	fs.mu.Lock()
 	var fillings []chan struct{}
 	for _, flying := range fs.flying {
-		fillings = endAll(fillings, flying)
+		fillings = markEnded(fillings, flying)
 	}
 	clear(fs.flying)
 	fs.active.Store(0)
@@ -135,7 +135,9 @@ func (fs *flights) endMany(ctx context.Context, keys []string) error {
 	return nil
 }
 
-func endAll(fillings []chan struct{}, flying []*flight) []chan struct{} {
+// markEnded ends flights and adds those that are being stored to fillings. The caller
+// holds mu.
+func markEnded(fillings []chan struct{}, flying []*flight) []chan struct{} {
 	for _, f := range flying {
 		f.ended = true
 		if f.filling != nil {

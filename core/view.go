@@ -12,8 +12,8 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// View is a typed window on a [Cache]: the same entries, as values of T. It is
-// small, is copied freely and safe for concurrent use.
+// View is a typed view of a [Cache]: the same entries, as values of T. It is small,
+// may be copied, and is safe for concurrent use.
 type View[T any] struct {
 	cache  *Cache
 	values driver.ValueKeeper // nil if values are encoded
@@ -35,19 +35,19 @@ func Of[T any](c *Cache, options ...ViewOption) View[T] {
 // ViewOption adjusts a view.
 type ViewOption struct{ shared bool }
 
-// WithoutEncoding keeps values as they are where the backend lives in the memory
-// of the process (a [ValueKeeper]); elsewhere values are encoded as usual. A hit
-// then allocates nothing, and every caller shares one value: whatever T refers to
-// (slices, maps, pointers) must not be changed after it was stored or read. Such
-// entries are read back only through views of the same T WithoutEncoding.
+// WithoutEncoding keeps values as they are if the backend is in the memory of the
+// process (a [driver.ValueKeeper]); other backends encode them as usual. A hit then
+// allocates nothing, and all callers share one value: what T refers to (slices, maps,
+// pointers) must not be changed after it was stored or read. Such entries can be read
+// only through views of the same T WithoutEncoding.
 func WithoutEncoding() ViewOption { return ViewOption{shared: true} }
 
-// Cache returns the cache behind the view, for Delete, Has, Inc, Clear and TTL,
-// which know no type.
+// Cache returns the cache behind the view, for operations without a type: Delete,
+// Has, Inc, Clear, TTL.
 func (v View[T]) Cache() *Cache { return v.cache }
 
-// Get returns the value of key, and whether there is one. Stored bytes that are
-// not a T are [ErrCorrupt].
+// Get returns the value of key, and whether the key is present. Stored bytes that
+// are not a T are [ErrCorrupt].
 func (v View[T]) Get(ctx context.Context, key string) (value T, ok bool, err error) {
 	value, ok, _, err = v.lookup(ctx, key)
 	return value, ok, err
@@ -70,7 +70,7 @@ func (v View[T]) Set(ctx context.Context, key string, value T, options ...SetOpt
 	return err
 }
 
-// Add stores value only where key is absent, atomically, and reports whether it did.
+// Add stores value only if key is absent, atomically, and reports whether it did.
 func (v View[T]) Add(ctx context.Context, key string, value T, options ...SetOption) (added bool, err error) {
 	return v.store(ctx, opAdd, key, value, options)
 }

@@ -10,7 +10,7 @@ import (
 
 // Mask returns the value of a setting as it may be shown. Only values of settings
 // that a registered backend declares are shown: a misspelt name may hide a secret.
-// Of text with credentials (user:password@host) the credentials are replaced.
+// In text with credentials (user:password@host) the credentials are replaced.
 func Mask(name string, value any) any {
 	if name == optionsKey {
 		return maskOptions(value)

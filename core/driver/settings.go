@@ -57,7 +57,7 @@ func (s *Settings) value(name string) any {
 }
 
 // Bind converts the settings that are declared in target, a pointer to a struct.
-// What cannot be converted is remembered for Check, and leaves the field zero.
+// A value that cannot be converted is reported by Check and leaves the field zero.
 //
 // If several fields declare one setting, an interface or pointer field takes a Go
 // value that is assignable to it, such as a ready client; anything else goes to the
