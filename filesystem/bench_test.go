@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The measure of Get is os.ReadFile of the same bytes, that of Set a temporary
-// file and a rename. TMPDIR says which file system is measured.
+// Get is compared with os.ReadFile of the same bytes, and Set with writing and
+// renaming a temporary file. TMPDIR selects the file system.
 
 var sizes = []int{100, 1 << 10, 64 << 10, 1 << 20}
 
@@ -80,7 +80,7 @@ func BenchmarkSetFresh(b *testing.B) {
 	}
 }
 
-// BenchmarkSetFreshRaw removes what it stored 500 rounds before.
+// BenchmarkSetFreshRaw removes the file of 500 rounds before.
 func BenchmarkSetFreshRaw(b *testing.B) {
 	dir := b.TempDir()
 	for i := 0; b.Loop(); i++ {

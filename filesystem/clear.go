@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// clear removes all files that are ours.
+// clear removes the files of all entries and all temporary files.
 func (b *Backend) clear(ctx context.Context, d *dir) error {
 	names, err := d.names()
 	if err != nil {
@@ -19,8 +19,8 @@ func (b *Backend) clear(ctx context.Context, d *dir) error {
 	}))
 }
 
-// clearPrefix removes the entries whose key begins with prefix. As no key ever
-// changes its name, what was found is what is removed.
+// clearPrefix removes the entries whose key begins with prefix. It looks for
+// them without the lock: the key behind a name never changes.
 func (b *Backend) clearPrefix(ctx context.Context, d *dir, prefix string) error {
 	names, err := d.names()
 	if err != nil {
@@ -34,25 +34,26 @@ func (b *Backend) clearPrefix(ctx context.Context, d *dir, prefix string) error 
 		if !isEntry(name) {
 			continue
 		}
-		begins, err := keyBegins(d, name, prefix)
+		ok, err := keyHasPrefix(d, name, prefix)
 		if err != nil {
 			return err
 		}
-		if begins {
+		if ok {
 			found = append(found, name)
 		}
 	}
 	return b.removeAll(ctx, d, found)
 }
 
-// removeAll lets other writers in now and then.
+// removeAll releases the lock after every chunk, so that writers need not wait
+// for the whole of a Clear.
 func (b *Backend) removeAll(ctx context.Context, d *dir, names []string) error {
-	const atOnce = 64
-	for some := range slices.Chunk(names, atOnce) {
+	const chunkSize = 64
+	for chunk := range slices.Chunk(names, chunkSize) {
 		if err := b.lock(ctx, d); err != nil {
 			return err
 		}
-		err := b.removeSome(d, some)
+		err := b.removeChunk(d, chunk)
 		b.unlock(d)
 		if err != nil {
 			return err
@@ -61,15 +62,16 @@ func (b *Backend) removeAll(ctx context.Context, d *dir, names []string) error {
 	return nil
 }
 
-func (b *Backend) removeSome(d *dir, names []string) error {
+// removeChunk removes files. The caller holds the lock.
+func (b *Backend) removeChunk(d *dir, names []string) error {
 	for _, name := range names {
 		err := d.remove(name)
 		switch {
 		case err == nil && isEntry(name):
-			b.entries--
+			b.usage.entries--
 		case err == nil, errors.Is(err, fs.ErrNotExist):
 		case errors.Is(err, errNotRegular):
-			// A directory of somebody else, under a name like ours.
+			// A foreign directory whose name has our pattern.
 		default:
 			return err
 		}

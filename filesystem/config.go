@@ -21,7 +21,7 @@ func open(ctx context.Context, s *cache.Settings) (cache.Backend, error) {
 		Sync:       s.Options().Bool("sync", false),
 	}
 	if o.Dir == "" {
-		s.Fail("CACHE_DIR", "the filesystem backend needs a directory")
+		s.Fail("CACHE_DIR", "required by the filesystem backend")
 	}
 	if err := s.Err(); err != nil {
 		return nil, err
@@ -33,10 +33,10 @@ func open(ctx context.Context, s *cache.Settings) (cache.Backend, error) {
 	return b, nil
 }
 
-// threshold gives 0 the meaning it has in settings: no limit.
+// threshold reads CACHE_THRESHOLD, where 0 means no limit.
 func threshold(s *cache.Settings) int {
 	const key = "CACHE_THRESHOLD"
-	n := s.Int(key, 500)
+	n := s.Int(key, DefaultThreshold)
 	if n < 0 {
 		s.Fail(key, "%q is negative (0 means no limit)", strconv.Itoa(n))
 	}
@@ -50,13 +50,13 @@ func hashMethod(s *cache.Settings) string {
 	const key = "CACHE_FILE_HASH_METHOD"
 	name := strings.ToLower(s.String(key, "sha256"))
 	if hashMethods[name] == nil {
-		s.Fail(key, "%q is none of md5, sha1, sha256, sha512", name)
+		s.Fail(key, "%q is not one of md5, sha1, sha256, sha512", name)
 	}
 	return name
 }
 
-// mode reads permissions: text is octal, as in "0600"; a number is the number,
-// such as the 384 that Python makes of 0o600.
+// mode reads permissions. Text is octal, as in "0600"; a number is the number
+// itself, such as 384, which is what Python makes of 0o600.
 func mode(s *cache.Settings) fs.FileMode {
 	const key = "mode"
 	m := defaultMode
@@ -71,7 +71,7 @@ func mode(s *cache.Settings) fs.FileMode {
 		m = fs.FileMode(s.Int(key, 0))
 	}
 	if !usable(m) {
-		s.Fail(key, "%q is not a file mode that lets the owner read and write, such as %q", s.String(key, ""), "0600")
+		s.Fail(key, "%q must be permissions that let the owner read and write, such as %q", s.String(key, ""), "0600")
 	}
 	return m
 }

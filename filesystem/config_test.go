@@ -66,9 +66,9 @@ func TestBadSettings(t *testing.T) {
 		{"threshold below zero", map[string]any{"CACHE_THRESHOLD": -1}, []string{"CACHE_THRESHOLD", "-1"}},
 		{"threshold of text", map[string]any{"CACHE_THRESHOLD": "many"}, []string{"CACHE_THRESHOLD", "many"}},
 		{"unknown hash", map[string]any{"CACHE_FILE_HASH_METHOD": "crc32"}, []string{"CACHE_FILE_HASH_METHOD", "crc32"}},
-		{"mode that is none", map[string]any{"CACHE_OPTIONS": `{"mode": "rw"}`}, []string{"CACHE_OPTIONS.mode", "rw"}},
+		{"mode of letters", map[string]any{"CACHE_OPTIONS": `{"mode": "rw"}`}, []string{"CACHE_OPTIONS.mode", "rw"}},
 		{"mode without owner", map[string]any{"CACHE_OPTIONS": `{"mode": "0044"}`}, []string{"CACHE_OPTIONS.mode", "0044"}},
-		{"mode in decimal digits of octal", map[string]any{"CACHE_OPTIONS": map[string]any{"mode": json.Number("600")}}, []string{"CACHE_OPTIONS.mode", "600"}},
+		{"octal digits as a number", map[string]any{"CACHE_OPTIONS": map[string]any{"mode": json.Number("600")}}, []string{"CACHE_OPTIONS.mode", "600"}},
 		{"unknown option", map[string]any{"CACHE_OPTIONS": `{"snyc": true}`}, []string{"CACHE_OPTIONS.snyc", "sync"}},
 		{"misspelt", map[string]any{"CACHE_FILE_HASH_METHD": "md5"}, []string{"CACHE_FILE_HASH_METHD", "CACHE_FILE_HASH_METHOD"}},
 		{
@@ -94,7 +94,7 @@ func TestBadSettings(t *testing.T) {
 				}
 			}
 			if left := files(t, dir, "new"); len(left) > 0 {
-				t.Error("the directory has been made")
+				t.Error("the directory has been created")
 			}
 		})
 	}

@@ -14,13 +14,14 @@ import (
 	"unsafe"
 )
 
-// dir is the directory, held open: names are looked up in it, whatever becomes of
-// its path. It makes its system calls itself: package os takes twice as long to
-// read a small file.
+// dir is the open directory. Names are relative to it, even if its path
+// changes. This implementation makes system calls itself: package os takes
+// twice as long to read a small file. dir_other.go has the same methods in the
+// same order.
 type dir struct {
 	fd        int
 	path      string // for errors
-	exchanges bool
+	exchanges bool   // replace exchanges two names
 }
 
 // openDir opens a directory that exists.
@@ -31,12 +32,12 @@ func openDir(path string) (*dir, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &dir{fd: fd, path: path, exchanges: flushesOnRename(fd)}, nil
+	return &dir{fd: fd, path: path, exchanges: isExt4(fd)}, nil
 }
 
-// flushesOnRename finds ext4, where a file renamed over another is written out at
-// once, and an exchange of the two names takes half as long.
-func flushesOnRename(fd int) bool {
+// isExt4 reports whether fd is on ext4, which flushes a file when it is renamed
+// over another one. An exchange of the two names takes half as long there.
+func isExt4(fd int) bool {
 	const ext4 = 0xef53
 	var stat syscall.Statfs_t
 	return syscall.Fstatfs(fd, &stat) == nil && stat.Type == ext4
@@ -44,13 +45,13 @@ func flushesOnRename(fd int) bool {
 
 func (d *dir) close() { syscall.Close(d.fd) }
 
-// lost reports whether the directory has been removed.
-func (d *dir) lost() bool {
+// removed reports whether the directory has been removed.
+func (d *dir) removed() bool {
 	var stat syscall.Stat_t
 	return syscall.Fstat(d.fd, &stat) == nil && stat.Nlink == 0
 }
 
-// fail says what failed, and where; nil stays nil.
+// fail adds the operation and the path to err, and returns nil for nil.
 func (d *dir) fail(op, name string, err error) error {
 	if err == nil {
 		return nil
@@ -58,7 +59,8 @@ func (d *dir) fail(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: d.path + "/" + name, Err: err}
 }
 
-// open opens a file for reading. Links are not followed, and a pipe does not block.
+// open opens a file for reading. It does not follow links, and it does not wait
+// for the writer of a pipe.
 func (d *dir) open(name string) (file, error) {
 	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) {
@@ -67,7 +69,7 @@ func (d *dir) open(name string) (file, error) {
 	return f, err
 }
 
-// create makes a file that must not exist.
+// create creates a file that must not exist.
 func (d *dir) create(name string, mode fs.FileMode) (file, error) {
 	return d.openat(name, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL, uint32(mode))
 }
@@ -96,30 +98,31 @@ func (d *dir) mtime(name string) (time.Time, error) {
 	return time.Unix(stat.Mtim.Unix()), nil
 }
 
-// link gives the file temp the further name, which must be free.
+// link adds name to the file called temp. It fails if name exists.
 func (d *dir) link(temp, name string) error {
-	return d.fail("link", name, d.twoNames(syscall.SYS_LINKAT, temp, name, 0))
+	return d.fail("link", name, d.callWithNames(syscall.SYS_LINKAT, temp, name, 0))
 }
 
-// rename puts temp under name, in place of the file that may be there.
+// rename renames temp to name, and replaces the file called name if there is one.
 func (d *dir) rename(temp, name string) error {
 	return d.fail("rename", name, syscall.Renameat(d.fd, temp, d.fd, name))
 }
 
-// replace is rename where there is a file under name.
+// replace is rename for a name that exists.
 func (d *dir) replace(temp, name string) error {
 	const exchange = 2
-	if !d.exchanges || d.twoNames(sysRenameat2, temp, name, exchange) != nil {
+	if !d.exchanges || d.callWithNames(sysRenameat2, temp, name, exchange) != nil {
 		return d.rename(temp, name)
 	}
-	if err := d.remove(temp); err == errNotRegular { // somebody's directory, which has to stay where it was
-		d.twoNames(sysRenameat2, temp, name, exchange)
+	if err := d.remove(temp); err == errNotRegular { // a foreign directory: restore its name
+		d.callWithNames(sysRenameat2, temp, name, exchange)
 		return d.fail("rename", name, syscall.EISDIR)
 	}
 	return nil
 }
 
-func (d *dir) twoNames(call uintptr, from, to string, flags uintptr) error {
+// callWithNames makes a system call that takes two names of the directory.
+func (d *dir) callWithNames(call uintptr, from, to string, flags uintptr) error {
 	p, err := syscall.BytePtrFromString(from)
 	if err != nil {
 		return err
@@ -131,7 +134,7 @@ func (d *dir) twoNames(call uintptr, from, to string, flags uintptr) error {
 	return errnoError(syscall.Syscall6(call, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(d.fd), uintptr(unsafe.Pointer(q)), flags, 0))
 }
 
-// remove removes a file, and nothing but a file.
+// remove removes a file that is not a directory.
 func (d *dir) remove(name string) error {
 	err := syscall.Unlinkat(d.fd, name)
 	if err == syscall.EISDIR {
@@ -140,15 +143,15 @@ func (d *dir) remove(name string) error {
 	return d.fail("remove", name, err)
 }
 
-// names lists the directory in the order of the inodes. In its own, which on ext4 is
-// that of hashes, to look at each of very many files takes twice as long.
+// names lists the directory, sorted by inode. In the order of the directory, which
+// on ext4 is that of hashes, a stat of each of very many files takes twice as long.
 func (d *dir) names() ([]string, error) {
 	f, err := d.openat(".", syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.close()
-	var all []listed
+	var all []dirent
 	for buffer := make([]byte, 64<<10); ; {
 		n, err := retry(func() (int, error) { return syscall.ReadDirent(f.fd, buffer) })
 		if err != nil {
@@ -157,9 +160,9 @@ func (d *dir) names() ([]string, error) {
 		if n == 0 {
 			break
 		}
-		all = appendListed(all, buffer[:n])
+		all = appendDirents(all, buffer[:n])
 	}
-	slices.SortFunc(all, func(x, y listed) int { return cmp.Compare(x.inode, y.inode) })
+	slices.SortFunc(all, func(x, y dirent) int { return cmp.Compare(x.inode, y.inode) })
 	names := make([]string, len(all))
 	for i := range all {
 		names[i] = all[i].name
@@ -167,29 +170,30 @@ func (d *dir) names() ([]string, error) {
 	return names, nil
 }
 
-// listed is what a directory tells of a file.
-type listed struct {
+// dirent is one record of a directory.
+type dirent struct {
 	inode uint64
 	name  string
 }
 
-// appendListed takes in what getdents64 returns: records of inode, offset, length of
-// the record, type, and the name up to a NUL.
-func appendListed(all []listed, records []byte) []listed {
+// appendDirents parses the result of getdents64: records of inode, offset, length
+// of the record, type, and the name up to a NUL.
+func appendDirents(all []dirent, records []byte) []dirent {
 	for len(records) > 0 {
 		record := records[:binary.NativeEndian.Uint16(records[16:])]
 		records = records[len(record):]
 		name, _, _ := bytes.Cut(record[19:], []byte{0})
 		if text := string(name); text != "." && text != ".." {
-			all = append(all, listed{binary.NativeEndian.Uint64(record), text})
+			all = append(all, dirent{binary.NativeEndian.Uint64(record), text})
 		}
 	}
 	return all
 }
 
-// sync makes the names of the directory reach the disk.
+// sync writes the names of the directory to the disk.
 func (d *dir) sync() error { return d.fail("sync", ".", syscall.Fsync(d.fd)) }
 
+// tryLock takes the lock on the directory unless another process has it.
 func (d *dir) tryLock() (bool, error) {
 	locked, err := tryFlock(d.fd)
 	return locked, d.fail("lock", ".", err)
@@ -206,7 +210,8 @@ type file struct {
 
 func (f file) fail(op string, err error) error { return f.dir.fail(op, f.name, err) }
 
-// read is one call of the system: 0 means the end, less than len(p) need not.
+// read makes one system call. 0 bytes mean the end of the file; fewer than len(p)
+// do not.
 func (f file) read(p []byte) (int, error) {
 	n, err := retry(func() (int, error) { return syscall.Read(f.fd, p) })
 	if err == syscall.EISDIR {
@@ -225,6 +230,7 @@ func (f file) chmod(mode fs.FileMode) error {
 	return f.fail("chmod", syscall.Fchmod(f.fd, uint32(mode)))
 }
 
+// write writes all of p.
 func (f file) write(p []byte) error {
 	for len(p) > 0 {
 		n, err := retry(func() (int, error) { return syscall.Write(f.fd, p) })
@@ -236,23 +242,23 @@ func (f file) write(p []byte) error {
 	return nil
 }
 
-// finish ends writing, but does not close f. With an access time beyond the
-// modification time, mounts with relatime do not write an inode for each read.
-func (f file) finish(mtime time.Time, sync bool) error {
+// setTime sets the modification time. The access time is set to a later time, so
+// that mounts with relatime do not write the inode at every read.
+func (f file) setTime(mtime time.Time) error {
 	ts := [2]syscall.Timespec{
 		syscall.NsecToTimespec(mtime.Add(time.Second).UnixNano()),
 		syscall.NsecToTimespec(mtime.UnixNano()),
 	}
-	err := errnoError(syscall.Syscall6(syscall.SYS_UTIMENSAT, uintptr(f.fd), 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0))
-	if err == nil && sync {
-		err = syscall.Fsync(f.fd)
-	}
-	return f.fail("finish", err)
+	return f.fail("utimes", errnoError(syscall.Syscall6(syscall.SYS_UTIMENSAT, uintptr(f.fd), 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)))
 }
+
+// sync writes the file to the disk.
+func (f file) sync() error { return f.fail("sync", syscall.Fsync(f.fd)) }
 
 func (f file) close() error { return f.fail("close", syscall.Close(f.fd)) }
 
-// retry repeats a call that a signal interrupted, as network file systems do.
+// retry repeats a call that a signal has interrupted, which happens on network
+// file systems.
 func retry(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()

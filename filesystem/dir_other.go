@@ -7,14 +7,17 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 )
 
-// dir is the directory, held open as an [os.Root]: names are looked up in it,
-// whatever becomes of its path.
+// dir is the open directory. Names are relative to it, even if its path
+// changes. This implementation uses [os.Root]. dir_linux.go has the same methods
+// in the same order.
 type dir struct {
 	root *os.Root
-	self *os.File // the directory as a file, to be locked
+	self *os.File // the directory as a file, for the lock
+	path string   // for errors
 }
 
 // openDir opens a directory that exists.
@@ -28,7 +31,7 @@ func openDir(path string) (*dir, error) {
 		root.Close()
 		return nil, err
 	}
-	return &dir{root, self}, nil
+	return &dir{root, self, path}, nil
 }
 
 func (d *dir) close() {
@@ -36,51 +39,67 @@ func (d *dir) close() {
 	d.root.Close()
 }
 
-// lost reports whether the directory has been removed.
-func (d *dir) lost() bool {
+// removed reports whether the directory has been removed.
+func (d *dir) removed() bool {
 	held, err := d.self.Stat()
 	if err != nil {
 		return false
 	}
-	there, err := os.Stat(d.root.Name())
-	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(held, there)
+	now, err := os.Stat(d.path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(held, now)
 }
 
-// open opens a file for reading. Links are not followed: what was opened must be
-// what has the name.
-func (d *dir) open(name string) (file, error) {
-	named, err := d.root.Lstat(name)
-	if err != nil {
-		return file{}, err
+// fail adds the operation and the whole path to err, and returns nil for nil.
+// The errors of os.Root have the name without the directory.
+func (d *dir) fail(op, name string, err error) error {
+	if err == nil {
+		return nil
 	}
-	if !named.Mode().IsRegular() {
-		return file{}, errNotRegular
+	var pathError *fs.PathError
+	var linkError *os.LinkError
+	switch {
+	case errors.As(err, &pathError):
+		err = pathError.Err
+	case errors.As(err, &linkError):
+		err = linkError.Err
+	}
+	return &fs.PathError{Op: op, Path: filepath.Join(d.path, name), Err: err}
+}
+
+// open opens a file for reading. It does not follow links, except one that
+// replaces the file between the two calls; such a link leads to a file of this
+// directory, which has another key.
+func (d *dir) open(name string) (file, error) {
+	if _, err := d.mtime(name); err != nil {
+		return file{}, err
 	}
 	f, err := d.root.Open(name)
 	if err != nil {
-		return file{}, err
+		return file{}, d.fail("open", name, err)
 	}
 	opened, err := f.Stat()
-	if err == nil && !opened.Mode().IsRegular() {
-		err = errNotRegular
-	}
 	if err != nil {
 		f.Close()
+		return file{}, d.fail("stat", name, err)
 	}
-	return file{f, d, name}, err
+	if !opened.Mode().IsRegular() {
+		f.Close()
+		return file{}, errNotRegular
+	}
+	return file{d, name, f}, nil
 }
 
-// create makes a file that must not exist.
+// create creates a file that must not exist.
 func (d *dir) create(name string, mode fs.FileMode) (file, error) {
 	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	return file{f, d, name}, err
+	return file{d, name, f}, d.fail("open", name, err)
 }
 
 // mtime returns the modification time of a regular file.
 func (d *dir) mtime(name string) (time.Time, error) {
 	info, err := d.root.Lstat(name)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, d.fail("stat", name, err)
 	}
 	if !info.Mode().IsRegular() {
 		return time.Time{}, errNotRegular
@@ -88,85 +107,93 @@ func (d *dir) mtime(name string) (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// link gives the file temp the further name, which must be free.
-func (d *dir) link(temp, name string) error { return d.root.Link(temp, name) }
+// link adds name to the file called temp. It fails if name exists.
+func (d *dir) link(temp, name string) error {
+	return d.fail("link", name, d.root.Link(temp, name))
+}
 
-// rename puts temp under name, in place of the file that may be there.
-func (d *dir) rename(temp, name string) error { return d.root.Rename(temp, name) }
+// rename renames temp to name, and replaces the file called name if there is one.
+func (d *dir) rename(temp, name string) error {
+	return d.fail("rename", name, d.root.Rename(temp, name))
+}
 
-// replace is rename where there is a file under name.
+// replace is rename for a name that exists.
 func (d *dir) replace(temp, name string) error { return d.rename(temp, name) }
 
-// remove removes a file, and nothing but a file.
+// remove removes a file that is not a directory.
 func (d *dir) remove(name string) error {
 	info, err := d.root.Lstat(name)
 	if err == nil && info.IsDir() {
 		return errNotRegular
 	}
-	return d.root.Remove(name)
+	return d.fail("remove", name, d.root.Remove(name))
 }
 
 // names lists the directory.
 func (d *dir) names() ([]string, error) {
 	list, err := d.root.Open(".")
 	if err != nil {
-		return nil, err
+		return nil, d.fail("open", ".", err)
 	}
 	defer list.Close()
-	return list.Readdirnames(-1)
+	names, err := list.Readdirnames(-1)
+	return names, d.fail("list", ".", err)
 }
 
-// sync makes the names of the directory reach the disk.
-func (d *dir) sync() error { return d.self.Sync() }
+// sync writes the names of the directory to the disk.
+func (d *dir) sync() error { return d.fail("sync", ".", d.self.Sync()) }
 
+// tryLock takes the lock on the directory unless another process has it.
 func (d *dir) tryLock() (bool, error) {
 	locked, err := tryFlock(int(d.self.Fd()))
-	if err != nil {
-		err = &fs.PathError{Op: "lock", Path: d.root.Name(), Err: err}
-	}
-	return locked, err
+	return locked, d.fail("lock", ".", err)
 }
 
 func (d *dir) unlock() { unFlock(int(d.self.Fd())) }
 
 // file is an open file of dir.
 type file struct {
-	*os.File
 	dir  *dir
 	name string
+	file *os.File
 }
 
-// read is one call of the system: 0 means the end, less than len(p) need not.
+func (f file) fail(op string, err error) error { return f.dir.fail(op, f.name, err) }
+
+// read makes one system call. 0 bytes mean the end of the file; fewer than len(p)
+// do not.
 func (f file) read(p []byte) (int, error) {
-	n, err := f.Read(p)
+	n, err := f.file.Read(p)
 	if err == io.EOF {
 		err = nil
 	}
-	return n, err
+	return n, f.fail("read", err)
 }
 
 func (f file) size() (int64, error) {
-	info, err := f.Stat()
+	info, err := f.file.Stat()
 	if err != nil {
-		return 0, err
+		return 0, f.fail("stat", err)
 	}
 	return info.Size(), nil
 }
 
-func (f file) chmod(mode fs.FileMode) error { return f.Chmod(mode) }
+func (f file) chmod(mode fs.FileMode) error { return f.fail("chmod", f.file.Chmod(mode)) }
 
+// write writes all of p.
 func (f file) write(p []byte) error {
-	_, err := f.Write(p)
-	return err
+	_, err := f.file.Write(p)
+	return f.fail("write", err)
 }
 
-// finish ends writing, but does not close f.
-func (f file) finish(mtime time.Time, sync bool) error {
-	err := ignoreAbsence(f.dir.root.Chtimes(f.name, mtime.Add(time.Second), mtime)) // a Clear may have taken the name
-	if err == nil && sync {
-		err = f.Sync()
-	}
-	return err
+// setTime sets the modification time. The access time is set to a later time, so
+// that mounts with relatime do not write the inode at every read. A file that a
+// Clear has removed keeps its times.
+func (f file) setTime(mtime time.Time) error {
+	return f.fail("utimes", ignoreNotExist(f.dir.root.Chtimes(f.name, mtime.Add(time.Second), mtime)))
 }
 
-func (f file) close() error { return f.Close() }
+// sync writes the file to the disk.
+func (f file) sync() error { return f.fail("sync", f.file.Sync()) }
+
+func (f file) close() error { return f.fail("close", f.file.Close()) }

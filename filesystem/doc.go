@@ -1,48 +1,64 @@
-// Package filesystem is a cache backend that keeps each entry in a file of its
-// own, in one directory that several programs may share. It needs nothing but
-// the standard library, and registers itself as CACHE_TYPE "filesystem".
+// Package filesystem is a cache backend that keeps each entry in a file, in one
+// directory that several processes may share. It needs only the standard library,
+// and registers itself as CACHE_TYPE "filesystem".
 //
-// # Guarantees
+// # Errors and retries
 //
-// Readers take no lock and see whole entries only: a write is a finished
-// temporary file that takes its name in one step, so that a crash leaves the old
-// value or the new one. Add has one winner and Inc loses nothing, across all
-// processes of a machine; for that writers hold a lock on the directory itself
-// for the moment in which an entry takes its name. The lock goes with the process
-// that dies. On systems without flock, Windows among them, it covers one process.
+// A file that is truncated, damaged, of another version or foreign is
+// [cache.ErrCorrupt] from Get and absent for every other method. The next Set
+// replaces it. A full disk or an exceeded quota is [cache.ErrFull]; the old value
+// remains. Every other error of the file system is [cache.ErrUnavailable]. All of
+// them also wrap the error of the file system. Nothing is retried, with one
+// exception: if the directory has been removed, a write creates it again and a
+// read opens the directory that has replaced it.
 //
-// A file that is cut short, damaged, written by another version or by somebody
-// else is a miss, and the next Set repairs it. Names are hashes, so that no key
-// leads out of the directory, and links are never followed.
+// # Expiry
+//
+// Expiry has a resolution of a microsecond and is measured by the wall clock, which
+// all processes share: setting the clock forward expires entries early. An expired
+// file is removed when the directory is next scanned.
+//
+// # Limits
+//
+// A write that would exceed [Options.Threshold] first removes the expired entries.
+// If there are none, it removes the eighth of the threshold that expires soonest;
+// entries that never expire are last, the oldest of them first. Each process counts
+// the entries separately and scans the directory after adding an eighth of the
+// threshold, so that n processes may exceed it by n-1 eighths for a while. Without
+// a limit the directory is still scanned at times, and expired entries are removed.
+//
+// # Concurrency
+//
+// Reads take no lock. A write fills a temporary file and renames it: readers see
+// whole entries only, and a crash leaves the old value or the new one. While a
+// file gets or loses its name, the writer holds a lock (flock) on the directory,
+// which the kernel releases if the process dies. Add has one winner and Inc loses
+// no update, in all processes of a machine. On systems without flock, such as
+// Windows, the lock covers one process. Without [Options.Sync] a power failure may
+// lose the latest writes.
 //
 // # Files
 //
-// The entry of a key is the file <hash of the key in hex>.cache; to MD5 and SHA-1,
-// for which colliding keys are easily made, half of a SHA-256 is added. All
-// numbers in it are little-endian:
+// The file of an entry is called <hash of the key in hex>.cache. A name by MD5 or
+// SHA-1, for which keys with equal sums can be made, also contains half of a
+// SHA-256. No key leads out of the directory, and links are not followed. All
+// numbers in the file are little-endian:
 //
 //	 0  4  "cbfs"
 //	 4  2  version, 1
 //	 6  2  flags, 0
-//	 8  8  end of life in microseconds since 1970 UTC, 0 for never
+//	 8  8  expiry in microseconds since 1970 UTC, 0 for never
 //	16  8  length of the value
 //	24  4  length of the key
 //	28  4  CRC-32C of all other bytes
 //	32     key, value
 //
-// The end of life is also the file's modification time, so that Has and eviction
-// ask the directory alone; for entries that never expire it is 200 years after
-// the write, which makes the oldest of them the first to go. Has reads the file
-// all the same where that time is near or past, as it is on files that somebody
-// has written into or restored from a backup. Eviction takes them for expired.
+// The expiry is also the modification time of the file, so that Has and eviction
+// need not open it. An entry that never expires has the time of its writing plus
+// 200 years. If the modification time has passed, for example after a restore from
+// a backup, Has reads the file; eviction treats the entry as expired.
 //
-// Files <time in hex>-<random>.tmp are writes under way. What a crash left of
-// them is removed an hour later. Other names belong to somebody else, and stay.
-//
-// # Size
-//
-// A write that would exceed [Options.Threshold] first removes the expired
-// entries or, without any, the eighth that is soonest to expire. Each process
-// counts on its own and recounts after every eighth of the threshold, so that n
-// processes may exceed it by n-1 eighths for a while.
+// Files called <time in hex>-<random>.tmp are writes in progress. A scan of the
+// directory removes those which are older than an hour. All other files are left
+// alone.
 package filesystem

@@ -17,43 +17,44 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// deadline is the end of a life in microseconds since 1970, 0 for never. Unlike
-// nanoseconds, they hold any time.Duration from now.
-type deadline int64
+// expiry is the end of a life in microseconds since 1970, 0 for never.
+// Nanoseconds would overflow for the largest time.Duration.
+type expiry int64
 
-// deadlineAfter rounds up, so that no life ends early.
-func deadlineAfter(now time.Time, ttl time.Duration) deadline {
+// expiryAfter rounds up, so that no entry expires early.
+func expiryAfter(now time.Time, ttl time.Duration) expiry {
 	if ttl == 0 {
 		return 0
 	}
 	nanos := int64(ttl%time.Microsecond) + int64(now.Nanosecond()%1000)
-	return deadline(now.UnixMicro() + int64(ttl/time.Microsecond) + (nanos+999)/1000)
+	return expiry(now.UnixMicro() + int64(ttl/time.Microsecond) + (nanos+999)/1000)
 }
 
-func (d deadline) expired(now time.Time) bool { return d != 0 && int64(d) <= now.UnixMicro() }
+func (x expiry) expired(now time.Time) bool { return x != 0 && int64(x) <= now.UnixMicro() }
 
-// remaining is 0 for never, and more than 0 for what has not expired.
-func (d deadline) remaining(now time.Time) time.Duration {
-	if d == 0 {
+// remaining returns the remaining TTL, 0 for never.
+func (x expiry) remaining(now time.Time) time.Duration {
+	if x == 0 {
 		return 0
 	}
-	return time.UnixMicro(int64(d)).Sub(now)
+	return time.UnixMicro(int64(x)).Sub(now)
 }
 
-// entry is what is about to be written.
+// entry is an entry to be written.
 type entry struct {
 	key     string
 	value   []byte
 	written time.Time
-	expires deadline
+	expires expiry
 }
 
+// newEntry computes the expiry before anything waits.
 func newEntry(key string, value []byte, ttl time.Duration) entry {
 	now := time.Now()
-	return entry{key, value, now, deadlineAfter(now, ttl)}
+	return entry{key, value, now, expiryAfter(now, ttl)}
 }
 
-// appendHead appends what comes before the value in a file.
+// appendHead appends the part of a file before the value.
 func (e entry) appendHead(dst []byte) []byte {
 	begin := len(dst)
 	dst = append(dst, magic...)
@@ -69,8 +70,8 @@ func (e entry) appendHead(dst []byte) []byte {
 	return dst
 }
 
-// mtime is the modification time that tells the end of life without the file
-// being opened. The latest is the latest that every platform can pass on.
+// mtime returns the modification time of the entry's file. The latest is the
+// latest that every platform can pass on.
 func (e entry) mtime() time.Time {
 	const latest = min(math.MaxInt, math.MaxInt64/int64(time.Second)-1)
 	if e.expires == 0 {
@@ -81,7 +82,7 @@ func (e entry) mtime() time.Time {
 
 // header is the fixed part of an entry.
 type header struct {
-	expires  deadline
+	expires  expiry
 	keyLen   uint32
 	valueLen uint64
 	checksum uint32
@@ -94,39 +95,40 @@ func checksum(head, value []byte) uint32 {
 	return crc32.Update(sum, castagnoli, value)
 }
 
-// parseHeader reads the beginning of a file, which may be anything.
+// parseHeader reads the header from the beginning of any file.
 func parseHeader(data []byte) (header, error) {
 	if len(data) < headerSize || string(data[:4]) != magic {
 		return header{}, corrupt("not an entry")
 	}
 	if binary.LittleEndian.Uint16(data[4:]) != version || binary.LittleEndian.Uint16(data[6:]) != 0 {
-		return header{}, corrupt("written by another version")
+		return header{}, corrupt("unknown version")
 	}
 	return header{
-		expires:  deadline(binary.LittleEndian.Uint64(data[8:])),
+		expires:  expiry(binary.LittleEndian.Uint64(data[8:])),
 		valueLen: binary.LittleEndian.Uint64(data[16:]),
 		keyLen:   binary.LittleEndian.Uint32(data[24:]),
 		checksum: binary.LittleEndian.Uint32(data[checksumAt:]),
 	}, nil
 }
 
-// size is that of the whole file. It does not wrap: a length beyond any file
-// gives a size that no file has.
+// size returns the size of the whole file. It does not overflow: an absurd
+// length results in a size that no file has.
 func (h header) size() uint64 {
 	return headerSize + uint64(h.keyLen) + min(h.valueLen, math.MaxInt64)
 }
 
-// value returns the value inside data, which is to be the whole file of key.
+// value returns the part of data that is the value, if data is the whole and
+// undamaged file of key.
 func (h header) value(data []byte, key string) ([]byte, error) {
 	if uint64(len(data)) != h.size() {
-		return nil, errCut
+		return nil, errWrongLength
 	}
 	head, value := data[:headerSize+uint64(h.keyLen)], data[headerSize+uint64(h.keyLen):]
 	if checksum(head, value) != h.checksum {
 		return nil, corrupt("wrong checksum")
 	}
 	if string(head[headerSize:]) != key {
-		return nil, corrupt("the entry of another key")
+		return nil, corrupt("entry of another key")
 	}
 	return value, nil
 }

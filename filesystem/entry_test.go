@@ -12,13 +12,13 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// encoded is the whole file of an entry.
-func encoded(key, value string, expires deadline) []byte {
+// encoded returns the whole file of an entry.
+func encoded(key, value string, expires expiry) []byte {
 	e := entry{key: key, value: []byte(value), expires: expires}
 	return append(e.appendHead(nil), value...)
 }
 
-// resealed gives damaged bytes the checksum that goes with them.
+// resealed gives damaged bytes a valid checksum.
 func resealed(data []byte) []byte {
 	keyLen := binary.LittleEndian.Uint32(data[24:])
 	head, value := data[:headerSize+keyLen], data[headerSize+keyLen:]
@@ -30,36 +30,36 @@ func TestFormat(t *testing.T) {
 	want := "cbfs" + "\x01\x00" + "\x00\x00" + "\x08\x07\x06\x05\x04\x03\x02\x01" +
 		"\x05\x00\x00\x00\x00\x00\x00\x00" + "\x03\x00\x00\x00" + "\xcc\x59\xae\x36" + "key" + "value"
 	if got := encoded("key", "value", 0x0102030405060708); string(got) != want {
-		t.Errorf("an entry of this version is written\n%q, want\n%q", got, want)
+		t.Errorf("the file of an entry is\n%q, want\n%q", got, want)
 	}
 }
 
-// What is not an entry of the key is a miss for everybody, and a Set repairs it.
-// Rule VAL-12.
-func TestDamage(t *testing.T) {
+// A file that is not a valid entry of the key is a miss for every method, and Set
+// repairs it. Rule VAL-12.
+func TestCorruptFiles(t *testing.T) {
 	change := func(at int, to byte) func([]byte) []byte {
 		return func(data []byte) []byte { data[at] = to; return data }
 	}
 	tests := map[string]func(data []byte) []byte{
-		"empty":              func([]byte) []byte { return nil },
-		"foreign":            func([]byte) []byte { return []byte("#!/bin/sh\nexit 0 # more than a header of text\n") },
-		"zeros":              func(data []byte) []byte { return make([]byte, len(data)) },
-		"cut in the header":  func(data []byte) []byte { return data[:headerSize-1] },
-		"cut in the key":     func(data []byte) []byte { return data[:headerSize+1] },
-		"cut in the value":   func(data []byte) []byte { return data[:len(data)-1] },
-		"overlong":           func(data []byte) []byte { return append(data, 'x') },
-		"bit of the value":   func(data []byte) []byte { data[len(data)-1] ^= 1; return data },
-		"bit of the expiry":  func(data []byte) []byte { data[8] ^= 1; return data },
-		"later version":      func(data []byte) []byte { return resealed(change(4, 2)(data)) },
-		"unknown flag":       func(data []byte) []byte { return resealed(change(6, 1)(data)) },
-		"another key":        func([]byte) []byte { return encoded("yek", "value", 0) },
-		"absurd value size":  func(data []byte) []byte { binary.LittleEndian.PutUint64(data[16:], math.MaxUint64); return data },
-		"negative size":      func(data []byte) []byte { binary.LittleEndian.PutUint64(data[16:], 1<<63); return data },
-		"absurd key size":    func(data []byte) []byte { binary.LittleEndian.PutUint32(data[24:], math.MaxUint32); return data },
-		"long, cut":          func([]byte) []byte { return encoded("key", string(pattern('x', 1<<20)), 0)[:1<<19] },
-		"long, one bit":      func([]byte) []byte { d := encoded("key", string(pattern('x', 1<<20)), 0); d[1<<19] ^= 1; return d },
-		"long, another key":  func([]byte) []byte { return encoded("yek", string(pattern('x', 1<<20)), 0) },
-		"not what was named": func([]byte) []byte { return encoded("key", "value", 1) }, // long expired
+		"empty":             func([]byte) []byte { return nil },
+		"foreign":           func([]byte) []byte { return []byte("#!/bin/sh\nexit 0 # more than a header of text\n") },
+		"zeros":             func(data []byte) []byte { return make([]byte, len(data)) },
+		"cut in the header": func(data []byte) []byte { return data[:headerSize-1] },
+		"cut in the key":    func(data []byte) []byte { return data[:headerSize+1] },
+		"cut in the value":  func(data []byte) []byte { return data[:len(data)-1] },
+		"overlong":          func(data []byte) []byte { return append(data, 'x') },
+		"bit of the value":  func(data []byte) []byte { data[len(data)-1] ^= 1; return data },
+		"bit of the expiry": func(data []byte) []byte { data[8] ^= 1; return data },
+		"later version":     func(data []byte) []byte { return resealed(change(4, 2)(data)) },
+		"unknown flag":      func(data []byte) []byte { return resealed(change(6, 1)(data)) },
+		"another key":       func([]byte) []byte { return encoded("yek", "value", 0) },
+		"absurd value size": func(data []byte) []byte { binary.LittleEndian.PutUint64(data[16:], math.MaxUint64); return data },
+		"negative size":     func(data []byte) []byte { binary.LittleEndian.PutUint64(data[16:], 1<<63); return data },
+		"absurd key size":   func(data []byte) []byte { binary.LittleEndian.PutUint32(data[24:], math.MaxUint32); return data },
+		"long, cut":         func([]byte) []byte { return encoded("key", string(pattern('x', 1<<20)), 0)[:1<<19] },
+		"long, one bit":     func([]byte) []byte { d := encoded("key", string(pattern('x', 1<<20)), 0); d[1<<19] ^= 1; return d },
+		"long, another key": func([]byte) []byte { return encoded("yek", string(pattern('x', 1<<20)), 0) },
+		"expired, new time": func([]byte) []byte { return encoded("key", "value", 1) },
 	}
 	b := openAt(t, Options{Dir: t.TempDir()})
 	for name, damage := range tests {
@@ -67,8 +67,8 @@ func TestDamage(t *testing.T) {
 			mustSet(t, b, "key", "value", time.Minute)
 			writeFile(t, fileOf(b, "key"), damage(readFile(t, fileOf(b, "key"))))
 			wantAbsent(t, b, "key")
-			if _, _, err := b.Get(t.Context(), "key"); name != "not what was named" && !errors.Is(err, cache.ErrCorrupt) {
-				t.Errorf("Get says %v, want ErrCorrupt", err)
+			if _, _, err := b.Get(t.Context(), "key"); name != "expired, new time" && !errors.Is(err, cache.ErrCorrupt) {
+				t.Errorf("Get = %v, want ErrCorrupt", err)
 			}
 			if deleted, err := b.Delete(t.Context(), "key"); deleted || err != nil {
 				t.Errorf("Delete = %v, %v; want false", deleted, err)
@@ -84,9 +84,9 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// Has must not take the word of a time that a restore or a coarse file system has
-// changed.
-func TestModificationTimeInDoubt(t *testing.T) {
+// A restore from a backup or a coarse file system may change the modification
+// time: Has then reads the file.
+func TestHasWithWrongModificationTime(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
 	mustSet(t, b, "k", "v", time.Minute)
 	for _, mtime := range []time.Time{time.Now(), time.Unix(0, 0)} {
@@ -112,7 +112,7 @@ func FuzzEntry(f *testing.F) {
 			if value, err = h.value(data, key); err == nil {
 				e := entry{key: key, value: value, expires: h.expires}
 				if again := append(e.appendHead(nil), value...); !bytes.Equal(again, data) {
-					t.Errorf("read and written again\n%q becomes\n%q", data, again)
+					t.Errorf("decoded and encoded again\n%q becomes\n%q", data, again)
 				}
 				return
 			}

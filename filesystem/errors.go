@@ -10,15 +10,15 @@ import (
 )
 
 var (
-	// errNotRegular is a link, a directory or the like under one of our names.
-	errNotRegular = corrupt("not a regular file")
-	errCut        = corrupt("cut short or overlong")
+	errNotRegular  = corrupt("not a regular file")
+	errWrongLength = corrupt("wrong length")
 )
 
 func corrupt(why string) error { return fmt.Errorf("%w: %s", cache.ErrCorrupt, why) }
 
-// fault wraps what the file system said in what it means to a cache.
-func fault(err error) error {
+// classify wraps an error of the file system in the sentinel error that a
+// program matches.
+func classify(err error) error {
 	var errno syscall.Errno
 	switch {
 	case !errors.As(err, &errno):
@@ -31,14 +31,14 @@ func fault(err error) error {
 	return fmt.Errorf("%w: %w", cache.ErrUnavailable, err)
 }
 
-func ignoreAbsence(err error) error {
+func ignoreNotExist(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-func ignoreDamage(err error) error {
+func ignoreCorrupt(err error) error {
 	if errors.Is(err, cache.ErrCorrupt) {
 		return nil
 	}

@@ -36,28 +36,28 @@ func TestThreshold(t *testing.T) {
 					t.Fatalf("%d entries after %d writes", got, i+1)
 				}
 			}
-			if got, least := count(t, b), threshold-b.stride(); got < least {
+			if got, least := count(t, b), threshold-b.batchSize(); got < least {
 				t.Errorf("%d entries left, want %d at least", got, least)
 			}
 		})
 	}
 }
 
-func TestThresholdCountsWhatIsThere(t *testing.T) {
+func TestEntryCount(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir(), Threshold: 8})
-	for range 3 { // what is deleted, cleared or written again takes no room
+	for range 3 { // deleted, cleared and replaced entries do not count
 		for i := range 8 {
 			mustSet(t, b, strconv.Itoa(i), "v", time.Minute)
 			mustSet(t, b, strconv.Itoa(i), "w", time.Minute)
 		}
-		if got := count(t, b); got != 8 || b.entries != 8 {
-			t.Fatalf("%d entries, counted as %d, want 8", got, b.entries)
+		if got := count(t, b); got != 8 || b.usage.entries != 8 {
+			t.Fatalf("%d entries, counted as %d, want 8", got, b.usage.entries)
 		}
 		if _, err := b.Delete(t.Context(), "0"); err != nil {
 			t.Fatal(err)
 		}
-		if b.entries != 7 {
-			t.Fatalf("counted as %d after Delete, want 7", b.entries)
+		if b.usage.entries != 7 {
+			t.Fatalf("counted as %d after Delete, want 7", b.usage.entries)
 		}
 		mustSet(t, b, "0", "v", time.Minute)
 		if got := count(t, b); got != 8 {
@@ -66,13 +66,13 @@ func TestThresholdCountsWhatIsThere(t *testing.T) {
 		if err := b.Clear(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if b.entries != 0 {
-			t.Fatalf("counted as %d after Clear, want 0", b.entries)
+		if b.usage.entries != 0 {
+			t.Fatalf("counted as %d after Clear, want 0", b.usage.entries)
 		}
 	}
 }
 
-func TestWhatGoesFirst(t *testing.T) {
+func TestEvictionOrder(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir(), Threshold: 8})
 	for i := range 3 {
 		mustSet(t, b, "forever"+strconv.Itoa(i), "v", 0)
@@ -80,9 +80,9 @@ func TestWhatGoesFirst(t *testing.T) {
 	mustSet(t, b, "soon", "v", time.Minute)
 	mustSet(t, b, "later", "v", time.Hour)
 	for i := range 3 {
-		mustSet(t, b, "gone"+strconv.Itoa(i), "v", time.Nanosecond)
+		mustSet(t, b, "expired"+strconv.Itoa(i), "v", time.Nanosecond)
 	}
-	mustSet(t, b, "new0", "v", 30*time.Second) // takes the room of the three that expired
+	mustSet(t, b, "new0", "v", 30*time.Second) // evicts the three expired entries
 	for _, key := range []string{"forever0", "forever1", "forever2", "soon", "later", "new0"} {
 		wantGet(t, b, key, "v")
 	}
@@ -98,7 +98,7 @@ func TestWhatGoesFirst(t *testing.T) {
 	}
 }
 
-func TestOldestOfThoseThatNeverExpireGoesFirst(t *testing.T) {
+func TestEvictionOrderOfNeverExpiring(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir(), Threshold: 8})
 	for i := range 9 {
 		mustSet(t, b, strconv.Itoa(i), "v", 0)
@@ -110,7 +110,7 @@ func TestOldestOfThoseThatNeverExpireGoesFirst(t *testing.T) {
 
 func TestNoLimit(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir(), Threshold: NoLimit})
-	b.unseen = 0 // the first sweep comes with the thousandth entry
+	b.usage.addedSinceScan = 0 // the first scan comes with the thousandth entry
 	for i := range 600 {
 		mustSet(t, b, strconv.Itoa(i), "v", time.Nanosecond)
 	}
@@ -122,8 +122,8 @@ func TestNoLimit(t *testing.T) {
 	}
 }
 
-// Processes do not tell each other what they store; each recounts in time.
-func TestThresholdOfSeveral(t *testing.T) {
+// Processes count separately; each scans the directory in time.
+func TestThresholdOfSharedDirectory(t *testing.T) {
 	const threshold, writers = 80, 4
 	dir := t.TempDir()
 	var backends []*Backend
@@ -135,14 +135,14 @@ func TestThresholdOfSeveral(t *testing.T) {
 		mustSet(t, backends[i%writers], strconv.Itoa(i), "v", 0)
 		most = max(most, count(t, backends[0]))
 	}
-	if allowed := threshold + (writers-1)*backends[0].stride(); most > allowed {
+	if allowed := threshold + (writers-1)*backends[0].batchSize(); most > allowed {
 		t.Errorf("up to %d entries, want %d at most", most, allowed)
 	}
 }
 
-// A smaller threshold than last time, as after a change of settings.
+// The threshold is smaller than when the directory was last opened.
 // Rule PER-4.
-func TestRecount(t *testing.T) {
+func TestSmallerThreshold(t *testing.T) {
 	dir := t.TempDir()
 	b := openAt(t, Options{Dir: dir})
 	for i := range 100 {
@@ -156,24 +156,24 @@ func TestRecount(t *testing.T) {
 	}
 }
 
-func TestOrphans(t *testing.T) {
+func TestStaleTemporaryFiles(t *testing.T) {
 	dir := t.TempDir()
 	b := openAt(t, Options{Dir: dir})
-	old := filepath.Join(dir, b.temps.next(time.Now().Add(-orphanAge-time.Minute)))
-	young := filepath.Join(dir, b.temps.next(time.Now().Add(-orphanAge+time.Minute)))
-	for name, sweep := range map[string]func(){
+	stale := filepath.Join(dir, b.temps.next(time.Now().Add(-staleAge-time.Minute)))
+	fresh := filepath.Join(dir, b.temps.next(time.Now().Add(-staleAge+time.Minute)))
+	for name, scan := range map[string]func(){
 		"at start": func() { openAt(t, Options{Dir: dir}) },
-		"later":    func() { b.next = time.Time{}; mustSet(t, b, "k", "v", 0) },
+		"later":    func() { b.usage.nextScan = time.Time{}; mustSet(t, b, "k", "v", 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			writeFile(t, old, nil)
-			writeFile(t, young, nil)
-			sweep()
-			if _, err := os.Stat(old); !os.IsNotExist(err) {
-				t.Error("the old one is still there:", err)
+			writeFile(t, stale, nil)
+			writeFile(t, fresh, nil)
+			scan()
+			if _, err := os.Stat(stale); !os.IsNotExist(err) {
+				t.Error("the stale file is not removed:", err)
 			}
-			if _, err := os.Stat(young); err != nil {
-				t.Error("the young one:", err)
+			if _, err := os.Stat(fresh); err != nil {
+				t.Error("the fresh file is removed:", err)
 			}
 		})
 	}

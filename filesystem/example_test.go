@@ -10,7 +10,7 @@ import (
 	"github.com/cachebackends/cachebackends/filesystem"
 )
 
-// A directory made ready by code. What one run of a program stores, the next finds.
+// The entries of one run of a program are present in the next.
 func Example() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "cache")
@@ -28,17 +28,17 @@ func Example() {
 		}
 		c := cache.New(backend, cache.WithDefaultTimeout(time.Hour))
 		report, err := cache.Of[string](c).GetOrSet(ctx, "report", func(context.Context) (string, error) {
-			return fmt.Sprintf("made by run %d", run), nil
+			return fmt.Sprintf("created by run %d", run), nil
 		})
 		fmt.Println(report, err)
 		c.Close()
 	}
 	// Output:
-	// made by run 0 <nil>
-	// made by run 0 <nil>
+	// created by run 0 <nil>
+	// created by run 0 <nil>
 }
 
-// The same from settings, as Flask-Caching names them.
+// A backend opened from the settings of Flask-Caching.
 func Example_settings() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "cache")

@@ -13,7 +13,7 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// skip is an error where the run is to be complete.
+// skip fails the test if CONFORMANCE_STRICT demands a complete run.
 func skip(t *testing.T, why ...any) {
 	t.Helper()
 	if os.Getenv("CONFORMANCE_STRICT") == "1" {
@@ -22,7 +22,7 @@ func skip(t *testing.T, why ...any) {
 	t.Skip(why...)
 }
 
-// mountTmpfs mounts a small file system of its own.
+// mountTmpfs mounts a tmpfs for the test.
 func mountTmpfs(t *testing.T, options string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -51,7 +51,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("Set on a full disk = %v, want ErrFull", err)
 	}
 	if stored < 5 {
-		t.Fatalf("only %d values found room", stored)
+		t.Fatalf("only %d values were stored", stored)
 	}
 	ctx := t.Context()
 	for _, key := range []string{"0", "new"} {
@@ -67,7 +67,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	wantAbsent(t, b, "new")
 	if temps := files(t, dir, "*"+tempSuffix); len(temps) > 0 {
-		t.Errorf("left behind: %q", temps)
+		t.Errorf("temporary files remain: %q", temps)
 	}
 	if deleted, err := b.Delete(ctx, "0"); !deleted || err != nil {
 		t.Errorf("Delete = %v, %v", deleted, err)
@@ -76,7 +76,7 @@ func TestFullDisk(t *testing.T) {
 	wantGet(t, b, "new", value)
 }
 
-func TestDiskWithoutInodes(t *testing.T) {
+func TestNoFreeInodes(t *testing.T) {
 	b := openAt(t, Options{Dir: mountTmpfs(t, "nr_inodes=3")})
 	mustSet(t, b, "k", "v", 0)
 	mustSet(t, b, "l", "v", 0)
@@ -94,12 +94,12 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		skip(t, "remounting read-only: ", err)
 	}
-	wantRefused(t, b, syscall.EROFS)
-	b = openAt(t, Options{Dir: dir}) // what is there can be used
+	wantWritesFail(t, b, syscall.EROFS)
+	b = openAt(t, Options{Dir: dir}) // reading is still possible
 	wantGet(t, b, "k", "v")
 }
 
-func TestDirectoryOfSomebodyElse(t *testing.T) {
+func TestUnwritableDirectory(t *testing.T) {
 	dir := t.TempDir()
 	b := openAt(t, Options{Dir: dir, Mode: 0o644})
 	mustSet(t, b, "k", "v", time.Minute)
@@ -108,7 +108,7 @@ func TestDirectoryOfSomebodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.Chmod(dir, 0o755)
-	if os.Geteuid() == 0 { // whom no mode stops: be nobody on this thread
+	if os.Geteuid() == 0 { // root ignores modes: become nobody on this thread
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		const nobody = 65534
@@ -117,11 +117,11 @@ func TestDirectoryOfSomebodyElse(t *testing.T) {
 		}
 		defer syscall.Setfsuid(0)
 	}
-	wantRefused(t, b, syscall.EACCES)
+	wantWritesFail(t, b, syscall.EACCES)
 }
 
-// wantRefused checks that k and n can be read and nothing be written.
-func wantRefused(t *testing.T, b *Backend, want syscall.Errno) {
+// wantWritesFail checks that k and n can be read and every write fails with want.
+func wantWritesFail(t *testing.T, b *Backend, want syscall.Errno) {
 	t.Helper()
 	ctx := t.Context()
 	_, add := b.Add(ctx, "new", []byte("w"), 0)
@@ -139,9 +139,9 @@ func wantRefused(t *testing.T, b *Backend, want syscall.Errno) {
 	wantGet(t, b, "n", "1")
 }
 
-// What somebody planted under the name of an entry is neither followed nor waited
-// for. A Set takes the name back, unless a directory has it.
-func TestPlanted(t *testing.T) {
+// A link under the name of an entry is not followed, and a pipe does not block.
+// A write replaces it, unless it is a directory.
+func TestPlantedFiles(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
 	key, path := "k", ""
 	target := filepath.Join(t.TempDir(), "target")
@@ -195,13 +195,13 @@ func TestPlanted(t *testing.T) {
 				t.Error("the target of the link has changed")
 			}
 			if temps := files(t, b.options.Dir, "*"+tempSuffix); len(temps) > 0 {
-				t.Errorf("left behind: %q", temps)
+				t.Errorf("temporary files remain: %q", temps)
 			}
 		})
 	}
 }
 
-func TestModeWhateverTheUmask(t *testing.T) {
+func TestModeIgnoresUmask(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	b := openAt(t, Options{Dir: t.TempDir(), Mode: 0o664})
 	mustSet(t, b, "k", "v", 0)

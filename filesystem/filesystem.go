@@ -9,25 +9,26 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// Backend is a directory of entries. It is safe for concurrent use, and any
-// number of Backends, in one process or in many, may have the same directory.
+// Backend is a [cache.Backend] that keeps its entries in one directory. It is
+// safe for concurrent use, and any number of Backends, in one process or in
+// several, may share a directory.
 type Backend struct {
 	options   Options
-	entryName func(key string) string // of the file that holds key
+	entryName func(key string) string // name of the file that holds key
 	temps     *tempNames
 
 	mu      sync.RWMutex  // read-locked during every operation
 	dir     *dir          // nil after Close
-	closing chan struct{} // closed by close, for those who wait
-	close   func()
+	closing chan struct{} // closed by Close; ends every wait for the lock
+	close   func()        // closes closing, once
 
-	writer chan struct{} // holds a token while somebody changes names
-	census               // belongs to whoever put it there
+	writer chan struct{} // holds one element while a goroutine of this Backend has the lock
+	usage  usage         // guarded by the lock
 }
 
-// New opens the directory of o, makes it where it does not exist, and removes
-// what a crash left in it. A directory that cannot be used is
-// [cache.ErrUnavailable], which also wraps what the file system said.
+// New opens the directory o.Dir, creates it if it does not exist, and removes
+// the temporary files that a crash has left in it. If the directory cannot be
+// used, the error wraps [cache.ErrUnavailable] and the error of the file system.
 func New(_ context.Context, o Options) (*Backend, error) {
 	o, err := o.resolved()
 	if err != nil {
@@ -42,117 +43,120 @@ func New(_ context.Context, o Options) (*Backend, error) {
 	}
 	b.close = sync.OnceFunc(func() { close(b.closing) })
 	if b.dir, err = b.makeDir(); err != nil {
-		return nil, fault(err)
+		return nil, classify(err)
 	}
-	if err := b.begin(b.dir, time.Now()); err != nil {
+	if err := b.count(b.dir, time.Now()); err != nil {
 		b.dir.close()
-		return nil, fault(err)
+		return nil, classify(err)
 	}
 	return b, nil
 }
 
-// Get returns the value of key in memory of its own. A file that cannot be the
-// entry of key is [cache.ErrCorrupt].
+// Get returns the value of key. The caller owns the slice. If the file of key
+// does not hold a valid entry of key, the error wraps [cache.ErrCorrupt].
 func (b *Backend) Get(_ context.Context, key string) (value []byte, ok bool, err error) {
 	name := b.entryName(key)
-	var expires deadline
-	err = b.in(b.openDir, func(d *dir) (err error) {
+	var expires expiry
+	err = b.withDir(b.openDir, func(d *dir) (err error) {
 		value, expires, err = load(d, name, key)
 		return err
 	})
 	if err != nil || expires.expired(time.Now()) {
-		return nil, false, fault(ignoreAbsence(err))
+		return nil, false, classify(ignoreNotExist(err))
 	}
 	return value, true, nil
 }
 
-// Has reports whether there is an entry under key: from the modification time of
-// its file alone, where that leaves no doubt.
+// Has reports whether key is present. If the modification time of the file is
+// far enough in the future, Has does not open the file.
 func (b *Backend) Has(_ context.Context, key string) (ok bool, err error) {
 	name := b.entryName(key)
-	err = b.in(b.openDir, func(d *dir) (err error) {
-		ok, err = alive(d, name, key)
+	err = b.withDir(b.openDir, func(d *dir) (err error) {
+		ok, err = exists(d, name, key)
 		return err
 	})
-	return ok, fault(ignoreAbsence(err))
+	return ok, classify(ignoreNotExist(err))
 }
 
-// TTL returns the remaining life of key; 0 with ok=true never expires.
+// TTL returns the remaining TTL of key; 0 with ok=true means that key never
+// expires.
 func (b *Backend) TTL(_ context.Context, key string) (ttl time.Duration, ok bool, err error) {
 	name := b.entryName(key)
-	var expires deadline
-	err = b.in(b.openDir, func(d *dir) (err error) {
+	var expires expiry
+	err = b.withDir(b.openDir, func(d *dir) (err error) {
 		_, expires, err = load(d, name, key)
 		return err
 	})
 	now := time.Now()
 	if err != nil || expires.expired(now) {
-		return 0, false, fault(ignoreAbsence(ignoreDamage(err)))
+		return 0, false, classify(ignoreNotExist(ignoreCorrupt(err)))
 	}
 	return expires.remaining(now), true, nil
 }
 
-// Set stores value under key. A full disk is [cache.ErrFull] and leaves the old
-// value as it was.
+// Set stores value under key. If the disk is full, the error wraps
+// [cache.ErrFull] and the old value remains.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	name, e := b.entryName(key), newEntry(key, value, ttl)
-	return fault(b.in(b.makeDir, func(d *dir) error { return b.set(ctx, d, name, e) }))
+	e := newEntry(key, value, ttl)
+	return classify(b.withDir(b.makeDir, func(d *dir) error { return b.newWrite(d, e).set(ctx) }))
 }
 
-// Add stores value where key is absent, and has one winner across all processes.
+// Add stores value under key if key is absent. Of concurrent calls in all
+// processes exactly one succeeds.
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (added bool, err error) {
-	name, e := b.entryName(key), newEntry(key, value, ttl)
-	err = b.in(b.makeDir, func(d *dir) (err error) {
-		added, err = b.add(ctx, d, name, e)
+	e := newEntry(key, value, ttl)
+	err = b.withDir(b.makeDir, func(d *dir) (err error) {
+		added, err = b.newWrite(d, e).add(ctx)
 		return err
 	})
-	return added, fault(err)
+	return added, classify(err)
 }
 
 // Inc adds delta to the integer under key, atomically across all processes.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (sum int64, err error) {
-	name, e := b.entryName(key), newEntry(key, nil, ttl)
-	err = b.in(b.makeDir, func(d *dir) (err error) {
-		sum, err = b.inc(ctx, d, name, e, delta)
+	e := newEntry(key, nil, ttl)
+	err = b.withDir(b.makeDir, func(d *dir) (err error) {
+		sum, err = b.newWrite(d, e).inc(ctx, delta)
 		return err
 	})
-	return sum, fault(err)
+	return sum, classify(err)
 }
 
-// Delete removes key and reports whether it was there.
+// Delete removes key and reports whether it was present.
 func (b *Backend) Delete(ctx context.Context, key string) (deleted bool, err error) {
 	name := b.entryName(key)
-	err = b.in(b.openDir, func(d *dir) (err error) {
+	err = b.withDir(b.openDir, func(d *dir) (err error) {
 		deleted, err = b.delete(ctx, d, name, key)
 		return err
 	})
-	return deleted, fault(ignoreAbsence(err))
+	return deleted, classify(ignoreNotExist(err))
 }
 
-// Clear removes the files of all entries and of writes under way, and leaves
-// every other file and the directory where they are.
+// Clear removes the files of all entries and all temporary files of this
+// package. It leaves every other file, and the directory itself, in place.
 func (b *Backend) Clear(ctx context.Context) error {
-	return fault(ignoreAbsence(b.in(b.openDir, func(d *dir) error { return b.clear(ctx, d) })))
+	return classify(ignoreNotExist(b.withDir(b.openDir, func(d *dir) error { return b.clear(ctx, d) })))
 }
 
-// ClearPrefix removes the entries whose key begins with prefix. It looks into
-// every file of the directory.
+// ClearPrefix removes the entries whose key begins with prefix. It opens every
+// file of the directory.
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
-	return fault(ignoreAbsence(b.in(b.openDir, func(d *dir) error { return b.clearPrefix(ctx, d, prefix) })))
+	return classify(ignoreNotExist(b.withDir(b.openDir, func(d *dir) error { return b.clearPrefix(ctx, d, prefix) })))
 }
 
 // Ping writes a temporary file and removes it.
 func (b *Backend) Ping(ctx context.Context) error {
-	return fault(b.in(b.makeDir, func(d *dir) error {
-		temp, err := b.stage(ctx, d, newEntry("", nil, 0))
-		if err != nil {
+	e := newEntry("", nil, 0)
+	return classify(b.withDir(b.makeDir, func(d *dir) error {
+		tx := b.newWrite(d, e)
+		if err := tx.stage(ctx); err != nil {
 			return err
 		}
-		return ignoreAbsence(d.remove(temp))
+		return ignoreNotExist(d.remove(tx.temp))
 	}))
 }
 
-// CopiesValues spares Cache its copies: values are in files.
+// CopiesValues returns true: values are copied to and from files.
 func (b *Backend) CopiesValues() bool { return true }
 
 var (

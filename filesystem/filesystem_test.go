@@ -23,7 +23,7 @@ import (
 
 func TestRoundTrip(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
-	for _, size := range []int{0, 1, 1000, 16 << 10, 16<<10 + 1, scratchSize - headerSize - 1, scratchSize - headerSize, scratchSize, 1 << 20, 16 << 20} {
+	for _, size := range []int{0, 1, 1000, 16 << 10, 16<<10 + 1, readBufferSize - headerSize - 1, readBufferSize - headerSize, readBufferSize, 1 << 20, 16 << 20} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			want := pattern(byte(size%251), size)
 			mustSet(t, b, "k", string(want), time.Minute)
@@ -35,10 +35,10 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-func TestKeysAreApart(t *testing.T) {
+func TestKeysDoNotCollide(t *testing.T) {
 	keys := []string{
 		"a", "A", "a ", "a.", "a\n", "a\x00", "CON", ".", "..", "../../x", "/abs", `..\x`, "a/b//c", "x.tmp", "x.cache",
-		"é", "e\u0301", "\xff\xfe", "😀", strings.Repeat("k", scratchSize),
+		"é", "e\u0301", "\xff\xfe", "😀", strings.Repeat("k", readBufferSize),
 	}
 	for method := range hashMethods {
 		t.Run(method, func(t *testing.T) {
@@ -54,13 +54,13 @@ func TestKeysAreApart(t *testing.T) {
 				t.Errorf("%d files for %d keys", got, len(keys))
 			}
 			if got := files(t, parent, "*"); len(got) != 1 {
-				t.Errorf("beside the directory: %q", got)
+				t.Errorf("files outside the directory: %q", got)
 			}
 		})
 	}
 }
 
-func TestTwoKeysWithOneMD5(t *testing.T) {
+func TestMD5Collision(t *testing.T) {
 	const (
 		one   = "TEXTCOLLBYfGiJUETHQ4hAcKSMd5zYpgqf1YRDhkmxHkhPWptrkoyz28wnI9V0aHeAuaKnak"
 		other = "TEXTCOLLBYfGiJUETHQ4hEcKSMd5zYpgqf1YRDhkmxHkhPWptrkoyz28wnI9V0aHeAuaKnak"
@@ -82,7 +82,7 @@ func TestTwoKeysWithOneMD5(t *testing.T) {
 	wantGet(t, b, other, "2")
 }
 
-func TestLife(t *testing.T) {
+func TestExpiry(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
 	for _, ttl := range []time.Duration{time.Nanosecond, time.Microsecond, 500 * time.Microsecond, 30 * time.Millisecond} {
 		mustSet(t, b, "k", "v", ttl)
@@ -96,12 +96,12 @@ func TestLife(t *testing.T) {
 				break
 			}
 			if time.Since(start) > time.Second {
-				t.Fatalf("%v: alive a second later", ttl)
+				t.Fatalf("%v: not expired after a second", ttl)
 			}
 		}
 		wantAbsent(t, b, "k")
 		if deleted, err := b.Delete(t.Context(), "k"); deleted || err != nil {
-			t.Errorf("%v: Delete of the expired = %v, %v", ttl, deleted, err)
+			t.Errorf("%v: Delete of an expired key = %v, %v", ttl, deleted, err)
 		}
 	}
 	for _, ttl := range []time.Duration{time.Minute, 1500 * time.Millisecond, 80 * 365 * 24 * time.Hour, math.MaxInt64} {
@@ -117,14 +117,14 @@ func TestLife(t *testing.T) {
 	}
 	mustSet(t, b, "k", "v", 0)
 	if left, ok, err := b.TTL(t.Context(), "k"); left != 0 || !ok || err != nil {
-		t.Errorf("TTL of what never expires = %v, %v, %v", left, ok, err)
+		t.Errorf("TTL of a key that never expires = %v, %v, %v", left, ok, err)
 	}
 }
 
-func TestDeadlineIsNeverEarly(t *testing.T) {
+func TestExpiryRoundsUp(t *testing.T) {
 	now := time.Unix(1_700_000_000, 123_456_789)
 	for _, ttl := range []time.Duration{1, 999, 1000, 1001, time.Second, time.Second + 1, math.MaxInt64} {
-		d := deadlineAfter(now, ttl)
+		d := expiryAfter(now, ttl)
 		if left := d.remaining(now); left < ttl || d.expired(now) {
 			t.Errorf("ttl %d leaves %d, expired %v", ttl, left, d.expired(now))
 		}
@@ -146,23 +146,23 @@ func TestAdd(t *testing.T) {
 	add("k", "second", 0, false)
 	wantGet(t, b, "k", "first")
 	if left, _, _ := b.TTL(t.Context(), "k"); left == 0 || left > time.Minute {
-		t.Error("the loser changed the life to", left)
+		t.Error("the failed Add changed the TTL to", left)
 	}
 	add("empty", "", 0, true)
 	add("empty", "x", 0, false)
-	mustSet(t, b, "gone", "old", time.Nanosecond)
+	mustSet(t, b, "expired", "old", time.Nanosecond)
 	time.Sleep(time.Microsecond)
-	add("gone", "new", time.Minute, true)
-	wantGet(t, b, "gone", "new")
+	add("expired", "new", time.Minute, true)
+	wantGet(t, b, "expired", "new")
 	writeFile(t, fileOf(b, "damaged"), []byte("?"))
 	add("damaged", "repaired", time.Minute, true)
 	wantGet(t, b, "damaged", "repaired")
 	if temps := files(t, b.options.Dir, "*"+tempSuffix); len(temps) > 0 {
-		t.Errorf("left behind: %q", temps)
+		t.Errorf("temporary files remain: %q", temps)
 	}
 }
 
-func TestAddHasOneWinner(t *testing.T) {
+func TestConcurrentAdd(t *testing.T) {
 	dir := t.TempDir()
 	for _, before := range []string{"absent", "expired", "damaged"} {
 		t.Run(before, func(t *testing.T) {
@@ -203,7 +203,7 @@ func TestInc(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
 	tests := []struct {
 		name   string
-		stored string // nothing where empty
+		stored string // empty: the key is absent
 		delta  int64
 		want   int64
 		err    error
@@ -212,9 +212,9 @@ func TestInc(t *testing.T) {
 		{"absent, down", "", -5, -5, nil},
 		{"present", "40", 2, 42, nil},
 		{"below zero", "0", -1, -1, nil},
-		{"to the top", "9223372036854775806", 1, math.MaxInt64, nil},
-		{"over the top", "9223372036854775807", 1, 0, cache.ErrNotInteger},
-		{"under the bottom", "-9223372036854775808", -1, 0, cache.ErrNotInteger},
+		{"to the maximum", "9223372036854775806", 1, math.MaxInt64, nil},
+		{"beyond the maximum", "9223372036854775807", 1, 0, cache.ErrNotInteger},
+		{"below the minimum", "-9223372036854775808", -1, 0, cache.ErrNotInteger},
 		{"text", "many", 1, 0, cache.ErrNotInteger},
 		{"too long for 64 bits", "99999999999999999999", 1, 0, cache.ErrNotInteger},
 	}
@@ -234,13 +234,13 @@ func TestInc(t *testing.T) {
 			wantGet(t, b, test.name, strconv.FormatInt(test.want, 10))
 			left, _, _ := b.TTL(t.Context(), test.name)
 			if existing := test.stored != ""; existing != (left == 0) {
-				t.Errorf("life is %v; an existing key keeps its own", left)
+				t.Errorf("TTL is %v, want that of the existing entry", left)
 			}
 		})
 	}
 }
 
-func TestIncLosesNothing(t *testing.T) {
+func TestConcurrentInc(t *testing.T) {
 	dir := t.TempDir()
 	backends := []*Backend{openAt(t, Options{Dir: dir}), openAt(t, Options{Dir: dir})}
 	const callers, each = 8, 25
@@ -258,7 +258,7 @@ func TestIncLosesNothing(t *testing.T) {
 	wantGet(t, backends[0], "n", strconv.Itoa(callers*each))
 }
 
-func TestFilesAreOurs(t *testing.T) {
+func TestFileModes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	b := openAt(t, Options{Dir: dir})
 	mustSet(t, b, "k", "v", time.Minute)
@@ -279,8 +279,9 @@ func TestFilesAreOurs(t *testing.T) {
 	wantMode(fileOf(b, "k"), 0o666)
 }
 
-// Names of all lengths, more than are read at a time, and what is no file.
-func TestNamesListsAll(t *testing.T) {
+// Names of all lengths, more than one system call returns, and names of other than
+// regular files.
+func TestNames(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 3000 {
 		name := strings.Repeat("n", i%250) + strconv.Itoa(i)
@@ -309,12 +310,12 @@ func TestNamesListsAll(t *testing.T) {
 		want = append(want, entry.Name())
 	}
 	if slices.Sort(got); !slices.Equal(got, want) {
-		t.Errorf("%d names are listed, %d are there", len(got), len(want))
+		t.Errorf("%d names are listed, want %d", len(got), len(want))
 	}
 }
 
 // Rule CLR-6 of the contract.
-func TestClearLeavesForeignFiles(t *testing.T) {
+func TestClearKeepsForeignFiles(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
 	name := b.entryName("k")
 	foreign := []string{
@@ -338,7 +339,7 @@ func TestClearLeavesForeignFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := b.Clear(t.Context()); err != nil {
-		t.Fatal("Clear of what is empty:", err)
+		t.Fatal("Clear of an empty directory:", err)
 	}
 	left := map[string]bool{}
 	for _, path := range files(t, b.options.Dir, "*") {
@@ -346,7 +347,7 @@ func TestClearLeavesForeignFiles(t *testing.T) {
 	}
 	for _, name := range append(foreign, directories...) {
 		if !left[name] {
-			t.Errorf("%s is gone", name)
+			t.Errorf("%s has been removed", name)
 		}
 		delete(left, name)
 	}
@@ -375,7 +376,7 @@ func TestClearPrefix(t *testing.T) {
 }
 
 // Rule CLR-7 of the contract.
-func TestDirectoryThatVanished(t *testing.T) {
+func TestRemovedDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	b, reader := openAt(t, Options{Dir: dir}), openAt(t, Options{Dir: dir})
 	verbs := map[string]func() error{
@@ -428,7 +429,7 @@ func TestReopen(t *testing.T) {
 		t.Errorf("TTL = %v, %v, %v", left, ok, err)
 	}
 	if left, ok, err := b.TTL(t.Context(), "forever"); !ok || err != nil || left != 0 {
-		t.Errorf("TTL of what never expires = %v, %v, %v", left, ok, err)
+		t.Errorf("TTL of a key that never expires = %v, %v, %v", left, ok, err)
 	}
 }
 
@@ -475,7 +476,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-func TestWaitingForAnotherWriter(t *testing.T) {
+func TestLockWait(t *testing.T) {
 	dir := t.TempDir()
 	b, other := openAt(t, Options{Dir: dir}), openAt(t, Options{Dir: dir})
 	mustSet(t, b, "k", "old", 0)
@@ -483,7 +484,7 @@ func TestWaitingForAnotherWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.unlock(other.dir)
-	wantGet(t, b, "k", "old") // readers do not wait
+	wantGet(t, b, "k", "old") // reads do not need the lock
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
@@ -495,7 +496,7 @@ func TestWaitingForAnotherWriter(t *testing.T) {
 	}
 	wantGet(t, b, "k", "old")
 	if temps := files(t, dir, "*"+tempSuffix); len(temps) > 0 {
-		t.Errorf("left behind: %q", temps)
+		t.Errorf("temporary files remain: %q", temps)
 	}
 
 	waiting := make(chan error)
@@ -511,7 +512,7 @@ func TestWaitingForAnotherWriter(t *testing.T) {
 	}
 }
 
-func TestClearDuringSets(t *testing.T) {
+func TestClearDuringWrites(t *testing.T) {
 	dir := t.TempDir()
 	var setters sync.WaitGroup
 	var setting atomic.Int32
@@ -543,11 +544,11 @@ func TestClearDuringSets(t *testing.T) {
 		t.Error(err)
 	}
 	if left := files(t, dir, "*"); len(left) > 0 {
-		t.Errorf("left: %q", left)
+		t.Errorf("not removed: %q", left)
 	}
 }
 
-func TestDirectoryThatIsAFile(t *testing.T) {
+func TestDirIsAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	writeFile(t, path, []byte("precious"))
 	for _, dir := range []string{path, filepath.Join(path, "below")} {
@@ -568,10 +569,10 @@ func TestOptions(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{"no directory", Options{}, "directory"},
+		{"no directory", Options{}, "Dir"},
 		{"negative threshold", Options{Dir: dir, Threshold: -2}, "-2"},
 		{"mode without owner", Options{Dir: dir, Mode: 0o044}, "044"},
-		{"mode with more than permissions", Options{Dir: dir, Mode: fs.ModeDir | 0o600}, "mode"},
+		{"mode with more than permissions", Options{Dir: dir, Mode: fs.ModeDir | 0o600}, "Mode"},
 		{"unknown hash", Options{Dir: dir, HashMethod: "crc32"}, `"crc32"`},
 	}
 	for _, test := range tests {
@@ -595,7 +596,7 @@ func TestSync(t *testing.T) {
 	wantGet(t, b, "k", "v")
 }
 
-func TestErrorsKeepValuesToThemselves(t *testing.T) {
+func TestErrorsOmitValues(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
 	mustSet(t, b, "k", "secret", 0)
 	_, err := b.Inc(t.Context(), "k", 1, 0)

@@ -4,8 +4,8 @@ package filesystem
 
 import "syscall"
 
-// tryFlock locks the open directory fd against other processes, where nobody
-// holds it. The kernel releases the lock of a process that dies.
+// tryFlock locks the open directory fd unless another process has locked it. The
+// kernel releases the lock of a process that dies.
 func tryFlock(fd int) (bool, error) {
 	err := syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == syscall.EWOULDBLOCK || err == syscall.EINTR {

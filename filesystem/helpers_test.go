@@ -11,7 +11,7 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// openAt returns a Backend on o, closed when the test ends.
+// openAt returns New(o), closed when the test ends.
 func openAt(t testing.TB, o Options) *Backend {
 	t.Helper()
 	b, err := New(t.Context(), o)
@@ -41,8 +41,7 @@ func wantGet(t testing.TB, b *Backend, key, want string) {
 	}
 }
 
-// wantAbsent checks that every verb that reads agrees. Get may say that it found
-// something damaged.
+// wantAbsent checks that every read is a miss. Get may return ErrCorrupt.
 func wantAbsent(t testing.TB, b *Backend, key string) {
 	t.Helper()
 	if value, ok, err := b.Get(t.Context(), key); ok || err != nil && !errors.Is(err, cache.ErrCorrupt) {
@@ -56,7 +55,7 @@ func wantAbsent(t testing.TB, b *Backend, key string) {
 	}
 }
 
-// files lists dir by what matches.
+// files lists the paths in dir that match pattern.
 func files(t testing.TB, dir, pattern string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, pattern))
@@ -66,7 +65,7 @@ func files(t testing.TB, dir, pattern string) []string {
 	return names
 }
 
-// fileOf is where b keeps key.
+// fileOf returns the path of the file of key.
 func fileOf(b *Backend, key string) string { return filepath.Join(b.options.Dir, b.entryName(key)) }
 
 func readFile(t testing.TB, path string) []byte {
@@ -85,7 +84,7 @@ func writeFile(t testing.TB, path string, data []byte) {
 	}
 }
 
-// pattern is a value that shows whether it is whole: one byte, many times.
+// pattern returns a value in which a torn read is visible: n repeated.
 func pattern(n byte, size int) []byte { return bytes.Repeat([]byte{n}, size) }
 
 func isPattern(value []byte, size int) bool {

@@ -7,10 +7,10 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// lock makes its caller the only writer of the directory, in this process and in
-// all others. It is held while an entry takes or loses its name, not while bytes
-// are written, so that one lock for all keys costs no more than the kernel's own
-// lock on the directory. Waiting ends with ctx and with Close.
+// lock excludes all other writers of the directory, in this process and in all
+// others. It is held while a file gets or loses its name, not while its bytes
+// are written: one lock for all keys then costs no more than the lock on the
+// directory that the kernel takes anyway. The wait ends with ctx and with Close.
 func (b *Backend) lock(ctx context.Context, d *dir) error {
 	select {
 	case b.writer <- struct{}{}:
@@ -19,15 +19,16 @@ func (b *Backend) lock(ctx context.Context, d *dir) error {
 	case <-b.closing:
 		return cache.ErrClosed
 	}
-	err := b.lockOthers(ctx, d)
+	err := b.lockProcesses(ctx, d)
 	if err != nil {
 		<-b.writer
 	}
 	return err
 }
 
-// lockOthers polls: a call that sleeps in the kernel would hear of no context.
-func (b *Backend) lockOthers(ctx context.Context, d *dir) error {
+// lockProcesses excludes other processes. It polls, because a blocking flock
+// cannot be cancelled.
+func (b *Backend) lockProcesses(ctx context.Context, d *dir) error {
 	const shortest, longest = 20 * time.Microsecond, time.Millisecond
 	for pause := shortest; ; pause = min(2*pause, longest) {
 		if err := ctx.Err(); err != nil {

@@ -18,14 +18,14 @@ const (
 	entrySuffix = ".cache"
 	tempSuffix  = ".tmp"
 
-	// orphanAge is the age at which the temporary file of somebody else is taken
-	// for what a crash left.
-	orphanAge = time.Hour
+	// staleAge is the age at which a temporary file counts as left by a crash.
+	staleAge = time.Hour
 )
 
-// hashMethods makes names of keys, and nothing but keys: because the name of a
-// key never depends on what else is stored, no two writers can disagree on it.
-// MD5 and SHA-1 collide on demand, so half of a SHA-256 comes with them.
+// hashMethods maps the name of a hash method to the function that makes a file
+// name of a key. The name depends on nothing but the key, so that all writers
+// agree on it. MD5 and SHA-1 are extended by half of a SHA-256, because keys
+// with equal MD5 or SHA-1 sums can be made on purpose.
 var hashMethods = map[string]func(key string) (name string){
 	"md5": func(key string) string {
 		weak, strong := md5.Sum([]byte(key)), sha256.Sum256([]byte(key))
@@ -53,7 +53,8 @@ func entryName(sums ...[]byte) string {
 	return string(append(name, entrySuffix...))
 }
 
-// isEntry tells our files from others', whatever hash method made their names.
+// isEntry reports whether name has the form of an entry's file name, by any of
+// the hash methods.
 func isEntry(name string) bool {
 	digits, ok := strings.CutSuffix(name, entrySuffix)
 	if !ok {
@@ -68,8 +69,9 @@ func isEntry(name string) bool {
 
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
-// tempNames makes names that no other process makes. They begin with the time,
-// in seconds: a file's own times are no witness, for they are set to the future.
+// tempNames makes names of temporary files, different from those of all other
+// processes. A name begins with the time of its creation in seconds, because
+// the modification time of the file is set to the expiry of its entry.
 type tempNames struct {
 	random string
 	last   atomic.Uint32
@@ -86,9 +88,9 @@ func (t *tempNames) next(now time.Time) string {
 	return string(append(name, tempSuffix...))
 }
 
-// tempTime returns when the temporary file called name was begun, and whether
-// name is one of ours at all.
-func tempTime(name string) (time.Time, bool) {
+// tempTime returns the time in the name of a temporary file, and whether name
+// has the form of one.
+func tempTime(name string) (created time.Time, ok bool) {
 	stem, ok := strings.CutSuffix(name, tempSuffix)
 	stamp, rest, found := strings.Cut(stem, "-")
 	if !ok || !found || len(rest) != 26+8 {

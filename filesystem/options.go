@@ -7,60 +7,67 @@ import (
 	"path/filepath"
 )
 
-// NoLimit as [Options.Threshold] lets the directory grow without bound.
-// Expired entries are still removed, now and then.
-const NoLimit = -1
+const (
+	// DefaultThreshold is the default of Flask-Caching.
+	DefaultThreshold = 500
+	// NoLimit as [Options.Threshold] turns eviction off. Expired entries are
+	// still removed when the directory is scanned.
+	NoLimit = -1
 
-const defaultMode fs.FileMode = 0o600
+	defaultMode fs.FileMode = 0o600
+)
 
 // Options configures a [Backend]. Only Dir is required.
 type Options struct {
-	// Dir is the directory of the entries. It is made where it does not exist,
-	// and again if it is removed later. A relative path is resolved once.
+	// Dir is the directory of the entries. It is created if it does not exist,
+	// and again if it is removed later. A relative path is resolved by New.
 	Dir string
 
-	// Threshold is the number of entries to keep; 0 means 500, as in
-	// Flask-Caching. See the package comment for what happens beyond it.
+	// Threshold is the maximum number of entries: 0 means [DefaultThreshold],
+	// [NoLimit] turns eviction off.
 	Threshold int
 
-	// Mode holds the permissions of the files, whatever the umask; 0 means 0600.
-	// A directory that has to be made gets the same, less the umask, and may be
-	// searched by whoever may read: 0700 by default.
+	// Mode is the permissions of the files, independent of the umask; 0 means
+	// 0600. If New creates the directory, it gets the same permissions, less the
+	// umask, and execute permission for everyone with read permission: 0700 by
+	// default.
 	Mode fs.FileMode
 
-	// HashMethod makes file names of keys: "sha256", which is the default, "md5",
-	// "sha1" or "sha512". Programs that share entries have to agree on it.
+	// HashMethod turns keys into file names: "sha256", which is the default,
+	// "md5", "sha1" or "sha512". Processes that share a directory must use the
+	// same method.
 	HashMethod string
 
-	// Sync makes every write reach the disk before it returns, for entries that
-	// are dear. It costs 14 times as much; without it a power failure may lose
-	// the latest writes, but never makes a wrong value of them.
+	// Sync flushes every write to the disk before it returns, for entries that
+	// must survive a power failure. Writes then take about 14 times as long.
+	// Without it a power failure may lose the latest writes; it does not corrupt
+	// values unnoticed.
 	Sync bool
 }
 
-// resolved returns o with its defaults in place of zeros.
+// resolved returns o with defaults in place of zero values.
 func (o Options) resolved() (Options, error) {
 	var errs []error
 	if o.Dir == "" {
-		errs = append(errs, errors.New("the directory is not given"))
+		errs = append(errs, errors.New("Dir is required"))
 	}
 	if o.Threshold == 0 {
-		o.Threshold = 500
+		o.Threshold = DefaultThreshold
 	}
 	if o.Threshold < NoLimit {
-		errs = append(errs, fmt.Errorf("threshold %d is negative", o.Threshold))
+		errs = append(errs, fmt.Errorf("Threshold %d is negative", o.Threshold))
 	}
 	if o.Mode == 0 {
 		o.Mode = defaultMode
 	}
 	if !usable(o.Mode) {
-		errs = append(errs, fmt.Errorf("mode %#o is not a file mode that lets the owner read and write", uint32(o.Mode)))
+		errs = append(errs, fmt.Errorf("Mode %#o must be permissions that let the owner read and write", uint32(o.Mode)))
 	}
 	if o.HashMethod == "" {
 		o.HashMethod = "sha256"
 	}
 	if hashMethods[o.HashMethod] == nil {
-		errs = append(errs, fmt.Errorf("hash method %q is none of md5, sha1, sha256, sha512", o.HashMethod))
+		errs = append(errs, fmt.Errorf("HashMethod %q is not one of md5, sha1, sha256, sha512", o.HashMethod))
 	}
 	if len(errs) > 0 {
 		return o, errors.Join(errs...)
@@ -70,8 +77,8 @@ func (o Options) resolved() (Options, error) {
 	return o, err
 }
 
-// usable reports whether we could read and write files of mode m ourselves.
+// usable reports whether m is permissions that let the owner read and write.
 func usable(m fs.FileMode) bool { return m&^fs.ModePerm == 0 && m&0o600 == 0o600 }
 
-// dirMode lets those search the directory who may read its files.
+// dirMode adds the execute permission to every read permission.
 func (o Options) dirMode() fs.FileMode { return o.Mode | o.Mode&0o444>>2 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// The tests of several processes run this binary again, as one of these.
+// The tests with several processes run this binary again as one of these workers.
 var workers = map[string]func(ctx context.Context, b *Backend) error{
 	"adder":   addKeys,
 	"counter": incKeys,
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// startWorker starts a process that ends with its standard input or on its own.
+// startWorker returns the command of a worker process on dir.
 func startWorker(t *testing.T, worker, dir string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -51,7 +51,7 @@ const (
 	incsEach  = 200
 )
 
-// addKeys prints how many of the keys it was the one to add.
+// addKeys prints the number of keys that it added.
 func addKeys(ctx context.Context, b *Backend) error {
 	won := 0
 	for i := range addedKeys {
@@ -67,7 +67,7 @@ func addKeys(ctx context.Context, b *Backend) error {
 	return nil
 }
 
-func TestProcessesAdd(t *testing.T) {
+func TestAddAcrossProcesses(t *testing.T) {
 	dir := t.TempDir()
 	var group sync.WaitGroup
 	outputs := make([]string, 4)
@@ -90,7 +90,7 @@ func TestProcessesAdd(t *testing.T) {
 		winners += n
 	}
 	if winners != addedKeys {
-		t.Errorf("%d winners for %d keys, of four processes %v", winners, addedKeys, outputs)
+		t.Errorf("%d winners for %d keys; per process %v", winners, addedKeys, outputs)
 	}
 	if got := len(files(t, dir, "*")); got != addedKeys {
 		t.Errorf("%d files for %d keys", got, addedKeys)
@@ -106,7 +106,7 @@ func incKeys(ctx context.Context, b *Backend) error {
 	return nil
 }
 
-func TestProcessesInc(t *testing.T) {
+func TestIncAcrossProcesses(t *testing.T) {
 	dir := t.TempDir()
 	const processes = 3
 	var group sync.WaitGroup
@@ -126,7 +126,7 @@ const (
 	patternSize = 256 << 10
 )
 
-// writeForever says that it has begun, and writes until it is killed.
+// writeForever prints a line after its first write, and writes until it is killed.
 func writeForever(ctx context.Context, b *Backend) error {
 	for i := 0; ; i++ {
 		if err := b.Set(ctx, strconv.Itoa(i%patternKeys), pattern(byte(i), patternSize), 0); err != nil {
@@ -141,7 +141,7 @@ func writeForever(ctx context.Context, b *Backend) error {
 	}
 }
 
-// startWriter returns when the process has begun to write.
+// startWriter returns after the first write of the process.
 func startWriter(t *testing.T, dir string) (kill func()) {
 	t.Helper()
 	cmd := startWorker(t, "writer", dir)
@@ -159,7 +159,7 @@ func startWriter(t *testing.T, dir string) (kill func()) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Error(err)
 		}
-		cmd.Wait() // tells of the signal
+		cmd.Wait() // returns the signal as an error
 	}
 }
 
@@ -173,7 +173,7 @@ func wantPatterns(t *testing.T, b *Backend) {
 	}
 }
 
-func TestProcessesWriteWhileRead(t *testing.T) {
+func TestReadWhileProcessesWrite(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {
 		defer startWriter(t, dir)()
@@ -191,24 +191,24 @@ func TestKilledWriters(t *testing.T) {
 	counted := int64(0)
 	for i := range kills / 2 {
 		kill1, kill2 := startWriter(t, dir), startWriter(t, dir)
-		time.Sleep(time.Duration(i) * 200 * time.Microsecond) // to hit another moment each time
+		time.Sleep(time.Duration(i) * 200 * time.Microsecond) // a different moment of a write each time
 		kill1()
 		kill2()
 		b := openAt(t, Options{Dir: dir})
 		wantPatterns(t, b)
-		sum, err := b.Inc(t.Context(), "n", 1, 0) // the lock died with its holder
+		sum, err := b.Inc(t.Context(), "n", 1, 0) // the kernel has released the lock
 		if err != nil || sum <= counted {
 			t.Fatalf("Inc after a kill = %d, %v; it was %d", sum, err, counted)
 		}
 		counted = sum
 	}
 	b := openAt(t, Options{Dir: dir})
-	t.Log("orphans:", len(files(t, dir, "*"+tempSuffix)))
-	if _, err := b.list(b.dir, time.Now().Add(2*orphanAge)); err != nil {
+	t.Log("stale temporary files:", len(files(t, dir, "*"+tempSuffix)))
+	if _, err := b.scan(b.dir, time.Now().Add(2*staleAge)); err != nil {
 		t.Fatal(err)
 	}
 	if left := files(t, dir, "*"+tempSuffix); len(left) > 0 {
-		t.Errorf("not swept: %q", left)
+		t.Errorf("not removed: %q", left)
 	}
 	wantPatterns(t, b)
 }

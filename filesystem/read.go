@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// scratch holds the files that are read. A file that fits is read by one call and
-// its value copied out, which costs no more than the zeros that memory of its own
-// would have to be filled with before it is read into.
-var scratch = sync.Pool{New: func() any { return new([scratchSize]byte) }}
+// readBuffers holds buffers for whole files. A file which fits is read by one
+// system call and its value is copied out. The copy costs no more than zeroing
+// a new slice before reading into it.
+var readBuffers = sync.Pool{New: func() any { return new([readBufferSize]byte) }}
 
-const scratchSize = 128 << 10
+const readBufferSize = 128 << 10
 
-// load reads the entry of key, expired or not.
-func load(d *dir, name, key string) (value []byte, expires deadline, err error) {
+// load reads the entry of key, expired or not. The caller owns value.
+func load(d *dir, name, key string) (value []byte, expires expiry, err error) {
 	f, err := d.open(name)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer f.close()
-	buffer := scratch.Get().(*[scratchSize]byte)
-	defer scratch.Put(buffer)
+	buffer := readBuffers.Get().(*[readBufferSize]byte)
+	defer readBuffers.Put(buffer)
 	n, err := f.read(buffer[:])
 	if err != nil {
 		return nil, 0, err
@@ -32,7 +32,7 @@ func load(d *dir, name, key string) (value []byte, expires deadline, err error) 
 		return nil, 0, err
 	}
 	if h.size() > uint64(n) {
-		return loadLong(f, h, data, key)
+		return loadLarge(f, h, data, key)
 	}
 	value, err = h.value(data, key)
 	if err != nil {
@@ -41,15 +41,15 @@ func load(d *dir, name, key string) (value []byte, expires deadline, err error) 
 	return append([]byte{}, value...), h.expires, nil
 }
 
-// loadLong reads what follows beginning straight into memory of its own. The
-// header must agree with the size of the file before it is believed.
-func loadLong(f file, h header, beginning []byte, key string) ([]byte, deadline, error) {
+// loadLarge reads the rest of a file that begins with data into a new slice. A
+// header that does not agree with the size of the file allocates nothing.
+func loadLarge(f file, h header, beginning []byte, key string) ([]byte, expiry, error) {
 	size, err := f.size()
 	if err != nil {
 		return nil, 0, err
 	}
 	if uint64(size) != h.size() {
-		return nil, 0, errCut
+		return nil, 0, errWrongLength
 	}
 	data := make([]byte, size)
 	for n := copy(data, beginning); n < len(data); {
@@ -58,7 +58,7 @@ func loadLong(f file, h header, beginning []byte, key string) ([]byte, deadline,
 			return nil, 0, err
 		}
 		if m == 0 {
-			return nil, 0, errCut
+			return nil, 0, errWrongLength
 		}
 		n += m
 	}
@@ -66,35 +66,37 @@ func loadLong(f file, h header, beginning []byte, key string) ([]byte, deadline,
 	return value, h.expires, err
 }
 
-// alive reports whether there is an entry of key that has not expired. It
-// believes a modification time that is well ahead, and otherwise the file.
-func alive(d *dir, name, key string) (bool, error) {
-	const coarsest = 2 * time.Second // how FAT rounds times
+// exists reports whether there is a live entry of key. It trusts a modification
+// time that is further in the future than FAT rounds times, and otherwise reads
+// the file. A corrupt file is false with a nil error.
+func exists(d *dir, name, key string) (bool, error) {
+	const coarsest = 2 * time.Second
 	mtime, err := d.mtime(name)
 	if err != nil {
-		return false, ignoreDamage(err)
+		return false, ignoreCorrupt(err)
 	}
 	if time.Until(mtime) > coarsest {
 		return true, nil
 	}
 	_, expires, err := load(d, name, key)
 	if err != nil {
-		return false, ignoreDamage(err)
+		return false, ignoreCorrupt(err)
 	}
 	return !expires.expired(time.Now()), nil
 }
 
-// keyBegins reports whether name is an entry whose key begins with prefix.
-func keyBegins(d *dir, name, prefix string) (bool, error) {
+// keyHasPrefix reports whether the file called name holds an entry whose key
+// begins with prefix.
+func keyHasPrefix(d *dir, name, prefix string) (bool, error) {
 	f, err := d.open(name)
 	if err != nil {
-		return false, ignoreAbsence(ignoreDamage(err))
+		return false, ignoreNotExist(ignoreCorrupt(err))
 	}
 	defer f.close()
 	data := make([]byte, headerSize+len(prefix))
 	n, err := f.read(data)
 	if err != nil {
-		return false, ignoreDamage(err)
+		return false, ignoreCorrupt(err)
 	}
 	h, err := parseHeader(data[:n])
 	return err == nil && uint64(h.keyLen) >= uint64(len(prefix)) && strings.HasPrefix(string(data[headerSize:n]), prefix), nil

@@ -6,5 +6,5 @@ import "syscall"
 
 const (
 	sysFstatat   = syscall.SYS_NEWFSTATAT
-	sysRenameat2 = 316 // younger than package syscall's table
+	sysRenameat2 = 316 // newer than the table of package syscall
 )

@@ -7,162 +7,181 @@ import (
 	"sync"
 )
 
-// set stores e under name.
-func (b *Backend) set(ctx context.Context, d *dir, name string, e entry) error {
-	temp, err := b.stage(ctx, d, e)
+// writeTx is a write in progress. It has three steps: stage writes the entry to
+// a temporary file, publish renames that file to the name of the entry, and
+// finish either syncs the directory or, after an error, removes the temporary
+// file. Only publish needs the lock.
+type writeTx struct {
+	backend *Backend
+	dir     *dir
+	entry   entry
+	name    string // of the entry's file
+	temp    string // of the temporary file; set by stage
+}
+
+func (b *Backend) newWrite(d *dir, e entry) *writeTx {
+	return &writeTx{backend: b, dir: d, entry: e, name: b.entryName(e.key)}
+}
+
+// set stores the entry.
+func (tx *writeTx) set(ctx context.Context) error {
+	if err := tx.stage(ctx); err != nil {
+		return err
+	}
+	err := tx.backend.lock(ctx, tx.dir)
+	if err == nil {
+		err = tx.publish(ctx)
+		tx.backend.unlock(tx.dir)
+	}
+	return tx.finish(err)
+}
+
+// add stores the entry if its key is absent.
+func (tx *writeTx) add(ctx context.Context) (added bool, err error) {
+	// The common case needs no temporary file. An error here occurs again below.
+	if ok, _ := exists(tx.dir, tx.name, tx.entry.key); ok {
+		return false, nil
+	}
+	if err := tx.stage(ctx); err != nil {
+		return false, err
+	}
+	err = tx.backend.lock(ctx, tx.dir)
+	if err == nil {
+		added, err = tx.publishIfAbsent(ctx)
+		tx.backend.unlock(tx.dir)
+	}
+	if !added && err == nil {
+		tx.dir.remove(tx.temp)
+		return false, nil
+	}
+	return added, tx.finish(err)
+}
+
+// stage writes the entry to a temporary file.
+func (tx *writeTx) stage(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	tx.temp = tx.backend.temps.next(tx.entry.written)
+	f, err := tx.dir.create(tx.temp, tx.backend.options.Mode)
 	if err != nil {
 		return err
 	}
-	if err = b.lock(ctx, d); err == nil {
-		err = b.publish(ctx, d, temp, name, e)
-		b.unlock(d)
-	}
-	return b.settle(d, temp, err)
-}
-
-// add stores e under name where nothing alive has it.
-func (b *Backend) add(ctx context.Context, d *dir, name string, e entry) (added bool, err error) {
-	if there, err := alive(d, name, e.key); there {
-		return false, err
-	}
-	temp, err := b.stage(ctx, d, e)
-	if err != nil {
-		return false, err
-	}
-	if err = b.lock(ctx, d); err == nil {
-		added, err = b.publishFirst(ctx, d, temp, name, e)
-		b.unlock(d)
-	}
-	if !added {
-		d.remove(temp)
-		return false, err
-	}
-	return true, b.settle(d, temp, nil)
-}
-
-// delete removes what is under name and reports whether it was alive.
-func (b *Backend) delete(ctx context.Context, d *dir, name, key string) (bool, error) {
-	if err := b.lock(ctx, d); err != nil {
-		return false, err
-	}
-	defer b.unlock(d)
-	there, err := alive(d, name, key)
-	if err != nil {
-		return false, err
-	}
-	err = d.remove(name)
-	if err == nil {
-		b.entries--
-	}
-	if !there { // what was left of an entry goes as well, if it can
-		return false, nil
-	}
-	return err == nil, err
-}
-
-var pages = sync.Pool{New: func() any { return new([]byte) }}
-
-// stage writes e to a temporary file, complete but for its name.
-func (b *Backend) stage(ctx context.Context, d *dir, e entry) (temp string, err error) {
-	if err := ctx.Err(); err != nil {
-		return "", err
-	}
-	temp = b.temps.next(e.written)
-	f, err := d.create(temp, b.options.Mode)
-	if err != nil {
-		return "", err
-	}
-	err = writeEntry(f, e)
-	if err == nil && b.options.Mode&0o077 != 0 { // what the umask may have taken away
-		err = f.chmod(b.options.Mode)
-	}
-	if err == nil {
-		err = f.finish(e.mtime(), b.options.Sync)
-	}
-	if closing := f.close(); err == nil { // quotas of network file systems speak up here
-		err = closing
+	err = tx.fill(f)
+	if closeErr := f.close(); err == nil { // network file systems report an exceeded quota only now
+		err = closeErr
 	}
 	if err != nil {
-		d.remove(temp)
+		tx.dir.remove(tx.temp)
 	}
-	return temp, err
+	return err
 }
 
-// writeEntry copies a small value behind its head, for one call of the system in
-// place of two.
+// fill gives the temporary file its content and its attributes.
+func (tx *writeTx) fill(f file) error {
+	o := tx.backend.options
+	if err := writeEntry(f, tx.entry); err != nil {
+		return err
+	}
+	if o.Mode&0o077 != 0 { // the umask may have removed these permissions
+		if err := f.chmod(o.Mode); err != nil {
+			return err
+		}
+	}
+	if err := f.setTime(tx.entry.mtime()); err != nil {
+		return err
+	}
+	if o.Sync {
+		return f.sync()
+	}
+	return nil
+}
+
+var writeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// writeEntry writes a small entry with one system call. The value of a large
+// entry is not copied but written by a second call.
 func writeEntry(f file, e entry) error {
 	const small = 16 << 10
-	page := pages.Get().(*[]byte)
-	defer pages.Put(page)
-	*page = e.appendHead((*page)[:0])
+	buffer := writeBuffers.Get().(*[]byte)
+	defer writeBuffers.Put(buffer)
+	*buffer = e.appendHead((*buffer)[:0])
 	if len(e.value) <= small {
-		*page = append(*page, e.value...)
-		return f.write(*page)
+		*buffer = append(*buffer, e.value...)
+		return f.write(*buffer)
 	}
-	if err := f.write(*page); err != nil {
+	if err := f.write(*buffer); err != nil {
 		return err
 	}
 	return f.write(e.value)
 }
 
-// publish gives temp its name. The caller holds the lock.
-func (b *Backend) publish(ctx context.Context, d *dir, temp, name string, e entry) error {
-	_, err := d.mtime(name)
-	if !errors.Is(err, fs.ErrNotExist) {
-		if err := b.makeRoom(ctx, d, e.written, 0); err != nil {
+// publish renames the temporary file to the name of the entry. The caller holds
+// the lock.
+func (tx *writeTx) publish(ctx context.Context) error {
+	_, err := tx.dir.mtime(tx.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := tx.makeRoom(ctx, 1); err != nil {
 			return err
 		}
-		return unlessCleared(d, d.replace(temp, name))
+		return tx.unlessCleared(tx.dir.rename(tx.temp, tx.name))
 	}
-	if err := b.makeRoom(ctx, d, e.written, 1); err != nil {
+	if err := tx.makeRoom(ctx, 0); err != nil {
 		return err
 	}
-	return unlessCleared(d, d.rename(temp, name))
+	return tx.unlessCleared(tx.dir.replace(tx.temp, tx.name))
 }
 
-// publishFirst is publish where nothing alive has the name. It links: even where
-// the lock holds nobody off, an absent key has one winner.
-func (b *Backend) publishFirst(ctx context.Context, d *dir, temp, name string, e entry) (bool, error) {
-	there, err := alive(d, name, e.key)
-	if there {
+// publishIfAbsent publishes the entry unless its key is present. The caller
+// holds the lock. An absent name is taken by link, which fails if the name
+// exists: Add has one winner even where the lock does not exclude other
+// processes.
+func (tx *writeTx) publishIfAbsent(ctx context.Context) (bool, error) {
+	ok, err := exists(tx.dir, tx.name, tx.entry.key)
+	if ok {
 		return false, nil
 	}
-	if err == nil { // expired or damaged
-		err = unlessCleared(d, d.replace(temp, name))
+	if err == nil { // the file is expired or corrupt
+		err = tx.unlessCleared(tx.dir.replace(tx.temp, tx.name))
 		return err == nil, err
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if err := b.makeRoom(ctx, d, e.written, 1); err != nil {
+	if err := tx.makeRoom(ctx, 1); err != nil {
 		return false, err
 	}
-	err = d.link(temp, name)
+	err = tx.dir.link(tx.temp, tx.name)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
 	}
-	d.remove(temp)
-	err = unlessCleared(d, err)
+	tx.dir.remove(tx.temp)
+	err = tx.unlessCleared(err)
 	return err == nil, err
 }
 
-// unlessCleared forgives that a temporary file is gone: a Clear took it, and its
-// entry counts as stored just before.
-func unlessCleared(d *dir, err error) error {
-	if errors.Is(err, fs.ErrNotExist) && !d.lost() {
+// makeRoom is the eviction before a write which adds n entries, 0 or 1.
+func (tx *writeTx) makeRoom(ctx context.Context, n int) error {
+	return tx.backend.makeRoom(ctx, tx.dir, tx.entry.written, n)
+}
+
+// unlessCleared returns nil if the temporary file is missing because a Clear
+// removed it: the entry counts as stored immediately before that Clear.
+func (tx *writeTx) unlessCleared(err error) error {
+	if errors.Is(err, fs.ErrNotExist) && !tx.dir.removed() {
 		return nil
 	}
 	return err
 }
 
-// settle ends a write that has or has not got its name.
-func (b *Backend) settle(d *dir, temp string, err error) error {
+// finish ends the write. err is the error of publish or of the lock.
+func (tx *writeTx) finish(err error) error {
 	if err != nil {
-		d.remove(temp)
+		tx.dir.remove(tx.temp)
 		return err
 	}
-	if b.options.Sync {
-		return d.sync()
+	if tx.backend.options.Sync {
+		return tx.dir.sync()
 	}
 	return nil
 }

@@ -17,9 +17,9 @@ func (b *Backend) makeDir() (*dir, error) {
 	return b.openDir()
 }
 
-// in runs op in the directory. Where that turns out to have been removed, it opens
-// the one that has taken its place and runs op again.
-func (b *Backend) in(open func() (*dir, error), op func(*dir) error) error {
+// withDir runs op with the open directory. If the directory has been removed
+// meanwhile, withDir opens it again with open and repeats op.
+func (b *Backend) withDir(open func() (*dir, error), op func(*dir) error) error {
 	for {
 		b.mu.RLock()
 		d := b.dir
@@ -28,9 +28,9 @@ func (b *Backend) in(open func() (*dir, error), op func(*dir) error) error {
 			return cache.ErrClosed
 		}
 		err := op(d)
-		lost := errors.Is(err, fs.ErrNotExist) && d.lost()
+		removed := errors.Is(err, fs.ErrNotExist) && d.removed()
 		b.mu.RUnlock()
-		if !lost {
+		if !removed {
 			return err
 		}
 		if err := b.reopen(d, open); err != nil {
@@ -39,25 +39,25 @@ func (b *Backend) in(open func() (*dir, error), op func(*dir) error) error {
 	}
 }
 
-// reopen replaces lost, unless somebody else has done so.
-func (b *Backend) reopen(lost *dir, open func() (*dir, error)) error {
+// reopen replaces the removed directory, unless another goroutine already has.
+func (b *Backend) reopen(removed *dir, open func() (*dir, error)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.dir != lost {
+	if b.dir != removed {
 		return nil
 	}
 	d, err := open()
 	if err != nil {
 		return err
 	}
-	lost.close()
+	removed.close()
 	b.dir = d
-	b.census = census{}
+	b.usage = usage{}
 	return nil
 }
 
-// Close waits for operations under way; those that wait for another writer end
-// with [cache.ErrClosed].
+// Close waits for the calls in progress; those which wait for the lock return
+// [cache.ErrClosed]. Close always returns nil.
 func (b *Backend) Close() error {
 	b.close()
 	b.mu.Lock()
