@@ -54,9 +54,10 @@
 //	32     key, value
 //
 // The expiry is also the modification time of the file, so that Has and eviction
-// need not open it. An entry that never expires has the time of its writing plus
-// 200 years. If the modification time has passed, for example after a restore from
-// a backup, Has reads the file; eviction treats the entry as expired.
+// need not open it. An entry that never expires has a time which is later than
+// every other: about 2258, or 2037 if the times of the system have 32 bits. If
+// the modification time has passed, for example after a restore from a backup,
+// Has reads the file; eviction treats the entry as expired.
 //
 // Files called <time in hex>-<random>.tmp are writes in progress. A scan of the
 // directory removes those which are older than an hour. All other files are left

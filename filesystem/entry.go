@@ -70,14 +70,24 @@ func (e entry) appendHead(dst []byte) []byte {
 	return dst
 }
 
-// mtime returns the modification time of the entry's file. The latest is the
-// latest that every platform can pass on.
-func (e entry) mtime() time.Time {
-	const latest = min(math.MaxInt, math.MaxInt64/int64(time.Second)-1)
+// latestTime is the last second that system calls can pass on: in 2262, or in
+// 2038 where their seconds have 32 bits, as an int has. One second less leaves
+// room for an access time after the modification time.
+const latestTime = min(math.MaxInt, math.MaxInt64/int64(time.Second)) - 1
+
+// mtime returns the modification time of the entry's file.
+func (e entry) mtime() time.Time { return e.mtimeUpTo(time.Unix(latestTime, 0)) }
+
+// mtimeUpTo returns the expiry as far as a file can have it. The last 64th of
+// the time from 1970 to latest belongs to the entries that never expire: the
+// time of writing, 64 times closer to latest, keeps them in order of age and
+// behind all others.
+func (e entry) mtimeUpTo(latest time.Time) time.Time {
+	const part = 64
 	if e.expires == 0 {
-		return e.written.AddDate(200, 0, 0)
+		return latest.Add(-latest.Sub(e.written) / part)
 	}
-	return time.UnixMicro(min(int64(e.expires), latest*1e6))
+	return time.UnixMicro(min(int64(e.expires), latest.UnixMicro()/part*(part-1)))
 }
 
 // header is the fixed part of an entry.

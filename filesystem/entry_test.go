@@ -34,6 +34,40 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+// Modification times order the files for eviction, whatever the width of the
+// system's times: first by expiry, then the entries that never expire by age.
+func TestModificationTimes(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+	never := func(written time.Time) entry { return entry{written: written} }
+	expiring := func(after time.Duration) entry {
+		return entry{written: now, expires: expiryAfter(now, after)}
+	}
+	inOrder := []entry{
+		expiring(time.Second), expiring(time.Minute), expiring(5 * 365 * 24 * time.Hour),
+		never(now.Add(-time.Hour)), never(now), never(now.Add(time.Microsecond)), never(now.AddDate(5, 0, 0)),
+	}
+	for name, latest := range map[string]int64{"32 bits": math.MaxInt32 - 1, "64 bits": math.MaxInt64/int64(time.Second) - 1} {
+		t.Run(name, func(t *testing.T) {
+			last := time.Unix(latest, 0)
+			before := now
+			for i, e := range inOrder {
+				got := e.mtimeUpTo(last)
+				if !got.After(before) || got.After(last) {
+					t.Errorf("entry %d: %v, want a time after %v and not after %v", i, got, before, last)
+				}
+				before = got
+			}
+			longest := expiring(math.MaxInt64).mtimeUpTo(last)
+			if !longest.Before(never(now).mtimeUpTo(last)) || longest.Before(now.AddDate(10, 0, 0)) {
+				t.Errorf("the longest TTL has the time %v", longest)
+			}
+			if got, want := expiring(time.Hour).mtimeUpTo(last), now.Add(time.Hour); !got.Equal(want) {
+				t.Errorf("an hour has the time %v, want %v", got, want)
+			}
+		})
+	}
+}
+
 // A file that is not a valid entry of the key is a miss for every method, and Set
 // repairs it. Rule VAL-12.
 func TestCorruptFiles(t *testing.T) {
