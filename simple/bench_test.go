@@ -32,7 +32,7 @@ func benchmarkSizes(b *testing.B, run func(b *testing.B, backend *Backend, keys 
 	}
 }
 
-// shuffled visits keys far apart one after the other.
+// shuffled permutes indexes, so that successive keys are far apart.
 func shuffled(i, n int) int { return int(uint64(i) * 0x9e3779b97f4a7c15 >> 32 * uint64(n) >> 32) }
 
 func BenchmarkGet(b *testing.B) {

@@ -7,18 +7,19 @@ import (
 	"time"
 )
 
-// clock tells whether a deadline has passed: exactly, and mostly without reading
-// the time, which would cost more than all the rest of a hit. Times are
-// nanoseconds on the monotonic clock since base, so that setting the clock of the
-// machine neither kills nor revives an entry.
+// clock reports exactly whether a deadline has passed, mostly without reading the
+// time, which would cost more than the rest of a hit. Times are nanoseconds of the
+// monotonic clock since base, so that setting the clock of the machine has no effect.
 //
-// While the cache is in use a timer moves horizon every tick to slack after the
-// present. A deadline beyond the horizon has not passed, however late the timer,
-// as long as it is not late by slack; all other deadlines are compared with the
-// time. In a cache that is not used the timer would be a waste, and would keep a
-// testing/synctest bubble busy: now and then it withdraws the horizon, which sends
-// the next reader to the time and to restart; if none came by the next tick, the
-// timer ends. A stopped timer therefore never leaves an old horizon behind.
+// While the cache is in use, a timer sets horizon at every tick to the present plus
+// slack. A deadline after horizon has not passed, unless the timer is late by more
+// than slack minus tick; all other deadlines are compared with the time.
+//
+// In an unused cache the timer would waste processor time and keep a
+// testing/synctest bubble busy. Once per round it therefore sets horizon to
+// noHorizon, which makes the next reader compare with the time and call restart. If
+// no reader has done so by the next tick, the timer stops. A stopped timer thus
+// never leaves an outdated horizon.
 type clock struct {
 	base    time.Time
 	horizon atomic.Int64
@@ -40,22 +41,22 @@ const (
 const (
 	tick          = 5 * time.Millisecond
 	slack         = int64(time.Second)
-	ticksPerRound = 200 // between two looks at whether the cache is still used
+	ticksPerRound = 200 // the timer checks for readers once a second
 
-	never     = math.MaxInt64 // deadline of what does not expire
-	farthest  = never - 1     // any other deadline is at most this
-	withdrawn = farthest      // horizon that lies before no deadline but never
+	never     = math.MaxInt64 // deadline of an entry that does not expire
+	farthest  = never - 1     // the latest of all other deadlines
+	noHorizon = farthest      // horizon before which all deadlines but never lie
 )
 
 func (c *clock) start() {
 	c.base = time.Now()
-	c.horizon.Store(withdrawn)
+	c.horizon.Store(noHorizon)
 }
 
 func (c *clock) now() int64 { return int64(time.Since(c.base)) }
 
-// deadline returns the end of a life of ttl that begins now. One that would be
-// beyond the range of int64 ends there, after 292 years.
+// deadline returns the deadline of an entry that is stored now. It is at most
+// farthest, after 292 years.
 func (c *clock) deadline(ttl time.Duration) int64 {
 	if ttl == 0 {
 		return never
@@ -67,7 +68,8 @@ func (c *clock) deadline(ttl time.Duration) int64 {
 	return now + int64(ttl)
 }
 
-// near reports whether deadline may have passed; false is certain.
+// near reports whether deadline may have passed. If it returns false, deadline has
+// not passed.
 func (c *clock) near(deadline int64) bool { return deadline <= c.horizon.Load() }
 
 // passed reports whether deadline has passed.
@@ -75,7 +77,7 @@ func (c *clock) passed(deadline int64) bool { return c.near(deadline) && c.askTi
 
 func (c *clock) askTime(deadline int64) bool {
 	now := c.now()
-	if c.horizon.Load() == withdrawn {
+	if c.horizon.Load() == noHorizon {
 		c.restart(now)
 	}
 	return deadline <= now
@@ -102,13 +104,13 @@ func (c *clock) tick() {
 	if c.state == closed {
 		return
 	}
-	if c.horizon.Load() == withdrawn {
+	if c.horizon.Load() == noHorizon {
 		c.state = idle
 		return
 	}
 	c.ticks++
 	if c.ticks%ticksPerRound == 0 {
-		c.horizon.Store(withdrawn)
+		c.horizon.Store(noHorizon)
 	} else {
 		c.horizon.Store(c.now() + slack)
 	}
@@ -119,7 +121,7 @@ func (c *clock) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state = closed
-	c.horizon.Store(withdrawn)
+	c.horizon.Store(noHorizon)
 	if c.timer != nil {
 		c.timer.Stop()
 	}

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Expiry is exact whatever the state of the coarse clock: ticking, withdrawn, or
-// stopped for want of readers.
+// Expiry is exact in every state of the clock: ticking, without horizon, or idle.
 func TestExpiryIsExact(t *testing.T) {
 	for _, ttl := range []time.Duration{
 		1, time.Microsecond, time.Millisecond, 3 * time.Millisecond, 999 * time.Millisecond, time.Second,
@@ -20,19 +19,19 @@ func TestExpiryIsExact(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					b := newBackend(t, 0)
 					must(t, b.Set(t.Context(), "other", nil, time.Second))
-					b.Get(t.Context(), "other") // starts the coarse clock
+					b.Get(t.Context(), "other") // starts the timer
 					time.Sleep(delay)
 					must(t, b.Set(t.Context(), "key", nil, ttl))
 					time.Sleep(ttl - 1)
 					if ok, _ := b.Has(t.Context(), "key"); !ok {
-						t.Error("gone 1 ns before its end")
+						t.Error("expired 1 ns early")
 					}
 					if left, ok, _ := b.TTL(t.Context(), "key"); !ok || left != 1 {
 						t.Errorf("TTL = %v, %v, want 1ns", left, ok)
 					}
 					time.Sleep(time.Nanosecond)
 					if ok, _ := b.Has(t.Context(), "key"); ok {
-						t.Error("there at its end")
+						t.Error("present at its deadline")
 					}
 				})
 			})
@@ -40,7 +39,7 @@ func TestExpiryIsExact(t *testing.T) {
 	}
 }
 
-// In steps that keep the coarse clock busy, with a reader at every step.
+// A read at every step keeps the timer running.
 func TestExpiryUnderUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(t, 0)
@@ -57,7 +56,7 @@ func TestExpiryUnderUse(t *testing.T) {
 	})
 }
 
-func TestLongestLife(t *testing.T) {
+func TestLongestTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(t, 0)
 		time.Sleep(time.Hour)
@@ -75,8 +74,8 @@ func TestLongestLife(t *testing.T) {
 	})
 }
 
-// The timer runs while there are readers, ends without them, starts again with
-// them, and ends for good with Close.
+// The timer runs while there are readers, stops without them, starts again with
+// them, and stops for good with Close.
 func TestTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(t, 0)
@@ -114,7 +113,7 @@ func TestTimer(t *testing.T) {
 	})
 }
 
-func TestNoGoroutineStays(t *testing.T) {
+func TestNoGoroutineLeak(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 20 {
 		b := newBackend(t, 0)
@@ -125,7 +124,7 @@ func TestNoGoroutineStays(t *testing.T) {
 		must(t, b.Close())
 	}
 	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before { // a tick under way ends by itself
+	for runtime.NumGoroutine() > before { // a tick in progress ends by itself
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}

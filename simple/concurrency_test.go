@@ -22,8 +22,8 @@ func together(n int, f func(worker int)) {
 	group.Wait()
 }
 
-// The bound holds at every moment, however many write.
-func TestBoundUnderConcurrentSets(t *testing.T) {
+// The number of entries never exceeds the threshold.
+func TestThresholdUnderConcurrentWrites(t *testing.T) {
 	for _, threshold := range []int{1, 10, 500, 4000} {
 		t.Run(strconv.Itoa(threshold), func(t *testing.T) {
 			b := newBackend(t, threshold)
@@ -59,9 +59,9 @@ func TestBoundUnderConcurrentSets(t *testing.T) {
 	}
 }
 
-// Each writer has a key of its own and always reads what it wrote last, while the
-// table grows under it: no replacement is lost in an old table, no key is missed.
-func TestNothingIsLostInAMove(t *testing.T) {
+// Each writer reads its own last write while the table grows: no replacement is lost
+// in an old table, and no key is missed.
+func TestConcurrentTableGrowth(t *testing.T) {
 	b := newBackend(t, NoLimit)
 	var stop atomic.Bool
 	var growth sync.WaitGroup
@@ -84,12 +84,12 @@ func TestNothingIsLostInAMove(t *testing.T) {
 	checkShards(t, b)
 }
 
-// One of many Adds wins, and its value is the one that is there.
-func TestOneAddWins(t *testing.T) {
+// One of several concurrent Adds wins, and its value is stored.
+func TestConcurrentAdd(t *testing.T) {
 	b := newBackend(t, 0)
 	for round := range 300 {
 		key := strconv.Itoa(round)
-		if round%2 == 1 { // over an expired entry too
+		if round%2 == 1 { // also over an expired entry
 			must(t, b.Set(t.Context(), key, nil, 1))
 		}
 		var winner atomic.Pointer[string]
@@ -98,7 +98,7 @@ func TestOneAddWins(t *testing.T) {
 			added, err := b.Add(t.Context(), key, []byte(value), time.Hour)
 			must(t, err)
 			if added && !winner.CompareAndSwap(nil, &value) {
-				t.Errorf("two Adds of %s won", key)
+				t.Errorf("two Adds of %s succeeded", key)
 			}
 		})
 		if value, _, _ := b.Get(t.Context(), key); winner.Load() == nil || string(value) != *winner.Load() {
@@ -107,7 +107,7 @@ func TestOneAddWins(t *testing.T) {
 	}
 }
 
-func TestNoIncIsLost(t *testing.T) {
+func TestConcurrentInc(t *testing.T) {
 	for _, threshold := range []int{0, NoLimit} {
 		b := newBackend(t, threshold)
 		together(8, func(int) {
@@ -121,13 +121,13 @@ func TestNoIncIsLost(t *testing.T) {
 			}
 		})
 		if value, _, _ := b.Get(t.Context(), "counter"); string(value) != "8000" {
-			t.Errorf("8000 times 1 is %s", value)
+			t.Errorf("the counter is %s, want 8000", value)
 		}
 	}
 }
 
-// What was added and is not there any more was deleted, once.
-func TestAddsAndDeletesBalance(t *testing.T) {
+// Every entry that was added is either present or was deleted once.
+func TestConcurrentAddAndDelete(t *testing.T) {
 	b := newBackend(t, 0)
 	const keys = 3
 	var balance atomic.Int64
@@ -143,7 +143,7 @@ func TestAddsAndDeletesBalance(t *testing.T) {
 				if deleted, _ := b.Delete(t.Context(), key); deleted {
 					balance.Add(-1)
 				}
-			case 3: // replaces what is there, under the others' hands
+			case 3: // replaces the node
 				if n, slot, _ := b.shards[0].find(b.hasher.hash(key), key); n != nil {
 					b.shards[0].replace(slot, n, &node{key: key, value: n.value, size: n.size, deadline: never, hash: n.hash})
 				}
@@ -151,12 +151,11 @@ func TestAddsAndDeletesBalance(t *testing.T) {
 		}
 	})
 	if left := countOf(t, b, "", keys); int64(left) != balance.Load() {
-		t.Errorf("%d keys are left, Adds less Deletes are %d", left, balance.Load())
+		t.Errorf("%d keys are present, want %d Adds less Deletes", left, balance.Load())
 	}
 	checkShards(t, b)
 }
 
-// Clear and Close come in the middle of everything else.
 func TestClearAndCloseUnderLoad(t *testing.T) {
 	for _, threshold := range []int{100, NoLimit} {
 		b := newBackend(t, threshold)
@@ -192,7 +191,7 @@ func TestClearAndCloseUnderLoad(t *testing.T) {
 	}
 }
 
-func TestClearUnderLoadKeepsTheBooks(t *testing.T) {
+func TestEntryCountAfterConcurrentClear(t *testing.T) {
 	b := newBackend(t, 4000)
 	together(4, func(worker int) {
 		for i := range 5000 {

@@ -1,33 +1,43 @@
-// Package simple keeps a cache in the memory of the process: bounded, safe for
-// concurrent use, with values as bytes or as they are.
+// Package simple is a cache backend in the memory of the process: bounded, with
+// values as bytes or as Go values. It needs only the standard library, and registers
+// itself as CACHE_TYPE "simple".
 //
 //	backend, err := simple.New(ctx, simple.Options{})
 //	c := cache.New(backend)
 //
-// or, by configuration, CACHE_TYPE=simple and CACHE_THRESHOLD.
+// # Errors and retries
 //
-// # What it promises
+// There is no store that could fail: the errors are [cache.ErrClosed],
+// [cache.ErrNotInteger], and [cache.ErrCorrupt] if bytes are read as a Go value or
+// the reverse. Nothing is retried.
 //
-//   - There are never more than Options.Threshold entries, and no key is evicted
-//     before there are that many. When a new entry needs room, one goes that has
-//     expired; where there is none, S3-FIFO chooses: those that were not used since
-//     they came go first, so that a scan over many keys does not empty the cache.
-//     An entry is never the victim of its own Set, and one that never expires is
-//     treated like any other.
-//   - An entry is there until its deadline and not after it, to the precision of
-//     the monotonic clock. Changes of the machine's time do not matter. (Only where
-//     the whole process was stopped for a second or more may a read within
-//     milliseconds of waking still see what expired meanwhile.)
-//   - Operations on one key are linearizable. Reads take no lock and allocate
-//     nothing. Giving a key another value takes no lock either, unless it shortens
-//     the life of the entry; adding and removing keys locks one shard (there is one
-//     below 2,000 entries, and up to 16). A write allocates one object beside the
-//     value.
+// # Expiry
 //
-// In a cache of several shards, expired entries go first, and used ones last, among
-// the keys of the shard that needs room. The search for an expired entry ends after
-// 4,096 others: in a large cache a live one may then go before it.
+// An entry expires exactly at its deadline on the monotonic clock; setting the clock
+// of the machine has no effect. There is one exception: if the whole process was
+// stopped for a second or more, a read within milliseconds of its continuation may
+// still return an entry that expired meanwhile. An expired entry occupies memory
+// until its room is needed.
 //
-// Memory is taken as entries come: about 100 bytes for each beside its key and
-// value. What has expired is not collected before its room is needed.
+// # Limits
+//
+// There are never more than [Options.Threshold] entries, and nothing is evicted below
+// that number. A new entry that needs room evicts an expired entry or, if there is
+// none, the victim of S3-FIFO: entries that were not used since they were stored are
+// evicted first, so that a scan over many keys does not empty the cache. A Set never
+// evicts its own entry, and entries that never expire are treated like all others.
+//
+// Eviction considers the entries of one shard. There is one shard below 2,000
+// entries, and up to 16. The search for an expired entry examines at most 4,096
+// entries: in a large cache a live entry may be evicted although an expired one is
+// present.
+//
+// Entries take about 100 bytes of memory each, in addition to key and value.
+//
+// # Concurrency
+//
+// Operations on one key are linearizable. Reads take no lock and allocate nothing.
+// Replacing the value of a key takes no lock, unless it brings the deadline forward.
+// Adding and removing keys locks one shard. A write allocates one object in addition
+// to the value.
 package simple

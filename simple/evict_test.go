@@ -27,23 +27,23 @@ func fill(t testing.TB, b *Backend, prefix string, n int, ttl time.Duration) {
 
 func countOf(t *testing.T, b *Backend, prefix string, n int) int {
 	t.Helper()
-	there := 0
+	present := 0
 	for i := range n {
 		if ok, _ := b.Has(t.Context(), prefix+strconv.Itoa(i)); ok {
-			there++
+			present++
 		}
 	}
-	return there
+	return present
 }
 
-// EVI-1: as many entries as the threshold says are kept, and never more.
-func TestSizeIsTheThreshold(t *testing.T) {
+// EVI-1: the number of entries reaches the threshold and never exceeds it.
+func TestThresholdIsReached(t *testing.T) {
 	for _, threshold := range []int{1, 2, 3, 10, 500, 2000, 20_000} {
 		t.Run(strconv.Itoa(threshold), func(t *testing.T) {
 			b := newBackend(t, threshold)
 			fill(t, b, "first", threshold, 0)
-			if there := countOf(t, b, "first", threshold); there != threshold {
-				t.Errorf("%d of the first %d entries are there", there, threshold)
+			if got := countOf(t, b, "first", threshold); got != threshold {
+				t.Errorf("%d of the first %d entries are present", got, threshold)
 			}
 			for i := range 2 * threshold {
 				must(t, b.Set(t.Context(), "more"+strconv.Itoa(i), nil, 0))
@@ -56,18 +56,18 @@ func TestSizeIsTheThreshold(t *testing.T) {
 	}
 }
 
-func TestNoLimitKeepsAll(t *testing.T) {
+func TestNoLimit(t *testing.T) {
 	const keys = 100_000
 	b := newBackend(t, NoLimit)
 	fill(t, b, "", keys, 0)
-	if there := countOf(t, b, "", keys); there != keys {
-		t.Errorf("%d of %d entries are there", there, keys)
+	if got := countOf(t, b, "", keys); got != keys {
+		t.Errorf("%d of %d entries are present", got, keys)
 	}
 	checkShards(t, b)
 }
 
-// EVI-2: of entries that never expire and others, all unused, none is preferred.
-func TestNeverExpiringAreNotFirst(t *testing.T) {
+// EVI-2: unused entries are evicted alike, whether they expire or not.
+func TestNeverExpiringAreNotEvictedFirst(t *testing.T) {
 	const each = 250
 	b := newBackend(t, 2*each)
 	for i := range each {
@@ -77,13 +77,13 @@ func TestNeverExpiringAreNotFirst(t *testing.T) {
 	fill(t, b, "new", each, time.Hour)
 	never, hour := countOf(t, b, "never", each), countOf(t, b, "hour", each)
 	if never < hour {
-		t.Errorf("%d of those that never expire are left, and %d others", never, hour)
+		t.Errorf("%d entries that never expire are present, and %d others", never, hour)
 	}
 }
 
-// EVI-3: while there are expired entries no live one goes, whether it was used or
-// not, and whatever order they came in.
-func TestExpiredGoFirst(t *testing.T) {
+// EVI-3: no live entry is evicted while there are expired ones, in any order of
+// insertion and use.
+func TestExpiredAreEvictedFirst(t *testing.T) {
 	for _, threshold := range []int{2, 10, 500, 1900} {
 		t.Run(strconv.Itoa(threshold), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestExpiredGoFirst(t *testing.T) {
 				time.Sleep(time.Duration(half) * time.Millisecond)
 				fill(t, b, "new", half, time.Hour)
 				if long, fresh := countOf(t, b, "long", half), countOf(t, b, "new", half); long != half || fresh != half {
-					t.Errorf("%d old and %d new entries of %d are left", long, fresh, half)
+					t.Errorf("%d old and %d new entries are present, want %d each", long, fresh, half)
 				}
 				checkShards(t, b)
 			})
@@ -112,9 +112,8 @@ func TestExpiredGoFirst(t *testing.T) {
 	}
 }
 
-// The bookkeeping of the sweep survives entries that come, go and are shortened in
-// the middle of its walk.
-func TestExpiredGoFirstAgainAndAgain(t *testing.T) {
+// Entries are added, evicted and shortened while the sweep walks.
+func TestExpiredAreEvictedFirstRepeatedly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const threshold, live = 100, 60
 		b := newBackend(t, threshold)
@@ -125,16 +124,16 @@ func TestExpiredGoFirstAgainAndAgain(t *testing.T) {
 				must(t, b.Set(t.Context(), fmt.Sprint(i, "of round ", key), nil, time.Hour))
 				must(t, b.Set(t.Context(), fmt.Sprint(i, "of round ", key), nil, time.Millisecond))
 			}
-			if there := countOf(t, b, "live", live); there != live {
-				t.Fatalf("round %d: %d of %d live entries are left", round, there, live)
+			if got := countOf(t, b, "live", live); got != live {
+				t.Fatalf("round %d: %d of %d live entries are present", round, got, live)
 			}
 			time.Sleep(time.Millisecond)
 		}
 	})
 }
 
-// EVI-4, with every other entry in use.
-func TestNewEntryIsNotItsOwnVictim(t *testing.T) {
+// EVI-4, with all other entries in use.
+func TestSetDoesNotEvictItsOwnEntry(t *testing.T) {
 	for _, threshold := range []int{1, 2, 10, 500, 4000} {
 		b := newBackend(t, threshold)
 		fill(t, b, "old", threshold, time.Hour)
@@ -145,13 +144,13 @@ func TestNewEntryIsNotItsOwnVictim(t *testing.T) {
 			key := "new" + strconv.Itoa(i)
 			must(t, b.Set(t.Context(), key, nil, time.Hour))
 			if ok, _ := b.Has(t.Context(), key); !ok {
-				t.Fatalf("threshold %d: %s is gone at once", threshold, key)
+				t.Fatalf("threshold %d: %s has been evicted", threshold, key)
 			}
 		}
 	}
 }
 
-// A scan over many keys leaves alone what was used.
+// A scan over many keys does not evict used entries.
 func TestScanResistance(t *testing.T) {
 	for _, threshold := range []int{500, 10_000} {
 		b := newBackend(t, threshold)
@@ -164,12 +163,12 @@ func TestScanResistance(t *testing.T) {
 		}
 		fill(t, b, "scan", 3*threshold, time.Hour)
 		if left := countOf(t, b, "hot", hot); left < hot*99/100 {
-			t.Errorf("threshold %d: %d of %d used entries survive a scan", threshold, left, hot)
+			t.Errorf("threshold %d: %d of %d used entries are present after a scan", threshold, left, hot)
 		}
 	}
 }
 
-// A key that comes back soon after it was evicted is kept longer than a new one.
+// A key that is stored again soon after its eviction is kept longer than a new one.
 func TestGhost(t *testing.T) {
 	b := newBackend(t, 500)
 	fill(t, b, "used", 500, time.Hour)
@@ -180,14 +179,14 @@ func TestGhost(t *testing.T) {
 	must(t, b.Set(t.Context(), "scan578", nil, time.Hour))
 	fill(t, b, "other", 100, time.Hour)
 	if ok, _ := b.Has(t.Context(), "scan578"); !ok {
-		t.Error("a key that came back went with the scan")
+		t.Error("a key that was stored again has been evicted")
 	}
 	if ok, _ := b.Has(t.Context(), "scan590"); ok {
-		t.Error("a key of the scan stayed")
+		t.Error("a key of the scan is present")
 	}
 }
 
-func TestGhostIsAFIFO(t *testing.T) {
+func TestGhostOrder(t *testing.T) {
 	g := newGhost(ghostWays - 1)
 	for hash := range uint32(ghostWays + 1) {
 		g.remember(hash + 1)
@@ -197,24 +196,24 @@ func TestGhostIsAFIFO(t *testing.T) {
 			t.Errorf("recall(%d) = %v", hash, !want)
 		}
 		if g.recall(hash) {
-			t.Errorf("%d is remembered after it was recalled", hash)
+			t.Errorf("%d is remembered after recall", hash)
 		}
 	}
 }
 
-// Space of deleted entries is used again.
+// The places of deleted entries are reused.
 func TestDeleteMakesRoom(t *testing.T) {
 	for _, threshold := range []int{1, 10, 4000} {
 		b := newBackend(t, threshold)
 		for round := range 5 {
 			prefix := strconv.Itoa(round) + ":"
 			fill(t, b, prefix, threshold, 0)
-			if there := countOf(t, b, prefix, threshold); there != threshold {
-				t.Errorf("round %d: %d of %d entries are there", round, there, threshold)
+			if got := countOf(t, b, prefix, threshold); got != threshold {
+				t.Errorf("round %d: %d of %d entries are present", round, got, threshold)
 			}
 			for i := range threshold {
 				if deleted, _ := b.Delete(t.Context(), prefix+strconv.Itoa(i)); !deleted {
-					t.Fatalf("%s%d was not there", prefix, i)
+					t.Fatalf("%s%d was not present", prefix, i)
 				}
 			}
 			checkShards(t, b)

@@ -26,8 +26,8 @@ func Example() {
 	// Output: hello true <nil>
 }
 
-// Values kept as they are: no encoding, and no allocation on a hit. All readers
-// share the one value, so nobody changes what it refers to.
+// Go values without encoding: a hit allocates nothing. All readers share the value
+// and must not modify it.
 func Example_values() {
 	type user struct {
 		Name   string
@@ -57,7 +57,7 @@ func Example_values() {
 	// Ada [admin] <nil>
 }
 
-// The same by configuration, as from the environment of a Flask-Caching program.
+// A backend opened from the settings of Flask-Caching.
 func Example_settings() {
 	ctx := context.Background()
 	c, err := cache.Open(ctx, cache.FromMap(map[string]any{

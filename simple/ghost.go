@@ -1,14 +1,14 @@
 package simple
 
-// ghost remembers the hashes of keys that were evicted before they proved
-// themselves. Who comes back soon was
-// evicted too early. It is an array of sets, each a small FIFO of its own: 4 bytes
-// per key, and a key that is forgotten early or taken for another costs a little
-// precision, no more.
+// ghost remembers the hashes of keys that were evicted without a use. A key that is
+// stored again while it is remembered was evicted too early. ghost is an array of
+// sets, each of them a FIFO: 4 bytes per key. A hash that is forgotten early, or
+// that two keys have in common, only costs a little precision.
 type ghost struct {
 	sets [][ghostWays]uint32
 }
 
+// ghostWays is the size of a set: 16 bytes, which share a cache line.
 const ghostWays = 4
 
 func newGhost(keys int) ghost {

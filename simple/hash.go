@@ -7,12 +7,12 @@ import (
 	"unsafe"
 )
 
-// hasher turns keys into 64 bits. Its secrets are random, so that nobody can choose
-// keys that meet in one bucket.
+// hasher computes a hash of 64 bits. Its secrets are random, so that an attacker
+// cannot choose keys of one bucket.
 //
-// It is wyhash as the Go runtime uses it for maps where the processor has no AES
-// instructions: products of 128 bits of the key's words and the secrets, folded.
-// package maphash takes longer up to 64 bytes, and is a call more for every hit.
+// It is wyhash, which the Go runtime uses for maps on processors without AES
+// instructions: 128-bit products of the words of the key and the secrets, folded.
+// Package maphash is slower for keys of up to 64 bytes, and adds a call to every hit.
 type hasher struct {
 	secrets [3]uint64
 }
@@ -25,7 +25,7 @@ func newHasher() hasher {
 	return h
 }
 
-// hash calls nothing and has no bounds to check, which spares it a stack frame.
+// hash makes no call and has no bounds checks, so that it needs no stack frame.
 func (h *hasher) hash(key string) uint64 {
 	n, first := len(key), unsafe.Pointer(unsafe.StringData(key))
 	state := h.secrets[0]
@@ -33,7 +33,7 @@ func (h *hasher) hash(key string) uint64 {
 		at := unsafe.Add(first, n-left)
 		state = fold(word(at)^h.secrets[1], word(unsafe.Add(at, 8))^state)
 	}
-	// The last 16 bytes, some of which were or come twice.
+	// The last 16 bytes; some of them may be used twice.
 	var a, b uint64
 	if n >= 8 {
 		a, b = word(unsafe.Add(first, max(n-16, 0))), word(unsafe.Add(first, n-8))
@@ -50,11 +50,11 @@ func fold(a, b uint64) uint64 {
 	return high ^ low
 }
 
-// word returns the eight bytes at p; the compiler makes one load of it.
+// word returns the eight bytes at p; it compiles to one load.
 func word(p unsafe.Pointer) uint64 { return binary.LittleEndian.Uint64((*[8]byte)(p)[:]) }
 
-// same reports whether a == b. It is small enough to be inlined, and spares a hit
-// whose key is of common length the two calls of ==.
+// same reports whether a == b. It is small enough to be inlined, and for keys of a
+// common length it avoids the two calls of ==.
 func same(a, b string) bool {
 	type half = [16]byte
 	n := len(a)

@@ -7,27 +7,27 @@ import (
 	"testing"
 )
 
-// Every byte of a key of any length counts.
-func TestHashReadsAllOfTheKey(t *testing.T) {
+// Every byte of a key of any length changes its hash.
+func TestHashUsesEveryByte(t *testing.T) {
 	h := newHasher()
 	for length := range 100 {
 		key := strings.Repeat("a", length)
 		if h.hash(key) == h.hash(key+"a") {
-			t.Errorf("keys of %d and %d bytes have one hash", length, length+1)
+			t.Errorf("keys of %d and %d bytes have the same hash", length, length+1)
 		}
 		for i := range length {
 			if h.hash(key) == h.hash(key[:i]+"b"+key[i+1:]) {
-				t.Errorf("byte %d of %d does not count", i, length)
+				t.Errorf("byte %d of %d is not used", i, length)
 			}
 		}
 	}
 }
 
-func TestHashesOfTwoCachesDiffer(t *testing.T) {
+func TestHashIsSeeded(t *testing.T) {
 	first, second := newHasher(), newHasher()
 	for _, key := range []string{"short", "eight by", "a key of some length", strings.Repeat("long", 20)} {
 		if first.hash(key) == second.hash(key) {
-			t.Errorf("%q has one hash in two caches", key)
+			t.Errorf("%q has the same hash in two caches", key)
 		}
 	}
 }
@@ -43,14 +43,14 @@ func TestSame(t *testing.T) {
 		}
 		for i := range length {
 			if same(key, key[:i]+"b"+key[i+1:]) {
-				t.Errorf("byte %d of %d does not count", i, length)
+				t.Errorf("byte %d of %d is not used", i, length)
 			}
 		}
 	}
 }
 
-// Keys as programs make them fall evenly on what the parts of a hash choose.
-func TestHashIsEven(t *testing.T) {
+// Keys of common forms are distributed evenly over buckets, tags and shards.
+func TestHashDistribution(t *testing.T) {
 	const keys, cells = 1 << 16, 1 << 8
 	for _, form := range []string{"%d", "user:%d", "user:%08d", "session/%032x", "%020d:%[1]d", "key:%016x", "%[1]q%[1]s"} {
 		h := newHasher()
@@ -67,8 +67,8 @@ func TestHashIsEven(t *testing.T) {
 			for _, n := range count {
 				chiSquare += (n - keys/cells) * (n - keys/cells) / (keys / cells)
 			}
-			// The mean is cells-1 and the deviation its doubled root; eight of them
-			// do not come by chance.
+			// The mean is cells-1 and the variance twice that. Eight standard
+			// deviations do not happen by chance.
 			if limit := cells - 1 + 8*math.Sqrt(2*(cells-1)); chiSquare > limit {
 				t.Errorf("form %q, %s: chi-square %.0f, want at most %.0f", form, part, chiSquare, limit)
 			}

@@ -2,7 +2,7 @@ package simple
 
 import "testing"
 
-// newBackend returns a Backend that is closed with the test.
+// newBackend returns a Backend that is closed when the test ends.
 func newBackend(t testing.TB, threshold int) *Backend {
 	t.Helper()
 	b, err := New(t.Context(), Options{Threshold: threshold})

@@ -12,7 +12,7 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// model is the plainest cache without a limit: what Backend must agree with.
+// model is the simplest cache without a limit, with which Backend must agree.
 type model map[string]modelEntry
 
 type modelEntry struct {
@@ -33,8 +33,8 @@ func end(ttl time.Duration) time.Time {
 	return time.Now().Add(ttl)
 }
 
-// FuzzModel lets each byte of the input choose an operation, and compares every
-// answer with that of the model.
+// FuzzModel derives operations from the input and compares every result with that of
+// the model.
 func FuzzModel(f *testing.F) {
 	for seed := range uint64(8) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -77,7 +77,7 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 			added, err := b.Add(ctx, key, value, ttl)
 			must(t, err)
 			if added == had {
-				t.Fatalf("step %d: Add(%s) = %v, was there: %v", step, key, added, had)
+				t.Fatalf("step %d: Add(%s) = %v, was present: %v", step, key, added, had)
 			}
 			if added {
 				m[key] = modelEntry{value: value, end: end(ttl)}
@@ -86,7 +86,7 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 			deleted, err := b.Delete(ctx, key)
 			must(t, err)
 			if deleted != had {
-				t.Fatalf("step %d: Delete(%s) = %v, was there: %v", step, key, deleted, had)
+				t.Fatalf("step %d: Delete(%s) = %v, was present: %v", step, key, deleted, had)
 			}
 			delete(m, key)
 		case 5:
@@ -169,7 +169,7 @@ func compareEntry(t *testing.T, b *Backend, key string, want modelEntry, has boo
 	}
 }
 
-// checkShards looks at what must hold between two operations.
+// checkShards verifies the invariants that hold between two operations.
 func checkShards(t *testing.T, b *Backend) {
 	t.Helper()
 	defer b.lockAll()()
@@ -185,7 +185,7 @@ func checkShards(t *testing.T, b *Backend) {
 			reached++
 			n := table.slot(p.at).Load()
 			if n == nil {
-				t.Fatalf("place of an entry that is not in the table: %+v", p)
+				t.Fatalf("place of an entry which is not in the table: %+v", p)
 			}
 			if found, _ := table.find(b.hasher.hash(n.key), n.key); found != n {
 				t.Fatalf("%q is in the table and not found", n.key)

@@ -4,15 +4,15 @@ import "fmt"
 
 // Options configures [New]. The zero value is ready to use.
 type Options struct {
-	// Threshold is the most entries the cache holds. 0 means [DefaultThreshold],
-	// [NoLimit] that it grows with whatever is stored.
+	// Threshold is the maximum number of entries: 0 means [DefaultThreshold],
+	// [NoLimit] turns eviction off.
 	Threshold int
 }
 
 const (
-	// DefaultThreshold is that of Flask-Caching.
+	// DefaultThreshold is the default of Flask-Caching.
 	DefaultThreshold = 500
-	// NoLimit as Options.Threshold turns eviction off.
+	// NoLimit as [Options.Threshold] turns eviction off.
 	NoLimit = -1
 )
 

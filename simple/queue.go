@@ -1,13 +1,13 @@
 package simple
 
-// queues keeps the entries of a shard in two FIFO queues, doubly linked through
-// one array of places. An entry keeps its place while it changes queues and while
-// its node is replaced; when it goes, its place is used again. There are numbers
-// of 4 bytes instead of pointers, hence nothing that the garbage collector has to
-// follow. Guarded by the shard's lock.
+// queues keeps the entries of a shard in two FIFO queues, doubly linked through one
+// array of places. An entry keeps its place while it changes queues and while its
+// node is replaced; the place of a removed entry is reused. Links are indexes of 4
+// bytes instead of pointers, so that the garbage collector does not follow them.
+// Guarded by the shard's lock.
 type queues struct {
-	// The first places stand for the queues themselves: each queue is a ring
-	// through its own place, so that linking has no special cases.
+	// The first places are the queues themselves: each queue is a ring through its
+	// own place, so that linking has no special cases.
 	places []place
 	free   uint32 // first of the unused places, linked by newer; 0 = none
 	length [numQueues]int
@@ -23,9 +23,9 @@ type queue uint8
 
 const (
 	small queue = iota // new entries
-	main               // entries that proved themselves
+	main               // entries that were used
 	numQueues
-	unused = numQueues // mark of a place that is no entry's
+	unused = numQueues // marks a place without an entry
 )
 
 func newQueues(capacity int) queues {
@@ -63,7 +63,7 @@ func (q *queues) unlink(id uint32) {
 	q.length[p.queue]--
 }
 
-// remove gives the place of an entry back.
+// remove frees the place of an entry.
 func (q *queues) remove(id uint32) {
 	q.unlink(id)
 	q.places[id] = place{newer: q.free, queue: unused}

@@ -8,9 +8,9 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// shard is a cache of its own for a part of the keys. Reading, and replacing the
-// value of a key, use nothing but table; everything else belongs to who holds mu.
-// The two live on cache lines apart, or each lock would slow every reader down.
+// shard is a complete cache for a part of the keys. Reading, and replacing the value
+// of a key, use only table; everything else is guarded by mu. The two are on
+// separate cache lines, so that taking the lock does not slow down readers.
 type shard struct {
 	table atomic.Pointer[table] // closedTable after Close
 	_     [56]byte
@@ -18,20 +18,20 @@ type shard struct {
 	mu     sync.Mutex
 	clock  *clock
 	room   *room
-	share  int // entries of the shard when the cache is full, more or less
+	share  int // approximate number of entries when the cache is full
 	queues queues
 	ghost  ghost
 	sweep  sweep
 	_      [56]byte
 }
 
-// room counts the entries that may still be added without an eviction. Each shard
-// owns one place besides, so that it never has to evict from another: a shard with
-// an entry can evict its own, and one without has its place. Shards thus share the
-// limit as the keys need it, and together never exceed it.
+// room counts the entries that may still be added without an eviction. One entry per
+// shard is not counted but reserved, so that no shard has to evict from another: an
+// empty shard uses its reserved entry, every other shard evicts one of its own.
+// Shards thus divide the limit as the keys require, and never exceed it together.
 type room struct{ left atomic.Int64 }
 
-// take reports whether there was room for one more.
+// take takes room for one entry and reports whether there was any.
 func (r *room) take() bool {
 	for {
 		left := r.left.Load()
@@ -65,8 +65,8 @@ func (s *shard) findLocked(hash uint64, key string) (*node, *slot, error) {
 	return n, slot, nil
 }
 
-// store puts n where old was found, or adds it where old is nil, and reports
-// whether that was still so.
+// store puts n into the slot of old, or inserts it if old is nil, and reports
+// whether old was still in place, or still absent.
 func (s *shard) store(slot *slot, old, n *node, hash uint64) (bool, error) {
 	if old != nil {
 		return s.replace(slot, old, n), nil
@@ -74,8 +74,8 @@ func (s *shard) store(slot *slot, old, n *node, hash uint64) (bool, error) {
 	return s.insert(n, hash)
 }
 
-// replace puts n where old was found, if it is still there, and reports whether
-// it did. That counts as a use.
+// replace puts n into the slot of old if old is still in it, and reports whether it
+// was. It counts as a use.
 func (s *shard) replace(slot *slot, old, n *node) bool {
 	n.place = old.place
 	n.uses = min(atomic.LoadUint32(&old.uses)+1, maxUses)
@@ -85,7 +85,8 @@ func (s *shard) replace(slot *slot, old, n *node) bool {
 	return slot.CompareAndSwap(old, n)
 }
 
-// shorten is replace by a node that ends sooner, of which sweep has to know.
+// shorten is replace by a node that expires sooner, which sweep has to take into
+// account.
 func (s *shard) shorten(slot *slot, old, n *node) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +94,7 @@ func (s *shard) shorten(slot *slot, old, n *node) bool {
 	return slot.CompareAndSwap(old, n)
 }
 
-// insert adds n where its key is absent, and reports whether it did.
+// insert adds n if its key is absent, and reports whether it was.
 func (s *shard) insert(n *node, hash uint64) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,13 +150,14 @@ func (s *shard) clearPrefix(prefix string) error {
 			continue
 		}
 		for !s.release(s.node(id)) {
-			// It was replaced just now, by a node of the same key.
+			// Another goroutine replaced the node by one of the same key.
 		}
 	}
 	return nil
 }
 
-// The methods below are called with mu held, all but open in a shard that is open.
+// The methods below are called with mu held, and except for open and close only if
+// the shard is open.
 
 func (s *shard) open() (*table, error) {
 	t := s.table.Load()
@@ -165,12 +167,12 @@ func (s *shard) open() (*table, error) {
 	return t, nil
 }
 
-// node returns the node of an entry. There is one: only who holds mu empties slots.
+// node returns the node of an entry, never nil: slots are emptied only with mu held.
 func (s *shard) node(id uint32) *node {
 	return s.table.Load().slot(s.queues.places[id].at).Load()
 }
 
-// release removes n, unless it has been replaced, and gives its room back.
+// release removes n, unless it has been replaced, and returns its room.
 func (s *shard) release(n *node) bool {
 	if !s.drop(n) {
 		return false
@@ -181,7 +183,7 @@ func (s *shard) release(n *node) bool {
 	return true
 }
 
-// drop removes n, unless it has been replaced, and leaves its room to the caller.
+// drop removes n, unless it has been replaced, and keeps its room for the caller.
 func (s *shard) drop(n *node) bool {
 	if !s.table.Load().remove(s.queues.places[n.place].at, n) {
 		return false
@@ -190,7 +192,7 @@ func (s *shard) drop(n *node) bool {
 	return true
 }
 
-// grow doubles the table, but not beyond what a full cache needs.
+// grow doubles the table, up to the size that a full cache needs.
 func (s *shard) grow(t *table) *table {
 	size := 2 * targetLoad * len(t.buckets)
 	if t.used < s.share {
@@ -202,7 +204,8 @@ func (s *shard) grow(t *table) *table {
 	return larger
 }
 
-// firstSize is the number of entries that an empty shard has memory for.
+// firstSize is the number of entries for which an empty shard allocates memory: a
+// table and queues of 16 KB each.
 const firstSize = 1000
 
 // reset makes the shard empty.
@@ -214,7 +217,7 @@ func (s *shard) reset() {
 	s.sweep = newSweep()
 }
 
-// close makes every further call fail, and gives the memory back.
+// close makes every further call fail, and releases the memory.
 func (s *shard) close() {
 	s.table.Store(closedTable)
 	s.queues = queues{}

@@ -4,32 +4,35 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// Backend is a [cache.Backend] in the memory of the process. It keeps the slices
-// it is given and returns them read-only; [cache.Cache] makes the copies.
+// Backend is a [cache.Backend] in the memory of the process. It is safe for
+// concurrent use. It keeps the slices that Set and Add receive, and Get returns
+// them: nobody may modify them. [cache.Cache] makes the necessary copies.
 type Backend struct {
 	hasher hasher
-	byHash [maxShards]*shard // by the topmost bits of a hash; fewer shards come several times
+	byHash [maxShards]*shard // indexed by the top bits of a hash; repeats if there are fewer shards
 	shards []shard
 	clock  clock
-	limit  int64 // entries beyond the one that each shard owns
+	limit  int64 // entries beyond the one that is reserved for each shard
 	room   *room
 }
 
 const (
 	maxShardBits = 4
 	maxShards    = 1 << maxShardBits
-	// A shard of fewer entries than this is not worth having: it would evict by the
-	// chances of its few keys, and a lock is seldom contended in a small cache.
+	// minShare is the fewest entries of a shard, so that eviction in a small cache
+	// considers all entries. The hit ratio permits less: under Zipf's distribution
+	// (s = 1.01, 2,000 entries) shards of 250 entries lose nothing and shards of 125
+	// lose 0.1 % of the hits.
 	minShare = 1000
 )
 
-// New returns an empty cache. It does nothing with ctx; the error is about o.
+// New returns an empty cache. It does not use ctx. The error reports an invalid
+// Threshold.
 func New(_ context.Context, o Options) (*Backend, error) {
 	threshold, err := o.threshold()
 	if err != nil {
@@ -62,11 +65,12 @@ func New(_ context.Context, o Options) (*Backend, error) {
 	return b, nil
 }
 
-// Get returns the bytes of key, which the caller must not change.
+// Get returns the bytes of key, which the caller must not modify. An entry stored
+// by SetValue or AddValue is [cache.ErrCorrupt].
 func (b *Backend) Get(_ context.Context, key string) ([]byte, bool, error) {
 	hash := b.hasher.hash(key)
 	n := b.shard(hash).table.Load().guess(hash).Load()
-	// What follows is nearly always false, and spares a hit the call of find.
+	// The fast path of nearly every hit avoids the call of find.
 	if n == nil || !same(n.key, key) || b.clock.near(n.deadline) {
 		var err error
 		if n, err = b.find(hash, key); n == nil {
@@ -75,13 +79,14 @@ func (b *Backend) Get(_ context.Context, key string) ([]byte, bool, error) {
 	}
 	value, ok := n.bytes()
 	if !ok {
-		return nil, false, errIsValue
+		return nil, false, errNotBytes
 	}
 	n.used()
 	return value, true, nil
 }
 
-// GetValue returns the Go value of key.
+// GetValue returns the Go value of key. An entry stored as bytes is
+// [cache.ErrCorrupt].
 func (b *Backend) GetValue(_ context.Context, key string) (any, bool, error) {
 	hash := b.hasher.hash(key)
 	n := b.shard(hash).table.Load().guess(hash).Load()
@@ -92,15 +97,15 @@ func (b *Backend) GetValue(_ context.Context, key string) (any, bool, error) {
 		}
 	}
 	if n.isBytes() {
-		return nil, false, errIsBytes
+		return nil, false, errNotValue
 	}
 	n.used()
 	return n.value, true, nil
 }
 
 var (
-	errIsValue = fmt.Errorf("%w: the entry is a Go value, not bytes", cache.ErrCorrupt)
-	errIsBytes = fmt.Errorf("%w: the entry is bytes, not a Go value", cache.ErrCorrupt)
+	errNotBytes = fmt.Errorf("%w: the entry is a Go value, not bytes", cache.ErrCorrupt)
+	errNotValue = fmt.Errorf("%w: the entry is bytes, not a Go value", cache.ErrCorrupt)
 )
 
 // find returns the live node of key, or nil. It takes no lock.
@@ -112,13 +117,14 @@ func (b *Backend) find(hash uint64, key string) (*node, error) {
 	return n, nil
 }
 
-// Has reports whether key is there. It does not count as a use of the entry.
+// Has reports whether key is present. It does not count as a use of the entry.
 func (b *Backend) Has(_ context.Context, key string) (bool, error) {
 	n, err := b.find(b.hasher.hash(key), key)
 	return n != nil, err
 }
 
-// TTL returns the remaining life of key, 0 if it does not end.
+// TTL returns the remaining TTL of key; 0 with ok=true means that key never
+// expires.
 func (b *Backend) TTL(_ context.Context, key string) (time.Duration, bool, error) {
 	n, err := b.find(b.hasher.hash(key), key)
 	if n == nil || n.deadline == never {
@@ -130,26 +136,26 @@ func (b *Backend) TTL(_ context.Context, key string) (time.Duration, bool, error
 
 func (b *Backend) shard(hash uint64) *shard { return b.byHash[hash>>(64-maxShardBits)] }
 
-// Set stores value, and keeps the slice.
+// Set stores value under key. It keeps the slice.
 func (b *Backend) Set(_ context.Context, key string, value []byte, ttl time.Duration) error {
 	n := &node{key: key, deadline: b.clock.deadline(ttl)}
 	n.setBytes(value)
 	return b.set(n)
 }
 
-// SetValue stores value as it is.
+// SetValue stores value under key without encoding it.
 func (b *Backend) SetValue(_ context.Context, key string, value any, ttl time.Duration) error {
 	return b.set(&node{key: key, value: value, deadline: b.clock.deadline(ttl)})
 }
 
-// The three ways to write, set, add and Inc, have one shape: look, decide by what
-// was there, and store on condition that it still is so; else look again.
+// set, add and Inc are compare-and-swap loops: find the old node, decide, and store
+// the new node if the old one is still in place; otherwise repeat.
 
 func (b *Backend) set(n *node) error {
 	hash := b.hasher.hash(n.key)
 	n.hash = uint32(hash)
 	s := b.shard(hash)
-	// The short way for what is there, as in Get.
+	// The fast path for a key that is present, as in Get.
 	slot := s.table.Load().guess(hash)
 	if old := slot.Load(); old != nil && same(old.key, n.key) && s.replace(slot, old, n) {
 		return nil
@@ -165,14 +171,14 @@ func (b *Backend) set(n *node) error {
 	}
 }
 
-// Add stores value where key is absent, and keeps the slice.
+// Add stores value under key if key is absent. It keeps the slice.
 func (b *Backend) Add(_ context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
 	n := &node{key: key, deadline: b.clock.deadline(ttl)}
 	n.setBytes(value)
 	return b.add(n)
 }
 
-// AddValue stores value as it is where key is absent.
+// AddValue stores value under key without encoding it if key is absent.
 func (b *Backend) AddValue(_ context.Context, key string, value any, ttl time.Duration) (bool, error) {
 	return b.add(&node{key: key, value: value, deadline: b.clock.deadline(ttl)})
 }
@@ -192,46 +198,15 @@ func (b *Backend) add(n *node) (bool, error) {
 	}
 }
 
-// Inc adds delta to the decimal text under key. A Go value is not decimal text,
-// whatever its type.
-func (b *Backend) Inc(_ context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	hash := b.hasher.hash(key)
-	s := b.shard(hash)
-	for {
-		old, slot, err := s.find(hash, key)
-		if err != nil {
-			return 0, err
-		}
-		n := &node{key: key, hash: uint32(hash)}
-		sum := delta
-		if old != nil && !b.clock.passed(old.deadline) {
-			n.deadline = old.deadline
-			if sum, err = old.plus(delta); err != nil {
-				return 0, err
-			}
-		} else {
-			n.deadline = b.clock.deadline(ttl)
-		}
-		n.setBytes(strconv.AppendInt(nil, sum, 10))
-		done, err := s.store(slot, old, n, hash)
-		if err != nil {
-			return 0, err
-		}
-		if done {
-			return sum, nil
-		}
-	}
-}
-
-// Delete removes key and reports whether it was there.
+// Delete removes key and reports whether it was present.
 func (b *Backend) Delete(_ context.Context, key string) (bool, error) {
 	hash := b.hasher.hash(key)
 	n, err := b.shard(hash).delete(hash, key)
 	return n != nil && !b.clock.passed(n.deadline), err
 }
 
-// Clear removes every entry in one step, whose cost does not depend on how many
-// there are.
+// Clear removes every entry in one step. Its cost does not depend on the number of
+// entries.
 func (b *Backend) Clear(context.Context) error {
 	defer b.lockAll()()
 	if b.shards[0].table.Load() == closedTable {
@@ -244,7 +219,8 @@ func (b *Backend) Clear(context.Context) error {
 	return nil
 }
 
-// ClearPrefix looks at every key. It holds up the writers of one shard at a time.
+// ClearPrefix removes the entries whose key begins with prefix. It compares every
+// key and blocks the writers of one shard at a time.
 func (b *Backend) ClearPrefix(_ context.Context, prefix string) error {
 	for i := range b.shards {
 		if err := b.shards[i].clearPrefix(prefix); err != nil {
@@ -254,7 +230,7 @@ func (b *Backend) ClearPrefix(_ context.Context, prefix string) error {
 	return nil
 }
 
-// Close gives the memory back. It returns nil, also the second time.
+// Close releases the memory. It always returns nil.
 func (b *Backend) Close() error {
 	defer b.lockAll()()
 	for i := range b.shards {
@@ -264,7 +240,7 @@ func (b *Backend) Close() error {
 	return nil
 }
 
-// lockAll keeps writers out of the whole cache until the returned function is called.
+// lockAll locks all shards until the returned function is called.
 func (b *Backend) lockAll() (unlock func()) {
 	for i := range b.shards {
 		b.shards[i].mu.Lock()

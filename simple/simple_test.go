@@ -118,7 +118,7 @@ func TestInc(t *testing.T) {
 				t.Errorf("stored is %q, want %q", value, want)
 			}
 			if left, _, _ := b.TTL(t.Context(), "key"); left <= time.Minute {
-				t.Errorf("remaining life is %v, want that of the entry", left)
+				t.Errorf("remaining TTL is %v, want that of the entry", left)
 			}
 		})
 	}

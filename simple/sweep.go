@@ -1,24 +1,24 @@
 package simple
 
-// sweep looks for expired entries, which are to go before live ones. It walks
-// over the places of a shard, from where it last stopped to the next expired
-// entry. There is no order by deadline to maintain: that would cost each Set
-// time and memory, for an eviction that may never need it.
+// sweep finds expired entries, which are evicted before live ones. It walks over the
+// places of a shard, from where it last stopped to the next expired entry. An order
+// by deadline would cost every Set time and memory, for an eviction that may never
+// need it.
 type sweep struct {
 	soonest int64 // no entry has a deadline before this
-	seen    int64 // soonest of those already passed in this walk
-	next    int   // place to look at next
-	credit  int   // places that may be looked at
+	seen    int64 // earliest deadline seen in this walk
+	next    int   // place to examine next
+	credit  int   // places that may be examined
 }
 
 const (
-	creditPerSet = 16   // makes the cost of looking constant per Set
-	maxCredit    = 4096 // and bounds that of a single one
+	creditPerSet = 16   // bounds the average cost of a Set
+	maxCredit    = 4096 // bounds the cost of one Set: 4,096 places take 10 µs
 )
 
 func newSweep() sweep { return sweep{soonest: never, seen: never} }
 
-// admit takes note of an entry that is about to be stored.
+// admit records the deadline of an entry that is about to be stored.
 func (w *sweep) admit(deadline int64) {
 	w.soonest = min(w.soonest, deadline)
 	w.seen = min(w.seen, deadline)

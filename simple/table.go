@@ -5,29 +5,29 @@ import (
 	"sync/atomic"
 )
 
-// table finds nodes by key. It is an array of buckets of one cache line each. A
-// key belongs to the bucket that its hash names; where that is full it lives in
-// the first bucket after it with room.
+// table maps keys to nodes. It is an array of buckets of one cache line each. A key
+// belongs to the bucket that its hash selects; if that is full, to the first bucket
+// after it with room.
 //
-// Readers take no lock, and neither does who replaces the node of a key by
-// another: one compare-and-swap of its slot. To fill a slot or to empty it, a
-// writer holds the lock of the shard. Why that is sound:
+// Readers take no lock. A writer that replaces the node of a key takes no lock
+// either, but swaps the pointer in its slot atomically. A writer that fills or
+// empties a slot holds the lock of the shard. This is correct for these reasons:
 //
-//   - Nodes are immutable and reached through atomic pointers: whatever node a
-//     reader meets is complete, and the key in it tells whether it is the one
-//     looked for. Tags only save comparisons; a stale tag costs time, never truth.
-//   - A key keeps its slot as long as it is in the table. So a key that is there
-//     throughout a search is found, and a miss means that it was absent at some
+//   - Nodes are immutable and reached through atomic pointers. Every node that a
+//     reader sees is complete, and its key decides whether it is the right one.
+//     Tags only save comparisons; a stale tag costs time.
+//   - A key keeps its slot as long as it is in the table. A key that is present
+//     throughout a search is found; a miss means that the key was absent at some
 //     moment of the search.
-//   - A slot that still holds the node which a writer saw there belongs to the same
-//     key: the writer's own pointer keeps that node's address from being used again.
-//   - To grow, a writer marks the table as moved, takes the nodes out of it one by
-//     one, and publishes a larger table that has them all. Every node is in one
-//     table at most, so that no replacement is lost in the old. Who misses a key in
-//     a table that is marked looks again with the lock, hence after the move. Close
-//     does the same with no table to follow, and so costs a hit nothing.
-//   - Removed nodes and old tables are the garbage collector's, which waits for the
-//     last reader.
+//   - A slot that still holds the node which a writer saw belongs to the same key:
+//     the writer's pointer keeps the address of the node from being reused.
+//   - To grow the table, a writer marks it as moved, moves its nodes to a larger
+//     table one by one, and publishes that table. Every node is in at most one
+//     table, so that no replacement is lost in the old one. A reader that misses a
+//     key in a marked table repeats the search with the lock, hence after the move.
+//     Close marks the table as well, so that a hit need not check for it.
+//   - The garbage collector frees removed nodes and old tables after their last
+//     reader.
 type table struct {
 	buckets []bucket
 	moved   atomic.Bool
@@ -35,9 +35,9 @@ type table struct {
 }
 
 type bucket struct {
-	// tags holds eight bits of the hash for each slot in its lower seven bytes. The
-	// upper byte counts the keys that passed through because the bucket was full;
-	// a reader stops where it is 0. One that reaches maxPassed stays there.
+	// The lower seven bytes of tags hold eight bits of the hash for each slot. The
+	// upper byte counts the keys that were placed in a later bucket because this one
+	// was full; a search ends where it is 0. A count of maxPassed does not change.
 	tags  atomic.Uint64
 	slots [slotsPerBucket]slot
 }
@@ -46,7 +46,8 @@ type slot = atomic.Pointer[node]
 
 const (
 	slotsPerBucket = 7
-	// Tables are made for targetLoad nodes per bucket, and replaced beyond maxLoad.
+	// A new table has targetLoad nodes per bucket, and 2 % of them outside the bucket
+	// that their hash selects. At maxLoad, when the table grows, it is 12 %.
 	targetLoad = 4
 	maxLoad    = 6
 
@@ -55,7 +56,7 @@ const (
 	maxPassed   = 255
 )
 
-// closedTable is what a closed shard has: nothing, and nothing to follow.
+// closedTable is the empty table of every closed shard.
 var closedTable = func() *table {
 	t := newTable(0)
 	t.moved.Store(true)
@@ -66,11 +67,11 @@ func newTable(nodes int) *table {
 	return &table{buckets: make([]bucket, nodes/targetLoad+1)}
 }
 
-// A hash is used in parts that do not overlap: the lower 32 bits choose the
-// bucket, 8 bits above them are the tag, and the topmost choose the shard.
+// The parts of a hash do not overlap: the lower 32 bits select the bucket, the 8 bits
+// above them are the tag, and the top bits select the shard.
 
-// home returns the index of the bucket that hash belongs to: hash scaled to the
-// number of buckets, which need not be a power of two.
+// home returns the index of the bucket that hash selects: hash scaled to the number
+// of buckets, which need not be a power of two.
 func (t *table) home(hash uint32) int {
 	return int(uint64(hash) * uint64(len(t.buckets)) >> 32)
 }
@@ -84,26 +85,26 @@ func (t *table) after(i int) int {
 	return 0
 }
 
-// match returns a word with the top bit of byte i set where tag i may be tag.
-// It is never missing where they are equal; a rare extra one does no harm.
+// match returns a word in which the top bit of byte i is set if tag i equals tag. In
+// rare cases a bit is also set for another tag, which costs one comparison.
 func match(tags uint64, tag uint8) uint64 {
 	const lows, highs = 0x0001010101010101, 0x0080808080808080
 	differ := tags ^ lows*uint64(tag)
 	return (differ - lows) &^ differ & highs
 }
 
-// guess returns the slot that most likely has the key of hash. It is small enough
-// to be inlined, and right for nearly all keys that are in the table; the caller
-// compares the keys, and calls find where they differ.
+// guess returns the slot that most likely has the key of hash. It is small enough to
+// be inlined, and right for nearly all keys in the table; the caller compares the
+// keys, and calls find if they differ.
 func (t *table) guess(hash uint64) *slot {
 	b := &t.buckets[t.home(uint32(hash))]
-	// Where no tag matches, it is the last slot: any will do.
+	// If no tag matches, the result is the last slot: any slot is correct.
 	const last = 0x80 << (8 * (slotsPerBucket - 1))
 	return &b.slots[bits.TrailingZeros64(match(b.tags.Load(), tagOf(hash))|last)/8]
 }
 
-// find returns the node of key and its slot, where by now there may be another
-// node; or nil.
+// find returns the node of key and its slot, or nil. The node in the slot may have
+// been replaced meanwhile.
 func (t *table) find(hash uint64, key string) (*node, *slot) {
 	i := t.home(uint32(hash))
 	for range t.buckets {
@@ -123,8 +124,8 @@ func (t *table) find(hash uint64, key string) (*node, *slot) {
 	return nil, nil
 }
 
-// The methods below are called with the shard's lock held. They name a slot by its
-// number in the table, which fits the queues' places better than a pointer.
+// The methods below are called with the shard's lock held. They identify a slot by
+// its number in the table, which is half as large as a pointer.
 
 func (t *table) slot(at uint32) *slot {
 	return &t.buckets[at/slotsPerBucket].slots[at%slotsPerBucket]
@@ -139,7 +140,7 @@ func (t *table) insert(n *node, tag uint8) uint32 {
 		tags := b.tags.Load()
 		for j := range b.slots {
 			if b.slots[j].Load() == nil {
-				// The node before its tag: who sees the tag finds the node.
+				// The node comes first: a reader that sees the tag finds the node.
 				b.slots[j].Store(n)
 				b.tags.Store(tags&^(0xff<<(8*j)) | uint64(tag)<<(8*j))
 				return uint32(i*slotsPerBucket + j)
@@ -157,7 +158,7 @@ func (t *table) remove(at uint32, n *node) bool {
 		return false
 	}
 	t.used--
-	// n no longer passes through the buckets from its home to this one.
+	// The buckets from its home to this one no longer count n.
 	for i := t.home(n.hash); i != int(at/slotsPerBucket); i = t.after(i) {
 		b := &t.buckets[i]
 		if tags := b.tags.Load(); tags>>passedShift < maxPassed {
@@ -167,7 +168,7 @@ func (t *table) remove(at uint32, n *node) bool {
 	return true
 }
 
-// full reports whether another node calls for a larger table.
+// full reports whether the table has to grow before another node is inserted.
 func (t *table) full() bool { return t.used >= maxLoad*len(t.buckets) }
 
 // moveTo moves all nodes to larger and calls moved for each with its new slot.

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// Keys that share home, tag or both, in a table at its limit, inserted and removed
-// in random order: all that are in are found, and no trace stays of the others.
+// Keys with equal buckets, tags or both are inserted into and removed from a full
+// table in random order: exactly the present keys are found, and removed keys leave
+// no count.
 func TestTable(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -62,8 +63,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// More keys than the counter of a bucket can count: it stays at its maximum, and
-// no key is lost.
+// With more keys than a bucket can count, the count stays at its maximum and no key
+// is lost.
 func TestTableCounterSaturates(t *testing.T) {
 	const keys = 2 * maxPassed
 	table := newTable(keys)
@@ -87,8 +88,8 @@ func TestTableCounterSaturates(t *testing.T) {
 	}
 }
 
-// Nodes leave the old table before they are in the new one: who still looks at the
-// old cannot replace them there.
+// Nodes are removed from the old table before they are inserted into the new one, so
+// that no writer replaces them in the old one.
 func TestTableMove(t *testing.T) {
 	const keys = 100
 	old, larger := newTable(keys), newTable(2*keys)
@@ -102,13 +103,13 @@ func TestTableMove(t *testing.T) {
 	old.moveTo(larger, func(n *node, at uint32) {
 		moved++
 		if !old.moved.Load() {
-			t.Error("the old table does not say that it is moved")
+			t.Error("the old table is not marked as moved")
 		}
 		if slots[n].CompareAndSwap(n, &node{key: n.key}) {
 			t.Errorf("%s was replaced in the old table", n.key)
 		}
 		if larger.slot(at).Load() != n {
-			t.Errorf("%s is not where it is said to be", n.key)
+			t.Errorf("%s is not in its reported slot", n.key)
 		}
 	})
 	for n := range slots {
@@ -123,7 +124,7 @@ func TestTableMove(t *testing.T) {
 }
 
 // A removed node cannot be removed or replaced again.
-func TestTableRemoveOnce(t *testing.T) {
+func TestTableRemoveTwice(t *testing.T) {
 	table := newTable(10)
 	n := &node{key: "key"}
 	at := table.insert(n, 0)
