@@ -39,9 +39,12 @@ const (
 )
 
 const (
-	tick          = 5 * time.Millisecond
-	slack         = int64(time.Second)
-	ticksPerRound = 200 // the timer checks for readers once a second
+	// tick costs 0.1 % of a processor. Ticks of 5 ms would cost 1.5 %.
+	tick = 50 * time.Millisecond
+	// slack is longer than a timer is late, unless the whole process was stopped.
+	slack = int64(time.Second + tick)
+	// ticksPerRound makes the timer check for readers once a second.
+	ticksPerRound = 20
 
 	never     = math.MaxInt64 // deadline of an entry that does not expire
 	farthest  = never - 1     // the latest of all other deadlines
