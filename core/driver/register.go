@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -54,12 +55,14 @@ func declared(prototype any) []Setting {
 	for _, f := range fields(reflect.TypeOf(prototype)) {
 		same := func(s Setting) bool { return s.Name == f.Name }
 		at := slices.IndexFunc(list, same)
-		switch {
-		case at < 0:
+		if at < 0 {
 			list = append(list, f.Setting)
-		case list[at].Help == "": // the declaration with a text documents the setting
-			list[at].Help, list[at].Default = f.Help, f.Default
+			continue
 		}
+		// The declarations of one setting complement each other.
+		list[at].Field = cmp.Or(list[at].Field, f.Field)
+		list[at].Default = cmp.Or(list[at].Default, f.Default)
+		list[at].Help = cmp.Or(list[at].Help, f.Help)
 	}
 	return list
 }

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -103,7 +104,7 @@ func (f field) quote(given any) string {
 	switch v := f.mask(given).(type) {
 	case string:
 		return fmt.Sprintf("%q is ", v)
-	case nil, bool, int, int64, float64:
+	case nil, bool, int, int64, float64, json.Number:
 		return fmt.Sprintf("%v is ", v)
 	}
 	return ""

@@ -214,6 +214,8 @@ func TestMistakes(t *testing.T) {
 		{"too large an option", map[string]any{"CACHE_OPTIONS": map[string]any{"pool_size": 101}},
 			[]string{"CACHE_OPTIONS.pool_size (Options.PoolSize): 101 is too large: at most 100"}},
 		{"beyond Options", map[string]any{"CACHE_SHOP_PORT": 65536}, []string{"CACHE_SHOP_PORT: 65536 is too large: at most 65535"}},
+		{"unreadable in JSON", map[string]any{"CACHE_OPTIONS": `{"pool_size": 1.5}`},
+			[]string{"CACHE_OPTIONS.pool_size (Options.PoolSize): 1.5 is not a whole number"}},
 		{"missing", map[string]any{"CACHE_SHOP_BUCKET": nil}, []string{"CACHE_SHOP_BUCKET (Options.Bucket): missing: the name of a bucket"}},
 		{"exclusive", map[string]any{"CACHE_SHOP_URL": "u", "CACHE_SHOP_PASSWORD": "s3cret"},
 			[]string{"CACHE_SHOP_URL (Options.URL): cannot be combined with CACHE_SHOP_PASSWORD (Options.Password)"}},
@@ -287,8 +289,8 @@ func TestDeclared(t *testing.T) {
 	var names []string
 	for _, s := range info.Declared() {
 		names = append(names, s.Name)
-		if s.Name == "CACHE_SHOP_HOST" && s.Help != "servers, or a ready client" {
-			t.Errorf("help %q", s.Help)
+		if s.Name == "CACHE_SHOP_HOST" && (s.Help != "servers, or a ready client" || s.Field != "Options.Addr" || s.Default != "localhost:1") {
+			t.Errorf("three declarations of one setting are %+v", s)
 		}
 		if s.Secret != (s.Name == "CACHE_SHOP_PASSWORD") {
 			t.Errorf("%s: secret %v", s.Name, s.Secret)
