@@ -8,7 +8,7 @@ import (
 	_ "github.com/cachebackends/cachebackends/null"
 )
 
-// Caching turned off by a setting: the program is unchanged, and loads every time.
+// A setting turns caching off: the program is unchanged and loads every time.
 func Example() {
 	ctx := context.Background()
 	c, err := cache.Open(ctx, cache.FromMap(map[string]any{

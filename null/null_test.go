@@ -12,7 +12,7 @@ import (
 	"github.com/cachebackends/cachebackends/null"
 )
 
-func TestNothingIsStored(t *testing.T) {
+func TestStoresNothing(t *testing.T) {
 	c := open(t, nil)
 	ctx := t.Context()
 	if err := c.Set(ctx, "k", []byte("v")); err != nil {
@@ -30,21 +30,21 @@ func TestNothingIsStored(t *testing.T) {
 		t.Errorf("Delete = %v, %v; want false", deleted, err)
 	}
 	if sum, err := c.Inc(ctx, "k", 3); sum != 3 || err != nil {
-		t.Errorf("Inc = %v, %v; want 3, where an absent key starts", sum, err)
+		t.Errorf("Inc = %v, %v; want 3, at which an absent key starts", sum, err)
 	}
 	if _, ok, err := c.TTL(ctx, "k"); ok || err != nil {
 		t.Errorf("TTL = %v, %v; want a miss", ok, err)
 	}
 }
 
-func TestArgumentsAreChecked(t *testing.T) {
+func TestInvalidArguments(t *testing.T) {
 	c := open(t, nil)
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, tt := range map[string]struct{ got, want error }{
-		"empty key":        {c.Set(t.Context(), "", nil), cache.ErrInvalidKey},
-		"negative timeout": {c.Set(t.Context(), "k", nil, cache.Timeout(-1)), cache.ErrInvalidTimeout},
-		"done context":     {c.Set(done, "k", nil), context.Canceled},
+		"empty key":         {c.Set(t.Context(), "", nil), cache.ErrInvalidKey},
+		"negative timeout":  {c.Set(t.Context(), "k", nil, cache.Timeout(-1)), cache.ErrInvalidTimeout},
+		"cancelled context": {c.Set(done, "k", nil), context.Canceled},
 	} {
 		if !errors.Is(tt.got, tt.want) {
 			t.Errorf("%s: %v; want %v", name, tt.got, tt.want)
@@ -52,7 +52,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 	}
 }
 
-func TestClosed(t *testing.T) {
+func TestClose(t *testing.T) {
 	c := open(t, map[string]any{"CACHE_KEY_PREFIX": "p:"})
 	for range 2 {
 		if err := c.Close(); err != nil {
@@ -92,6 +92,26 @@ func TestWarning(t *testing.T) {
 			open(t, tt.settings)
 			if n := strings.Count(log.String(), "level=WARN"); n != tt.warnings {
 				t.Errorf("%d warnings, want %d: %s", n, tt.warnings, &log)
+			}
+		})
+	}
+}
+
+// What is wrong is named and nothing is opened.
+func TestInvalidSettings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		settings map[string]any
+		want     string
+	}{
+		"no boolean":     {map[string]any{"CACHE_NO_NULL_WARNING": "perhaps"}, "CACHE_NO_NULL_WARNING: \"perhaps\" is not true or false"},
+		"misspelt":       {map[string]any{"CACHE_NO_NUL_WARNING": true}, "did you mean CACHE_NO_NULL_WARNING?"},
+		"unknown option": {map[string]any{"CACHE_OPTIONS": map[string]any{"threshold": 5}}, "CACHE_OPTIONS.threshold: no such option"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.settings["CACHE_TYPE"] = "null"
+			_, err := cache.Open(t.Context(), cache.FromMap(tt.settings))
+			if !errors.Is(err, cache.ErrInvalidSettings) || strings.Count(err.Error(), tt.want) != 1 {
+				t.Errorf("Open: %v, want %q once", err, tt.want)
 			}
 		})
 	}

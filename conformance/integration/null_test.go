@@ -10,13 +10,7 @@ import (
 
 func TestNull(t *testing.T) {
 	conformance.Run(t, conformance.Harness{
-		New: func(t *testing.T) cache.Backend {
-			b, err := null.New(t.Context(), null.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return b
-		},
+		New:         func(t *testing.T) cache.Backend { return null.New() },
 		Isolated:    true,
 		Unsupported: map[conformance.Feature]string{conformance.Storage: "it keeps nothing"},
 	})
