@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // together runs n goroutines of f and waits for them.
@@ -179,13 +179,13 @@ func TestClearAndCloseUnderLoad(t *testing.T) {
 					errs = append(errs, b.Close())
 				}
 				for _, err := range errs {
-					if err != nil && !errors.Is(err, cache.ErrClosed) {
+					if err != nil && !errors.Is(err, driver.ErrClosed) {
 						t.Error(err)
 					}
 				}
 			}
 		})
-		if err := b.Set(t.Context(), "key", nil, 0); !errors.Is(err, cache.ErrClosed) {
+		if err := b.Set(t.Context(), "key", nil, 0); !errors.Is(err, driver.ErrClosed) {
 			t.Errorf("Set after Close: %v", err)
 		}
 	}

@@ -7,8 +7,8 @@
 //
 // # Errors and retries
 //
-// There is no store that could fail: the errors are [cache.ErrClosed],
-// [cache.ErrNotInteger], and [cache.ErrCorrupt] if bytes are read as a Go value or
+// There is no store that could fail: the errors are [driver.ErrClosed],
+// [driver.ErrNotInteger], and [driver.ErrCorrupt] if bytes are read as a Go value or
 // the reverse. Nothing is retried.
 //
 // # Expiry

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // Inc adds delta to the integer under key and returns the sum. A Go value is not
@@ -44,15 +44,7 @@ func (b *Backend) Inc(_ context.Context, key string, delta int64, ttl time.Durat
 func (n *node) plus(delta int64) (int64, error) {
 	text, ok := n.bytes()
 	if !ok {
-		return 0, fmt.Errorf("%w: the entry is a Go value", cache.ErrNotInteger)
+		return 0, fmt.Errorf("%w: the entry is a Go value", driver.ErrNotInteger)
 	}
-	number, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil {
-		return 0, cache.ErrNotInteger
-	}
-	sum := number + delta
-	if (sum > number) != (delta > 0) && delta != 0 {
-		return 0, fmt.Errorf("%w: sum overflows int64", cache.ErrNotInteger)
-	}
-	return sum, nil
+	return driver.AddInteger(text, delta)
 }

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // model is the simplest cache without a limit, with which Backend must agree.
@@ -93,7 +93,7 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 			sum, err := b.Inc(ctx, key, 3, ttl)
 			switch {
 			case had && old.value == nil:
-				if !errors.Is(err, cache.ErrNotInteger) {
+				if !errors.Is(err, driver.ErrNotInteger) {
 					t.Fatalf("step %d: Inc of a Go value: %v", step, err)
 				}
 			case err != nil:
@@ -159,11 +159,11 @@ func compareEntry(t *testing.T, b *Backend, key string, want modelEntry, has boo
 			t.Fatalf("%s: Get = %q, %v, %v and GetValue = %v, %v, %v, want misses", key, value, ok, err, kept, okKept, errKept)
 		}
 	case want.value != nil:
-		if !ok || err != nil || !bytes.Equal(value, want.value) || !errors.Is(errKept, cache.ErrCorrupt) {
+		if !ok || err != nil || !bytes.Equal(value, want.value) || !errors.Is(errKept, driver.ErrCorrupt) {
 			t.Fatalf("%s: Get = %q, %v, %v, want %q; GetValue: %v", key, value, ok, err, want.value, errKept)
 		}
 	default:
-		if !okKept || errKept != nil || kept != want.goValue || !errors.Is(err, cache.ErrCorrupt) {
+		if !okKept || errKept != nil || kept != want.goValue || !errors.Is(err, driver.ErrCorrupt) {
 			t.Fatalf("%s: GetValue = %v, %v, %v, want %v; Get: %v", key, kept, okKept, errKept, want.goValue, err)
 		}
 	}

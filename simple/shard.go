@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // shard is a complete cache for a part of the keys. Reading, and replacing the value
@@ -162,7 +162,7 @@ func (s *shard) clearPrefix(prefix string) error {
 func (s *shard) open() (*table, error) {
 	t := s.table.Load()
 	if t == closedTable {
-		return nil, cache.ErrClosed
+		return nil, driver.ErrClosed
 	}
 	return t, nil
 }

@@ -6,12 +6,12 @@ import (
 	"math"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Backend is a [cache.Backend] in the memory of the process. It is safe for
+// Backend is a [driver.Backend] in the memory of the process. It is safe for
 // concurrent use. It keeps the slices that Set and Add receive, and Get returns
-// them: nobody may modify them. [cache.Cache] makes the necessary copies.
+// them: nobody may modify them. cache.Cache makes the necessary copies.
 type Backend struct {
 	hasher hasher
 	byHash [maxShards]*shard // indexed by the top bits of a hash; repeats if there are fewer shards
@@ -31,15 +31,14 @@ const (
 	minShare = 1000
 )
 
-// New returns an empty cache. It does not use ctx. The error reports an invalid
-// Threshold.
+// New returns an empty cache. It does not use ctx. An invalid Threshold is
+// [driver.ErrInvalidSettings].
 func New(_ context.Context, o Options) (*Backend, error) {
-	threshold, err := o.threshold()
-	if err != nil {
-		return nil, err
+	if err := driver.Complete(&o); err != nil {
+		return nil, fmt.Errorf("simple: %w", err)
 	}
-	entries := int64(threshold)
-	if threshold == NoLimit {
+	entries := int64(o.Threshold)
+	if o.Threshold == NoLimit {
 		entries = math.MaxInt
 	}
 	shards := int64(1)
@@ -66,7 +65,7 @@ func New(_ context.Context, o Options) (*Backend, error) {
 }
 
 // Get returns the bytes of key, which the caller must not modify. An entry stored
-// by SetValue or AddValue is [cache.ErrCorrupt].
+// by SetValue or AddValue is [driver.ErrCorrupt].
 func (b *Backend) Get(_ context.Context, key string) ([]byte, bool, error) {
 	hash := b.hasher.hash(key)
 	n := b.shard(hash).table.Load().guess(hash).Load()
@@ -86,7 +85,7 @@ func (b *Backend) Get(_ context.Context, key string) ([]byte, bool, error) {
 }
 
 // GetValue returns the Go value of key. An entry stored as bytes is
-// [cache.ErrCorrupt].
+// [driver.ErrCorrupt].
 func (b *Backend) GetValue(_ context.Context, key string) (any, bool, error) {
 	hash := b.hasher.hash(key)
 	n := b.shard(hash).table.Load().guess(hash).Load()
@@ -104,8 +103,8 @@ func (b *Backend) GetValue(_ context.Context, key string) (any, bool, error) {
 }
 
 var (
-	errNotBytes = fmt.Errorf("%w: the entry is a Go value, not bytes", cache.ErrCorrupt)
-	errNotValue = fmt.Errorf("%w: the entry is bytes, not a Go value", cache.ErrCorrupt)
+	errNotBytes = fmt.Errorf("%w: the entry is a Go value, not bytes", driver.ErrCorrupt)
+	errNotValue = fmt.Errorf("%w: the entry is bytes, not a Go value", driver.ErrCorrupt)
 )
 
 // find returns the live node of key, or nil. It takes no lock.
@@ -210,7 +209,7 @@ func (b *Backend) Delete(_ context.Context, key string) (bool, error) {
 func (b *Backend) Clear(context.Context) error {
 	defer b.lockAll()()
 	if b.shards[0].table.Load() == closedTable {
-		return cache.ErrClosed
+		return driver.ErrClosed
 	}
 	for i := range b.shards {
 		b.shards[i].reset()
@@ -253,10 +252,10 @@ func (b *Backend) lockAll() (unlock func()) {
 }
 
 var (
-	_ cache.Backend       = (*Backend)(nil)
-	_ cache.Haser         = (*Backend)(nil)
-	_ cache.Counter       = (*Backend)(nil)
-	_ cache.PrefixClearer = (*Backend)(nil)
-	_ cache.TTLer         = (*Backend)(nil)
-	_ cache.ValueKeeper   = (*Backend)(nil)
+	_ driver.Backend       = (*Backend)(nil)
+	_ driver.Haser         = (*Backend)(nil)
+	_ driver.Counter       = (*Backend)(nil)
+	_ driver.PrefixClearer = (*Backend)(nil)
+	_ driver.TTLer         = (*Backend)(nil)
+	_ driver.ValueKeeper   = (*Backend)(nil)
 )

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 func TestThreshold(t *testing.T) {
@@ -31,8 +32,9 @@ func TestThreshold(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			b, err := New(t.Context(), Options{Threshold: test.threshold})
 			if !test.ok {
-				if err == nil || !strings.Contains(err.Error(), strconv.Itoa(test.threshold)) {
-					t.Fatalf("New: %v, want an error that names the threshold", err)
+				want := "CACHE_THRESHOLD (Options.Threshold): -2 is too small: at least -1"
+				if !errors.Is(err, driver.ErrInvalidSettings) || !strings.Contains(err.Error(), want) {
+					t.Fatalf("New: %v, want %q", err, want)
 				}
 				return
 			}
@@ -75,7 +77,7 @@ func TestPointerToByteIsAValue(t *testing.T) {
 	if value, ok, err := b.GetValue(t.Context(), "key"); value != any(pointer) || !ok || err != nil {
 		t.Errorf("GetValue = %v, %v, %v", value, ok, err)
 	}
-	if _, _, err := b.Get(t.Context(), "key"); !errors.Is(err, cache.ErrCorrupt) {
+	if _, _, err := b.Get(t.Context(), "key"); !errors.Is(err, driver.ErrCorrupt) {
 		t.Errorf("Get: %v, want ErrCorrupt", err)
 	}
 }
@@ -97,6 +99,10 @@ func TestInc(t *testing.T) {
 		{"empty", "", 1, 0, false},
 		{"a number too long", "99999999999999999999", -1, 0, false},
 		{"a fraction", "1.5", 1, 0, false},
+		{"a plus sign", "+5", 1, 0, false},
+		{"leading zeros", "007", 1, 0, false},
+		{"minus zero", "-0", 1, 0, false},
+		{"a blank", "5 ", 1, 0, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBackend(t, 0)
@@ -107,7 +113,7 @@ func TestInc(t *testing.T) {
 				must(t, err)
 			} else {
 				want = test.stored
-				if !errors.Is(err, cache.ErrNotInteger) {
+				if !errors.Is(err, driver.ErrNotInteger) {
 					t.Errorf("Inc: %v, want ErrNotInteger", err)
 				}
 			}
@@ -161,7 +167,7 @@ func TestClosed(t *testing.T) {
 			"Clear":       func() error { return b.Clear(ctx) },
 			"ClearPrefix": func() error { return b.ClearPrefix(ctx, "k") },
 		} {
-			if err := call(); !errors.Is(err, cache.ErrClosed) {
+			if err := call(); !errors.Is(err, driver.ErrClosed) {
 				t.Errorf("%s after Close: %v, want ErrClosed", name, err)
 			}
 		}
@@ -198,20 +204,23 @@ func TestSettings(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		settings map[string]any
-		limit    int64 // of the Backend; 0 where an error names CACHE_THRESHOLD
+		limit    int64  // of the Backend
+		err      string // instead
 	}{
-		{"default", map[string]any{"CACHE_TYPE": "simple"}, DefaultThreshold},
-		{"text", map[string]any{"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": "20"}, 20},
-		{"number", map[string]any{"CACHE_TYPE": "flask_caching.backends.SimpleCache", "CACHE_THRESHOLD": 30}, 30},
-		{"no limit", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": 0}, math.MaxInt},
-		{"negative", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": -1}, 0},
-		{"word", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": "many"}, 0},
+		{"default", map[string]any{"CACHE_TYPE": "simple"}, 500, ""},
+		{"text", map[string]any{"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": "20"}, 20, ""},
+		{"number", map[string]any{"CACHE_TYPE": "flask_caching.backends.SimpleCache", "CACHE_THRESHOLD": 30}, 30, ""},
+		{"no limit", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": 0}, math.MaxInt, ""},
+		{"negative", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": -1}, 0, "CACHE_THRESHOLD: -1 is too small: at least 0"},
+		{"word", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": "many"}, 0, `CACHE_THRESHOLD: "many" is not a whole number`},
+		{"misspelt", map[string]any{"CACHE_TYPE": "simple", "CACHE_TRESHOLD": 5}, 0, "CACHE_TRESHOLD: no such setting; did you mean CACHE_THRESHOLD?"},
+		{"unknown option", map[string]any{"CACHE_TYPE": "simple", "CACHE_OPTIONS": `{"shards": 2}`}, 0, "CACHE_OPTIONS.shards: no such option"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, err := cache.Open(t.Context(), cache.FromMap(test.settings))
-			if test.limit == 0 {
-				if err == nil || !strings.Contains(err.Error(), "CACHE_THRESHOLD") {
-					t.Fatalf("Open: %v, want an error that names CACHE_THRESHOLD", err)
+			if test.err != "" {
+				if !errors.Is(err, driver.ErrInvalidSettings) || strings.Count(err.Error(), test.err) != 1 {
+					t.Fatalf("Open: %v, want %q once", err, test.err)
 				}
 				return
 			}

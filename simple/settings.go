@@ -1,0 +1,36 @@
+package simple
+
+import (
+	"context"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// settings are what CACHE_* can say about a Backend.
+type settings struct {
+	// Threshold is 0 for no limit, as in Flask-Caching.
+	Threshold int `setting:"CACHE_THRESHOLD" default:"500" min:"0" help:"maximum number of entries; 0 is no limit (in Go: NoLimit)"`
+	Options
+}
+
+func init() {
+	driver.Register(driver.Info{
+		Types:    []string{"simple"},
+		Aliases:  map[string]string{"SimpleCache": "simple"},
+		Settings: settings{},
+		Open:     open,
+	})
+}
+
+func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
+	var given settings
+	s.Bind(&given)
+	o := Options{Threshold: given.Threshold}
+	if o.Threshold == 0 {
+		o.Threshold = NoLimit
+	}
+	if err := s.Check(&o); err != nil {
+		return nil, err
+	}
+	return New(ctx, o)
+}
