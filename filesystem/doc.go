@@ -5,9 +5,9 @@
 // # Errors and retries
 //
 // A file that is truncated, damaged, of another version or foreign is
-// [cache.ErrCorrupt] from Get and absent for every other method. The next Set
-// replaces it. A full disk or an exceeded quota is [cache.ErrFull]; the old value
-// remains. Every other error of the file system is [cache.ErrUnavailable]. All of
+// [driver.ErrCorrupt] from Get and absent for every other method. The next Set
+// replaces it. A full disk or an exceeded quota is [driver.ErrFull]; the old value
+// remains. Every other error of the file system is [driver.ErrUnavailable]. All of
 // them also wrap the error of the file system. Nothing is retried, with one
 // exception: if the directory has been removed, a write creates it again and a
 // read opens the directory that has replaced it.

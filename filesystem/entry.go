@@ -5,6 +5,8 @@ import (
 	"hash/crc32"
 	"math"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // The format, as the package comment describes it.
@@ -26,8 +28,8 @@ func expiryAfter(now time.Time, ttl time.Duration) expiry {
 	if ttl == 0 {
 		return 0
 	}
-	nanos := int64(ttl%time.Microsecond) + int64(now.Nanosecond()%1000)
-	return expiry(now.UnixMicro() + int64(ttl/time.Microsecond) + (nanos+999)/1000)
+	rest := ttl%time.Microsecond + time.Duration(now.Nanosecond())%time.Microsecond
+	return expiry(now.UnixMicro() + int64(ttl/time.Microsecond) + driver.RoundUp(rest, time.Microsecond))
 }
 
 func (x expiry) expired(now time.Time) bool { return x != 0 && int64(x) <= now.UnixMicro() }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // encoded returns the whole file of an entry.
@@ -101,7 +101,7 @@ func TestCorruptFiles(t *testing.T) {
 			mustSet(t, b, "key", "value", time.Minute)
 			writeFile(t, fileOf(b, "key"), damage(readFile(t, fileOf(b, "key"))))
 			wantAbsent(t, b, "key")
-			if _, _, err := b.Get(t.Context(), "key"); name != "expired, new time" && !errors.Is(err, cache.ErrCorrupt) {
+			if _, _, err := b.Get(t.Context(), "key"); name != "expired, new time" && !errors.Is(err, driver.ErrCorrupt) {
 				t.Errorf("Get = %v, want ErrCorrupt", err)
 			}
 			if deleted, err := b.Delete(t.Context(), "key"); deleted || err != nil {
@@ -151,7 +151,7 @@ func FuzzEntry(f *testing.F) {
 				return
 			}
 		}
-		if !errors.Is(err, cache.ErrCorrupt) {
+		if !errors.Is(err, driver.ErrCorrupt) {
 			t.Errorf("%v is not ErrCorrupt", err)
 		}
 	})

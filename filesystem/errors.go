@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"syscall"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var (
@@ -14,7 +14,7 @@ var (
 	errWrongLength = corrupt("wrong length")
 )
 
-func corrupt(why string) error { return fmt.Errorf("%w: %s", cache.ErrCorrupt, why) }
+func corrupt(why string) error { return fmt.Errorf("%w: %s", driver.ErrCorrupt, why) }
 
 // classify wraps an error of the file system in the sentinel error that a
 // program matches.
@@ -24,11 +24,11 @@ func classify(err error) error {
 	case !errors.As(err, &errno):
 		return err
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%w: %w", cache.ErrFull, err)
+		return fmt.Errorf("%w: %w", driver.ErrFull, err)
 	case errors.Is(err, syscall.EFBIG):
-		return fmt.Errorf("%w: %w", cache.ErrTooLarge, err)
+		return fmt.Errorf("%w: %w", driver.ErrTooLarge, err)
 	}
-	return fmt.Errorf("%w: %w", cache.ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
 }
 
 func ignoreNotExist(err error) error {
@@ -39,7 +39,7 @@ func ignoreNotExist(err error) error {
 }
 
 func ignoreCorrupt(err error) error {
-	if errors.Is(err, cache.ErrCorrupt) {
+	if errors.Is(err, driver.ErrCorrupt) {
 		return nil
 	}
 	return err

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // skip fails the test if CONFORMANCE_STRICT demands a complete run.
@@ -47,7 +47,7 @@ func TestFullDisk(t *testing.T) {
 		err = b.Set(t.Context(), strconv.Itoa(stored), []byte(value), time.Minute)
 	}
 	stored--
-	if !errors.Is(err, cache.ErrFull) || !errors.Is(err, syscall.ENOSPC) {
+	if !errors.Is(err, driver.ErrFull) || !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("Set on a full disk = %v, want ErrFull", err)
 	}
 	if stored < 5 {
@@ -55,11 +55,11 @@ func TestFullDisk(t *testing.T) {
 	}
 	ctx := t.Context()
 	for _, key := range []string{"0", "new"} {
-		if err := b.Set(ctx, key, pattern('w', 8000), 0); !errors.Is(err, cache.ErrFull) {
+		if err := b.Set(ctx, key, pattern('w', 8000), 0); !errors.Is(err, driver.ErrFull) {
 			t.Errorf("Set %q = %v, want ErrFull", key, err)
 		}
 	}
-	if added, err := b.Add(ctx, "new", pattern('w', 8000), 0); added || !errors.Is(err, cache.ErrFull) {
+	if added, err := b.Add(ctx, "new", pattern('w', 8000), 0); added || !errors.Is(err, driver.ErrFull) {
 		t.Errorf("Add = %v, %v; want ErrFull", added, err)
 	}
 	for i := range stored {
@@ -80,7 +80,7 @@ func TestNoFreeInodes(t *testing.T) {
 	b := openAt(t, Options{Dir: mountTmpfs(t, "nr_inodes=3")})
 	mustSet(t, b, "k", "v", 0)
 	mustSet(t, b, "l", "v", 0)
-	if err := b.Set(t.Context(), "m", []byte("v"), 0); !errors.Is(err, cache.ErrFull) {
+	if err := b.Set(t.Context(), "m", []byte("v"), 0); !errors.Is(err, driver.ErrFull) {
 		t.Errorf("Set = %v, want ErrFull", err)
 	}
 	wantGet(t, b, "k", "v")
@@ -131,7 +131,7 @@ func wantWritesFail(t *testing.T, b *Backend, want syscall.Errno) {
 		"set": b.Set(ctx, "k", []byte("w"), 0), "add": add, "inc": inc, "delete": del,
 		"clear": b.Clear(ctx), "clear_prefix": b.ClearPrefix(ctx, "k"), "ping": b.Ping(ctx),
 	} {
-		if !errors.Is(err, cache.ErrUnavailable) || !errors.Is(err, want) {
+		if !errors.Is(err, driver.ErrUnavailable) || !errors.Is(err, want) {
 			t.Errorf("%s = %v, want ErrUnavailable and %v", verb, err, want)
 		}
 	}

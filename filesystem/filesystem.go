@@ -3,13 +3,14 @@ package filesystem
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Backend is a [cache.Backend] that keeps its entries in one directory. It is
+// Backend is a [driver.Backend] that keeps its entries in one directory. It is
 // safe for concurrent use, and any number of Backends, in one process or in
 // several, may share a directory.
 type Backend struct {
@@ -28,15 +29,19 @@ type Backend struct {
 
 // New opens the directory o.Dir, creates it if it does not exist, and removes
 // the temporary files that a crash has left in it. If the directory cannot be
-// used, the error wraps [cache.ErrUnavailable] and the error of the file system.
+// used, the error wraps [driver.ErrUnavailable] and the error of the file system.
+// Invalid options are [driver.ErrInvalidSettings].
 func New(_ context.Context, o Options) (*Backend, error) {
-	o, err := o.resolved()
-	if err != nil {
+	if err := driver.Complete(&o); err != nil {
 		return nil, fmt.Errorf("filesystem: %w", err)
+	}
+	var err error
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return nil, classify(err)
 	}
 	b := &Backend{
 		options:   o,
-		entryName: hashMethods[o.HashMethod],
+		entryName: o.hashMethod(),
 		temps:     newTempNames(),
 		closing:   make(chan struct{}),
 		writer:    make(chan struct{}, 1),
@@ -53,7 +58,7 @@ func New(_ context.Context, o Options) (*Backend, error) {
 }
 
 // Get returns the value of key. The caller owns the slice. If the file of key
-// does not hold a valid entry of key, the error wraps [cache.ErrCorrupt].
+// does not hold a valid entry of key, the error wraps [driver.ErrCorrupt].
 func (b *Backend) Get(_ context.Context, key string) (value []byte, ok bool, err error) {
 	name := b.entryName(key)
 	var expires expiry
@@ -95,7 +100,7 @@ func (b *Backend) TTL(_ context.Context, key string) (ttl time.Duration, ok bool
 }
 
 // Set stores value under key. If the disk is full, the error wraps
-// [cache.ErrFull] and the old value remains.
+// [driver.ErrFull] and the old value remains.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	e := newEntry(key, value, ttl)
 	return classify(b.withDir(b.makeDir, func(d *dir) error { return b.newWrite(d, e).set(ctx) }))
@@ -160,11 +165,11 @@ func (b *Backend) Ping(ctx context.Context) error {
 func (b *Backend) CopiesValues() bool { return true }
 
 var (
-	_ cache.Backend       = (*Backend)(nil)
-	_ cache.Haser         = (*Backend)(nil)
-	_ cache.Counter       = (*Backend)(nil)
-	_ cache.PrefixClearer = (*Backend)(nil)
-	_ cache.TTLer         = (*Backend)(nil)
-	_ cache.Pinger        = (*Backend)(nil)
-	_ cache.Copier        = (*Backend)(nil)
+	_ driver.Backend       = (*Backend)(nil)
+	_ driver.Haser         = (*Backend)(nil)
+	_ driver.Counter       = (*Backend)(nil)
+	_ driver.PrefixClearer = (*Backend)(nil)
+	_ driver.TTLer         = (*Backend)(nil)
+	_ driver.Pinger        = (*Backend)(nil)
+	_ driver.Copier        = (*Backend)(nil)
 )

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 func TestRoundTrip(t *testing.T) {
@@ -213,10 +213,14 @@ func TestInc(t *testing.T) {
 		{"present", "40", 2, 42, nil},
 		{"below zero", "0", -1, -1, nil},
 		{"to the maximum", "9223372036854775806", 1, math.MaxInt64, nil},
-		{"beyond the maximum", "9223372036854775807", 1, 0, cache.ErrNotInteger},
-		{"below the minimum", "-9223372036854775808", -1, 0, cache.ErrNotInteger},
-		{"text", "many", 1, 0, cache.ErrNotInteger},
-		{"too long for 64 bits", "99999999999999999999", 1, 0, cache.ErrNotInteger},
+		{"beyond the maximum", "9223372036854775807", 1, 0, driver.ErrNotInteger},
+		{"below the minimum", "-9223372036854775808", -1, 0, driver.ErrNotInteger},
+		{"text", "many", 1, 0, driver.ErrNotInteger},
+		{"too long for 64 bits", "99999999999999999999", 1, 0, driver.ErrNotInteger},
+		{"plus sign", "+5", 1, 0, driver.ErrNotInteger},
+		{"leading zeros", "007", 1, 0, driver.ErrNotInteger},
+		{"minus zero", "-0", 1, 0, driver.ErrNotInteger},
+		{"blank", "5 ", 1, 0, driver.ErrNotInteger},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -443,7 +447,7 @@ func TestClose(t *testing.T) {
 				if _, _, getting := b.Get(t.Context(), "k"); err == nil {
 					err = getting
 				}
-				if errors.Is(err, cache.ErrClosed) {
+				if errors.Is(err, driver.ErrClosed) {
 					return
 				}
 				if err != nil {
@@ -470,7 +474,7 @@ func TestClose(t *testing.T) {
 		"get": get, "has": has, "ttl": ttl, "set": b.Set(ctx, "k", nil, 0), "add": add, "delete": del, "inc": inc,
 		"clear": b.Clear(ctx), "clear_prefix": b.ClearPrefix(ctx, "k"), "ping": b.Ping(ctx),
 	} {
-		if !errors.Is(err, cache.ErrClosed) {
+		if !errors.Is(err, driver.ErrClosed) {
 			t.Errorf("%s after Close: %v", verb, err)
 		}
 	}
@@ -507,7 +511,7 @@ func TestLockWait(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Error("Close:", err)
 	}
-	if err := <-waiting; !errors.Is(err, cache.ErrClosed) {
+	if err := <-waiting; !errors.Is(err, driver.ErrClosed) {
 		t.Error("Set during Close:", err)
 	}
 }
@@ -553,7 +557,7 @@ func TestDirIsAFile(t *testing.T) {
 	writeFile(t, path, []byte("precious"))
 	for _, dir := range []string{path, filepath.Join(path, "below")} {
 		_, err := New(t.Context(), Options{Dir: dir})
-		if !errors.Is(err, cache.ErrUnavailable) || !errors.Is(err, syscall.ENOTDIR) || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, driver.ErrUnavailable) || !errors.Is(err, syscall.ENOTDIR) || !strings.Contains(err.Error(), path) {
 			t.Errorf("New = %v", err)
 		}
 	}
@@ -569,15 +573,16 @@ func TestOptions(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{"no directory", Options{}, "Dir"},
-		{"negative threshold", Options{Dir: dir, Threshold: -2}, "-2"},
-		{"mode without owner", Options{Dir: dir, Mode: 0o044}, "044"},
-		{"mode with more than permissions", Options{Dir: dir, Mode: fs.ModeDir | 0o600}, "Mode"},
-		{"unknown hash", Options{Dir: dir, HashMethod: "crc32"}, `"crc32"`},
+		{"no directory", Options{}, "CACHE_DIR (Options.Dir): missing: directory of the entries"},
+		{"negative threshold", Options{Dir: dir, Threshold: -2}, "CACHE_THRESHOLD (Options.Threshold): -2 is too small: at least -1"},
+		{"mode without owner", Options{Dir: dir, Mode: 0o044}, "CACHE_OPTIONS.mode (Options.Mode): 044 is not permissions"},
+		{"mode with more than permissions", Options{Dir: dir, Mode: Mode(fs.ModeDir | 0o600)}, "(Options.Mode): 020000000600 is not permissions"},
+		{"unknown hash", Options{Dir: dir, HashMethod: "crc32"}, `CACHE_FILE_HASH_METHOD (Options.HashMethod): "crc32" is not md5, sha1`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if _, err := New(t.Context(), test.options); err == nil || !strings.Contains(err.Error(), test.want) {
+			_, err := New(t.Context(), test.options)
+			if !errors.Is(err, driver.ErrInvalidSettings) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("New = %v, want %s in it", err, test.want)
 			}
 		})

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // openAt returns New(o), closed when the test ends.
@@ -44,7 +44,7 @@ func wantGet(t testing.TB, b *Backend, key, want string) {
 // wantAbsent checks that every read is a miss. Get may return ErrCorrupt.
 func wantAbsent(t testing.TB, b *Backend, key string) {
 	t.Helper()
-	if value, ok, err := b.Get(t.Context(), key); ok || err != nil && !errors.Is(err, cache.ErrCorrupt) {
+	if value, ok, err := b.Get(t.Context(), key); ok || err != nil && !errors.Is(err, driver.ErrCorrupt) {
 		t.Errorf("Get %q = %.60q, %v, %v; want a miss", key, value, ok, err)
 	}
 	if ok, err := b.Has(t.Context(), key); ok || err != nil {

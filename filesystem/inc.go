@@ -3,13 +3,11 @@ package filesystem
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"math"
 	"strconv"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // inc adds delta to the integer under the key of the entry, or stores delta if
@@ -22,12 +20,12 @@ func (tx *writeTx) inc(ctx context.Context, delta int64) (int64, error) {
 	sum := delta
 	old, expires, err := load(tx.dir, tx.name, tx.entry.key)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, cache.ErrCorrupt):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, driver.ErrCorrupt):
 		// absent
 	case err != nil:
 		return 0, err
 	case !expires.expired(time.Now()):
-		if sum, err = add(old, delta); err != nil {
+		if sum, err = driver.AddInteger(old, delta); err != nil {
 			return 0, err
 		}
 		tx.entry.expires = expires
@@ -37,16 +35,4 @@ func (tx *writeTx) inc(ctx context.Context, delta int64) (int64, error) {
 		return 0, err
 	}
 	return sum, tx.finish(tx.publish(ctx))
-}
-
-// add returns the sum of delta and the integer in text.
-func add(text []byte, delta int64) (int64, error) {
-	n, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil {
-		return 0, cache.ErrNotInteger
-	}
-	if delta > 0 && n > math.MaxInt64-delta || delta < 0 && n < math.MinInt64-delta {
-		return 0, fmt.Errorf("%w: sum overflows int64", cache.ErrNotInteger)
-	}
-	return n + delta, nil
 }

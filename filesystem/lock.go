@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // lock excludes all other writers of the directory, in this process and in all
@@ -17,7 +17,7 @@ func (b *Backend) lock(ctx context.Context, d *dir) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-b.closing:
-		return cache.ErrClosed
+		return driver.ErrClosed
 	}
 	err := b.lockProcesses(ctx, d)
 	if err != nil {
@@ -42,7 +42,7 @@ func (b *Backend) lockProcesses(ctx context.Context, d *dir) error {
 		case <-time.After(pause):
 		case <-ctx.Done():
 		case <-b.closing:
-			return cache.ErrClosed
+			return driver.ErrClosed
 		}
 	}
 }

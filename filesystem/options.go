@@ -4,81 +4,89 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-const (
-	// DefaultThreshold is the default of Flask-Caching.
-	DefaultThreshold = 500
-	// NoLimit as [Options.Threshold] turns eviction off. Expired entries are
-	// still removed when the directory is scanned.
-	NoLimit = -1
-
-	defaultMode fs.FileMode = 0o600
-)
+// NoLimit as [Options.Threshold] turns eviction off. Expired entries are still
+// removed when the directory is scanned.
+const NoLimit = -1
 
 // Options configures a [Backend]. Only Dir is required.
 type Options struct {
 	// Dir is the directory of the entries. It is created if it does not exist,
-	// and again if it is removed later. A relative path is resolved by New.
-	Dir string
+	// and again if it is removed later. New makes a relative path absolute.
+	Dir string `setting:"CACHE_DIR" required:"true" help:"directory of the entries"`
 
-	// Threshold is the maximum number of entries: 0 means [DefaultThreshold],
-	// [NoLimit] turns eviction off.
-	Threshold int
+	// Threshold is the maximum number of entries. 0 means 500, the default of
+	// Flask-Caching; [NoLimit] turns eviction off.
+	Threshold int `setting:"CACHE_THRESHOLD" default:"500" min:"-1"`
+
+	// HashMethod turns keys into file names: "sha256", which is the default,
+	// "md5", "sha1" or "sha512", in any case. Processes that share a directory
+	// must use the same method.
+	HashMethod string `setting:"CACHE_FILE_HASH_METHOD" default:"sha256" help:"how keys become file names: sha256, sha512, sha1 or md5"`
 
 	// Mode is the permissions of the files, independent of the umask; 0 means
 	// 0600. If New creates the directory, it gets the same permissions, less the
 	// umask, and execute permission for everyone with read permission: 0700 by
 	// default.
-	Mode fs.FileMode
-
-	// HashMethod turns keys into file names: "sha256", which is the default,
-	// "md5", "sha1" or "sha512". Processes that share a directory must use the
-	// same method.
-	HashMethod string
+	Mode Mode `option:"mode" default:"0600" help:"permissions of the files: octal text, or a number"`
 
 	// Sync flushes every write to the disk before it returns, for entries that
 	// must survive a power failure. Writes then take about 14 times as long.
 	// Without it a power failure may lose the latest writes; it does not corrupt
 	// values unnoticed.
-	Sync bool
+	Sync bool `option:"sync" default:"false" help:"flush every write to the disk"`
 }
 
-// resolved returns o with defaults in place of zero values.
-func (o Options) resolved() (Options, error) {
-	var errs []error
-	if o.Dir == "" {
-		errs = append(errs, errors.New("Dir is required"))
+// Validate implements [driver.Validator].
+func (o Options) Validate(p *driver.Problems) {
+	if o.HashMethod != "" && o.hashMethod() == nil {
+		p.Add("HashMethod", "%q is not md5, sha1, sha256 or sha512", o.HashMethod)
 	}
-	if o.Threshold == 0 {
-		o.Threshold = DefaultThreshold
+	if o.Mode != 0 && !o.Mode.usable() {
+		p.Add("Mode", "%v is %w", o.Mode, errMode)
 	}
-	if o.Threshold < NoLimit {
-		errs = append(errs, fmt.Errorf("Threshold %d is negative", o.Threshold))
+}
+
+func (o Options) hashMethod() func(key string) (name string) {
+	return hashMethods[strings.ToLower(o.HashMethod)]
+}
+
+// dirMode adds the execute permission to every read permission.
+func (o Options) dirMode() fs.FileMode { return fs.FileMode(o.Mode | o.Mode&0o444>>2) }
+
+// Mode is the permissions of a file.
+type Mode fs.FileMode
+
+var errMode = errors.New(`not permissions that let the owner read and write, such as "0600"`)
+
+// String returns the permissions in octal digits.
+func (m Mode) String() string { return fmt.Sprintf("%#o", uint32(m)) }
+
+// UnmarshalSetting implements [driver.Unmarshaler]. Text is octal, as in "0600"; a
+// number is the number itself, such as 384, which is what Python makes of 0o600.
+func (m *Mode) UnmarshalSetting(value any) error {
+	var n uint64
+	var err error
+	switch v := value.(type) {
+	case Mode:
+		n = uint64(v)
+	case fs.FileMode:
+		n = uint64(v)
+	case string:
+		n, err = strconv.ParseUint(strings.TrimPrefix(v, "0o"), 8, 32)
+	default:
+		n, err = strconv.ParseUint(fmt.Sprint(v), 10, 32)
 	}
-	if o.Mode == 0 {
-		o.Mode = defaultMode
+	if *m = Mode(n); err != nil || !m.usable() {
+		return errMode
 	}
-	if !usable(o.Mode) {
-		errs = append(errs, fmt.Errorf("Mode %#o must be permissions that let the owner read and write", uint32(o.Mode)))
-	}
-	if o.HashMethod == "" {
-		o.HashMethod = "sha256"
-	}
-	if hashMethods[o.HashMethod] == nil {
-		errs = append(errs, fmt.Errorf("HashMethod %q is not one of md5, sha1, sha256, sha512", o.HashMethod))
-	}
-	if len(errs) > 0 {
-		return o, errors.Join(errs...)
-	}
-	dir, err := filepath.Abs(o.Dir)
-	o.Dir = dir
-	return o, err
+	return nil
 }
 
 // usable reports whether m is permissions that let the owner read and write.
-func usable(m fs.FileMode) bool { return m&^fs.ModePerm == 0 && m&0o600 == 0o600 }
-
-// dirMode adds the execute permission to every read permission.
-func (o Options) dirMode() fs.FileMode { return o.Mode | o.Mode&0o444>>2 }
+func (m Mode) usable() bool { return m&^Mode(fs.ModePerm) == 0 && m&0o600 == 0o600 }

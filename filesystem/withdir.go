@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"os"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 func (b *Backend) openDir() (*dir, error) { return openDir(b.options.Dir) }
@@ -25,7 +25,7 @@ func (b *Backend) withDir(open func() (*dir, error), op func(*dir) error) error 
 		d := b.dir
 		if d == nil {
 			b.mu.RUnlock()
-			return cache.ErrClosed
+			return driver.ErrClosed
 		}
 		err := op(d)
 		removed := errors.Is(err, fs.ErrNotExist) && d.removed()
@@ -57,7 +57,7 @@ func (b *Backend) reopen(removed *dir, open func() (*dir, error)) error {
 }
 
 // Close waits for the calls in progress; those which wait for the lock return
-// [cache.ErrClosed]. Close always returns nil.
+// [driver.ErrClosed]. Close always returns nil.
 func (b *Backend) Close() error {
 	b.close()
 	b.mu.Lock()

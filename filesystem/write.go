@@ -63,7 +63,7 @@ func (tx *writeTx) stage(ctx context.Context) error {
 		return err
 	}
 	tx.temp = tx.backend.temps.next(tx.entry.written)
-	f, err := tx.dir.create(tx.temp, tx.backend.options.Mode)
+	f, err := tx.dir.create(tx.temp, fs.FileMode(tx.backend.options.Mode))
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (tx *writeTx) fill(f file) error {
 		return err
 	}
 	if o.Mode&0o077 != 0 { // the umask may have removed these permissions
-		if err := f.chmod(o.Mode); err != nil {
+		if err := f.chmod(fs.FileMode(o.Mode)); err != nil {
 			return err
 		}
 	}
