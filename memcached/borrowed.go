@@ -10,188 +10,197 @@ import (
 	"strings"
 
 	"github.com/bradfitz/gomemcache/memcache"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
+	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
-// borrowed is a client of the application. It knows neither contexts nor batches of
-// writes, no expiry of what is there, and no list of keys.
+// borrowed is a client of the application. It supports neither contexts nor batches of
+// writes, does not return the expiry of an entry, and cannot list keys.
 type borrowed struct{ client *memcache.Client }
 
-func (s borrowed) do(ctx context.Context, r *request) error {
-	return s.guard(ctx, r.verb, func() error { return s.one(r.verb, &r.items[0]) })
+func (s borrowed) Do(ctx context.Context, r *wire.Request) error {
+	return s.call(ctx, r.Op, func() error { return s.one(r.Op, &r.Items[0]) })
 }
 
-// guard calls the client. It is left alone where the context ends first: the
-// client's own timeout ends the call then.
-func (s borrowed) guard(ctx context.Context, v verb, call func() error) error {
+// call returns when do has returned or ctx is done. In the latter case the client goes on
+// until its own timeout.
+func (s borrowed) call(ctx context.Context, op wire.Op, do func() error) error {
 	if ctx.Done() == nil {
-		return failure(s.try(v, call), v.isWrite())
+		return wire.Outcome(ctx, s.retry(op, do), op.IsWrite())
 	}
 	done := make(chan error, 1)
-	go func() { done <- s.try(v, call) }()
+	go func() { done <- s.retry(op, do) }()
 	select {
 	case err := <-done:
-		return failure(err, v.isWrite())
+		return wire.Outcome(ctx, err, op.IsWrite())
 	case <-ctx.Done():
-		return failure(ctx.Err(), v.isWrite())
+		return wire.Outcome(ctx, ctx.Err(), op.IsWrite())
 	}
 }
 
-// try repeats what may be repeated: once, and once more for each idle connection of
-// the client, all of which broke if the server was restarted.
-func (s borrowed) try(v verb, call func() error) error {
-	err := caught(call)
+// retry repeats do if op permits it: once, and once more for each idle connection of
+// the client, which all broke if the server was restarted.
+func (s borrowed) retry(op wire.Op, do func() error) error {
+	err := classified(do)
 	for range 1 + max(s.client.MaxIdleConns, memcache.DefaultMaxIdleConns) {
-		if !isBroken(err) || !v.isRepeatable() {
+		if !remote.IsBroken(err) || !op.IsRetryable() {
 			break
 		}
-		err = caught(call)
+		err = classified(do)
 	}
 	return err
 }
 
-// caught calls the client, which panics at some answers, and sorts its errors.
-func caught(call func() error) (err error) {
+// classified calls the client, which panics on some malformed replies, and classifies
+// its errors.
+func classified(do func() error) (err error) {
 	defer func() {
 		if recover() != nil {
-			err = errNonsense
+			err = wire.ErrMalformed
 		}
 	}()
-	err = call()
-	var dial *net.OpError
-	var slow *memcache.ConnectTimeoutError
+	err = do()
+	var network *net.OpError
+	var connect *memcache.ConnectTimeoutError
 	switch {
-	case err == nil, isBroken(err):
+	case err == nil, remote.IsBroken(err):
 		return err
-	case errors.As(err, &dial) && dial.Op == "dial", errors.As(err, &slow), errors.Is(err, memcache.ErrNoServers):
-		return unsent{err}
-	case errors.As(err, &dial), isTimeout(err):
+	case errors.As(err, &network) && network.Op == "dial", errors.As(err, &connect), errors.Is(err, memcache.ErrNoServers):
+		return remote.Unsent{Err: err}
+	case network != nil, remote.IsTimeout(err):
 		return err
 	}
-	// The texts of the client repeat the line, in which there may be a value.
-	for _, known := range answers {
+	// The client's errors quote the line, which may have a part of a value.
+	for _, known := range rejections {
 		if strings.Contains(err.Error(), known.part) {
-			return refused{fmt.Errorf("%w: %s", known.kind, known.part)}
+			return fmt.Errorf("%w: %s", known.kind, known.part)
 		}
 	}
-	return errNonsense
+	return wire.ErrMalformed
 }
 
-// What servers say of what they did not do.
-var answers = []struct {
+// Replies of servers that have done nothing.
+var rejections = []struct {
 	part string
 	kind error
 }{
-	{"SERVER_ERROR out of memory", cache.ErrFull},
-	{"SERVER_ERROR Out of memory", cache.ErrFull},
-	{"SERVER_ERROR object too large", cache.ErrTooLarge},
-	{"cannot increment or decrement non-numeric value", cache.ErrNotInteger},
-	{"unauthenticated", cache.ErrAuth},
-	{"Too many open connections", cache.ErrUnavailable},
+	{"SERVER_ERROR out of memory", driver.ErrFull},
+	{"SERVER_ERROR Out of memory", driver.ErrFull},
+	{"SERVER_ERROR object too large", driver.ErrTooLarge},
+	{"cannot increment or decrement non-numeric value", driver.ErrNotInteger},
+	{"unauthenticated", driver.ErrAuth},
+	{"Too many open connections", driver.ErrUnavailable},
 }
 
-// one runs v for one item.
-func (s borrowed) one(v verb, it *item) error {
-	switch v {
-	case vGet, vGets, vLook:
-		found, err := s.client.Get(it.key)
+// one performs op for one item.
+func (s borrowed) one(op wire.Op, it *wire.Item) error {
+	switch op {
+	case wire.OpGet, wire.OpGets, wire.OpMeta:
+		found, err := s.client.Get(it.Key)
 		if err == memcache.ErrCacheMiss {
-			it.answer(false)
+			it.Answer(false)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		return it.take(found)
-	case vSet:
-		return it.outcome(s.client.Set(it.forClient()))
-	case vAdd:
-		return it.outcome(s.client.Add(it.forClient()))
-	case vDelete:
-		if it.cas != 0 {
-			it.answer(false) // the client cannot tell one state of an item from another
+		return accept(it, found)
+	case wire.OpSet:
+		return answer(it, s.client.Set(itemFor(it)))
+	case wire.OpAdd:
+		return answer(it, s.client.Add(itemFor(it)))
+	case wire.OpDelete:
+		if it.CAS != 0 {
+			it.Answer(false) // the client cannot compare
 			return nil
 		}
-		return it.outcome(s.client.Delete(it.key))
-	case vCount:
-		return s.count(it)
+		return answer(it, s.client.Delete(it.Key))
+	case wire.OpIncrement:
+		return s.increment(it)
 	}
 	return errors.ErrUnsupported
 }
 
-// take takes the answer to a get.
-func (it *item) take(found *memcache.Item) error {
-	if found.Key != it.key {
-		return errNonsense
+// accept stores the reply to a get.
+func accept(it *wire.Item, found *memcache.Item) error {
+	if found.Key != it.Key {
+		return wire.ErrMalformed
 	}
-	it.value, it.flags, it.cas = found.Value, found.Flags, found.CasID
-	it.answer(true)
+	it.Value, it.Flags, it.CAS = found.Value, found.Flags, found.CasID
+	it.Answer(true)
 	return nil
 }
 
-func (it *item) outcome(err error) error {
+// answer stores the reply to a write.
+func answer(it *wire.Item, err error) error {
 	switch err {
 	case nil, memcache.ErrNotStored, memcache.ErrCacheMiss:
-		it.answer(err == nil)
+		it.Answer(err == nil)
 		return nil
 	}
 	return err
 }
 
-func (it *item) forClient() *memcache.Item {
-	return &memcache.Item{Key: it.key, Value: it.value, Flags: it.flags, Expiration: int32(it.expiry)}
+func itemFor(it *wire.Item) *memcache.Item {
+	return &memcache.Item{Key: it.Key, Value: it.Value, Flags: it.Flags, Expiration: int32(it.Expiry)}
 }
 
-// count adds modulo 2^64, which is how the server adds, and takes back what went
-// beyond: the server's own way to count down would stop at zero in silence.
-func (s borrowed) count(it *item) error {
-	sum, err := s.client.Increment(it.key, uint64(it.number))
+var errOverflow = fmt.Errorf("%w: sum overflows int64", driver.ErrNotInteger)
+
+// increment adds modulo 2^64, as the server does, and reverts a sum out of range: a
+// decrement of the server would stop at zero without an error.
+func (s borrowed) increment(it *wire.Item) error {
+	sum, err := s.client.Increment(it.Key, uint64(it.Number))
 	if err != nil {
-		return it.outcome(err)
+		return answer(it, err)
 	}
 	if sum > math.MaxInt64 {
-		if _, err := s.client.Increment(it.key, -uint64(it.number)); err != nil {
+		if _, err := s.client.Increment(it.Key, -uint64(it.Number)); err != nil {
 			return err
 		}
-		return refused{errRange}
+		return errOverflow
 	}
-	it.number = int64(sum)
-	it.answer(true)
+	it.Number = int64(sum)
+	it.Answer(true)
 	return nil
 }
 
-func (s borrowed) many(ctx context.Context, v verb, items []item) {
-	if v == vGet {
+func (s borrowed) Many(ctx context.Context, op wire.Op, items []wire.Item) {
+	if op == wire.OpGet {
 		s.getMany(ctx, items)
 		return
 	}
 	for i := range items {
 		it := &items[i]
-		if it.err != nil {
+		if it.Err != nil {
 			continue
 		}
-		r := newRequest(v, *it)
-		if err := s.do(ctx, r); err != nil {
-			it.fail(err)
+		r := wire.NewRequest(op, *it)
+		if err := s.Do(ctx, r); err != nil {
+			it.Fail(err)
 			continue
 		}
-		*it = r.one[0]
-		r.release()
+		*it = r.Items[0]
+		r.Release()
 	}
 }
 
-// getMany has its results from a channel: after the end of ctx the client may still
-// be at work.
-func (s borrowed) getMany(ctx context.Context, items []item) {
+// getMany receives the entries through a channel: the client may go on after ctx has
+// ended.
+func (s borrowed) getMany(ctx context.Context, items []wire.Item) {
+	if len(items) == 0 {
+		return
+	}
 	keys := make([]string, len(items))
 	for i := range items {
-		keys[i] = items[i].key
+		keys[i] = items[i].Key
 	}
 	results := make(chan map[string]*memcache.Item, 1)
-	err := s.guard(ctx, vGet, func() error {
+	err := s.call(ctx, wire.OpGet, func() error {
 		found, err := s.client.GetMulti(keys)
 		select {
-		case <-results: // of an earlier try
+		case <-results: // of an earlier attempt
 		default:
 		}
 		results <- found
@@ -204,30 +213,30 @@ func (s borrowed) getMany(ctx context.Context, items []item) {
 	}
 	for i := range items {
 		it := &items[i]
-		switch hit := found[it.key]; {
+		switch hit := found[it.Key]; {
 		case hit != nil:
-			_ = it.take(hit)                   // it was found by its key
-			hit.Value = bytes.Clone(hit.Value) // the key may come again
+			_ = accept(it, hit)                // the key is that of the map
+			hit.Value = bytes.Clone(hit.Value) // for another item with this key
 		case err != nil:
-			it.fail(err)
+			it.Fail(err)
 		default:
-			it.answer(false)
+			it.Answer(false)
 		}
 	}
 }
 
-func (s borrowed) each(ctx context.Context, v verb) error {
-	if v == vPing {
-		return s.guard(ctx, v, s.client.Ping)
+func (s borrowed) Each(ctx context.Context, op wire.Op) error {
+	if op == wire.OpPing {
+		return s.call(ctx, op, s.client.Ping)
 	}
-	return s.guard(ctx, v, s.client.FlushAll)
+	return s.call(ctx, op, s.client.FlushAll)
 }
 
-var errBorrowed = fmt.Errorf("%w: gomemcache cannot list keys, to clear those of one prefix", errors.ErrUnsupported)
+var errNoList = fmt.Errorf("%w: gomemcache cannot list keys", errors.ErrUnsupported)
 
-func (borrowed) clearPrefix(context.Context, string) error { return errBorrowed }
+func (borrowed) ClearPrefix(context.Context, string) error { return errNoList }
 
-func (borrowed) tellsDates() bool { return false }
+func (borrowed) HasExpiry() bool { return false }
 
-// close does nothing: the application goes on using its client.
-func (borrowed) close() {}
+// Close does nothing: the application goes on using its client.
+func (borrowed) Close() {}

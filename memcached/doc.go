@@ -1,50 +1,60 @@
-// Package memcached is the cache backend on memcached: one server or several, with
-// the text protocol or, as `memcached -S` wants it, the binary one with SASL. It
-// requires github.com/bradfitz/gomemcache and nothing else.
+// Package memcached is the cache backend for memcached 1.6: one server or several, with
+// the text protocol or the binary protocol with SASL. It requires
+// github.com/bradfitz/gomemcache and nothing else.
 //
 // Importing the package registers CACHE_TYPE "memcached", "saslmemcached" and
-// "spreadsaslmemcached". [New] opens the same from [Options], and [NewFromClient]
-// borrows a client of gomemcache that the application has already.
+// "spreadsaslmemcached". [New] opens the same backend from [Options]. [NewFromClient]
+// uses a gomemcache client of the application.
 //
-// # What may happen to a call
+// # Errors and retries
 //
-// A call is back at the deadline of its context, however many servers it is about,
-// and within some 20 ms of a cancellation. The connection on which it waited is
-// thrown away.
+// A call returns at the deadline of its context, even if it uses several servers, and
+// within about 20 ms of a cancellation. The connection on which it waited is closed.
 //
-// A read whose connection breaks is repeated once, and so is Set, to which it does
-// no harm. Add, Inc and deletes are sent at most once: where the answer is lost they
-// return cache.ErrUnknownOutcome. cache.ErrUnavailable from a write means that
-// nothing was sent. Batches name the keys that failed, and bring what the other
-// servers have. Where a server refuses some of a SetMany, those of its keys that are
-// not there are tried once more, each for itself.
+// If the connection breaks, a read is sent once more, and so is Set, which may be repeated
+// without harm. Add, Inc and deletes are sent at most once: if the reply is lost, the error
+// is [driver.ErrUnknownOutcome]. [driver.ErrUnavailable] from a write means that nothing
+// was sent.
 //
-// The server counts in seconds: an entry lives up to 4 s longer than asked for, never
-// shorter, and no longer than to 2038-01-19 unless it lives for ever. Keys take 250
-// bytes with the prefix, no blanks and no control characters. Values end 512 bytes
-// below Options.MaxItemSize. What is too long is refused before anything is sent.
+// An invalid key fails a whole batch before anything is sent. Otherwise a [driver.BatchError]
+// names the keys that failed, and the other keys have their results. A server that fails
+// ends the batch for its own keys only. If a server rejects items of SetMany, those whose
+// keys are absent are added once more, one by one.
 //
-// Decimal integers are stored with flag 2, as Python's clients do, by which the
-// blanks that the server leaves behind a number that lost a digit are taken off.
+// # Expiry
 //
-// # Many callers
+// The server counts in seconds. An entry expires up to 4 s later than requested, never
+// earlier, and at the latest on 2038-01-19, unless it never expires. TTL returns the
+// remaining TTL in the server's seconds.
 //
-// Up to four calls at a time each use a connection of their own. Beyond that they
-// share round trips: what arrives while two are under way goes out with the next. A
-// call that ends before its turn is not sent.
+// # Limits
 //
-// # Large values
+// Keys have up to 250 bytes with the prefix and contain neither spaces nor control
+// characters. Values are at least 512 bytes smaller than Options.MaxItemSize. Larger keys
+// and values are rejected before anything is sent.
 //
-// With Options.Spread a value that is too large for one item lies in several, and
-// its key holds a head that tells them. Readers see the whole value or a miss. A
-// small value is stored as without Spread and takes one round trip, a large one
-// takes two to read. Where a small value replaces a large one, the chunks of that
-// stay until they expire or the server needs their room.
+// With Options.Spread a large value is stored in chunks. The item under its own key is an
+// index of them, and readers get the whole value or a miss. A small value takes one round
+// trip to read, a large one takes two. If a small value replaces a large one, the old
+// chunks stay until they expire or are evicted.
 //
-// # What a mode cannot do
+// What a mode does not support:
 //
-//   - Binary: TTL, Clear of one prefix, and counting below zero.
-//   - A borrowed client: the same, and batches of writes in one round trip. Of a
-//     context, its caller alone hears at once; gomemcache goes on until its own
-//     timeout. It believes any length that a server tells.
+//   - Binary: TTL, Clear of a prefix, and counters below zero.
+//   - A gomemcache client: the same, and batches of writes in one round trip. When its
+//     context ends, a call returns, but gomemcache goes on until its own timeout. It
+//     accepts any length that a server states.
+//
+// # Concurrency
+//
+// A [Backend] is safe for concurrent use. Up to four calls at a time use a connection
+// each. Beyond that, calls share round trips: while two are under way, further requests
+// gather for the next one. A call whose context ends before that is not sent. See
+// [remote.Group].
+//
+// # Wire format
+//
+// Values are stored as they are, so other clients read them. Decimal integers have the
+// flag 2, as those of Python's clients: readers use it to trim the spaces that the server
+// leaves when a number gets shorter.
 package memcached

@@ -20,7 +20,7 @@ import (
 
 // Answers of a fake that are none.
 const (
-	silence = "silence" // the connection stays open
+	silent  = "silent" // the connection stays open
 	hangUp  = "hang up"
 	partial = "partial " // what follows is sent before hanging up
 )
@@ -39,6 +39,31 @@ type fake struct {
 	counts  map[string]int // commands by name, and connections as "conns"
 	conns   map[net.Conn]bool
 }
+
+// Opcodes and statuses of the binary protocol. Gets are those that return the key.
+const (
+	codeSet, codeSetQuiet       = 0x01, 0x11
+	codeAdd                     = 0x02
+	codeDelete, codeDeleteQuiet = 0x04, 0x14
+	codeIncrement               = 0x05
+	codeDecrement               = 0x06
+	codeFlush                   = 0x08
+	codeNoop                    = 0x0a
+	codeGet, codeGetQuiet       = 0x0c, 0x0d
+	codeLogin                   = 0x21
+
+	statusOK         = 0x00
+	statusAbsent     = 0x01
+	statusExists     = 0x02
+	statusTooLarge   = 0x03
+	statusNotInteger = 0x06
+	statusAuth       = 0x20
+	statusUnknown    = 0x81
+	statusFull       = 0x82
+
+	magicRequest, magicReply = 0x80, 0x81
+	headerSize               = 24
+)
 
 type entry struct {
 	value  string
@@ -177,7 +202,7 @@ func (f *fake) serve(conn net.Conn) {
 			return
 		}
 		switch kind {
-		case silence:
+		case silent:
 			w.Flush()
 			io.Copy(io.Discard, r)
 			return
@@ -223,7 +248,7 @@ func (f *fake) text(r *bufio.Reader, known *bool) (kind, answer string, err erro
 	}
 	switch wanted := f.choose(line); wanted {
 	case "":
-	case silence, hangUp:
+	case silent, hangUp:
 		return wanted, "", nil
 	default:
 		return "", wanted, nil
@@ -420,7 +445,7 @@ func (e *entry) counted(by uint64, down bool) (sum string, ok bool) {
 
 // binary names a command by its opcode, as in "0x0c key".
 func (f *fake) binary(r *bufio.Reader, known *bool) (kind, answer string, err error) {
-	b := make([]byte, headSize)
+	b := make([]byte, headerSize)
 	if _, err := io.ReadFull(r, b); err != nil {
 		return "", "", err
 	}
@@ -432,7 +457,7 @@ func (f *fake) binary(r *bufio.Reader, known *bool) (kind, answer string, err er
 	key, value := string(body[extras:extras+keys]), string(body[extras+keys:])
 	switch wanted := f.choose(fmt.Sprintf("0x%02x %s", op, key)); wanted {
 	case "":
-	case silence, hangUp:
+	case silent, hangUp:
 		return wanted, "", nil
 	default:
 		return "", wanted, nil
@@ -446,48 +471,48 @@ func (f *fake) binary(r *bufio.Reader, known *bool) (kind, answer string, err er
 	e := f.entries[key]
 	cas := binary.BigEndian.Uint64(b[16:])
 	switch {
-	case op == opLogin:
+	case op == codeLogin:
 		if *known = value == "\x00"+strings.Replace(f.login, " ", "\x00", 1); !*known {
 			return reply(statusAuth, "", "", "Auth failure.")
 		}
 		return reply(statusOK, "", "", "Authenticated")
 	case !*known:
 		return reply(statusAuth, "", "", "Auth failure.")
-	case op == opNothing, op == opFlush:
-		if op == opFlush {
+	case op == codeNoop, op == codeFlush:
+		if op == codeFlush {
 			clear(f.entries)
 		}
 		return reply(statusOK, "", "", "")
 	case cas != 0 && e != nil && e.cas != cas:
 		return reply(statusExists, "", "", "Data exists for key.")
-	case op == opAdd && e != nil:
+	case op == codeAdd && e != nil:
 		return reply(statusExists, "", "", "Data exists for key.")
-	case (op == opSet || op == opSetQuiet || op == opAdd) && len(value) > f.maxBytes:
+	case (op == codeSet || op == codeSetQuiet || op == codeAdd) && len(value) > f.maxBytes:
 		delete(f.entries, key)
 		return reply(statusTooLarge, "", "", "Too large.")
-	case op == opSet, op == opSetQuiet, op == opAdd:
+	case op == codeSet, op == codeSetQuiet, op == codeAdd:
 		f.put(key, entry{value: value, flags: binary.BigEndian.Uint32(body), expiry: int64(binary.BigEndian.Uint32(body[4:]))})
-		if op == opSetQuiet {
+		if op == codeSetQuiet {
 			return "", "", nil
 		}
 		return reply(statusOK, "", "", "")
-	case e == nil && op == opGetQuiet:
+	case e == nil && op == codeGetQuiet:
 		return "", "", nil
 	case e == nil:
 		return reply(statusAbsent, "", "", "Not found")
-	case op == opGet, op == opGetQuiet:
+	case op == codeGet, op == codeGetQuiet:
 		f, k := binary.BigEndian.AppendUint32(nil, e.flags), key
 		return "", frame(op, statusOK, binary.BigEndian.Uint32(b[12:]), e.cas, string(f), k, e.value), nil
-	case op == opDelete, op == opDeleteQuiet:
+	case op == codeDelete, op == codeDeleteQuiet:
 		delete(f.entries, key)
-		if op == opDeleteQuiet {
+		if op == codeDeleteQuiet {
 			return "", "", nil
 		}
 		return reply(statusOK, "", "", "")
-	case op == opIncrement, op == opDecrement:
-		sum, ok := e.counted(binary.BigEndian.Uint64(body), op == opDecrement)
+	case op == codeIncrement, op == codeDecrement:
+		sum, ok := e.counted(binary.BigEndian.Uint64(body), op == codeDecrement)
 		if !ok {
-			return reply(statusNoNumber, "", "", "Non-numeric server-side value for incr or decr")
+			return reply(statusNotInteger, "", "", "Non-numeric server-side value for incr or decr")
 		}
 		f.put(key, *e)
 		n, _ := strconv.ParseUint(sum, 10, 64)
@@ -498,7 +523,7 @@ func (f *fake) binary(r *bufio.Reader, known *bool) (kind, answer string, err er
 
 // frame is an answer of the binary protocol.
 func frame(op byte, status uint16, opaque uint32, cas uint64, extras, key, value string) string {
-	b := []byte{magicAnswer, op, byte(len(key) >> 8), byte(len(key)), byte(len(extras)), 0, byte(status >> 8), byte(status)}
+	b := []byte{magicReply, op, byte(len(key) >> 8), byte(len(key)), byte(len(extras)), 0, byte(status >> 8), byte(status)}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(extras)+len(key)+len(value)))
 	b = binary.BigEndian.AppendUint32(b, opaque)
 	b = binary.BigEndian.AppendUint64(b, cas)
@@ -516,17 +541,15 @@ func on(reply string, names ...string) func(int, string) string {
 	}
 }
 
-// ample is time for everything, on a busy machine too. What ends in half of it was
-// not ended by a timeout.
+// ample is more than anything takes, on a busy machine too. What ends within half of it
+// did not end by a timeout.
 const ample = time.Minute
 
-// start makes a backend, closed at the end of the test.
+// start returns a backend with timeouts that do not end before ample, closed at the end
+// of the test.
 func start(t testing.TB, o Options) *Backend {
 	t.Helper()
-	setDefault(&o.DialTimeout, ample)
-	setDefault(&o.ReadTimeout, ample)
-	setDefault(&o.WriteTimeout, ample)
-	b, err := New(t.Context(), o)
+	b, err := New(t.Context(), withAmple(o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -534,7 +557,16 @@ func start(t testing.TB, o Options) *Backend {
 	return b
 }
 
-// soon is a context with a deadline in d.
+func withAmple(o Options) Options {
+	for _, timeout := range []*time.Duration{&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout} {
+		if *timeout == 0 {
+			*timeout = ample
+		}
+	}
+	return o
+}
+
+// soon returns a context with a deadline in d.
 func soon(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -552,13 +584,13 @@ func waitFor(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// patiently tries with a deadline that is near, and again with later ones while
-// something is wrong: a busy machine does not get everything done in a short time.
-func patiently(t *testing.T, try func(patience time.Duration) error) {
+// withTimeouts calls try with a short timeout, and with longer ones while it returns an
+// error: a busy machine does not get everything done in a short time.
+func withTimeouts(t *testing.T, try func(timeout time.Duration) error) {
 	t.Helper()
 	var err error
-	for patience := 30 * time.Millisecond; patience < ample/4; patience *= 4 {
-		if err = try(patience); err == nil {
+	for timeout := 30 * time.Millisecond; timeout < ample/4; timeout *= 4 {
+		if err = try(timeout); err == nil {
 			return
 		}
 	}

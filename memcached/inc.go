@@ -4,22 +4,22 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
-// Inc reads the number, and has the server count if it is still the same: by
-// itself the server would count what is no number, wrap around, and stop at zero.
-// Counting keeps the expiry. The server counts from zero up and leaves blanks behind
-// a number that loses a digit, which only those who know flagInteger take off.
-// Other numbers are stored anew, with the date on which they end; the binary
-// protocol does not tell that.
+// Inc reads the number and makes the server count if it is still the same: the server
+// alone would accept values that are not integers, wrap around, and stop at zero.
+// Counting keeps the expiry. The server counts only from zero up, and pads a number that
+// gets shorter with spaces, which readers trim only if they know flagInteger. Other
+// numbers are stored anew with the date on which they expire; the binary protocol does
+// not return that date.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	for {
-		old, err := b.one(ctx, vGets, item{key: key})
+		old, err := b.one(ctx, wire.OpGets, wire.Item{Key: key})
 		if err != nil {
 			return 0, err
 		}
@@ -30,53 +30,70 @@ func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Dur
 	}
 }
 
-// count is one try of Inc. It is not done where somebody else was faster.
-func (b *Backend) count(ctx context.Context, old item, delta int64, ttl time.Duration) (sum int64, done bool, err error) {
-	n := int64(0)
-	if old.ok {
-		if n, err = numberIn(old); err != nil {
-			return 0, false, err
-		}
+// count is one attempt of Inc. It is not done if another writer was faster.
+func (b *Backend) count(ctx context.Context, old wire.Item, delta int64, ttl time.Duration) (sum int64, done bool, err error) {
+	n, err := numberIn(old)
+	if err == nil {
+		sum, err = driver.AddInt64(n, delta)
 	}
-	if delta > 0 && n > math.MaxInt64-delta || delta < 0 && n < math.MinInt64-delta {
-		return 0, false, errRange
+	if err != nil {
+		return 0, false, err
 	}
-	sum = n + delta
 	text := strconv.AppendInt(nil, sum, 10)
-	if sum < 0 && !b.store.tellsDates() {
+	if sum < 0 && !b.store.HasExpiry() {
 		return 0, false, errBelowZero
 	}
-	next := item{key: old.key, cas: old.cas, value: text, flags: flagInteger, number: delta}
-	verb := vSwap
+	next := wire.Item{Key: old.Key, CAS: old.CAS, Value: text, Flags: flagInteger, Number: delta}
+	op := wire.OpCompareAndSwap
 	switch {
-	case !old.ok:
-		verb, next.expiry = vAdd, expiryOf(ttl)
-	case !b.store.tellsDates(), n >= 0 && sum >= 0 && (old.flags == flagInteger || len(text) >= len(old.value)):
-		verb, next.value = vCount, nil
+	case !old.OK:
+		op, next.Expiry = wire.OpAdd, expiryOf(ttl)
+	case !b.store.HasExpiry(), n >= 0 && sum >= 0 && (old.Flags == flagInteger || len(text) >= len(old.Value)):
+		op, next.Value = wire.OpIncrement, nil
 	default:
-		date, err := b.one(ctx, vDate, item{key: old.key})
-		if err != nil || !date.ok || date.cas != old.cas {
+		date, err := b.one(ctx, wire.OpExpiryTime, wire.Item{Key: old.Key})
+		if err != nil || !date.OK || date.CAS != old.CAS {
 			return 0, false, err
 		}
-		next.expiry = date.expiry
+		next.Expiry = date.Expiry
 	}
-	it, err := b.one(ctx, verb, next)
-	if verb == vCount {
-		sum = it.number // a borrowed client counts from whatever is there
+	it, err := b.one(ctx, op, next)
+	if op == wire.OpIncrement {
+		sum = it.Number // gomemcache has no CAS for it: the value may have changed
 	}
-	return sum, it.ok, err
+	return sum, it.OK, err
 }
 
-var (
-	errRange     = fmt.Errorf("%w: the sum is beyond it", cache.ErrNotInteger)
-	errBelowZero = fmt.Errorf("%w: below zero only the text protocol counts", cache.ErrNotInteger)
-)
+var errBelowZero = fmt.Errorf("%w: only the text protocol counts below zero", driver.ErrNotInteger)
 
-// numberIn returns the number that it holds, perhaps with the server's blanks.
-func numberIn(it item) (int64, error) {
-	n, ok := integer(bytes.TrimRight(it.value, " "))
-	if !ok || it.flags&^flagInteger != 0 {
-		return 0, cache.ErrNotInteger
+// flagInteger marks a decimal integer, as Python's clients do. Readers use it to trim the
+// spaces that the server leaves when a number gets shorter.
+const flagInteger = 1 << 1
+
+// flagsOf returns the flags to store value with.
+func flagsOf(value []byte) uint32 {
+	if _, ok := driver.ParseInteger(value); ok {
+		return flagInteger
+	}
+	return 0
+}
+
+// numberIn returns the number in it without the server's padding, or 0 if it is absent.
+func numberIn(it wire.Item) (int64, error) {
+	if !it.OK {
+		return 0, nil
+	}
+	n, ok := driver.ParseInteger(bytes.TrimRight(it.Value, " "))
+	if !ok || it.Flags&^flagInteger != 0 {
+		return 0, driver.ErrNotInteger
 	}
 	return n, nil
+}
+
+// unpadded returns the value as it was stored.
+func unpadded(value []byte, flags uint32) []byte {
+	if flags == flagInteger {
+		return bytes.TrimRight(value, " ")
+	}
+	return value
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"sync/atomic"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
 // Backend keeps entries in memcached. It is safe for concurrent use.
@@ -22,55 +22,51 @@ type Backend struct {
 	closed     atomic.Bool
 }
 
-// store is who talks to the servers.
+// store performs requests: a [wire.Client], or a client of the application.
 type store interface {
-	// do runs r, whose items all belong to one server. After an error r may still
-	// be in use.
-	do(ctx context.Context, r *request) error
-	// many runs v for items of any servers, and leaves an error in each item that
-	// has no answer.
-	many(ctx context.Context, v verb, items []item)
-	// each runs v, which is about no item, on every server.
-	each(ctx context.Context, v verb) error
-	// clearPrefix removes what begins with prefix.
-	clearPrefix(ctx context.Context, prefix string) error
-	// tellsDates reports whether vDate, and the expiry of vLook, are known.
-	tellsDates() bool
-	close()
+	// Do performs a request of one item. After an error r may still be in use.
+	Do(ctx context.Context, r *wire.Request) error
+	// Many performs op for items of any server, and stores an error in each item that
+	// has no reply. It skips items that have failed already.
+	Many(ctx context.Context, op wire.Op, items []wire.Item)
+	// Each performs an operation without items on every server.
+	Each(ctx context.Context, op wire.Op) error
+	// ClearPrefix removes every key with the prefix.
+	ClearPrefix(ctx context.Context, prefix string) error
+	// HasExpiry reports whether OpExpiryTime is available, and whether OpMeta returns
+	// the expiry.
+	HasExpiry() bool
+	Close()
 }
 
-// New returns a Backend that opens connections when they are needed: servers need
-// not be there yet, and Ping tells whether they are. All that is wrong with o is
-// reported at once.
+// New returns a Backend that opens connections when they are needed: the servers need
+// not be reachable yet, and Ping reports whether they are. The error lists everything
+// that is wrong with o.
 func New(ctx context.Context, o Options) (*Backend, error) {
-	o, err := o.resolved()
+	o, err := o.complete()
 	if err != nil {
-		return nil, fmt.Errorf("memcached: %w", err)
+		return nil, err
 	}
-	if addr, is := o.exposed(); is {
+	if addr, found := o.unprotected(); found {
 		slog.WarnContext(ctx, "memcached: the password is sent to the server without TLS", "server", addr)
 	}
-	o, credentials := o.withoutSecret()
-	return newBackend(newWire(o, credentials), o), nil
+	return newBackend(wire.NewClient(o.wire()), o), nil
 }
 
-// NewFromClient returns a Backend over a client of the application, and never
-// closes it. Of o, only Spread, ChunkSize, MaxChunks, MaxItemSize and AllowFlush
-// may be set, for the client has its settings. The documentation of the package
-// says what gomemcache cannot do.
+// NewFromClient returns a Backend over a client of the application. Close does not close
+// the client. Only Spread, ChunkSize, MaxChunks, MaxItemSize and AllowFlush of o may be
+// set: the client is already configured. The documentation of the package lists what
+// gomemcache does not support.
 func NewFromClient(client *memcache.Client, o Options) (*Backend, error) {
-	rest := o
-	rest.Spread, rest.ChunkSize, rest.MaxChunks, rest.MaxItemSize, rest.AllowFlush = false, 0, 0, 0, false
-	if !reflect.ValueOf(rest).IsZero() {
-		return nil, errors.New("memcached: a client that is handed over has its settings already: " +
-			"only Spread, ChunkSize, MaxChunks, MaxItemSize and AllowFlush may be given with it")
+	if err := driver.CheckBorrowed(&o, "Spread", "ChunkSize", "MaxChunks", "MaxItemSize", "AllowFlush"); err != nil {
+		return nil, fmt.Errorf("memcached: %w", err)
 	}
 	if client == nil {
-		return nil, errors.New("memcached: the client is nil")
+		return nil, fmt.Errorf("memcached: %w: the client is nil", driver.ErrInvalidSettings)
 	}
-	o, err := o.resolved()
+	o, err := o.complete()
 	if err != nil {
-		return nil, fmt.Errorf("memcached: %w", err)
+		return nil, err
 	}
 	return newBackend(borrowed{client}, o), nil
 }
@@ -85,61 +81,60 @@ func newBackend(s store, o Options) *Backend {
 
 // Get returns the value of key.
 func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	it, err := b.one(ctx, vGet, item{key: key})
+	it, err := b.one(ctx, wire.OpGet, wire.Item{Key: key})
 	switch {
-	case err != nil || !it.ok:
+	case err != nil || !it.OK:
 		return nil, false, err
-	case it.flags == flagSpread:
+	case it.Flags == flagSpread:
 		return b.join(ctx, it)
 	}
-	return unpadded(it.value, it.flags), true, nil
+	return unpadded(it.Value, it.Flags), true, nil
 }
 
-// Set stores value. Life begins when the server executes it.
+// Set stores value. The TTL begins when the server executes the command.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	stored, err := b.put(ctx, vSet, key, value, ttl)
+	stored, err := b.put(ctx, wire.OpSet, key, value, ttl)
 	if err == nil && !stored {
 		return errNotStored
 	}
 	return err
 }
 
-// errNotStored is what no server says of a plain set.
-var errNotStored = fmt.Errorf("%w: the server did not store it", cache.ErrUnavailable)
+// errNotStored is the error of a reply that no server sends to a set.
+var errNotStored = fmt.Errorf("%w: the server did not store the value", driver.ErrUnavailable)
 
-// Add is one command of the server.
+// Add stores value with one command if key is absent.
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	if b.isLarge(value) {
-		// Rather than to send the chunks for nothing.
-		if there, err := b.Has(ctx, key); there || err != nil {
+	if b.isLarge(value) { // the chunks would be sent in vain
+		if found, err := b.Has(ctx, key); found || err != nil {
 			return false, err
 		}
 	}
-	added, err := b.put(ctx, vAdd, key, value, ttl)
+	added, err := b.put(ctx, wire.OpAdd, key, value, ttl)
 	if added || err != nil || !b.options.Spread {
 		return added, err
 	}
-	if there, err := b.Has(ctx, key); there || err != nil {
+	if found, err := b.Has(ctx, key); found || err != nil {
 		return false, err
 	}
-	return b.put(ctx, vAdd, key, value, ttl) // it was a head without its chunks
+	return b.put(ctx, wire.OpAdd, key, value, ttl) // Has removed an index without its chunks
 }
 
-func (b *Backend) put(ctx context.Context, v verb, key string, value []byte, ttl time.Duration) (bool, error) {
-	it := item{key: key, value: value, flags: flagsOf(value), expiry: expiryOf(ttl)}
+func (b *Backend) put(ctx context.Context, op wire.Op, key string, value []byte, ttl time.Duration) (bool, error) {
+	it := wire.Item{Key: key, Value: value, Flags: flagsOf(value), Expiry: expiryOf(ttl)}
 	if !b.isLarge(value) {
-		it, err := b.one(ctx, v, it)
-		return it.ok, err
+		it, err := b.one(ctx, op, it)
+		return it.OK, err
 	}
 	if err := b.checkOne(it); err != nil {
 		return false, err
 	}
-	items := []item{it}
-	b.putLarge(ctx, v, items)
-	return items[0].ok, items[0].err
+	items := []wire.Item{it}
+	b.putLarge(ctx, op, items)
+	return items[0].OK, items[0].Err
 }
 
-// isLarge reports whether value goes into chunks.
+// isLarge reports whether value is stored in chunks.
 func (b *Backend) isLarge(value []byte) bool {
 	return b.options.Spread && len(value) > b.options.ChunkSize
 }
@@ -147,95 +142,95 @@ func (b *Backend) isLarge(value []byte) bool {
 // Delete removes key.
 func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 	if !b.options.Spread {
-		it, err := b.one(ctx, vDelete, item{key: key})
-		return it.ok, err
+		it, err := b.one(ctx, wire.OpDelete, wire.Item{Key: key})
+		return it.OK, err
 	}
-	if err := b.checkOne(item{key: key}); err != nil {
+	if err := b.checkOne(wire.Item{Key: key}); err != nil {
 		return false, err
 	}
 	items := itemsOf([]string{key})
 	b.remove(ctx, items)
-	return items[0].ok, items[0].err
+	return items[0].OK, items[0].Err
 }
 
-// Has asks for key without its value.
+// Has reports whether key is present, without reading its value.
 func (b *Backend) Has(ctx context.Context, key string) (bool, error) {
-	it, err := b.one(ctx, vLook, item{key: key})
-	if it.ok && it.flags == flagSpread {
+	it, err := b.one(ctx, wire.OpMeta, wire.Item{Key: key})
+	if it.OK && it.Flags == flagSpread {
 		return b.hasChunks(ctx, key)
 	}
-	return it.ok, err
+	return it.OK, err
 }
 
-// TTL returns the remaining life of key in the server's seconds: up to 3 s more
-// than what is left of the life that was asked for.
+// TTL returns the remaining TTL of key in seconds of the server, up to 3 s more than what
+// remains of the TTL that was requested.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	if !b.store.tellsDates() {
+	if !b.store.HasExpiry() {
 		return 0, false, errNoTTL
 	}
-	it, err := b.one(ctx, vLook, item{key: key})
-	if err != nil || !it.ok || it.expiry < 0 {
-		return 0, it.ok, err
+	it, err := b.one(ctx, wire.OpMeta, wire.Item{Key: key})
+	if err != nil || !it.OK || it.Expiry < 0 {
+		return 0, it.OK, err
 	}
-	return time.Duration(it.expiry) * time.Second, true, nil
+	return time.Duration(it.Expiry) * time.Second, true, nil
 }
 
-var errNoTTL = fmt.Errorf("%w: neither the binary protocol nor gomemcache tells how long an entry lives", errors.ErrUnsupported)
+var errNoTTL = fmt.Errorf("%w: neither the binary protocol nor gomemcache returns the remaining TTL", errors.ErrUnsupported)
 
-// Ping asks every server.
+// Ping sends a command to every server.
 func (b *Backend) Ping(ctx context.Context) error {
 	if b.closed.Load() {
-		return cache.ErrClosed
+		return driver.ErrClosed
 	}
-	return b.store.each(ctx, vPing)
+	return b.store.Each(ctx, wire.OpPing)
 }
 
-// CopiesValues reports that no memory is shared with the caller.
+// CopiesValues reports that values share no memory with the caller.
 func (b *Backend) CopiesValues() bool { return true }
 
-// Close closes the connections, unless they belong to a borrowed client. Calls
+// Close closes the connections, but not those of a client of the application. Calls
 // under way finish.
 func (b *Backend) Close() error {
 	if !b.closed.Swap(true) {
-		b.store.close()
+		b.store.Close()
 	}
 	return nil
 }
 
-// one runs v for one item, and returns it with its answer.
-func (b *Backend) one(ctx context.Context, v verb, it item) (item, error) {
+// one performs op for one item and returns it with the reply.
+func (b *Backend) one(ctx context.Context, op wire.Op, it wire.Item) (wire.Item, error) {
 	if err := b.checkOne(it); err != nil {
-		return item{}, err
+		return wire.Item{}, err
 	}
-	r := newRequest(v, it)
-	if err := b.store.do(ctx, r); err != nil {
-		return item{}, err
+	r := wire.NewRequest(op, it)
+	if err := b.store.Do(ctx, r); err != nil {
+		return wire.Item{}, err
 	}
-	it = r.one[0]
-	r.release()
-	return it, it.err
+	it = r.Items[0]
+	r.Release()
+	return it, it.Err
 }
 
-// checkOne finds out whether it may be tried at all.
-func (b *Backend) checkOne(it item) error {
+// checkOne checks what must hold before anything is sent.
+func (b *Backend) checkOne(it wire.Item) error {
 	if b.closed.Load() {
-		return cache.ErrClosed
+		return driver.ErrClosed
 	}
-	if err := checkKey(it.key, b.keyLimit); err != nil {
+	if err := checkKey(it.Key, b.keyLimit); err != nil {
 		return err
 	}
-	return checkSize(it.value, b.valueLimit)
+	return checkSize(it.Value, b.valueLimit)
 }
 
 var (
-	_ cache.Backend       = (*Backend)(nil)
-	_ cache.Haser         = (*Backend)(nil)
-	_ cache.ManyGetter    = (*Backend)(nil)
-	_ cache.ManySetter    = (*Backend)(nil)
-	_ cache.ManyDeleter   = (*Backend)(nil)
-	_ cache.Counter       = (*Backend)(nil)
-	_ cache.PrefixClearer = (*Backend)(nil)
-	_ cache.TTLer         = (*Backend)(nil)
-	_ cache.Pinger        = (*Backend)(nil)
-	_ cache.Copier        = (*Backend)(nil)
+	_ driver.Backend       = (*Backend)(nil)
+	_ driver.Haser         = (*Backend)(nil)
+	_ driver.ManyGetter    = (*Backend)(nil)
+	_ driver.ManySetter    = (*Backend)(nil)
+	_ driver.ManyDeleter   = (*Backend)(nil)
+	_ driver.Counter       = (*Backend)(nil)
+	_ driver.PrefixClearer = (*Backend)(nil)
+	_ driver.TTLer         = (*Backend)(nil)
+	_ driver.Pinger        = (*Backend)(nil)
+	_ driver.Copier        = (*Backend)(nil)
 )

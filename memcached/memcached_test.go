@@ -13,6 +13,7 @@ import (
 
 	"github.com/bradfitz/gomemcache/memcache"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
 // each runs a test with every kind of client.
@@ -160,12 +161,12 @@ func TestInc(t *testing.T) {
 		for _, text := range []string{"text", "", "1.5", "5 apples", "0x10", "--1", "9223372036854775808", "007", "+5", "-0"} {
 			refused(text, 1)
 		}
-		refused(fmt.Sprint(math.MaxInt64), 1)
-		if !b.store.tellsDates() {
+		refused(fmt.Sprint(int64(math.MaxInt64)), 1)
+		if !b.store.HasExpiry() {
 			refused("1", -2)
 			return
 		}
-		refused(fmt.Sprint(math.MinInt64), -1)
+		refused(fmt.Sprint(int64(math.MinInt64)), -1)
 		must(t, b.Set(t.Context(), "n", []byte("1"), time.Minute))
 		inc(-3, -2)
 		if e, _ := f.at("n"); e.expiry != fakeTime+62 {
@@ -206,7 +207,7 @@ func TestTTL(t *testing.T) {
 		f.store("for-ever", entry{})
 		for key, want := range map[string]time.Duration{"brief": 5 * time.Second, "for-ever": 0, "absent": 0} {
 			left, ok, err := b.TTL(t.Context(), key)
-			if !b.store.tellsDates() {
+			if !b.store.HasExpiry() {
 				if !errors.Is(err, errors.ErrUnsupported) {
 					t.Errorf("TTL: %v", err)
 				}
@@ -226,10 +227,10 @@ func testExpiry(t *testing.T) {
 	now := time.Now().Unix()
 	for ttl, want := range map[time.Duration]int64{
 		0: 0, 1: 3, time.Millisecond: 3, time.Second: 3, time.Second + 1: 4, 1500 * time.Millisecond: 4,
-		(longestRelative - 2) * time.Second: longestRelative,
-		(longestRelative - 1) * time.Second: now + longestRelative + 1,
-		40 * 365 * 24 * time.Hour:           lastDate,
-		math.MaxInt64:                       lastDate,
+		(wire.MaxRelative - 2) * time.Second: wire.MaxRelative,
+		(wire.MaxRelative - 1) * time.Second: now + wire.MaxRelative + 1,
+		40 * 365 * 24 * time.Hour:            lastDate,
+		math.MaxInt64:                        lastDate,
 	} {
 		got := expiryOf(ttl)
 		if got != want {
@@ -239,7 +240,7 @@ func testExpiry(t *testing.T) {
 			t.Errorf("later(%d, 60) = %d", got, chunk)
 		}
 	}
-	if got := later(longestRelative-10, 60); got < now+longestRelative+50 {
+	if got := later(wire.MaxRelative-10, 60); got < now+wire.MaxRelative+50 {
 		t.Errorf("a relative expiry beyond 30 days: %d", got)
 	}
 }
@@ -325,7 +326,7 @@ func TestFull(t *testing.T) {
 	full := map[string]string{
 		"text":     outOfMemory,
 		"borrowed": outOfMemory,
-		"binary":   frame(opSet, statusFull, 0, 0, "", "", "Out of memory"),
+		"binary":   frame(codeSet, statusFull, 0, 0, "", "", "Out of memory"),
 	}
 	each(t, func(t *testing.T, f *fake, b *Backend) {
 		mode := t.Name()[strings.LastIndex(t.Name(), "/")+1:]
@@ -354,7 +355,7 @@ func TestFull(t *testing.T) {
 			return full["text"]
 		}
 		if strings.HasPrefix(command, "0x11 b") {
-			return frame(opSetQuiet, statusFull, 1, 0, "", "", "Out of memory")
+			return frame(codeSetQuiet, statusFull, 1, 0, "", "", "Out of memory")
 		}
 		return ""
 	})
@@ -389,13 +390,13 @@ func TestClearPrefix(t *testing.T) {
 		for i := range 2100 {
 			f.store(fmt.Sprintf("a%%:%d", i), entry{})
 		}
-		if w, ok := b.store.(*wire); ok {
-			w.options.PoolSize = 1 // the list takes none of the connections
+		if strings.HasSuffix(t.Name(), "/text") {
+			b = start(t, Options{Servers: []string{f.addr}, PoolSize: 1}) // the list needs no connection of the pool
 		}
 		f.store("a%", entry{})
 		f.store("b:é", entry{})
 		err := b.ClearPrefix(soon(t, ample/2), "a%:")
-		if !b.store.tellsDates() {
+		if !b.store.HasExpiry() {
 			if !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("ClearPrefix: %v", err)
 			}

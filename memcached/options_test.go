@@ -2,74 +2,73 @@ package memcached
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/bradfitz/gomemcache/memcache"
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-func TestMistakes(t *testing.T) {
-	for want, o := range map[string]Options{
-		"Selector takes the place": {Selector: new(memcache.ServerList), Servers: []string{"h:1"}},
-		"Selector takes":           {Selector: new(memcache.ServerList), Distribution: Ketama},
-		"Protocol: 7":              {Protocol: 7},
-		"Distribution: there is":   {Distribution: 7},
-		"Password: of no use":      {Password: secret},
-		"Username: text login":     {Username: "a b"},
-		"Password: text login":     {Username: "a", Password: secret + "\r\n"},
-		"a zero byte":              {Username: "a", Password: secret + "\x00", Protocol: Binary},
-		"of no use without Spread": {ChunkSize: 1},
-		"is more than 9999":        {Spread: true, MaxChunks: 10000},
-		"more than an item holds":  {Spread: true, ChunkSize: 1 << 20},
-		"MaxItemSize: 1023":        {MaxItemSize: 1023},
-		"MaxItemSize: 2147483648":  {MaxItemSize: 1 << 31},
-		"PoolSize: -1":             {PoolSize: -1},
-		"ReadTimeout: -1ns":        {ReadTimeout: -1},
-		`"h" is not host:port`:     {Servers: []string{"h"}},
-		"not host:port but a URL":  {Servers: []string{"u:" + secret + "@h"}},
+func TestInvalidOptions(t *testing.T) {
+	password := driver.NewSecret(secret)
+	for _, tt := range []struct {
+		options Options
+		want    string
+	}{
+		{Options{Selector: new(memcache.ServerList), Servers: []string{"h:1"}}, "Options.Selector: cannot be combined with CACHE_MEMCACHED_SERVERS (Options.Servers)"},
+		{Options{Selector: new(memcache.ServerList), Distribution: Ketama}, "cannot be combined with CACHE_OPTIONS.distribution"},
+		{Options{Protocol: 7}, "Options.Protocol): 7 is unknown"},
+		{Options{Distribution: 7}, "Options.Distribution): 7 is unknown"},
+		{Options{Password: password}, "CACHE_MEMCACHED_PASSWORD (Options.Password): has no effect without CACHE_MEMCACHED_USERNAME"},
+		{Options{Username: "a b"}, "Options.Username): the text login"},
+		{Options{Username: "a", Password: driver.NewSecret(secret + "\r\n")}, "Options.Password): the text login"},
+		{Options{Username: "a", Password: driver.NewSecret(secret + "\x00"), Protocol: Binary}, "a NUL byte"},
+		{Options{ChunkSize: 1}, "Options.ChunkSize): has no effect without CACHE_OPTIONS.spread"},
+		{Options{MaxChunks: 1}, "Options.MaxChunks): has no effect without CACHE_OPTIONS.spread"},
+		{Options{Spread: true, MaxChunks: 10000}, "10000 is too large: at most 9999"},
+		{Options{Spread: true, ChunkSize: 1 << 20}, "Options.ChunkSize): 1048576 is too large: an item has room for 1048064"},
+		{Options{Spread: true, ChunkSize: 4000, MaxItemSize: 4096}, "4000 is too large: an item has room for 3584"},
+		{Options{MaxItemSize: 1023}, "1023 is too small: at least 1024"},
+		{Options{MaxItemSize: 1<<31 - 1}, "2147483647 is too large: at most 1073741824"},
+		{Options{PoolSize: -1}, "CACHE_OPTIONS.pool_size (Options.PoolSize): -1 is too small: at least 1"},
+		{Options{ReadTimeout: -1}, "-1ns is too small: at least 1ms"},
+		{Options{Servers: []string{"h"}}, `CACHE_MEMCACHED_SERVERS (Options.Servers): "h" is not host:port`},
+		{Options{Servers: []string{"h:70000"}}, "the port is not between 1 and 65535"},
+		{Options{Servers: []string{"u:" + secret + "@h"}}, "a URL, not host:port"},
 	} {
-		_, err := New(t.Context(), o)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v; want %q", o, err, want)
+		_, err := New(t.Context(), tt.options)
+		if !errors.Is(err, cache.ErrInvalidSettings) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v; want %q", tt.options, err, tt.want)
 		}
 		if err != nil && strings.Contains(err.Error(), secret) {
-			t.Errorf("the password is shown: %v", err)
+			t.Errorf("the password is in %v", err)
 		}
 	}
 	_, err := New(t.Context(), Options{PoolSize: -1, MaxItemSize: 1})
 	if err == nil || !strings.Contains(err.Error(), "PoolSize") || !strings.Contains(err.Error(), "MaxItemSize") {
-		t.Errorf("want all mistakes at once, not %v", err)
+		t.Errorf("%v; want both mistakes", err)
 	}
 }
 
-func TestOptionsShowNoSecret(t *testing.T) {
-	o := Options{Servers: []string{"a:1", "b:2"}, Username: "u", Password: secret}
+// Neither options nor a backend show the password, under any verb.
+func TestSecretIsNotShown(t *testing.T) {
+	o := Options{Servers: []string{"127.0.0.1:1"}, Username: "u", Password: driver.NewSecret(secret)}
+	b := start(t, o)
 	var logged strings.Builder
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("", "o", o)
 	encoded, err := json.Marshal(o)
 	must(t, err)
-	for _, text := range []string{
-		o.String(), fmt.Sprint(o), fmt.Sprintf("%v %+v %#v %s %q %d %x", o, &o, o, o, o, o, o), logged.String(), string(encoded),
-	} {
-		if strings.Contains(text, secret) || !strings.Contains(text, "a:1,b:2") {
+	texts := []string{logged.String(), string(encoded)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+		texts = append(texts, fmt.Sprintf(verb, o), fmt.Sprintf(verb, &o), fmt.Sprintf(verb, b), fmt.Sprintf(verb, b.store))
+	}
+	for _, text := range texts {
+		if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
 			t.Errorf("printed as %s", text)
-		}
-	}
-	for want, o := range map[string]Options{"memcached 127.0.0.1:11211": {}, "memcached by selector": {Selector: new(memcache.ServerList)}} {
-		if o.String() != want {
-			t.Errorf("printed as %q; want %q", o, want)
-		}
-	}
-}
-
-// Nor does a backend, however deep one looks.
-func TestBackendShowsNoSecret(t *testing.T) {
-	b := start(t, Options{Servers: []string{"127.0.0.1:1"}, Username: "u", Password: secret})
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		if text := fmt.Sprintf(verb, b); strings.Contains(text, secret) {
-			t.Errorf("%s prints %s", verb, text)
 		}
 	}
 }

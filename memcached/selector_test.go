@@ -31,7 +31,7 @@ func TestDistributionOfPython(t *testing.T) {
 		if len(vectors.Places[name]) != len(vectors.Keys) {
 			t.Fatalf("%s: %d places for %d keys", name, len(vectors.Places[name]), len(vectors.Keys))
 		}
-		selector := newSelector(o)
+		selector := o.selector()
 		for i, key := range vectors.Keys {
 			addr, err := selector.PickServer(key)
 			if want := vectors.Servers[vectors.Places[name][i]]; err != nil || addr.String() != want {
@@ -45,7 +45,7 @@ func TestDistributionOfGomemcache(t *testing.T) {
 	servers := []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:2"}
 	var theirs memcache.ServerList
 	must(t, theirs.SetServers(servers...))
-	ours := newSelector(Options{Servers: servers})
+	ours := Options{Servers: servers}.selector()
 	for i := range 100 {
 		key := fmt.Sprintf("key-%d", i)
 		want, _ := theirs.PickServer(key)

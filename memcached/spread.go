@@ -3,359 +3,242 @@ package memcached
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"slices"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
-// A value larger than Options.ChunkSize lies in chunks, under keys that nobody else
-// can know. Under its own key there is a head, which tells them: it is written last,
-// so that what it tells is there, and so that whoever reads the old head still finds
-// the old chunks. Smaller values lie under their keys as they are; only the flags of
-// the item tell a head.
+// With Options.Spread, a value larger than ChunkSize is stored in chunks under random
+// keys. The item under its own key is an index of them, marked by its flags. The index is
+// written last, so its chunks are present, and readers of the old index still find the
+// old chunks.
 
-// flagSpread marks a head.
-const flagSpread = 'S'<<24 | 'P'<<16 | 'R'<<8 | 'D'
+// chunkSeconds is how much longer than its index a chunk lives.
+const chunkSeconds = 60
 
-// spreadHead is what is stored for a large value.
-type spreadHead struct {
-	generation [16]byte // random, and part of the chunks' keys
-	size       int      // of the value, in bytes
-	chunk      int      // of every chunk but the last
-	sum        uint32   // CRC-32C of the value
-}
+// maxReads is how often a value is read again that is replaced while it is read.
+const maxReads = 10
 
-const (
-	spreadVersion  = 1
-	spreadHeadSize = 1 + 8 + 4 + 4 + 16 + 4
+var errReplaced = fmt.Errorf("%w: the value is replaced faster than its chunks can be read", driver.ErrUnavailable)
 
-	// chunkSuffix is how much longer than its key a chunk's key is: a tilde, the
-	// generation in base 64, a dot and the number.
-	chunkSuffix = 1 + 22 + 1 + 4
-
-	// chunkSeconds is how much longer than its head a chunk lives.
-	chunkSeconds = 60
-)
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func newSpreadHead(value []byte, chunk int) spreadHead {
-	h := spreadHead{size: len(value), chunk: chunk, sum: crc32.Checksum(value, castagnoli)}
-	rand.Read(h.generation[:])
-	return h
-}
-
-// encode writes version, size, number of chunks, size of a chunk, generation, sum.
-func (h spreadHead) encode() []byte {
-	b := append(make([]byte, 0, spreadHeadSize), spreadVersion)
-	b = binary.BigEndian.AppendUint64(b, uint64(h.size))
-	b = binary.BigEndian.AppendUint32(b, uint32(h.count()))
-	b = binary.BigEndian.AppendUint32(b, uint32(h.chunk))
-	b = append(b, h.generation[:]...)
-	return binary.BigEndian.AppendUint32(b, h.sum)
-}
-
-// decodeSpread reads a head. It believes no sizes that o would not write.
-func decodeSpread(b []byte, o Options) (spreadHead, error) {
-	if len(b) != spreadHeadSize || b[0] != spreadVersion {
-		return spreadHead{}, fmt.Errorf("%w: not a head of chunks", cache.ErrCorrupt)
-	}
-	size, count := binary.BigEndian.Uint64(b[1:]), binary.BigEndian.Uint32(b[9:])
-	h := spreadHead{chunk: int(binary.BigEndian.Uint32(b[13:])), sum: binary.BigEndian.Uint32(b[33:])}
-	copy(h.generation[:], b[17:])
-	if size > uint64(o.spreadLimit()) || h.chunk == 0 || h.chunk > o.maxValue() {
-		return spreadHead{}, fmt.Errorf("%w: a value of %d bytes in chunks of %d is more than ChunkSize and MaxChunks allow",
-			cache.ErrCorrupt, size, h.chunk)
-	}
-	h.size = int(size)
-	if h.count() != int(count) || count > mostChunks {
-		return spreadHead{}, fmt.Errorf("%w: not a head of chunks", cache.ErrCorrupt)
-	}
-	return h, nil
-}
-
-// spreadLimit is the largest value that is spread.
-func (o Options) spreadLimit() int { return o.ChunkSize * o.MaxChunks }
-
-func (h spreadHead) count() int { return (h.size + h.chunk - 1) / h.chunk }
-
-// chunks returns the items that make up value, which may be nil.
-func (h spreadHead) chunks(key string, value []byte) []item {
-	chunks := make([]item, h.count())
-	prefix := key + "~" + base64.RawURLEncoding.EncodeToString(h.generation[:]) + "."
-	for i := range chunks {
-		chunks[i].key = fmt.Sprintf("%s%04d", prefix, i)
-		if value != nil {
-			begin, end := i*h.chunk, min((i+1)*h.chunk, h.size)
-			chunks[i].value = value[begin:end:end]
-		}
-	}
-	return chunks
-}
-
-// errReplaced ends a read that is always too late.
-var errReplaced = fmt.Errorf("%w: the value is replaced faster than its chunks can be read", cache.ErrUnavailable)
-
-// join reads the chunks that it tells. Where one is missing, somebody may have
-// replaced the value meanwhile; otherwise the head is of no more use.
-func (b *Backend) join(ctx context.Context, it item) (value []byte, ok bool, err error) {
-	for range 10 {
-		h, err := b.headIn(it)
+// join reads the chunks of the index in it. If a chunk is missing, another writer may
+// have replaced the value meanwhile; otherwise the index is removed.
+func (b *Backend) join(ctx context.Context, it wire.Item) (value []byte, ok bool, err error) {
+	for range maxReads {
+		x, err := b.indexIn(it)
 		if err != nil {
 			return nil, false, err
 		}
-		value := make([]byte, h.size)
-		chunks := h.chunks(it.key, value)
-		b.store.many(ctx, vGet, chunks)
-		whole, err := h.assemble(value, chunks)
-		switch {
-		case whole:
+		value := make([]byte, x.size)
+		chunks := x.chunks(it.Key, value)
+		b.store.Many(ctx, wire.OpGet, chunks)
+		complete, err := x.assemble(value, chunks)
+		if complete {
 			return value, true, nil
-		case err != nil:
+		}
+		if err != nil {
 			return nil, false, err
 		}
-		again, err := b.one(ctx, vGets, item{key: it.key})
+		again, err := b.one(ctx, wire.OpGets, wire.Item{Key: it.Key})
 		switch {
-		case err != nil || !again.ok:
+		case err != nil || !again.OK:
 			return nil, false, err
-		case again.flags != flagSpread:
-			return unpadded(again.value, again.flags), true, nil
-		case bytes.Equal(again.value, it.value):
-			return nil, false, b.discard(ctx, again, h)
+		case again.Flags != flagSpread:
+			return unpadded(again.Value, again.Flags), true, nil
+		case bytes.Equal(again.Value, it.Value):
+			return nil, false, b.discard(ctx, again, x)
 		}
 		it = again
 	}
 	return nil, false, errReplaced
 }
 
-// headIn returns the head in it.
-func (b *Backend) headIn(it item) (spreadHead, error) {
+func (b *Backend) indexIn(it wire.Item) (index, error) {
 	if !b.options.Spread {
-		return spreadHead{}, fmt.Errorf("%w: it lies in chunks, which only a cache with Spread reads", cache.ErrCorrupt)
+		return index{}, fmt.Errorf("%w: the value is stored in chunks, which only a cache with Spread reads", driver.ErrCorrupt)
 	}
-	return decodeSpread(it.value, b.options)
+	return decodeIndex(it.Value, b.options)
 }
 
-// joinMany is join for those of items that are heads.
-func (b *Backend) joinMany(ctx context.Context, items []item) {
-	type value struct {
-		it     *item
-		head   spreadHead
-		bytes  []byte
-		chunks int // how many
-	}
-	var values []value
-	var chunks []item
+// joinMany replaces the indexes among items by their values, which it reads together.
+func (b *Backend) joinMany(ctx context.Context, items []wire.Item) {
+	var large []indexed
+	var values [][]byte
+	var places []int // of large in items
+	var chunks []wire.Item
 	for i := range items {
 		it := &items[i]
-		if !it.ok || it.flags != flagSpread {
+		if !it.OK || it.Flags != flagSpread {
 			continue
 		}
-		h, err := b.headIn(*it)
+		x, err := b.indexIn(*it)
 		if err != nil {
-			it.fail(err)
+			it.Fail(err)
 			continue
 		}
-		v := value{it, h, make([]byte, h.size), h.count()}
-		values, chunks = append(values, v), append(chunks, h.chunks(it.key, v.bytes)...)
+		value := make([]byte, x.size)
+		large, values, places = append(large, indexed{it.Key, x}), append(values, value), append(places, i)
+		chunks = append(chunks, x.chunks(it.Key, value)...)
 	}
-	if len(values) == 0 {
+	if len(large) == 0 {
 		return
 	}
-	b.store.many(ctx, vGet, chunks)
-	for _, v := range values {
-		whole, err := v.head.assemble(v.bytes, chunks[:v.chunks])
-		chunks = chunks[v.chunks:]
-		switch {
-		case whole:
-			v.it.value = v.bytes
-		case err != nil:
-			v.it.fail(err)
-		default:
-			if v.it.value, v.it.ok, err = b.Get(ctx, v.it.key); err != nil {
-				v.it.fail(err)
-			}
+	b.store.Many(ctx, wire.OpGet, chunks)
+	for i, l := range large {
+		it, n := &items[places[i]], l.count()
+		complete, err := l.assemble(values[i], chunks[:n])
+		chunks = chunks[n:]
+		if it.Value = values[i]; !complete && err == nil {
+			it.Value, it.OK, err = b.Get(ctx, l.key) // it may have been replaced
 		}
-		v.it.flags = 0
+		if err != nil {
+			it.Fail(err)
+		}
+		it.Flags = 0
 	}
 }
 
-// remove is many for vDelete, with the chunks of large values.
-func (b *Backend) remove(ctx context.Context, items []item) {
-	var old []large
+// remove removes items with the chunks of large values.
+func (b *Backend) remove(ctx context.Context, items []wire.Item) {
+	var old []indexed
 	if b.options.Spread {
 		keys := make([]string, len(items))
 		for i := range items {
-			keys[i] = items[i].key
+			keys[i] = items[i].Key
 		}
-		old = b.heads(ctx, keys)
+		old = b.indexes(ctx, keys)
 	}
-	b.store.many(ctx, vDelete, items)
+	b.store.Many(ctx, wire.OpDelete, items)
 	b.removeChunks(ctx, old)
 }
 
-var errNoValue = fmt.Errorf("%w: its chunks do not make up the value", cache.ErrCorrupt)
-
-// assemble puts the chunks that have been read into value. It reports whether all
-// were there; with an error some could not be read, or are damaged.
-func (h spreadHead) assemble(value []byte, chunks []item) (bool, error) {
-	if err := firstError(chunks); err != nil {
-		return false, err
-	}
-	for i := range chunks {
-		if !chunks[i].ok {
-			return false, nil
-		}
-	}
-	for i, rest := 0, value; len(rest) > 0; i++ {
-		part := chunks[i].value
-		if len(part) != min(h.chunk, len(rest)) {
-			return false, errNoValue
-		}
-		if &part[0] != &rest[0] { // not read into its place
-			copy(rest, part)
-		}
-		rest = rest[len(part):]
-	}
-	if crc32.Checksum(value, castagnoli) != h.sum {
-		return false, errNoValue
-	}
-	return true, nil
-}
-
-// discard removes a head some of whose chunks are gone, unless it has been replaced,
-// and the others.
-func (b *Backend) discard(ctx context.Context, it item, h spreadHead) error {
-	gone, err := b.one(ctx, vDelete, item{key: it.key, cas: it.cas})
-	if gone.ok {
-		b.removeChunks(ctx, []large{{it.key, h}})
+// discard removes an index of which chunks are missing, unless it has been replaced,
+// and the chunks that are present.
+func (b *Backend) discard(ctx context.Context, it wire.Item, x index) error {
+	deleted, err := b.one(ctx, wire.OpDelete, wire.Item{Key: it.Key, CAS: it.CAS})
+	if deleted.OK {
+		b.removeChunks(ctx, []indexed{{it.Key, x}})
 	}
 	return err
 }
 
-// large is a value in chunks that is, or was, under a key.
-type large struct {
-	key  string
-	head spreadHead
+// indexed is a value in chunks that is, or was, stored under a key.
+type indexed struct {
+	key string
+	index
 }
 
-// putLarge is many for v, vSet or vAdd, where some of the values are large: chunks
-// first, then what lies under the keys themselves. In the end it removes the chunks
-// of what is there no more.
-func (b *Backend) putLarge(ctx context.Context, v verb, items []item) {
+// putLarge performs op, OpSet or OpAdd, for items of which some are large: first the
+// chunks, then the items under the keys themselves. Then it removes chunks that no index
+// refers to any more.
+func (b *Backend) putLarge(ctx context.Context, op wire.Op, items []wire.Item) {
 	var keys []string
 	for i := range items {
-		if len(items[i].value) > b.options.ChunkSize && items[i].err == nil {
-			keys = append(keys, items[i].key)
+		if b.isLarge(items[i].Value) && items[i].Err == nil {
+			keys = append(keys, items[i].Key)
 		}
 	}
-	useless := b.heads(ctx, keys)
-	ours := b.putChunks(ctx, items)
-	b.store.many(ctx, v, items)
+	unused := b.indexes(ctx, keys)
+	added := b.putChunks(ctx, items)
+	b.store.Many(ctx, op, items)
 	stored := make(map[string]bool, len(items))
 	for i := range items {
-		stored[items[i].key] = items[i].ok
-		if items[i].ok || errors.Is(items[i].err, cache.ErrUnknownOutcome) {
-			delete(ours, items[i].key)
+		stored[items[i].Key] = items[i].OK
+		if items[i].OK || errors.Is(items[i].Err, driver.ErrUnknownOutcome) {
+			delete(added, items[i].Key)
 		}
 	}
-	useless = slices.DeleteFunc(useless, func(l large) bool { return !stored[l.key] })
-	for key, head := range ours {
-		useless = append(useless, large{key, head})
+	unused = slices.DeleteFunc(unused, func(x indexed) bool { return !stored[x.key] })
+	for key, x := range added {
+		unused = append(unused, indexed{key, x})
 	}
-	b.removeChunks(ctx, useless)
+	b.removeChunks(ctx, unused)
 }
 
-// putChunks stores the chunks of the large values among items, and puts the heads
-// in their place. It returns those, by their keys.
-func (b *Backend) putChunks(ctx context.Context, items []item) map[string]spreadHead {
-	heads := map[string]spreadHead{}
-	var chunks []item
-	var owner []*item // of each chunk
+// putChunks stores the chunks of the large values among items and replaces the values by
+// indexes. It returns the indexes by key.
+func (b *Backend) putChunks(ctx context.Context, items []wire.Item) map[string]index {
+	added := map[string]index{}
+	var chunks []wire.Item
+	var owners []*wire.Item // of each chunk
 	for i := range items {
 		it := &items[i]
-		if len(it.value) <= b.options.ChunkSize || it.err != nil {
+		if !b.isLarge(it.Value) || it.Err != nil {
 			continue
 		}
-		h := newSpreadHead(it.value, b.options.ChunkSize)
-		for _, c := range h.chunks(it.key, it.value) {
-			c.expiry = later(it.expiry, chunkSeconds)
-			chunks, owner = append(chunks, c), append(owner, it)
+		x := newIndex(it.Value, b.options.ChunkSize)
+		for _, c := range x.chunks(it.Key, it.Value) {
+			c.Expiry = later(it.Expiry, chunkSeconds)
+			chunks, owners = append(chunks, c), append(owners, it)
 		}
-		it.value, it.flags = h.encode(), flagSpread
-		heads[it.key] = h
+		it.Value, it.Flags = x.encode(), flagSpread
+		added[it.Key] = x
 	}
-	b.store.many(ctx, vSet, chunks)
+	b.store.Many(ctx, wire.OpSet, chunks)
 	for i := range chunks {
 		switch {
-		case chunks[i].err != nil:
-			owner[i].fail(chunks[i].err)
-		case !chunks[i].ok:
-			owner[i].fail(errNotStored)
+		case chunks[i].Err != nil:
+			owners[i].Fail(chunks[i].Err)
+		case !chunks[i].OK:
+			owners[i].Fail(errNotStored)
 		}
 	}
-	return heads
+	return added
 }
 
-// heads returns what lies in chunks under keys. It does not say what it could not
-// find out: it is for tidying up.
-func (b *Backend) heads(ctx context.Context, keys []string) (found []large) {
-	spread := make([]item, 0, len(keys))
-	for _, it := range b.ask(ctx, vLook, itemsOf(keys)) {
-		if it.flags == flagSpread {
-			spread = append(spread, item{key: it.key})
+// indexes returns the indexes under keys. It ignores errors: it is called to remove
+// chunks that are not needed any more.
+func (b *Backend) indexes(ctx context.Context, keys []string) (found []indexed) {
+	large := make([]wire.Item, 0, len(keys))
+	for _, it := range b.present(ctx, wire.OpMeta, itemsOf(keys)) {
+		if it.Flags == flagSpread {
+			large = append(large, wire.Item{Key: it.Key})
 		}
 	}
-	for _, it := range b.ask(ctx, vGet, spread) {
-		if h, err := decodeSpread(it.value, b.options); err == nil && it.flags == flagSpread {
-			found = append(found, large{it.key, h})
+	for _, it := range b.present(ctx, wire.OpGet, large) {
+		if x, err := decodeIndex(it.Value, b.options); err == nil && it.Flags == flagSpread {
+			found = append(found, indexed{it.Key, x})
 		}
 	}
 	return found
 }
 
-// ask runs v and returns those of items that are there.
-func (b *Backend) ask(ctx context.Context, v verb, items []item) []item {
-	if len(items) > 0 {
-		b.store.many(ctx, v, items)
-	}
-	return slices.DeleteFunc(items, func(it item) bool { return !it.ok })
+// present performs op and returns the items that are present.
+func (b *Backend) present(ctx context.Context, op wire.Op, items []wire.Item) []wire.Item {
+	b.store.Many(ctx, op, items)
+	return slices.DeleteFunc(items, func(it wire.Item) bool { return !it.OK })
 }
 
-// removeChunks removes what nothing tells of any more. Where it fails, their expiry
-// or the server's need of memory does it.
-func (b *Backend) removeChunks(ctx context.Context, useless []large) {
-	var chunks []item
-	for _, l := range useless {
-		chunks = append(chunks, l.head.chunks(l.key, nil)...)
+// removeChunks ignores errors: chunks that stay expire, or are evicted.
+func (b *Backend) removeChunks(ctx context.Context, unused []indexed) {
+	var chunks []wire.Item
+	for _, x := range unused {
+		chunks = append(chunks, x.chunks(x.key, nil)...)
 	}
-	b.ask(ctx, vDelete, chunks)
+	b.store.Many(ctx, wire.OpDelete, chunks)
 }
 
-// hasChunks reports whether the chunks are there that a head under key tells. If
-// not, the head goes.
+// hasChunks reports whether all chunks of the index under key are present. If not, it
+// removes the index.
 func (b *Backend) hasChunks(ctx context.Context, key string) (bool, error) {
-	it, err := b.one(ctx, vGets, item{key: key})
-	if err != nil || !it.ok || it.flags != flagSpread {
-		return it.ok, err
+	it, err := b.one(ctx, wire.OpGets, wire.Item{Key: key})
+	if err != nil || !it.OK || it.Flags != flagSpread {
+		return it.OK, err
 	}
-	h, err := b.headIn(it)
+	x, err := b.indexIn(it)
 	if err != nil {
-		return false, nil // damaged, which is absent
+		return false, nil // damaged: absent, as for Get
 	}
-	chunks := h.chunks(key, nil)
-	b.store.many(ctx, vLook, chunks)
-	if err := firstError(chunks); err != nil {
+	chunks := x.chunks(key, nil)
+	b.store.Many(ctx, wire.OpMeta, chunks)
+	if err := wire.FirstError(chunks); err != nil {
 		return false, err
 	}
-	if slices.ContainsFunc(chunks, func(c item) bool { return !c.ok }) {
-		return false, b.discard(ctx, it, h)
+	if slices.ContainsFunc(chunks, func(c wire.Item) bool { return !c.OK }) {
+		return false, b.discard(ctx, it, x)
 	}
 	return true, nil
 }

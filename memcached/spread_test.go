@@ -10,6 +10,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
 // spreads runs a test with small chunks and each kind of client.
@@ -112,9 +113,9 @@ func TestSpreadAdd(t *testing.T) {
 					t.Errorf("Add of a present key: %v, %v", added, err)
 				}
 				// As if it had come after the look.
-				items := []item{{key: "k", value: other}}
-				if b.putLarge(t.Context(), vAdd, items); items[0].ok || items[0].err != nil {
-					t.Errorf("putLarge: %v, %v", items[0].ok, items[0].err)
+				items := []wire.Item{{Key: "k", Value: other}}
+				if b.putLarge(t.Context(), wire.OpAdd, items); items[0].OK || items[0].Err != nil {
+					t.Errorf("putLarge: %v, %v", items[0].OK, items[0].Err)
 				}
 			}
 			b.mustGet(t, "k", string(value))

@@ -127,7 +127,7 @@ func TestMemcachedSASL(t *testing.T) {
 	h.Unauthorized = over(settings(addr, "wrong")).New
 	h.Name, h.Secrets = "memcached-sasl", []string{"hunter2"}
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
-	conformance.Run(t, overOneServer(h, addr, memcached.Options{Protocol: memcached.Binary, Username: "app", Password: "hunter2"}))
+	conformance.Run(t, overOneServer(h, addr, memcached.Options{Protocol: memcached.Binary, Username: "app", Password: cache.Secret("hunter2")}))
 }
 
 func TestMemcachedTLS(t *testing.T) {

@@ -1,6 +1,7 @@
 package memcached
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -61,39 +62,33 @@ func TestSettings(t *testing.T) {
 			if o := b.options; !tt.want(o) {
 				t.Errorf("got %+v, by %d over %d", o, o.Protocol, o.Distribution)
 			}
-			login := b.store.(*wire).credentials
-			if tt.settings[user] == nil {
-				if login != nil {
-					t.Error("there are credentials")
-				}
-				return
-			}
-			if username, word := login(); username != "u" || word != secret {
-				t.Errorf("the credentials are %q, %q", username, word)
+			if tt.settings[user] != nil && (b.options.Username != "u" || b.options.Password.Reveal() != secret) {
+				t.Errorf("login %q, %q", b.options.Username, b.options.Password.Reveal())
 			}
 		})
 	}
 }
 
-func TestBadSettings(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
 	for name, tt := range map[string]struct {
 		settings map[string]any
 		want     []string
 	}{
-		"SASL without user":     {map[string]any{"CACHE_TYPE": "saslmemcached"}, []string{user + ": missing"}},
-		"password without user": {map[string]any{"CACHE_TYPE": "memcached", password: secret}, []string{"Password: of no use"}},
-		"no port":               {map[string]any{"CACHE_TYPE": "memcached", hosts: "a:x"}, []string{`"a:x" is not host:port`}},
-		"URL":                   {map[string]any{"CACHE_TYPE": "memcached", hosts: "memcached://u:" + secret + "@h:1"}, []string{"but a URL"}},
+		"SASL without user":     {map[string]any{"CACHE_TYPE": "saslmemcached"}, []string{user + " (Options.Username): missing"}},
+		"password without user": {map[string]any{"CACHE_TYPE": "memcached", password: secret}, []string{password, "has no effect without " + user}},
+		"no port":               {map[string]any{"CACHE_TYPE": "memcached", hosts: "a:x"}, []string{hosts, `"a:x" is not host:port`}},
+		"URL":                   {map[string]any{"CACHE_TYPE": "memcached", hosts: "memcached://u:" + secret + "@h:1"}, []string{hosts, "a URL"}},
 		"misspelt":              {map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVER": "h"}, []string{"did you mean " + hosts}},
 		"misspelt option":       {map[string]any{"CACHE_TYPE": "memcached", "CACHE_OPTIONS": map[string]any{"poolsize": 3}}, []string{"pool_size"}},
-		"unknown protocol":      {map[string]any{"CACHE_TYPE": "memcached", "CACHE_OPTIONS": map[string]any{"protocol": "udp"}}, []string{"CACHE_OPTIONS.protocol", `"udp" is none of ["binary" "text"]`}},
+		"unknown protocol":      {map[string]any{"CACHE_TYPE": "memcached", "CACHE_OPTIONS": map[string]any{"protocol": "udp"}}, []string{"CACHE_OPTIONS.protocol", `"udp" is not one of binary, text`}},
 		"unknown distribution":  {map[string]any{"CACHE_TYPE": "memcached", "CACHE_OPTIONS": map[string]any{"distribution": "x"}}, []string{"CACHE_OPTIONS.distribution", "python_memcached"}},
 		"no CA file":            {map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_TLS_CA": "/none"}, []string{"CACHE_MEMCACHED_TLS_CA: open /none"}},
+		"several":               {map[string]any{"CACHE_TYPE": "memcached", hosts: "a:x", "CACHE_OPTIONS": map[string]any{"pool_size": "x"}}, []string{hosts, "CACHE_OPTIONS.pool_size"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := cache.Open(t.Context(), cache.FromMap(tt.settings))
-			if err == nil {
-				t.Fatal("no error")
+			if !errors.Is(err, cache.ErrInvalidSettings) {
+				t.Fatalf("%v; want ErrInvalidSettings", err)
 			}
 			for _, want := range tt.want {
 				if !strings.Contains(err.Error(), want) {
@@ -101,7 +96,7 @@ func TestBadSettings(t *testing.T) {
 				}
 			}
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("the password is shown: %v", err)
+				t.Errorf("the password is in %v", err)
 			}
 		})
 	}
@@ -114,10 +109,11 @@ func TestReadyClient(t *testing.T) {
 	if b := c.Backend().(*Backend); b.store != (borrowed{client}) || !b.options.AllowFlush || !b.options.Spread {
 		t.Errorf("got %+v", b)
 	}
-	for key, value := range map[string]any{user: "u", "CACHE_OPTIONS": map[string]any{"pool_size": 1}} {
-		_, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "memcached", hosts: client, key: value}))
-		if err == nil {
-			t.Errorf("%s is lost without an error", key)
+	for key, value := range map[string]any{user: "u", "CACHE_OPTIONS": map[string]any{"pool_size": 1}, hosts: (*memcache.Client)(nil)} {
+		settings := map[string]any{"CACHE_TYPE": "memcached", hosts: client}
+		settings[key] = value
+		if _, err := cache.Open(t.Context(), cache.FromMap(settings)); !errors.Is(err, cache.ErrInvalidSettings) {
+			t.Errorf("a client with %s = %v: %v; want ErrInvalidSettings", key, value, err)
 		}
 	}
 }

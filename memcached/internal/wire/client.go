@@ -1,0 +1,195 @@
+// Package wire is a client of memcached: connection pools, coalescing of concurrent
+// callers, the text and the binary protocol, and the distribution of keys to servers.
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
+)
+
+// Config is the configuration of a Client. It has no defaults.
+type Config struct {
+	Selector memcache.ServerSelector
+	Binary   bool        // the protocol; otherwise text
+	TLS      *tls.Config // nil: no TLS
+	Username string      // empty: no login
+	Password driver.Secret
+
+	MaxItemSize int // the largest value of a reply, in bytes
+	PoolSize    int // connections per server
+
+	DialTimeout  time.Duration // of one connection, with TLS and login
+	ReadTimeout  time.Duration // of one reply
+	WriteTimeout time.Duration // of one request
+
+	MaxAlone int // of remote.Group: 0 for the default
+}
+
+// Client performs requests on several servers. It is safe for concurrent use.
+type Client struct {
+	config   Config
+	protocol protocol
+
+	mu     sync.Mutex // guards changes of nodes
+	nodes  atomic.Pointer[map[address]*node]
+	closed atomic.Bool
+}
+
+// NewClient returns a Client that opens connections when they are needed.
+func NewClient(config Config) *Client {
+	c := &Client{config: config, protocol: text{}}
+	if config.Binary {
+		c.protocol = binaryProtocol{}
+	}
+	c.nodes.Store(&map[address]*node{})
+	return c
+}
+
+// HasExpiry reports whether the protocol returns the expiry of an entry: OpExpiryTime
+// is available, and OpMeta sets Item.Expiry.
+func (c *Client) HasExpiry() bool { return !c.config.Binary }
+
+// Do performs a request of one item. After an error r may still be in use.
+func (c *Client) Do(ctx context.Context, r *Request) error {
+	addr, err := c.config.Selector.PickServer(r.Items[0].Key)
+	if err != nil {
+		return Outcome(ctx, remote.Unsent{Err: err}, r.Op.IsWrite())
+	}
+	return Outcome(ctx, c.node(addr).do(ctx, r), r.Op.IsWrite())
+}
+
+// node returns the pool of a server.
+func (c *Client) node(addr net.Addr) *node {
+	key := address{addr.Network(), addr.String()}
+	if n := (*c.nodes.Load())[key]; n != nil {
+		return n
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := *c.nodes.Load()
+	if n := old[key]; n != nil {
+		return n
+	}
+	nodes := maps.Clone(old)
+	nodes[key] = c.newNode(addr)
+	c.nodes.Store(&nodes)
+	return nodes[key]
+}
+
+// Many performs op for items of any server, on all servers at once. It stores an error
+// in each item without a reply and skips items that have failed already.
+func (c *Client) Many(ctx context.Context, op Op, items []Item) {
+	nodes, same := c.nodesOf(ctx, op, items)
+	if same {
+		nodes[0].many(ctx, op, items)
+		return
+	}
+	type part struct { // of one server
+		items  []Item
+		places []int // among all items
+	}
+	parts := map[*node]*part{}
+	for i, n := range nodes {
+		if n == nil {
+			continue
+		}
+		if parts[n] == nil {
+			parts[n] = new(part)
+		}
+		p := parts[n]
+		p.items, p.places = append(p.items, items[i]), append(p.places, i)
+	}
+	var running sync.WaitGroup
+	for n, p := range parts {
+		running.Go(func() { n.many(ctx, op, p.items) })
+	}
+	running.Wait()
+	for _, p := range parts {
+		for i, place := range p.places {
+			items[place] = p.items[i]
+		}
+	}
+}
+
+// nodesOf returns the server of each item, nil for items that have failed, and whether
+// all items have the same server.
+func (c *Client) nodesOf(ctx context.Context, op Op, items []Item) (nodes []*node, same bool) {
+	nodes = make([]*node, len(items))
+	var last *address // and its node
+	var n *node
+	for i := range items {
+		if items[i].Err != nil {
+			continue
+		}
+		addr, err := c.config.Selector.PickServer(items[i].Key)
+		if err != nil {
+			items[i].Fail(Outcome(ctx, remote.Unsent{Err: err}, op.IsWrite()))
+			continue
+		}
+		if ours, _ := addr.(*address); ours == nil || ours != last {
+			n, last = c.node(addr), ours
+		}
+		nodes[i] = n
+	}
+	differs := func(n *node) bool { return n != nodes[0] || n == nil }
+	return nodes, len(nodes) > 0 && !slices.ContainsFunc(nodes, differs)
+}
+
+// Each performs an operation without items on every server.
+func (c *Client) Each(ctx context.Context, op Op) error {
+	return c.eachNode(func(n *node) error { return Outcome(ctx, n.do(ctx, &Request{Op: op}), op.IsWrite()) })
+}
+
+// eachNode calls do for all servers at once and joins their errors.
+func (c *Client) eachNode(do func(n *node) error) error {
+	var nodes []*node
+	err := c.config.Selector.Each(func(addr net.Addr) error {
+		nodes = append(nodes, c.node(addr))
+		return nil
+	})
+	if err != nil || len(nodes) == 0 {
+		return fmt.Errorf("%w: %w", driver.ErrUnavailable, memcache.ErrNoServers)
+	}
+	errs := make([]error, len(nodes))
+	var running sync.WaitGroup
+	for i, n := range nodes {
+		running.Go(func() { errs[i] = do(n) })
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+// Close closes the idle connections. Requests under way finish.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed.Store(true)
+	for _, n := range *c.nodes.Load() {
+		n.dropIdle()
+	}
+}
+
+// Load returns how many connections are idle, how many requests wait to be sent together,
+// and how many batches of them are under way, on all servers.
+func (c *Client) Load() (idle, waiting, batches int) {
+	for _, n := range *c.nodes.Load() {
+		n.mu.Lock()
+		idle += len(n.idle)
+		n.mu.Unlock()
+		w, b := n.group.Load()
+		waiting, batches = waiting+w, batches+b
+	}
+	return idle, waiting, batches
+}

@@ -1,0 +1,219 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
+)
+
+// node is one server with a pool of connections.
+type node struct {
+	config   *Config
+	protocol protocol
+	closed   *atomic.Bool // the client is
+	addr     net.Addr
+	slots    chan struct{} // one for each connection in use
+	group    remote.Group[*Request]
+
+	mu   sync.Mutex
+	idle []*conn // the last was used last
+}
+
+func (c *Client) newNode(addr net.Addr) *node {
+	n := &node{config: &c.config, protocol: c.protocol, closed: &c.closed, addr: addr, slots: make(chan struct{}, c.config.PoolSize)}
+	n.group.RoundTrip = func(ctx context.Context, r *Request) error { return n.roundTrip(ctx, r) }
+	n.group.NewBatch = func() remote.Batch[*Request] { return &batch{node: n} }
+	n.group.BatchSize, n.group.MaxAlone = n.batchBytes(), c.config.MaxAlone
+	return n
+}
+
+// do performs r. If the connection broke and r may be sent again, it tries once more:
+// the server may have been restarted, and idle connections are as old as the broken one.
+func (n *node) do(ctx context.Context, r *Request) error {
+	r.protocol = n.protocol
+	err := n.send(ctx, r)
+	if !isBroken(err) {
+		return err
+	}
+	n.dropIdle()
+	if !r.Op.IsRetryable() && !remote.IsUnsent(err) {
+		return err
+	}
+	r.reset()
+	if n.send(ctx, r) == nil {
+		return nil
+	}
+	return err
+}
+
+// isBroken reports whether the connection ended, before or after the request was sent.
+func isBroken(err error) bool {
+	if err == nil {
+		return false
+	}
+	var unsent remote.Unsent
+	if errors.As(err, &unsent) {
+		err = unsent.Err
+	}
+	return remote.IsBroken(err)
+}
+
+// send performs r, alone or together with the requests of other callers.
+func (n *node) send(ctx context.Context, r *Request) error {
+	if !r.shareable {
+		return n.group.DoAlone(ctx, r)
+	}
+	err := n.group.Do(ctx, r)
+	if err != nil && !remote.IsAbandoned(err) && r.one[0].Answered {
+		return nil // the batch failed after this reply
+	}
+	return err
+}
+
+// exchange is what one round trip writes and reads.
+type exchange interface {
+	write(w *writer)
+	read(r *reader) error
+}
+
+// roundTrip performs an exchange on a connection of the pool. After an error the
+// connection is closed; the error is [remote.Unsent] if nothing was written.
+func (n *node) roundTrip(ctx context.Context, e exchange) error {
+	c, err := n.take(ctx)
+	if err != nil {
+		return err
+	}
+	c.socket.attach(ctx)
+	c.socket.begin(n.config.WriteTimeout)
+	e.write(&c.w)
+	if err = c.w.flush(); err == nil {
+		err = e.read(&c.r)
+	}
+	n.release(c, err)
+	if err != nil && c.socket.written == 0 {
+		return remote.Unsent{Err: err}
+	}
+	return err
+}
+
+// take returns an idle connection or a new one.
+func (n *node) take(ctx context.Context) (*conn, error) {
+	select {
+	case n.slots <- struct{}{}:
+	default:
+		select {
+		case n.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, remote.Unsent{Err: ctx.Err()}
+		}
+	}
+	if n.closed.Load() {
+		<-n.slots
+		return nil, driver.ErrClosed
+	}
+	for c := n.pop(); c != nil; c = n.pop() {
+		if c.isAlive() {
+			return c, nil
+		}
+		c.socket.Close()
+	}
+	c, err := n.dial(ctx)
+	if err != nil {
+		<-n.slots
+		return nil, remote.Unsent{Err: err}
+	}
+	return c, nil
+}
+
+func (n *node) pop() *conn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.idle) == 0 {
+		return nil
+	}
+	c := n.idle[len(n.idle)-1]
+	n.idle = n.idle[:len(n.idle)-1]
+	return c
+}
+
+// release returns a connection to the pool, unless its exchange ended with an error.
+func (n *node) release(c *conn, err error) {
+	defer func() { <-n.slots }()
+	c.used = time.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err != nil || n.closed.Load() {
+		c.socket.Close()
+		return
+	}
+	n.idle = append(n.idle, c)
+}
+
+// dropIdle closes the idle connections.
+func (n *node) dropIdle() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.idle {
+		c.socket.Close()
+	}
+	n.idle = nil
+}
+
+// many performs op for items, as many as fit into one round trip at a time, and stores
+// an error in each item without a reply. It stops after a failure.
+func (n *node) many(ctx context.Context, op Op, items []Item) {
+	for len(items) > 0 {
+		fit := n.fit(op, items)
+		r := &Request{Op: op, Items: items[:fit]}
+		if err := n.do(ctx, r); err != nil {
+			err = Outcome(ctx, err, op.IsWrite())
+			FailUnanswered(items[:fit], err)
+			FailUnanswered(items[fit:], driver.Skipped(err))
+			return
+		}
+		if slices.ContainsFunc(r.Items, func(it Item) bool { return !it.Answered }) {
+			n.resolveRefused(ctx, r.Items)
+		}
+		items = items[fit:]
+	}
+}
+
+// resolveRefused finds out which items of a quiet set were rejected, and why: the server
+// does not name them. It leaves nothing under a rejected key. So an item that is present
+// was stored, or something newer was, which stays. An item that is absent is added once
+// more, with a reply for each.
+func (n *node) resolveRefused(ctx context.Context, items []Item) {
+	meta := &Request{Op: OpMeta, Items: make([]Item, len(items))}
+	for i := range items {
+		meta.Items[i].Key = items[i].Key
+	}
+	err := n.do(ctx, meta)
+	add := &Request{Op: OpAdd}
+	var places []int
+	for i := range meta.Items {
+		if meta.Items[i].OK {
+			items[i].Answer(true)
+		} else {
+			add.Items, places = append(add.Items, items[i]), append(places, i)
+		}
+	}
+	if err == nil && len(add.Items) > 0 {
+		err = n.do(ctx, add)
+	}
+	for i, place := range places {
+		it := &items[place]
+		*it = add.Items[i]
+		it.OK = it.Err == nil && it.Answered // or another writer was faster
+	}
+	if err != nil {
+		FailUnanswered(items, fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, err))
+	}
+}

@@ -1,0 +1,142 @@
+package wire
+
+import "sync"
+
+// Op is what a request asks of the server for each of its items.
+type Op uint8
+
+// The operations.
+const (
+	OpGet            Op = iota // value and flags
+	OpGets                     // value, flags and CAS
+	OpMeta                     // flags and remaining TTL, without the value
+	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
+	OpSet                      // store
+	OpAdd                      // store if the key is absent
+	OpCompareAndSwap           // store if CAS is still that of the entry
+	OpIncrement                // add Number if CAS is still that of the entry; Number becomes the sum
+	OpDelete                   // remove; if CAS is not 0, only while it is that of the entry
+	OpPing                     // without items
+	OpFlush                    // without items: empty the server
+)
+
+// IsWrite reports whether op changes something.
+func (op Op) IsWrite() bool { return op >= OpSet && op != OpPing }
+
+// IsRetryable reports whether op may be sent again after its reply was lost: the
+// second reply means what the first one meant.
+func (op Op) IsRetryable() bool { return !op.IsWrite() || op == OpSet || op == OpFlush }
+
+// Item is one key of a request, what to store under it, and the reply.
+type Item struct {
+	Key    string
+	Value  []byte // for OpGet: memory for the value, if its size is known
+	Flags  uint32
+	Expiry int64 // seconds, in the form of the server
+	CAS    uint64
+	Number int64
+
+	OK       bool  // found, stored or removed
+	Answered bool  // there is a reply or an error
+	Err      error // of this item alone
+}
+
+// Answer sets the reply.
+func (it *Item) Answer(ok bool) { it.OK, it.Answered = ok, true }
+
+// Fail sets the error.
+func (it *Item) Fail(err error) { it.OK, it.Answered, it.Err = false, true, err }
+
+// FailUnanswered sets the error of every item that has neither a reply nor an error.
+func FailUnanswered(items []Item, err error) {
+	for i := range items {
+		if !items[i].Answered {
+			items[i].Fail(err)
+		}
+	}
+}
+
+// FirstError returns the error of the first item that failed.
+func FirstError(items []Item) error {
+	for i := range items {
+		if items[i].Err != nil {
+			return items[i].Err
+		}
+	}
+	return nil
+}
+
+// Request is one operation on items of one server.
+type Request struct {
+	Op    Op
+	Items []Item
+
+	one       [1]Item
+	shareable bool // the round trip, with other requests
+	protocol  protocol
+}
+
+var requests = sync.Pool{New: func() any { return new(Request) }}
+
+// NewRequest returns a request of one item.
+func NewRequest(op Op, it Item) *Request {
+	r := requests.Get().(*Request)
+	r.Op = op
+	r.one[0] = it
+	r.Items = r.one[:]
+	r.shareable = op != OpExpiryTime && len(it.Value) <= maxShared
+	return r
+}
+
+// Release returns r to a pool. A request that failed may still be in use and must not
+// be released.
+func (r *Request) Release() {
+	*r = Request{}
+	requests.Put(r)
+}
+
+// reset removes the replies before r is sent again.
+func (r *Request) reset() {
+	for i := range r.Items {
+		r.Items[i].OK, r.Items[i].Answered, r.Items[i].Err = false, false, nil
+	}
+}
+
+func (r *Request) write(w *writer) { r.protocol.write(w, r) }
+
+func (r *Request) read(in *reader) error {
+	in.nextReply()
+	return r.protocol.read(in, r)
+}
+
+const (
+	// chunkKeys and chunkBytes limit one round trip of a batch: timeouts apply to the
+	// whole of it, and other clients of the server wait for it.
+	chunkKeys  = 1000
+	chunkBytes = 8 << 20
+
+	// overhead is more than either protocol adds to a key and a value, and more than the
+	// command that ends a round trip.
+	overhead = 64
+)
+
+// size is an upper limit of the bytes that are sent for the item.
+func (it *Item) size(op Op) int {
+	if op.IsWrite() {
+		return overhead + len(it.Key) + len(it.Value)
+	}
+	return overhead + len(it.Key)
+}
+
+// fit returns how many of items go into one round trip of at most limit bytes. Only a
+// single item may exceed it.
+func fit(op Op, items []Item, limit int) int {
+	n := 0
+	for size := overhead; n < len(items) && n < chunkKeys; n++ {
+		size += items[n].size(op)
+		if n > 0 && size > limit {
+			break
+		}
+	}
+	return n
+}

@@ -1,0 +1,429 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// text is the text protocol. It reads values with get and gets, whose replies name the
+// key, and does everything else with the meta commands, which know more outcomes.
+type text struct{}
+
+var crlf = []byte("\r\n")
+
+const (
+	// maxQuiet is the largest value, in bytes, that is set quietly. memcached 1.6.18
+	// stores values larger than its slab_chunk_max (512 KiB by default) in pieces. If it
+	// runs out of memory half-way, it sends no reply to a quiet set.
+	maxQuiet = 4 << 10
+
+	// never is the expiry of an entry without one.
+	never = 0
+	// MaxRelative is the largest expiry in seconds that is a duration. A larger one is a
+	// date.
+	MaxRelative = 30 * 24 * 60 * 60
+)
+
+func (text) login(c *conn, username, password string) error {
+	credentials := username + " " + password
+	c.w.buf = fmt.Appendf(c.w.buf, "set login 0 0 %d\r\n%s\r\n", len(credentials), credentials)
+	if err := c.w.flush(); err != nil {
+		return err
+	}
+	line, err := c.r.line()
+	if err != nil || string(line) == "STORED" {
+		return err
+	}
+	return fatal(line)
+}
+
+// maxBytes needs no limit for gets: the server reads all keys before it replies. The
+// replies to other commands are short.
+func (text) maxBytes(Op) int { return chunkBytes }
+
+func (text) write(w *writer, r *Request) {
+	switch r.Op {
+	case OpGet, OpGets:
+		w.string("get")
+		if r.Op == OpGets {
+			w.string("s")
+		}
+		for i := range r.Items {
+			w.string(" ")
+			w.string(r.Items[i].Key)
+		}
+		w.string("\r\n")
+	case OpPing:
+		w.string("mn\r\n")
+	case OpFlush:
+		w.string("flush_all\r\n")
+	default:
+		quiet := isQuiet(r)
+		for i := range r.Items {
+			w.meta(r.Op, &r.Items[i])
+			if quiet {
+				w.string(" q")
+			}
+			if quiet && r.Op == OpDelete {
+				w.number(" O", uint64(i))
+			}
+			w.string("\r\n")
+			if r.Op == OpSet || r.Op == OpAdd || r.Op == OpCompareAndSwap {
+				w.value(r.Items[i].Value)
+				w.string("\r\n")
+			}
+		}
+		if quiet {
+			w.string("mn\r\n")
+		}
+	}
+}
+
+// isQuiet reports whether the server replies only to items with an unexpected outcome,
+// and to the command that ends the request.
+func isQuiet(r *Request) bool {
+	if len(r.Items) < 2 || r.Op != OpSet && r.Op != OpDelete {
+		return false
+	}
+	for i := range r.Items {
+		if len(r.Items[i].Value) > maxQuiet {
+			return false
+		}
+	}
+	return true
+}
+
+// meta appends the first line of the command for one item, without its end.
+func (w *writer) meta(op Op, it *Item) {
+	switch op {
+	case OpMeta:
+		w.command("mg ", it)
+		w.string(" f t")
+	case OpExpiryTime:
+		// The server's time is read after the remaining TTL: if it ticks in between, the
+		// expiry is a second too late, never too early.
+		w.command("mg ", it)
+		w.string(" t c\r\nstats")
+	case OpIncrement:
+		w.command("ma ", it)
+		if it.Number < 0 {
+			w.number(" v MD D", -uint64(it.Number))
+		} else {
+			w.number(" v MI D", uint64(it.Number))
+		}
+		w.number(" C", it.CAS)
+	case OpDelete:
+		w.command("md ", it)
+		w.optional(" C", it.CAS)
+	default: // OpSet, OpAdd, OpCompareAndSwap
+		w.command("ms ", it)
+		w.number(" ", uint64(len(it.Value)))
+		w.optional(" T", uint64(it.Expiry))
+		w.optional(" F", uint64(it.Flags))
+		if op == OpAdd {
+			w.string(" ME")
+		}
+		if op == OpCompareAndSwap {
+			w.number(" C", it.CAS)
+		}
+	}
+}
+
+func (w *writer) command(name string, it *Item) {
+	w.string(name)
+	w.string(it.Key)
+}
+
+func (w *writer) number(flag string, n uint64) {
+	w.string(flag)
+	w.buf = strconv.AppendUint(w.buf, n, 10)
+}
+
+// optional appends a flag unless its number is 0, which is the server's default.
+func (w *writer) optional(flag string, n uint64) {
+	if n != 0 {
+		w.number(flag, n)
+	}
+}
+
+func (text) read(in *reader, r *Request) error {
+	switch {
+	case r.Op == OpGet || r.Op == OpGets:
+		return readValues(in, r.Items)
+	case isQuiet(r):
+		return readQuiet(in, r)
+	case len(r.Items) == 0:
+		line, err := in.line()
+		if err != nil || string(line) == "MN" || string(line) == "OK" {
+			return err
+		}
+		return fatal(line)
+	}
+	for i := range r.Items {
+		in.nextReply()
+		if err := r.Items[i].readMeta(in, r.Op); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readQuiet reads the replies to a quiet request. The reply that a key to delete is
+// absent has the number of its item. The reply that a set was rejected has not: then
+// no item is answered.
+func readQuiet(in *reader, r *Request) error {
+	rejected := 0
+	for {
+		in.nextReply()
+		line, err := in.line()
+		if err != nil {
+			return err
+		}
+		if string(line) == "MN" {
+			break
+		}
+		if r.Op == OpSet && rejected < len(r.Items) && rejection(line) != nil {
+			rejected++
+			continue
+		}
+		number, ok := bytes.CutPrefix(line, []byte("NF O"))
+		i, err := strconv.Atoi(string(number))
+		if r.Op != OpDelete || !ok || err != nil || i < 0 || i >= len(r.Items) || r.Items[i].Answered {
+			return fatal(line)
+		}
+		r.Items[i].Answer(false)
+	}
+	for i := range r.Items {
+		if !r.Items[i].Answered && rejected == 0 {
+			r.Items[i].Answer(true)
+		}
+	}
+	return nil
+}
+
+// readValues reads the reply to get, which has the values in the order of the keys and
+// omits absent ones.
+func readValues(in *reader, items []Item) error {
+	for i := 0; ; i++ {
+		in.nextReply()
+		line, err := in.line()
+		if err != nil {
+			return err
+		}
+		if string(line) == "END" {
+			break
+		}
+		rest, ok := bytes.CutPrefix(line, []byte("VALUE "))
+		if !ok {
+			return fatal(line)
+		}
+		key, rest, _ := bytes.Cut(rest, []byte(" "))
+		for i < len(items) && items[i].Key != string(key) {
+			i++
+		}
+		if i == len(items) {
+			return ErrMalformed // a key that was not requested
+		}
+		if err := items[i].readValue(in, rest, len(items) > 1); err != nil {
+			return err
+		}
+	}
+	for i := range items {
+		items[i].Answered = true
+	}
+	return nil
+}
+
+// readValue reads what follows the key: flags, length, perhaps the CAS, and the value.
+func (it *Item) readValue(in *reader, rest []byte, together bool) error {
+	flags, rest, ok := cutNumber(rest, math.MaxUint32)
+	length, rest, ok2 := cutNumber(rest, math.MaxInt32)
+	if !ok || !ok2 {
+		return ErrMalformed
+	}
+	it.Flags, it.CAS = uint32(flags), 0
+	if len(rest) > 0 {
+		if it.CAS, rest, ok = cutNumber(rest, math.MaxUint64); !ok || len(rest) > 0 {
+			return ErrMalformed
+		}
+	}
+	value, err := in.value(int(length), together, it.Value)
+	if err != nil {
+		return err
+	}
+	end, err := in.Peek(len(crlf))
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(end, crlf) {
+		return ErrMalformed
+	}
+	it.Value, it.OK = value, true // answered when the reply is complete
+	_, err = in.Discard(len(crlf))
+	return err
+}
+
+// cutNumber cuts a number of at most limit, and the space after it, off rest.
+func cutNumber(rest []byte, limit uint64) (n uint64, _ []byte, ok bool) {
+	i := 0
+	for ; i < len(rest) && rest[i] != ' '; i++ {
+		digit := uint64(rest[i] - '0')
+		if digit > 9 || n > (limit-digit)/10 {
+			return 0, nil, false
+		}
+		n = 10*n + digit
+	}
+	return n, rest[min(i+1, len(rest)):], i > 0
+}
+
+// readMeta reads the reply to the meta command for one item.
+func (it *Item) readMeta(in *reader, op Op) error {
+	line, err := in.line()
+	if err != nil {
+		return err
+	}
+	code, rest, _ := bytes.Cut(line, []byte(" "))
+	switch string(code) {
+	case "HD":
+		if op == OpIncrement || !it.readFlags(rest) {
+			return ErrMalformed
+		}
+		it.Answer(true)
+	case "VA":
+		if op != OpIncrement {
+			return ErrMalformed
+		}
+		return it.readSum(in, rest)
+	case "EN", "NF", "NS", "EX":
+		it.Answer(false)
+	default:
+		if err := rejection(line); err != nil {
+			it.Fail(err)
+			return nil
+		}
+		return fatal(line)
+	}
+	if op == OpExpiryTime {
+		return it.readExpiryTime(in)
+	}
+	return nil
+}
+
+// readFlags reads what a reply without a value says about the entry.
+func (it *Item) readFlags(rest []byte) bool {
+	for flag := range bytes.FieldsSeq(rest) {
+		var err error
+		var flags uint64
+		switch number := string(flag[1:]); flag[0] {
+		case 'f':
+			flags, err = strconv.ParseUint(number, 10, 32)
+			it.Flags = uint32(flags)
+		case 't':
+			it.Expiry, err = strconv.ParseInt(number, 10, 64)
+		case 'c':
+			it.CAS, err = strconv.ParseUint(number, 10, 64)
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// readExpiryTime reads the server's statistics, which have its time, and turns the
+// remaining TTL into a date.
+func (it *Item) readExpiryTime(in *reader) error {
+	var now int64
+	for {
+		line, err := in.line()
+		if err != nil {
+			return err
+		}
+		if string(line) == "END" {
+			break
+		}
+		stat, ok := bytes.CutPrefix(line, []byte("STAT "))
+		if !ok {
+			return fatal(line)
+		}
+		if seconds, ok := bytes.CutPrefix(stat, []byte("time ")); ok {
+			if now, err = strconv.ParseInt(string(seconds), 10, 64); err != nil {
+				return ErrMalformed
+			}
+		}
+	}
+	if now <= MaxRelative {
+		return ErrMalformed
+	}
+	if it.Expiry < 0 {
+		it.Expiry = never
+	} else {
+		it.Expiry += now
+	}
+	return nil
+}
+
+func (it *Item) readSum(in *reader, rest []byte) error {
+	length, _, ok := cutNumber(rest, readBuffer)
+	if !ok {
+		return ErrMalformed
+	}
+	line, err := in.line()
+	if err != nil {
+		return err
+	}
+	if len(line) != int(length) {
+		return ErrMalformed
+	}
+	if it.Number, err = strconv.ParseInt(string(line), 10, 64); err != nil {
+		return ErrMalformed
+	}
+	it.Answer(true)
+	return nil
+}
+
+// rejection returns why the server rejected an item, or nil if line says something
+// else.
+func rejection(line []byte) error {
+	kind := func(kind error) error { return fmt.Errorf("%w: %s", kind, line) }
+	switch text := string(line); {
+	case strings.HasPrefix(text, "SERVER_ERROR out of memory"), strings.HasPrefix(text, "SERVER_ERROR Out of memory"):
+		return kind(driver.ErrFull)
+	case text == "SERVER_ERROR object too large for cache":
+		return kind(driver.ErrTooLarge)
+	case text == "CLIENT_ERROR cannot increment or decrement non-numeric value":
+		return kind(driver.ErrNotInteger)
+	}
+	return nil
+}
+
+// Beginnings of replies after which a connection is of no use.
+var fatals = []struct {
+	begin string
+	kind  error
+}{
+	{"CLIENT_ERROR unauthenticated", driver.ErrAuth},
+	{"CLIENT_ERROR authentication failure", driver.ErrAuth},
+	{"ERROR Too many open connections", driver.ErrUnavailable},
+}
+
+// fatal returns the error of an unexpected line. It quotes only the server's own words
+// for errors: the rest may be part of a value.
+func fatal(line []byte) error {
+	for _, f := range fatals {
+		if strings.HasPrefix(string(line), f.begin) {
+			return fmt.Errorf("%w: %s", f.kind, f.begin)
+		}
+	}
+	for _, word := range []string{"ERROR", "CLIENT_ERROR", "SERVER_ERROR"} {
+		if bytes.HasPrefix(line, []byte(word)) {
+			return fmt.Errorf("%w: %s", ErrMalformed, word)
+		}
+	}
+	return ErrMalformed
+}
