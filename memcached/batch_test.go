@@ -11,12 +11,14 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// maxQuiet is the largest value that is set without a reply of its own.
-const maxQuiet = 4 << 10
+const (
+	maxQuiet  = 4 << 10 // the largest value, in bytes, that is set without a reply of its own
+	chunkKeys = 1000    // of one round trip
+)
 
 const outOfMemory = "SERVER_ERROR out of memory storing object\r\n"
 
-// hundred returns items k0 to k99 with values of so many bytes.
+// hundred returns items k0 to k99 with values of size bytes.
 func hundred(size int) (items []cache.Item, keys []string) {
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("k%d", i))
@@ -25,7 +27,7 @@ func hundred(size int) (items []cache.Item, keys []string) {
 	return items, keys
 }
 
-// A batch of writes has one answer, unless something is not as expected.
+// A batch of writes has one reply, unless an outcome is unexpected.
 func TestQuietBatches(t *testing.T) {
 	f := startFake(t, nil)
 	b := start(t, Options{Servers: []string{f.addr}})
@@ -36,9 +38,9 @@ func TestQuietBatches(t *testing.T) {
 		t.Errorf("DeleteMany = %v, %v", deleted, err)
 	}
 	if ends, looks := f.count("mn"), f.count("mg"); ends != 2 || looks != 0 {
-		t.Errorf("%d ends and %d looks for two batches", ends, looks)
+		t.Errorf("%d commands at the end and %d mg for two batches", ends, looks)
 	}
-	// The server may be silent of a large value that it could not store.
+	// The server may not report a large value that it could not store.
 	items, _ = hundred(maxQuiet + 1)
 	must(t, b.SetMany(t.Context(), items, 0))
 	if n := f.count("mn"); n != 2 {
@@ -46,21 +48,21 @@ func TestQuietBatches(t *testing.T) {
 	}
 }
 
-// What the server refused is found out, and nothing that was stored is stored again.
-func TestRefusedInBatch(t *testing.T) {
+// Rejected items are found and tried again; nothing that was stored is stored twice.
+func TestRejectedInBatch(t *testing.T) {
 	f := startFake(t, nil)
 	b := start(t, Options{Servers: []string{f.addr}})
 	f.answers(func(n int, command string) string {
-		refused := slices.Contains([]string{"k3", "k5", "k7"}, strings.Fields(command + " -")[1])
+		rejected := slices.Contains([]string{"k3", "k5", "k7"}, strings.Fields(command + " -")[1])
 		switch {
-		case refused && strings.HasSuffix(command, " q"):
+		case rejected && strings.HasSuffix(command, " q"):
 			return outOfMemory
-		case command == "mn": // meanwhile somebody else writes
+		case command == "mn": // another writer is faster
 			f.store("k2", entry{value: "newer"})
 			f.store("k5", entry{value: "newer"})
 		case strings.HasPrefix(command, "ms k3 "):
 			return "SERVER_ERROR object too large for cache\r\n"
-		case strings.HasPrefix(command, "ms k7 "): // or just before it is tried again
+		case strings.HasPrefix(command, "ms k7 "): // or comes just before the second try
 			f.store("k7", entry{value: "newer"})
 		}
 		return ""
@@ -75,9 +77,9 @@ func TestRefusedInBatch(t *testing.T) {
 	b.mustGet(t, "k5", "newer")
 	b.mustGet(t, "k7", "newer")
 	if n := f.count("ms"); n != 102 {
-		t.Errorf("%d sets for 100 items of which two were not there", n)
+		t.Errorf("%d sets for 100 items of which two were absent", n)
 	}
-	// There is room again.
+	// The second try succeeds.
 	f.answers(func(n int, command string) string {
 		if strings.HasPrefix(command, "ms k3 ") && strings.HasSuffix(command, " q") {
 			return outOfMemory
@@ -91,8 +93,8 @@ func TestRefusedInBatch(t *testing.T) {
 	}
 }
 
-// Where it cannot be found out, nobody knows of any item of the round trip.
-func TestRefusedInBatchAndLost(t *testing.T) {
+// If the rejected items cannot be found, the outcome of the whole round trip is unknown.
+func TestRejectedInBatchAndLost(t *testing.T) {
 	for _, lost := range []string{"mg", "ms"} {
 		f := startFake(t, nil)
 		f.answers(func(n int, command string) string {
@@ -118,7 +120,50 @@ func TestRefusedInBatchAndLost(t *testing.T) {
 	}
 }
 
-func TestMalformedQuietAnswers(t *testing.T) {
+// After a failure, the keys of the round trips that follow are skipped.
+func TestBatchEndsAfterFailure(t *testing.T) {
+	const n = chunkKeys + 500
+	items, keys := make([]cache.Item, n), make([]string, n)
+	for i := range items {
+		keys[i] = fmt.Sprintf("k%d", i)
+		items[i].Key = keys[i]
+	}
+	for name, tt := range map[string]struct {
+		lost []string // commands whose reply is lost
+		call func(b *Backend) error
+		want error
+	}{
+		"GetMany":    {[]string{"get", "0x0a"}, func(b *Backend) error { _, err := b.GetMany(t.Context(), keys); return err }, cache.ErrUnavailable},
+		"SetMany":    {[]string{"mn", "0x0a"}, func(b *Backend) error { return b.SetMany(t.Context(), items, 0) }, cache.ErrUnknownOutcome},
+		"DeleteMany": {[]string{"mn", "0x0a"}, func(b *Backend) error { _, err := b.DeleteMany(t.Context(), keys); return err }, cache.ErrUnknownOutcome},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothProtocols(t, func(t *testing.T, o Options) {
+				f := startFake(t, on(hangUp, tt.lost...))
+				for _, key := range keys {
+					if name == "DeleteMany" { // an absent key has a reply of its own
+						f.store(key, entry{})
+					}
+				}
+				o.Servers = []string{f.addr}
+				err := tt.call(start(t, o))
+				var batch *cache.BatchError
+				if !errors.As(err, &batch) || len(batch.Failed) != n {
+					t.Fatalf("%v; want all keys to fail", err)
+				}
+				first, last := batch.Failed[0].Err, batch.Failed[n-1].Err
+				if !errors.Is(first, tt.want) || strings.Contains(first.Error(), "skipped") {
+					t.Errorf("the first key: %v; want %v", first, tt.want)
+				}
+				if !errors.Is(last, cache.ErrUnavailable) || errors.Is(last, cache.ErrUnknownOutcome) || !strings.Contains(last.Error(), "skipped after another key failed") {
+					t.Errorf("the last key: %v; want it skipped, as nothing was sent", last)
+				}
+			})
+		})
+	}
+}
+
+func TestMalformedQuietReplies(t *testing.T) {
 	for name, call := range map[string]func(ctx context.Context, b *Backend) error{
 		"SetMany": func(ctx context.Context, b *Backend) error {
 			return b.SetMany(ctx, []cache.Item{{Key: "a"}, {Key: "b"}}, 0)
@@ -136,7 +181,7 @@ func TestMalformedQuietAnswers(t *testing.T) {
 			f.store("a", entry{})
 			f.store("b", entry{})
 			if err := call(t.Context(), start(t, Options{Servers: []string{f.addr}})); !errors.Is(err, cache.ErrUnknownOutcome) {
-				t.Errorf("%s answered with %q: %v; want ErrUnknownOutcome", name, answer, err)
+				t.Errorf("%s with the reply %q: %v; want ErrUnknownOutcome", name, answer, err)
 			}
 		}
 	}

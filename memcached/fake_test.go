@@ -18,15 +18,15 @@ import (
 	"time"
 )
 
-// Answers of a fake that are none.
+// Special replies of a fake.
 const (
 	silent  = "silent" // the connection stays open
 	hangUp  = "hang up"
 	partial = "partial " // what follows is sent before hanging up
 )
 
-// fake is a memcached that keeps entries in a map and speaks both protocols, unless
-// a test wants another answer.
+// fake is a memcached that keeps entries in a map and supports both protocols. A test
+// may replace its replies.
 type fake struct {
 	addr     string
 	login    string // "user pw", where one is needed
@@ -72,7 +72,7 @@ type entry struct {
 	cas    uint64
 }
 
-// fakeTime is what the statistics of a fake tell.
+// fakeTime is the time in the statistics of a fake.
 const fakeTime = 2_000_000_000
 
 func startFake(t *testing.T, answer func(n int, command string) string) *fake {
@@ -120,7 +120,7 @@ func serveFake(t *testing.T, listener net.Listener, answer func(n int, command s
 	return f
 }
 
-// dropAll ends all connections, as a restart does.
+// dropAll closes all connections, as a restart does.
 func (f *fake) dropAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,7 +129,7 @@ func (f *fake) dropAll() {
 	}
 }
 
-// answers changes what the fake answers from now on; nil is as usual.
+// answers replaces the replies from now on; nil restores them.
 func (f *fake) answers(answer func(n int, command string) string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -219,7 +219,7 @@ func (f *fake) serve(conn net.Conn) {
 	}
 }
 
-// choose counts a command and returns what the test wants to be answered.
+// choose counts a command and returns the reply of the test, or "".
 func (f *fake) choose(command string) string {
 	name, _, _ := strings.Cut(command, " ")
 	f.mu.Lock()
@@ -267,7 +267,7 @@ func (f *fake) text(r *bufio.Reader, known *bool) (kind, answer string, err erro
 	return "", quieted(words, f.execute(words, value)), nil
 }
 
-// quieted is what the answer to a meta command becomes by its flags q and O.
+// quieted applies the flags q and O of a meta command to its reply.
 func quieted(words []string, answer string) string {
 	if !slices.Contains(words, "q") {
 		return answer
@@ -424,7 +424,7 @@ func (f *fake) classic(words []string, key string, e *entry, value string) strin
 	return "ERROR\r\n"
 }
 
-// counted does the server's arithmetic, with its faults.
+// counted adds as the server does: it stops at zero and wraps around.
 func (e *entry) counted(by uint64, down bool) (sum string, ok bool) {
 	n, err := strconv.ParseUint(strings.TrimRight(e.value, " "), 10, 64)
 	if err != nil {
@@ -521,7 +521,7 @@ func (f *fake) binary(r *bufio.Reader, known *bool) (kind, answer string, err er
 	return reply(statusUnknown, "", "", "Unknown command")
 }
 
-// frame is an answer of the binary protocol.
+// frame is a reply of the binary protocol.
 func frame(op byte, status uint16, opaque uint32, cas uint64, extras, key, value string) string {
 	b := []byte{magicReply, op, byte(len(key) >> 8), byte(len(key)), byte(len(extras)), 0, byte(status >> 8), byte(status)}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(extras)+len(key)+len(value)))
@@ -530,7 +530,7 @@ func frame(op byte, status uint16, opaque uint32, cas uint64, extras, key, value
 	return string(b) + extras + key + value
 }
 
-// on answers one command, or several, and leaves the others as usual.
+// on replaces the reply to some commands.
 func on(reply string, names ...string) func(int, string) string {
 	return func(_ int, command string) string {
 		name, _, _ := strings.Cut(command, " ")

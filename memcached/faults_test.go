@@ -24,7 +24,7 @@ import (
 
 const value = "a value that no error shows"
 
-// operation is one of the backend's, with the commands that it sends last.
+// operation is a method of the backend, with the command that it sends last.
 type operation struct {
 	name     string
 	commands []string // of both protocols
@@ -69,15 +69,15 @@ var verbs = []operation{
 	{"Ping", []string{"mn", "0x0a"}, false, nil, func(ctx context.Context, b *Backend) error { return b.Ping(ctx) }},
 }
 
-// wires runs a test with both protocols of our own client.
-func wires(t *testing.T, test func(t *testing.T, o Options)) {
+// bothProtocols runs a test with both protocols.
+func bothProtocols(t *testing.T, test func(t *testing.T, o Options)) {
 	for name, o := range map[string]Options{"text": {}, "binary": {Protocol: Binary}} {
 		t.Run(name, func(t *testing.T) { test(t, o) })
 	}
 }
 
-func TestNothingListens(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+func TestDialRefused(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		for _, server := range []string{"127.0.0.1:1", t.TempDir() + "/socket"} {
 			o.Servers = []string{server}
 			b := start(t, o)
@@ -85,7 +85,7 @@ func TestNothingListens(t *testing.T) {
 				begin := time.Now()
 				err := v.call(t.Context(), b)
 				if !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrUnknownOutcome) {
-					t.Errorf("%s: %v; want ErrUnavailable, for nothing was sent", v.name, err)
+					t.Errorf("%s: %v; want ErrUnavailable: nothing was sent", v.name, err)
 				}
 				if took := time.Since(begin); took > ample/2 {
 					t.Errorf("%s took %v", v.name, took)
@@ -96,7 +96,7 @@ func TestNothingListens(t *testing.T) {
 }
 
 func TestLostReply(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		for _, v := range verbs {
 			t.Run(v.name, func(t *testing.T) {
 				f := startFake(t, on(hangUp, v.commands...))
@@ -127,7 +127,7 @@ func TestLostReply(t *testing.T) {
 // After a restart all idle connections are broken. Reads do not fail, writes fail at most
 // once.
 func TestRestart(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		for _, v := range verbs {
 			f := startFake(t, nil)
 			o.Servers = []string{f.addr}
@@ -171,8 +171,8 @@ func fillPool(t *testing.T, f *fake, b *Backend, n int) {
 	}
 }
 
-func TestSilence(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+func TestServerDoesNotReply(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		f := startFake(t, nil)
 		o.Servers = []string{f.addr}
 		b := start(t, o)
@@ -208,9 +208,10 @@ func TestSilence(t *testing.T) {
 	})
 }
 
-// One of two servers is silent: what the other has comes at the deadline.
-func TestOneOfTwoIsSilent(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+// One of two servers does not reply. The results of the other one are returned at the
+// deadline.
+func TestOneOfTwoServersDoesNotReply(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		good, bad := startFake(t, nil), startFake(t, func(int, string) string { return silent })
 		o.Servers = []string{good.addr, bad.addr}
 		b := start(t, o)
@@ -252,7 +253,7 @@ func TestOneOfTwoIsSilent(t *testing.T) {
 	})
 }
 
-// malformed are answers to a get of "k" that no server gives.
+// malformed are replies to a get of "k" that memcached does not send.
 var malformed = map[Protocol]map[string]string{
 	Text: {
 		"garbage":             strings.Repeat("\xff\x00!garbage 4294967295\r\n", 4),
@@ -290,10 +291,10 @@ var malformed = map[Protocol]map[string]string{
 	},
 }
 
-// No malformed answer makes a panic, a value or a large allocation, and the next
-// call has a connection that is in step.
-func TestMalformed(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+// A malformed reply never causes a panic, a hit or a large allocation, and the next call
+// has another connection.
+func TestMalformedReply(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		for name, answer := range malformed[o.Protocol] {
 			t.Run(name, func(t *testing.T) {
 				f := startFake(t, nil)
@@ -314,9 +315,9 @@ func TestMalformed(t *testing.T) {
 						t.Errorf("%s = %q, %v; want an error", what, got, err)
 					}
 					if err != nil && strings.Contains(err.Error(), value) {
-						t.Errorf("%s shows what was answered: %v", what, err)
+						t.Errorf("%s quotes the reply: %v", what, err)
 					}
-					// The fake's reader and the answer itself are among it.
+					// This includes the reply and the reader of the fake.
 					if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
 						t.Errorf("%s allocated %d bytes", what, grown)
 					}
@@ -328,9 +329,8 @@ func TestMalformed(t *testing.T) {
 	})
 }
 
-// Malformed answers to writes and to counting.
-func TestMalformedElsewhere(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+func TestMalformedReplyToWrite(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		for _, answer := range []string{"\n", "\r\n", "VA\r\n", "VA 99999999999\r\n", "VA 2\r\n7\r\n", "HD t\r\n", "STORED\r\n", "\x81" + strings.Repeat("\xff", 30)} {
 			for _, v := range verbs {
 				f := startFake(t, nil)
@@ -343,7 +343,7 @@ func TestMalformedElsewhere(t *testing.T) {
 				})
 				o.Servers = []string{f.addr}
 				if err := v.call(soon(t, ample/2), start(t, o)); err == nil {
-					t.Errorf("%s does not mind %q", v.name, answer)
+					t.Errorf("%s accepts the reply %q", v.name, answer)
 				}
 			}
 		}
@@ -351,7 +351,7 @@ func TestMalformedElsewhere(t *testing.T) {
 }
 
 func TestLogin(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		f := startFake(t, nil)
 		f.mu.Lock()
 		f.login = "user sesame"
@@ -377,14 +377,14 @@ func TestLogin(t *testing.T) {
 				}
 			}
 			if n := f.count("conns") - before; n != len(verbs) {
-				t.Errorf("%s: %d connections for %d calls; want one each, for nothing is tried again", name, n, len(verbs))
+				t.Errorf("%s: %d connections for %d calls; want one each, for nothing is retried", name, n, len(verbs))
 			}
 		}
 	})
 }
 
 func TestTLS(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		certificate := httptest.NewUnstartedServer(nil)
 		certificate.StartTLS()
 		defer certificate.Close()
@@ -392,7 +392,7 @@ func TestTLS(t *testing.T) {
 		o.Servers = []string{f.addr}
 		o.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
 		if err := start(t, o).Set(t.Context(), "k", nil, 0); !errors.Is(err, cache.ErrAuth) {
-			t.Errorf("a certificate of nobody: %v; want ErrAuth", err)
+			t.Errorf("an untrusted certificate: %v; want ErrAuth", err)
 		}
 		o.TLS.RootCAs.AddCert(certificate.Certificate())
 		b := start(t, o)
@@ -409,8 +409,8 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// Dialling, the handshake and the login are within DialTimeout and the deadline.
-func TestSilentHandshake(t *testing.T) {
+// Dialling, the handshake and the login end with DialTimeout and with the deadline.
+func TestHandshakeTimeout(t *testing.T) {
 	f := startFake(t, func(int, string) string { return silent })
 	for name, o := range map[string]Options{
 		"TLS": {TLS: &tls.Config{}}, "login": {Username: "u"}, "SASL": {Username: "u", Protocol: Binary},
@@ -428,23 +428,23 @@ func TestSilentHandshake(t *testing.T) {
 	}
 }
 
-func TestPoolIsExhausted(t *testing.T) {
+func TestPoolExhausted(t *testing.T) {
 	f := startFake(t, func(int, string) string { return silent })
 	b := start(t, Options{Servers: []string{f.addr}, PoolSize: 1})
 	ctx, cancel := context.WithCancel(t.Context())
-	gone := make(chan struct{})
-	go func() { b.Ping(ctx); close(gone) }()
+	done := make(chan struct{})
+	go func() { b.Ping(ctx); close(done) }()
 	waitFor(t, "the only connection to be taken", func() bool { return f.count("mn") == 1 })
 	err := b.Set(soon(t, 30*time.Millisecond), "k", nil, 0)
 	if !errors.Is(err, cache.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Set without a connection: %v; want ErrUnavailable at the deadline", err)
 	}
 	cancel()
-	<-gone
+	<-done
 }
 
-// Rule CFG-8 of the contract.
-func TestWarning(t *testing.T) {
+// A password that is sent to a remote server without TLS is reported once.
+func TestClearTextPasswordWarning(t *testing.T) {
 	var log bytes.Buffer
 	old := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))

@@ -183,8 +183,8 @@ func TestInc(t *testing.T) {
 	})
 }
 
-// Between reading and writing somebody else counts.
-func TestIncAmongOthers(t *testing.T) {
+// Another client counts between reading and writing.
+func TestIncAmongConcurrentWriters(t *testing.T) {
 	for _, o := range []Options{{}, {Protocol: Binary}} {
 		f := startFake(t, nil)
 		f.store("n", entry{value: "1", flags: flagInteger})
@@ -222,7 +222,7 @@ func TestTTL(t *testing.T) {
 
 func TestExpiry(t *testing.T) { synctest.Test(t, testExpiry) }
 
-// testExpiry wants time to stand still.
+// testExpiry runs in a bubble, where time stands still.
 func testExpiry(t *testing.T) {
 	now := time.Now().Unix()
 	for ttl, want := range map[time.Duration]int64{
@@ -264,16 +264,34 @@ func TestKeys(t *testing.T) {
 		if err := b.Set(t.Context(), longest+"k", nil, 0); err == nil || !strings.Contains(err.Error(), fmt.Sprint(b.keyLimit)) {
 			t.Errorf("the limit is not in %q", err)
 		}
-		// One bad key, and nothing at all is written.
-		err := b.SetMany(t.Context(), []cache.Item{{Key: "good"}, {Key: "not good"}}, 0)
-		var batch *cache.BatchError
-		if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != "not good" {
-			t.Errorf("SetMany with a bad key: %v", err)
-		}
 	})
 }
 
-// The server drops the old value when it refuses a new one, so it is not asked.
+// One invalid key fails a batch before anything is sent, and results have one element
+// per key.
+func TestInvalidKeyInBatch(t *testing.T) {
+	each(t, func(t *testing.T, f *fake, b *Backend) {
+		must(t, b.Set(t.Context(), "good", []byte("v"), 0))
+		f.answers(func(int, string) string { t.Error("something was sent"); return "" })
+		keys := []string{"good", "not good", ""}
+		values, errGet := b.GetMany(t.Context(), keys)
+		deleted, errDelete := b.DeleteMany(t.Context(), keys)
+		errSet := b.SetMany(t.Context(), []cache.Item{{Key: "good"}, {Key: "not good"}, {Key: ""}}, 0)
+		if len(values) != 3 || len(deleted) != 3 || values[0] != nil || deleted[0] {
+			t.Errorf("GetMany returned %q, DeleteMany %v", values, deleted)
+		}
+		for name, err := range map[string]error{"GetMany": errGet, "DeleteMany": errDelete, "SetMany": errSet} {
+			var batch *cache.BatchError
+			if !errors.As(err, &batch) || len(batch.Failed) != 2 || batch.Failed[0].Key != "not good" || batch.Failed[1].Key != "" || !errors.Is(err, cache.ErrInvalidKey) {
+				t.Errorf("%s: %v; want the failure of the invalid keys alone", name, err)
+			}
+		}
+		f.answers(nil)
+		b.mustGet(t, "good", "v")
+	})
+}
+
+// A value that is too large is not sent: the server would drop the old one.
 func TestTooLarge(t *testing.T) {
 	each(t, func(t *testing.T, f *fake, b *Backend) {
 		if b.options.Spread {
@@ -299,7 +317,7 @@ func TestTooLarge(t *testing.T) {
 	})
 }
 
-// A server with a smaller -I than ours says so itself.
+// The server has a smaller -I than Options.MaxItemSize.
 func TestTooLargeForTheServer(t *testing.T) {
 	for _, o := range []Options{{}, {Protocol: Binary}} {
 		f := startFake(t, nil)
@@ -317,7 +335,7 @@ func TestTooLargeForTheServer(t *testing.T) {
 			t.Errorf("Set: %v", err)
 		}
 		if n := f.count("conns"); n != 1 {
-			t.Errorf("%d connections; want 1, for none was out of step", n)
+			t.Errorf("%d connections; want 1: none was out of step", n)
 		}
 	}
 }
@@ -349,7 +367,7 @@ func TestFull(t *testing.T) {
 			t.Errorf("Delete: %v, %v", deleted, err)
 		}
 	})
-	// In a batch only some fail.
+	// In a batch, only some items fail.
 	f := startFake(t, func(n int, command string) string {
 		if strings.HasPrefix(command, "ms b ") {
 			return full["text"]
@@ -372,15 +390,15 @@ func TestClear(t *testing.T) {
 	each(t, func(t *testing.T, f *fake, b *Backend) {
 		f.store("k", entry{})
 		if err := b.Clear(t.Context()); !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("Clear: %v; want a refusal", err)
+			t.Errorf("Clear: %v; want ErrUnsupported", err)
 		}
 		if len(f.keys()) != 1 {
-			t.Error("Clear cleared all the same")
+			t.Error("Clear removed entries though it failed")
 		}
 		b.options.AllowFlush = true
 		must(t, b.Clear(t.Context()))
 		if len(f.keys()) != 0 {
-			t.Error("Clear left something")
+			t.Error("Clear left entries")
 		}
 	})
 }
@@ -415,12 +433,12 @@ func TestClearPrefix(t *testing.T) {
 		})
 		must(t, b.ClearPrefix(t.Context(), "a"))
 		if len(f.keys()) != 0 {
-			t.Error("after the server was busy, nothing was cleared")
+			t.Error("nothing was removed after the server had been busy")
 		}
 		for _, answer := range []string{"CLIENT_ERROR lru crawler disabled\r\n", "ERROR metadump not allowed\r\n"} {
 			f.answers(on(answer, "lru_crawler"))
 			if err := b.ClearPrefix(t.Context(), "a"); !errors.Is(err, errors.ErrUnsupported) {
-				t.Errorf("ClearPrefix where it is forbidden: %v", err)
+				t.Errorf("ClearPrefix if listing keys is disabled: %v", err)
 			}
 		}
 	})
@@ -439,8 +457,8 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// Rule CLO-4 of the contract.
-func TestBorrowedStaysOpen(t *testing.T) {
+// Close does not close a client of the application.
+func TestBorrowedClientStaysOpen(t *testing.T) {
 	f := startFake(t, nil)
 	client := memcache.New(f.addr)
 	defer client.Close()
@@ -453,15 +471,15 @@ func TestBorrowedStaysOpen(t *testing.T) {
 	}
 	for _, o := range []Options{{Servers: []string{"h:1"}}, {Username: "u"}, {PoolSize: 1}, {Distribution: Ketama}} {
 		if _, err := NewFromClient(client, o); err == nil {
-			t.Errorf("NewFromClient takes %#v", o)
+			t.Errorf("NewFromClient accepts %+v", o)
 		}
 	}
 	if _, err := NewFromClient(nil, Options{}); err == nil {
-		t.Error("NewFromClient takes nil")
+		t.Error("NewFromClient accepts nil")
 	}
 }
 
-// What a read hands out belongs to the caller.
+// A value belongs to the caller that read it.
 func TestMemoryIsNotShared(t *testing.T) {
 	each(t, func(t *testing.T, f *fake, b *Backend) {
 		value := []byte("value")
@@ -473,7 +491,7 @@ func TestMemoryIsNotShared(t *testing.T) {
 		_ = append(values[0], "XXXXXXXXXX"...)
 		clear(values[0])
 		if !bytes.Equal(values[1], []byte("other")) || !bytes.Equal(values[2], []byte("value")) {
-			t.Errorf("GetMany gave memory away twice: %q", values)
+			t.Errorf("values of GetMany share memory: %q", values)
 		}
 	})
 }

@@ -37,7 +37,7 @@ func load(b *Backend) (waiting, batches int) {
 const maxBatches = 2
 
 func TestSharedRoundTrips(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		f, b := share(t, o, nil)
 		var running sync.WaitGroup
 		for i := range 64 {
@@ -75,7 +75,7 @@ func TestSharedRoundTrips(t *testing.T) {
 
 // The request of a caller that leaves early is not sent; the others go on.
 func TestCallerLeaves(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		release := make(chan struct{})
 		f, b := share(t, o, func(i int, command string) string {
 			if strings.Contains(command, "slow") {
@@ -118,8 +118,8 @@ func TestCallerLeaves(t *testing.T) {
 	})
 }
 
-func TestSharedSilence(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+func TestSharedServerDoesNotReply(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		f, b := share(t, o, func(int, string) string { return silent })
 		withTimeouts(t, func(timeout time.Duration) error {
 			_, err := b.Add(soon(t, timeout), "k", nil, 0)
@@ -138,7 +138,7 @@ func TestSharedSilence(t *testing.T) {
 }
 
 func TestSharedLostReply(t *testing.T) {
-	wires(t, func(t *testing.T, o Options) {
+	bothProtocols(t, func(t *testing.T, o Options) {
 		_, b := share(t, o, on(hangUp, "get", "0x0c", "0x02"))
 		if _, _, err := b.Get(t.Context(), "k"); !errors.Is(err, cache.ErrUnavailable) {
 			t.Errorf("Get: %v", err)

@@ -11,8 +11,7 @@ import (
 	"github.com/bradfitz/gomemcache/memcache"
 )
 
-// testdata/distribution.json was written by the clients of Python themselves, by
-// the script beside it.
+// testdata/distribution.json was written with clients of Python by the script beside it.
 func TestDistributionOfPython(t *testing.T) {
 	var vectors struct {
 		Servers, Weighted, Keys []string
@@ -60,7 +59,7 @@ func TestDistributionOfGomemcache(t *testing.T) {
 	}
 }
 
-// A selector of the application may change its servers.
+// The servers of a selector may change.
 func TestSelector(t *testing.T) {
 	a, b := startFake(t, nil), startFake(t, nil)
 	var list memcache.ServerList

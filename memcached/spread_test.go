@@ -57,7 +57,7 @@ func TestSpreadSizes(t *testing.T) {
 				want = 1
 			}
 			if n := len(f.keys()); n != want {
-				t.Errorf("%d bytes lie under %d keys; want %d, for old chunks go", size, n, want)
+				t.Errorf("%d bytes are stored under %d keys; want %d: old chunks are removed", size, n, want)
 			}
 			if deleted, err := b.Delete(t.Context(), "k"); !deleted || err != nil {
 				t.Errorf("Delete: %v, %v", deleted, err)
@@ -82,11 +82,11 @@ func TestSpreadReplaces(t *testing.T) {
 			must(t, b.Set(t.Context(), "k", largeValue(450), time.Minute))
 		}
 		if n := len(f.keys()); n != 6 {
-			t.Errorf("%d keys after five large values; want the head and 5 chunks", n)
+			t.Errorf("%d keys after five large values; want the index and 5 chunks", n)
 		}
 		for _, key := range f.keys() {
 			if e, _ := f.at(key); e.expiry != 62 && e.expiry != 122 || (e.expiry == 62) != (key == "k") {
-				t.Errorf("%s has expiry %d; chunks must outlive their head", key, e.expiry)
+				t.Errorf("%s has expiry %d; chunks must outlive their index", key, e.expiry)
 			}
 		}
 		must(t, b.SetMany(t.Context(), []cache.Item{{Key: "k", Value: largeValue(250)}, {Key: "s", Value: []byte("small")}, {Key: "l", Value: largeValue(101)}}, 0))
@@ -112,7 +112,7 @@ func TestSpreadAdd(t *testing.T) {
 				if added, err := b.Add(t.Context(), "k", other, 0); added || err != nil {
 					t.Errorf("Add of a present key: %v, %v", added, err)
 				}
-				// As if it had come after the look.
+				// As if the key had been stored after Add had looked.
 				items := []wire.Item{{Key: "k", Value: other}}
 				if b.putLarge(t.Context(), wire.OpAdd, items); items[0].OK || items[0].Err != nil {
 					t.Errorf("putLarge: %v, %v", items[0].OK, items[0].Err)
@@ -120,7 +120,7 @@ func TestSpreadAdd(t *testing.T) {
 			}
 			b.mustGet(t, "k", string(value))
 			if len(f.keys()) != n {
-				t.Errorf("who was too late left %d keys", len(f.keys())-n)
+				t.Errorf("an Add that lost left %d keys", len(f.keys())-n)
 			}
 		}
 		if added, err := b.Add(t.Context(), "new", largeValue(450), 0); !added || err != nil {
@@ -133,7 +133,7 @@ func TestSpreadAdd(t *testing.T) {
 	})
 }
 
-// The server may drop a chunk at any time: the value is then absent for everybody.
+// The server may evict a chunk at any time. Then the value is absent for every method.
 func TestSpreadMissingChunk(t *testing.T) {
 	spreads(t, func(t *testing.T, f *fake, b *Backend) {
 		for name, seen := range map[string]func() bool{
@@ -146,13 +146,13 @@ func TestSpreadMissingChunk(t *testing.T) {
 			f.remove(f.keys()[3])
 			_, isBorrowed := b.store.(borrowed)
 			if isBorrowed && name == "Add" {
-				continue // cannot remove the head safely
+				continue // gomemcache cannot compare, so the index stays
 			}
 			if seen() {
 				t.Errorf("%s finds a value of which a chunk is missing", name)
 			}
 			if _, there := f.at("k"); there && !isBorrowed && name != "Add" {
-				t.Errorf("%s leaves a head of no use", name)
+				t.Errorf("%s leaves an index without its chunks", name)
 			}
 		}
 	})
@@ -163,20 +163,20 @@ func TestSpreadDamage(t *testing.T) {
 		must(t, b.Set(t.Context(), "k", largeValue(450), 0))
 		chunk := f.keys()[2]
 		e, _ := f.at(chunk)
-		head, _ := f.at("k")
+		index, _ := f.at("k")
 		for name, damage := range map[string]func(){
 			"a changed byte":   func() { f.store(chunk, entry{value: "X" + e.value[1:]}) },
 			"a shorter chunk":  func() { f.store(chunk, entry{value: e.value[1:]}) },
 			"a longer chunk":   func() { f.store(chunk, entry{value: e.value + "X"}) },
-			"an empty head":    func() { f.store("k", entry{flags: flagSpread}) },
-			"another version":  func() { f.store("k", entry{value: "\x02" + head.value[1:], flags: flagSpread}) },
-			"an absurd length": func() { f.store("k", entry{value: "\x01\x7f" + head.value[2:], flags: flagSpread}) },
-			"an absurd count":  func() { f.store("k", entry{value: head.value[:9] + "\x7f" + head.value[10:], flags: flagSpread}) },
+			"an empty index":   func() { f.store("k", entry{flags: flagSpread}) },
+			"another version":  func() { f.store("k", entry{value: "\x02" + index.value[1:], flags: flagSpread}) },
+			"an absurd length": func() { f.store("k", entry{value: "\x01\x7f" + index.value[2:], flags: flagSpread}) },
+			"an absurd count":  func() { f.store("k", entry{value: index.value[:9] + "\x7f" + index.value[10:], flags: flagSpread}) },
 			"no chunk size": func() {
-				f.store("k", entry{value: head.value[:13] + "\x00\x00\x00\x00" + head.value[17:], flags: flagSpread})
+				f.store("k", entry{value: index.value[:13] + "\x00\x00\x00\x00" + index.value[17:], flags: flagSpread})
 			},
 		} {
-			f.store("k", entry{value: head.value, flags: flagSpread})
+			f.store("k", entry{value: index.value, flags: flagSpread})
 			f.store(chunk, entry{value: e.value})
 			b.mustGet(t, "k", string(largeValue(450)))
 			damage()
@@ -190,7 +190,7 @@ func TestSpreadDamage(t *testing.T) {
 	})
 }
 
-// A value that is replaced between its head and its chunks is read again.
+// A value that is replaced while it is read is read again.
 func TestSpreadReplacedMeanwhile(t *testing.T) {
 	f := startFake(t, nil)
 	o := Options{Servers: []string{f.addr}, Spread: true, ChunkSize: 100, MaxChunks: 10}
@@ -201,7 +201,7 @@ func TestSpreadReplacedMeanwhile(t *testing.T) {
 		if strings.HasPrefix(command, "get k~") {
 			once.Do(func() {
 				go func() { must(t, other.Set(t.Context(), "k", largeValue(350), 0)) }()
-				waitFor(t, "the old chunks to go", func() bool { return len(f.keys()) == 5 })
+				waitFor(t, "the old chunks to be removed", func() bool { return len(f.keys()) == 5 })
 			})
 		}
 		return ""
@@ -209,7 +209,7 @@ func TestSpreadReplacedMeanwhile(t *testing.T) {
 	b.mustGet(t, "k", string(largeValue(350)))
 	plain := start(t, Options{Servers: []string{f.addr}})
 	if _, _, err := plain.Get(t.Context(), "k"); !errors.Is(err, cache.ErrCorrupt) {
-		t.Errorf("Get without Spread of a head: %v; want ErrCorrupt", err)
+		t.Errorf("Get of an index without Spread: %v; want ErrCorrupt", err)
 	}
 }
 
@@ -237,7 +237,7 @@ func TestSpreadAmongWriters(t *testing.T) {
 	})
 }
 
-// A chunk that cannot be stored leaves the old value.
+// If a chunk cannot be stored, the old value stays.
 func TestSpreadFull(t *testing.T) {
 	f := startFake(t, nil)
 	b := start(t, Options{Servers: []string{f.addr}, Spread: true, ChunkSize: 100, MaxChunks: 10})
@@ -258,6 +258,6 @@ func TestSpreadFull(t *testing.T) {
 	}
 	b.mustGet(t, "k", string(largeValue(250)))
 	if n := len(f.keys()); n != 1+3+1 {
-		t.Errorf("%d keys are left; the chunks of what failed must go", n)
+		t.Errorf("%d keys are left; the chunks of the value that failed must be removed", n)
 	}
 }

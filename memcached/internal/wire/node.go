@@ -91,16 +91,19 @@ func (n *node) roundTrip(ctx context.Context, e exchange) error {
 	if err != nil {
 		return err
 	}
+	inStep := false // nor is it after a panic
+	defer func() { n.release(c, inStep) }()
 	c.socket.attach(ctx)
 	c.socket.begin(n.config.WriteTimeout)
 	e.write(&c.w)
-	if err = c.w.flush(); err == nil {
-		err = e.read(&c.r)
+	if err = c.w.flush(); err != nil {
+		if c.socket.written == 0 {
+			return remote.Unsent{Err: err}
+		}
+		return err
 	}
-	n.release(c, err)
-	if err != nil && c.socket.written == 0 {
-		return remote.Unsent{Err: err}
-	}
+	err = e.read(&c.r)
+	inStep = err == nil
 	return err
 }
 
@@ -144,13 +147,13 @@ func (n *node) pop() *conn {
 	return c
 }
 
-// release returns a connection to the pool, unless its exchange ended with an error.
-func (n *node) release(c *conn, err error) {
+// release returns a connection to the pool, or closes it if it is out of step.
+func (n *node) release(c *conn, inStep bool) {
 	defer func() { <-n.slots }()
 	c.used = time.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err != nil || n.closed.Load() {
+	if !inStep || n.closed.Load() {
 		c.socket.Close()
 		return
 	}

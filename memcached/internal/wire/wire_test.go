@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 func TestCutNumber(t *testing.T) {
@@ -124,3 +127,29 @@ func TestIdleProbe(t *testing.T) {
 		cancel()
 	}
 }
+
+// A panic while a batch is sent becomes the error of its callers; the connection is not
+// used again, and its place in the pool is free.
+func TestPanicInRoundTrip(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	n := newTestNode(Config{MaxAlone: -1}, listener.Addr())
+	n.protocol = panicking{}
+	for range 3 {
+		err := n.do(t.Context(), NewRequest(OpGet, Item{Key: "k"}))
+		var panicked *remote.PanicError
+		if !errors.As(err, &panicked) {
+			t.Errorf("%v; want a PanicError", err)
+		}
+		if len(n.idle) != 0 || len(n.slots) != 0 {
+			t.Errorf("%d idle connections, %d in use; want none", len(n.idle), len(n.slots))
+		}
+	}
+}
+
+type panicking struct{ text }
+
+func (panicking) write(*writer, *Request) { panic("panic of a test") }
