@@ -34,6 +34,9 @@ func CheckAddr(addr string, pathAllowed bool) error {
 // WithPort adds port to addrs that have none. Paths and URLs stay as they are, for
 // [CheckAddr] to accept or refuse.
 func WithPort(addrs []string, port int) []string {
+	if addrs == nil {
+		return nil // not given, which must not become an empty list
+	}
 	full := make([]string, len(addrs))
 	for i, addr := range addrs {
 		if _, _, err := net.SplitHostPort(addr); err != nil && !strings.ContainsAny(addr, "@/; \t\r\n") && isHost(addr) {

@@ -122,6 +122,9 @@ func TestAddresses(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
+	if WithPort(nil, 7) != nil {
+		t.Error("addresses that are not given became an empty list")
+	}
 	for addr, local := range map[string]bool{"localhost:1": true, "127.0.0.2:1": true, "[::1]:1": true, "/x": true, "10.0.0.1:1": false, "db:1": false} {
 		if IsLocal(addr) != local {
 			t.Errorf("IsLocal(%q) = %v", addr, !local)
