@@ -2,42 +2,44 @@ package conformance
 
 import "slices"
 
-// Version is the version of the suite. A case says in Since which one brought it.
+// Version is the version of the suite. [Case.Since] names the version that
+// introduced a rule.
 const Version = "0.1.0"
 
-// Case is one rule of the contract and how it is tested.
+// Case is one rule of the contract and its test.
 type Case struct {
-	ID          string    // such as "BAS-1"; never given to another rule
-	Name        string    // of the subtest, after the ID
-	Rule        string    // what every backend keeps
-	Why         string    // what goes wrong where it does not
-	Features    []Feature // what the backend must be able to do
-	Since       string    // the version of the suite
-	Provisional bool      // new: its failure is reported and breaks no build
-	Run         func(*T)
+	ID          string    // such as "BAS-1"; never reused for another rule
+	Name        string    // the name of the subtest, after the ID
+	Rule        string    // what every backend does
+	Why         string    // what goes wrong for a user if a backend does not
+	Features    []Feature // what the backend must support for the rule to apply
+	Since       string    // the version of the suite that introduced the rule
+	Provisional bool      // new: a failure is reported and does not fail the test
 
-	traits trait
-	when   func(Harness) (reason string) // why it does not apply, "" where it does
+	run   func(t *attempt)
+	flags flag
+	// notApplicable returns why the rule does not apply to a harness, "" if it does.
+	notApplicable func(h Harness) (reason string)
 }
 
-// trait tells the runner how a case wants to be run.
-type trait uint
+// flag tells the runner what a case needs.
+type flag uint
 
 const (
-	waits     trait = 1 << iota // time passes in it
-	cacheOnly                   // it is about Cache, or about what Cache adds: not on the bare Backend
-	once                        // one mode is enough: it is costly, or has no operation that the modes vary
-	null                        // it holds for a cache that keeps nothing, too
-	nullOnly                    // it holds for nothing else
-	clears                      // it clears the whole store, except in the mode with a prefix
-	private                     // not for Check: it closes the store, strains it, or goes to its limits
+	needsTime     flag = 1 << iota // the case lets time pass
+	needsOwnStore                  // not for Check: the case closes the store, loads it heavily or tests its limits
+	emptiesStore                   // the case clears the whole store, except in the mode with a prefix
+	cacheOnly                      // the rule is about Cache: the mode bare does not apply
+	oneModeOnly                    // the case is expensive, or calls nothing that the modes vary
+	alsoNull                       // the rule also applies to a cache that stores nothing
+	nullOnly                       // the rule applies only to a cache that stores nothing
 )
 
-func (c Case) is(x trait) bool { return c.traits&x != 0 }
+func (c Case) has(f flag) bool { return c.flags&f != 0 }
 
-// Cases returns all cases, in the order of the contract.
+// Cases returns all cases in the order of the contract.
 func Cases() []Case {
-	all := slices.Concat(basicCases, ttlCases, keyCases, valueCases, batchCases, addCases, clearCases,
+	all := slices.Concat(basicCases, ttlCases, keyCases, valueCases, batchCases, addCases, deleteCases, clearCases,
 		counterCases, evictionCases, concurrencyCases, contextCases, closeCases, persistenceCases,
 		configCases, errorCases, nullCases)
 	for i := range all {
@@ -48,21 +50,21 @@ func Cases() []Case {
 	return all
 }
 
-// mode is a way to run a case.
+// mode is one way to call the backend.
 type mode string
 
 const (
 	plain    mode = "plain"    // through Cache
-	prefixed mode = "prefix"   // through Cache with a prefix, beside neighbours that must stay as they are
-	fallback mode = "fallback" // through Cache, the optional methods that have a fallback hidden
+	prefixed mode = "prefix"   // through Cache with a prefix, beside keys outside the prefix that must not change
+	fallback mode = "fallback" // through Cache, with the optional methods that have a fallback hidden
 	bare     mode = "bare"     // on the Backend itself
 )
 
 func (c Case) modes() []mode {
 	switch {
-	case c.is(once):
+	case c.has(oneModeOnly):
 		return []mode{plain}
-	case c.is(cacheOnly):
+	case c.has(cacheOnly):
 		return []mode{plain, prefixed, fallback}
 	}
 	return []mode{plain, prefixed, fallback, bare}

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,113 +10,138 @@ import (
 
 var clearCases = []Case{
 	{ID: "CLR-1", Name: "clear_empties",
-		Rule: "Clear empties, and Clear of an empty cache is no error",
-		Why:  "one library answers false when there was nothing to do", traits: clears,
-		Run: func(t *T) {
-			t.clearable()
-			t.Clear()
-			t.Set("a", "1", time.Hour)
-			t.Set("b", "2", 0)
-			t.Clear()
-			t.Miss("after Clear", "a")
-			t.Miss("after Clear", "b")
-			t.Clear()
-			Equal(t, "Add after Clear", t.Add("a", "3", time.Hour), true)
-			t.Hit("after Clear and Add", "a", "3")
+		Rule:  "Clear removes every entry, and Clear of an empty cache is not an error",
+		Why:   "One library reports a failure if there was nothing to clear, and a deployment script stops.",
+		flags: emptiesStore,
+		run: func(t *attempt) {
+			t.requireClear()
+			t.clear()
+			t.set("a", "1", time.Hour)
+			t.set("b", "2", 0)
+			t.clear()
+			t.miss("after Clear", "a")
+			t.miss("after Clear", "b")
+			t.clear()
+			equal(t, "Add after Clear", t.add("a", "3", time.Hour), true)
+			t.hit("after Clear and Add", "a", "3")
 		}},
 	{ID: "CLR-2", Name: "clear_stays_under_its_prefix",
-		Rule:     "Clear with a prefix leaves every other prefix and every key without one",
-		Why:      "applications share servers",
-		Features: []Feature{PrefixClear}, traits: cacheOnly | once,
-		Run: func(t *T) { t.clearLeaves("mine:", "theirs:", "min", "mine", "mines:", "x:mine:", "") }},
+		Rule:     "Clear with a prefix keeps every key outside the prefix",
+		Why:      "Applications share servers, and one of them would clear the data of all.",
+		Features: []Feature{PrefixClear}, flags: cacheOnly | oneModeOnly,
+		run: func(t *attempt) {
+			t.clearKeepsOthers("mine:", "theirs:", "min", "mine", "mines:", "x:mine:", "")
+		}},
 	{ID: "CLR-3", Name: "clear_needs_permission",
-		Rule:   "Clear without a prefix is ErrUnsupported, and clears nothing, where the backend has not been permitted to empty the store",
-		Why:    "a server is flushed by accident",
-		traits: once | private, Run: clearIsGuarded,
-		when: func(h Harness) string { return unlessLent(h.Guarded != nil, "Guarded") }},
+		Rule:          "without permission, Clear without a prefix is ErrUnsupported and removes nothing",
+		Why:           "A single wrong call would flush a server that other programs use.",
+		flags:         oneModeOnly | needsOwnStore,
+		notApplicable: needsStore("ClearForbidden", func(s Stores) bool { return s.ClearForbidden != nil }),
+		run: func(t *attempt) {
+			h := t.openStore(t.harness.Stores.ClearForbidden(t.test))
+			t.must("Set", h.Set(t.ctx, "k", []byte("v"), time.Hour))
+			t.errorIs("Clear without a prefix and without permission", h.Clear(t.ctx), errors.ErrUnsupported)
+			value, _, err := h.Get(t.ctx, "k")
+			t.must("Get", err)
+			equal(t, "an entry after Clear returned ErrUnsupported", string(value), "v")
+		}},
 	{ID: "CLR-4", Name: "clear_of_10_000",
 		Rule:     "Clear with a prefix removes 10 000 keys",
-		Why:      "a scan that stops at its first page",
-		Features: []Feature{PrefixClear}, traits: cacheOnly | once | private,
-		Run: func(t *T) { t.clearMany(t.fewer(10_000)) }},
+		Why:      "A scan that stops after its first page leaves stale entries behind.",
+		Features: []Feature{PrefixClear}, flags: cacheOnly | oneModeOnly | needsOwnStore,
+		run: func(t *attempt) {
+			n := t.fewer(10_000)
+			list := keys("many:k", n)
+			t.setMany(sameItems(list, "v"), time.Hour)
+			t.set("other", "v", time.Hour)
+			t.must("Clear", cache.New(t.backend, cache.WithPrefix(t.storedKey("many:"))).Clear(t.ctx))
+			for i, value := range t.getMany(list...) {
+				if value != nil {
+					t.stop(fmt.Sprintf("GetMany after Clear of %d keys at the position of %s", n, list[i]), value, text("a miss"))
+				}
+			}
+			t.hit(fmt.Sprintf("after Clear of %d keys with another prefix", n), "other", "v")
+		}},
 	{ID: "CLR-5", Name: "clear_really_cleared",
-		Rule: "after Clear nothing is left",
-		Why:  "one server says ok and clears nothing", traits: clears,
-		Run: func(t *T) {
-			t.clearable()
+		Rule:  "after Clear no entry is left",
+		Why:   "One server reports success and clears nothing, and users keep reading stale data.",
+		flags: emptiesStore,
+		run: func(t *attempt) {
+			t.requireClear()
 			list := keys("k", 300)
 			for i, key := range list {
-				t.Set(key, "v", time.Duration(i%2)*time.Hour)
+				t.set(key, "v", time.Duration(i%2)*time.Hour)
 			}
-			t.Clear()
-			for i, value := range t.GetMany(list...) {
+			t.clear()
+			for i, value := range t.getMany(list...) {
 				if value != nil {
-					t.Stop("GetMany after Clear, at the place of "+list[i], value, text("a miss"))
+					t.stop("GetMany after Clear at the position of "+list[i], value, text("a miss"))
 				}
 			}
 			for _, key := range list {
-				Equal(t, "Has after Clear", t.Has(key), false)
+				equal(t, "Has after Clear", t.has(key), false)
 			}
 		}},
 	{ID: "CLR-8", Name: "set_during_clear",
-		Rule:   "a key set during Clear is there or not: no error, no crash",
-		Why:    "two callers remove one thing",
-		traits: private | clears,
-		Run: func(t *T) {
-			t.clearable()
-			t.Go(5, func(worker int) {
+		Rule:  "a key that is set during Clear is present or absent, without an error or a crash",
+		Why:   "Two callers that remove the same entry must not make either of them fail.",
+		flags: needsOwnStore | emptiesStore,
+		run: func(t *attempt) {
+			t.requireClear()
+			t.concurrently(5, func(worker int) {
 				for i := range 40 {
 					key := fmt.Sprintf("w%d-%d", worker, i%10)
-					switch worker {
-					case 0, 1:
-						t.Clear()
-					default:
-						t.Set(key, key, time.Hour)
-						if value, ok := t.Get(key); ok {
-							Equal(t, "a value that was set during Clear", value, key)
-						}
-						t.Delete(key)
+					if worker < 2 {
+						t.clear()
+						continue
 					}
+					t.set(key, key, time.Hour)
+					if value, ok := t.get(key); ok {
+						equal(t, "a value that was set during Clear", value, key)
+					}
+					t.delete(key)
 				}
 			})
-			t.Set("after", "v", time.Hour)
-			t.Hit("set after all the Clears", "after", "v")
+			t.set("after", "v", time.Hour)
+			t.hit("set after the last Clear", "after", "v")
 		}},
 }
 
-// clearable ends the case where Clear cannot be called in this mode.
-func (t *T) clearable() {
-	if reason, not := t.unclearable(); not {
-		t.NotHere(reason)
+// requireClear ends the case in a mode in which it cannot call Clear.
+func (t *attempt) requireClear() {
+	if reason, unavailable := t.clearUnavailable(); unavailable {
+		t.notApplicable(reason)
 	}
 }
 
-// unclearable says why Clear cannot be called in this mode: without a prefix, it
-// needs a store that may be emptied.
-func (t *T) unclearable() (reason string, not bool) {
+// clearUnavailable returns why the case cannot call Clear in this mode: Clear
+// without a prefix needs a store that may be emptied.
+func (t *attempt) clearUnavailable() (reason string, unavailable bool) {
 	if t.mode == prefixed {
-		reason, not = t.absent[PrefixClear]
-		return reason, not
+		reason, unavailable = t.absent[PrefixClear]
+		return reason, unavailable
 	}
-	reason, not = t.absent[FullClear]
-	if !not && !t.own {
-		return "others may use the store", true
+	reason, unavailable = t.absent[FullClear]
+	if !unavailable && !t.ownStore {
+		return "other programs may use the store", true
 	}
-	return reason, not
+	return reason, unavailable
 }
 
-func (t *T) clearMany(n int) {
-	list, items := keys("many:k", n), map[string]string{}
-	for _, key := range list {
-		items[key] = "v"
+// clearKeepsOthers clears with prefix, and checks that every entry under prefix
+// is removed and every entry under others stays.
+func (t *attempt) clearKeepsOthers(prefix string, others ...string) {
+	for _, other := range others {
+		t.set(other+"k", other, time.Hour)
 	}
-	t.SetMany(items, time.Hour)
-	t.Set("other", "v", time.Hour)
-	t.Ok("Clear", cache.New(t.backend, cache.WithPrefix(t.Full("many:"))).Clear(t.ctx))
-	for i, value := range t.GetMany(list...) {
-		if value != nil {
-			t.Stop(fmt.Sprintf("GetMany after Clear of %d keys, at the place of %s", n, list[i]), value, text("a miss"))
-		}
+	under := cache.New(t.backend, cache.WithPrefix(t.storedKey(prefix)))
+	t.set(prefix+"k", "v", time.Hour)
+	t.set(prefix, "v", time.Hour)
+	after := "after Clear with the prefix " + show(prefix)
+	t.must(after, under.Clear(t.ctx))
+	t.miss(after, prefix+"k")
+	t.miss(after, prefix)
+	for _, other := range others {
+		t.hit(after, other+"k", other)
 	}
-	t.Hit("after Clear of 10 000 keys under another prefix", "other", "v")
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cachebackends/cachebackends/conformance/proxy"
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
@@ -18,231 +19,190 @@ const (
 
 var ttlCases = []Case{
 	{ID: "TTL-1", Name: "zero_never_expires",
-		Rule:   "ttl 0 never expires",
-		Why:    "other interfaces give 0 the opposite meaning",
-		traits: waits,
-		Run: func(t *T) {
-			t.Set("set", "v", 0)
-			t.Add("add", "v", 0)
-			t.SetMany(map[string]string{"many": "v"}, 0)
-			t.pass(t.Brief() + t.harness.Resolution)
+		Rule:  "an entry with ttl 0 never expires",
+		Why:   "Other interfaces use 0 for the opposite, and the entry would expire at once.",
+		flags: needsTime,
+		run: func(t *attempt) {
+			t.set("set", "v", 0)
+			t.add("add", "v", 0)
+			t.setMany(map[string]string{"many": "v"}, 0)
+			t.pass(t.shortTTL() + t.resolution())
 			for _, key := range []string{"set", "add", "many"} {
-				t.Hit("stored with ttl 0", key, "v")
-				t.Life("stored with ttl 0", key, 0)
+				t.hit("stored with ttl 0", key, "v")
+				t.hasTTL("stored with ttl 0", key, 0)
 			}
 		}},
 	{ID: "TTL-2", Name: "default_when_not_given",
-		Rule:     "no timeout given means the default, 300 s",
-		Why:      "an entry without an expiry leaks",
-		Features: []Feature{TTL}, traits: cacheOnly,
-		Run: func(t *T) {
-			lives := map[string]time.Duration{}
-			key := t.Own("default")
-			t.Ok("Set without a timeout", t.cache.Set(t.ctx, key, nil))
-			lives[key] = cache.DefaultTimeout
-			key = t.Own("added")
-			_, err := t.cache.Add(t.ctx, key, nil)
-			t.Ok("Add without a timeout", err)
-			lives[key] = cache.DefaultTimeout
-			key = t.Own("own-default")
-			t.Ok("Set with a default of 90 s", t.Cache(cache.WithDefaultTimeout(90*time.Second)).Set(t.ctx, key, nil))
-			lives[key] = 90 * time.Second
-			for key, want := range lives {
-				t.lifeOf(t.cache, key, want)
-			}
+		Rule:     "without a timeout an entry has the default TTL, 300 s",
+		Why:      "An entry without an expiry stays in the store for ever and fills it.",
+		Features: []Feature{TTL}, flags: cacheOnly,
+		run: func(t *attempt) {
+			set, added, own := t.cacheKey("set"), t.cacheKey("added"), t.cacheKey("own-default")
+			t.must("Set without a timeout", t.cache.Set(t.ctx, set, nil))
+			_, err := t.cache.Add(t.ctx, added, nil)
+			t.must("Add without a timeout", err)
+			t.must("Set with a default of 90 s", t.newCache(cache.WithDefaultTimeout(90*time.Second)).Set(t.ctx, own, nil))
+			t.cacheHasTTL(t.cache, set, cache.DefaultTimeout)
+			t.cacheHasTTL(t.cache, added, cache.DefaultTimeout)
+			t.cacheHasTTL(t.cache, own, 90*time.Second)
 		}},
 	{ID: "TTL-3", Name: "default_zero",
-		Rule:     "a default of 0 means never, unless a call says otherwise",
-		Why:      "it is what the setting promises",
-		Features: []Feature{TTL}, traits: cacheOnly,
-		Run: func(t *T) {
-			forever := t.Cache(cache.WithDefaultTimeout(0))
-			key, other := t.Own("k"), t.Own("other")
-			t.Ok("Set", forever.Set(t.ctx, key, nil))
-			t.lifeOf(forever, key, 0)
-			t.Ok("Set", forever.Set(t.ctx, other, nil, cache.Timeout(time.Hour)))
-			t.lifeOf(forever, other, time.Hour)
+		Rule:     "with a default of 0 an entry never expires, unless the call has a timeout",
+		Why:      "The setting promises it, and an entry that expires anyway is lost without an error.",
+		Features: []Feature{TTL}, flags: cacheOnly,
+		run: func(t *attempt) {
+			forever := t.newCache(cache.WithDefaultTimeout(0))
+			key, other := t.cacheKey("k"), t.cacheKey("other")
+			t.must("Set", forever.Set(t.ctx, key, nil))
+			t.cacheHasTTL(forever, key, 0)
+			t.must("Set", forever.Set(t.ctx, other, nil, cache.Timeout(time.Hour)))
+			t.cacheHasTTL(forever, other, time.Hour)
 		}},
 	{ID: "TTL-4", Name: "negative_is_refused",
-		Rule:   "a negative timeout is ErrInvalidTimeout, stores nothing and leaves an old value intact",
-		Why:    "it has meant for ever, a server error, already gone, and stored",
-		traits: cacheOnly | null, Run: negativeTimeout},
+		Rule:  "a negative timeout is ErrInvalidTimeout, stores nothing and keeps the old value",
+		Why:   "Libraries disagree whether a negative timeout means never, expired or an error, so a wrong subtraction goes unnoticed.",
+		flags: cacheOnly | alsoNull, run: negativeTimeout},
 	{ID: "TTL-5", Name: "never_gone_early",
-		Rule:   "an entry is never gone before its ttl is over (20 tries, at any phase of the second)",
-		Why:    "cutting to whole seconds lost 19 of 28 entries of one second early",
-		traits: waits, Run: neverGoneEarly},
+		Rule:  "an entry does not expire before its TTL (20 tries at random phases of the second)",
+		Why:   "A store that truncates the end to whole seconds loses most entries of one second too early.",
+		flags: needsTime, run: neverExpiresEarly},
 	{ID: "TTL-6", Name: "gone_in_time",
-		Rule:   "an entry is gone by ttl + Harness.Resolution",
-		Why:    "staleness has a bound",
-		traits: waits,
-		Run: func(t *T) {
-			ttl := t.Brief()
-			t.Set("set", "v", ttl)
-			t.Add("add", "v", ttl)
-			t.SetMany(map[string]string{"many": "v"}, ttl)
-			t.pass(ttl + t.harness.Resolution)
+		Rule:  "an entry is a miss at ttl + Limits.Resolution",
+		Why:   "Without a bound on staleness, a program cannot know how old the data it reads may be.",
+		flags: needsTime,
+		run: func(t *attempt) {
+			ttl := t.shortTTL()
+			t.set("set", "v", ttl)
+			t.add("add", "v", ttl)
+			t.setMany(map[string]string{"many": "v"}, ttl)
+			t.pass(ttl + t.resolution())
 			for _, key := range []string{"set", "add", "many"} {
-				t.Miss(fmt.Sprintf("%v after a life of %v", t.harness.Resolution, ttl), key)
+				t.miss(fmt.Sprintf("%v after a TTL of %v", t.resolution(), ttl), key)
 			}
 		}},
 	{ID: "TTL-7", Name: "half_a_second_is_not_for_ever",
-		Rule:   "500 ms never becomes 0, which is for ever",
-		Why:    "whole seconds in an integer field",
-		traits: waits,
-		Run: func(t *T) {
-			t.Set("k", "v", 500*time.Millisecond)
-			t.Life("set with 500 ms", "k", 500*time.Millisecond)
-			t.pass(500*time.Millisecond + t.harness.Resolution)
-			t.Miss("after a life of 500 ms", "k")
+		Rule:  "a TTL of 500 ms is never rounded to 0, which means never",
+		Why:   "A client that sends whole seconds turns a short TTL into an entry that never expires.",
+		flags: needsTime,
+		run: func(t *attempt) {
+			t.set("k", "v", 500*time.Millisecond)
+			t.hasTTL("set with 500 ms", "k", 500*time.Millisecond)
+			t.pass(500*time.Millisecond + t.resolution())
+			t.miss("after a TTL of 500 ms", "k")
 		}},
 	{ID: "TTL-8", Name: "one_and_a_half_seconds",
-		Rule:   "1500 ms is kept, not cut to 1 s",
-		Why:    "whole seconds again",
-		traits: waits,
-		Run: func(t *T) {
+		Rule:  "a TTL of 1500 ms is not truncated to 1 s",
+		Why:   "A client that sends whole seconds lets the entry expire a third too early.",
+		flags: needsTime,
+		run: func(t *attempt) {
 			before := t.now()
-			t.Set("k", "v", 1500*time.Millisecond)
-			t.Life("set with 1500 ms", "k", 1500*time.Millisecond)
+			t.set("k", "v", 1500*time.Millisecond)
+			t.hasTTL("set with 1500 ms", "k", 1500*time.Millisecond)
 			t.pass(1300 * time.Millisecond)
-			t.mustLive("k", before, 1500*time.Millisecond)
-			t.pass(200*time.Millisecond + t.harness.Resolution)
-			t.Miss("after a life of 1500 ms", "k")
+			t.notExpiredEarly("k", before, 1500*time.Millisecond)
+			t.pass(200*time.Millisecond + t.resolution())
+			t.miss("after a TTL of 1500 ms", "k")
 		}},
 	{ID: "TTL-9", Name: "half_a_millisecond",
-		Rule:   "500 microseconds is kept, rounded up where it must be, never dropped",
-		Why:    "0 ms is for ever, or an error of the server",
-		traits: waits,
-		Run: func(t *T) {
-			t.Set("k", "v", 500*time.Microsecond)
-			t.pass(max(2*time.Millisecond, t.harness.Resolution+time.Millisecond))
-			t.Miss("after a life of 500 microseconds", "k")
+		Rule:  "a TTL of 500 microseconds is kept or rounded up, never dropped",
+		Why:   "Rounded down it becomes 0, which means never on some servers and is an error on others.",
+		flags: needsTime,
+		run: func(t *attempt) {
+			t.set("k", "v", 500*time.Microsecond)
+			t.pass(max(2*time.Millisecond, t.resolution()+time.Millisecond))
+			t.miss("after a TTL of 500 microseconds", "k")
 		}},
 	{ID: "TTL-10", Name: "thirty_days",
-		Rule: "30 days, and 30 days and a second, are readable at once and keep their life",
-		Why:  "memcached reads more than 30 days as a date, long past",
-		Run:  longLives(30*day, 30*day+time.Second)},
+		Rule: "entries with a TTL of 30 days, and of 30 days and a second, are readable and have that TTL",
+		Why:  "memcached takes more than 30 days for a date in 1970, and the entry is never readable.",
+		run: func(t *attempt) {
+			for _, ttl := range []time.Duration{30 * day, 30*day + time.Second} {
+				t.isReadable(ttl)
+				t.hasTTL(fmt.Sprintf("set with %v", ttl), ttl.String(), ttl)
+			}
+		}},
 	{ID: "TTL-11", Name: "past_2038",
-		Rule: "an end past 2038-01-19 (20 years away) is readable",
-		Why:  "seconds in 31 bits",
-		Run:  readable(12*year, 20*year)},
+		Rule: "an entry that expires after 2038-01-19 (in 20 years) is readable",
+		Why:  "A date in 31 bits of seconds wraps in 2038, and the entry is expired as soon as it is stored.",
+		run: func(t *attempt) {
+			t.isReadable(12 * year)
+			t.isReadable(20 * year)
+		}},
 	{ID: "TTL-12", Name: "past_2106",
-		Rule: "an end past 2106 (90 years away) is readable",
-		Why:  "seconds in 32 bits",
-		Run:  readable(80*year, 90*year)},
+		Rule: "an entry that expires after 2106 (in 90 years) is readable",
+		Why:  "A date in 32 bits of seconds wraps in 2106, and the entry is expired as soon as it is stored.",
+		run: func(t *attempt) {
+			t.isReadable(80 * year)
+			t.isReadable(90 * year)
+		}},
 	{ID: "TTL-13", Name: "longest_duration",
 		Rule: "the longest time.Duration (292 years) works or is ErrInvalidTimeout, and never wraps",
-		Why:  "a sum that wraps is an end in the past",
-		Run: func(t *T) {
+		Why:  "If now + ttl overflows, the entry expires in the past and is never readable.",
+		run: func(t *attempt) {
 			for _, ttl := range []time.Duration{math.MaxInt64, math.MaxInt64 - 1, 290 * year} {
-				t.longest(ttl)
+				t.longestTTL(ttl)
 			}
 		}},
 	{ID: "TTL-14", Name: "deadline_before_the_call",
-		Rule:     "a slow write does not lengthen the life of an entry, unless the server counts it from when it executes the write (Harness.LateLife)",
-		Why:      "an entry would outlive what the caller asked for",
-		Features: []Feature{Network, TTL}, traits: once | private, Run: slowWriteKeepsDeadline},
+		Rule:     "a slow write does not make an entry expire later, unless Harness.Traits has ServerStartsTTL",
+		Why:      "If the TTL begins when the write arrives, data is served for longer than the caller asked for.",
+		Features: []Feature{Network, TTL}, flags: oneModeOnly | needsOwnStore, run: slowWriteKeepsExpiry},
 	{ID: "TTL-15", Name: "inc_keeps_expiry",
-		Rule:     "Inc does not change the expiry of a key; Inc of an absent key uses the ttl it is given",
-		Why:      "one library resets it to 300 s, another never sets one",
-		Features: []Feature{Counter}, traits: waits,
-		Run: func(t *T) {
-			ttl := t.Brief()
-			t.Within(ttl, func() {
-				t.Set("brief", "1", ttl)
-				t.incAgain("brief", time.Hour)
-			})
-			t.Set("forever", "1", 0)
-			t.incAgain("forever", ttl)
-			t.Life("set with 0, then Inc with a ttl", "forever", 0)
-			t.Set("long", "1", time.Hour)
-			t.incAgain("long", ttl)
-			t.Life("set with 1h, then Inc with a ttl", "long", time.Hour)
-			t.Inc("new", 1, ttl)
-			t.Inc("new-forever", 1, 0)
-			t.Life("made by Inc with ttl 0", "new-forever", 0)
-			t.pass(ttl + t.harness.Resolution)
-			t.Miss("set with a brief life, then Inc with 1h, then that life over", "brief")
-			t.Miss("made by Inc with a brief life that is over", "new")
-			t.Hit("set with 0, then Inc with a brief ttl that is over", "forever", "2")
-			t.Hit("set with 1h, then Inc with a brief ttl that is over", "long", "2")
-		}},
+		Rule:     "Inc keeps the TTL of a present key; Inc of an absent key uses the given TTL",
+		Why:      "If Inc resets the TTL, a rate limiter never reopens; if it sets none, its keys never expire.",
+		Features: []Feature{Counter}, flags: needsTime, run: incKeepsExpiry},
 	{ID: "TTL-16", Name: "add_is_one_step_with_its_ttl",
-		Rule:     "Add stores value and expiry in one atomic step",
-		Why:      "a crash between two steps leaves a lock for ever",
-		Features: []Feature{TTL}, traits: once,
-		Run: addWithTTL},
+		Rule:     "Add stores value and TTL in one atomic step",
+		Why:      "A crash between two steps leaves a lock without an expiry, which nobody can take again.",
+		Features: []Feature{TTL}, flags: oneModeOnly,
+		run: addWithTTL},
 	{ID: "TTL-18", Name: "get_many_checks_each",
-		Rule:   "GetMany tells live, expired and absent keys apart",
-		Why:    "the batch path has a check of its own, or none",
-		traits: waits,
-		Run: func(t *T) {
-			t.Set("live", "1", time.Hour)
-			t.Set("forever", "2", 0)
-			t.Expired("expired", "gone")
-			values := t.GetMany("expired", "live", "absent", "gone", "forever")
+		Rule:  "GetMany returns the live entries and misses for expired and absent keys",
+		Why:   "The batch path often has its own expiry check, or none, and then returns stale data.",
+		flags: needsTime,
+		run: func(t *attempt) {
+			t.set("live", "1", time.Hour)
+			t.set("forever", "2", 0)
+			t.setExpired("expired", "expired2")
+			values := t.getMany("expired", "live", "absent", "expired2", "forever")
 			for i, want := range []string{"", "1", "", "", "2"} {
-				Equal(t, fmt.Sprintf("GetMany(expired, live, absent, gone, forever), place %d", i), string(values[i]), want)
-				Equal(t, fmt.Sprintf("a hit at place %d", i), values[i] != nil, want != "")
+				equal(t, fmt.Sprintf("GetMany(expired, live, absent, expired2, forever) at position %d", i), string(values[i]), want)
+				equal(t, fmt.Sprintf("a hit at position %d", i), values[i] != nil, want != "")
 			}
 		}},
 }
 
-// incAgain is Inc of a key whose life began with an earlier Set.
-func (t *T) incAgain(key string, ttl time.Duration) {
-	_, err := t.try.Inc(t.ctx, key, 1, ttl)
-	t.Ok("Inc("+show(key)+")", err)
-}
-
-// lifeOf is Life for a key that was stored a moment ago through c.
-func (t *T) lifeOf(c *cache.Cache, key string, ttl time.Duration) {
-	left, ok, err := c.TTL(t.ctx, key)
-	t.Ok("TTL", err)
-	const moment = 10 * time.Second
-	if !ok || (left == 0) != (ttl == 0) || left > ttl+t.harness.Resolution || left < ttl-moment {
-		t.Wrong("TTL("+show(key)+"), found "+show(ok), left, ttl)
-	}
-}
-
-func negativeTimeout(t *T) {
-	key, fresh := t.Own("k"), t.Own("fresh")
-	t.Ok("Set", t.cache.Set(t.ctx, key, []byte("1")))
+func negativeTimeout(t *attempt) {
+	key, fresh := t.cacheKey("k"), t.cacheKey("fresh")
+	t.must("Set", t.cache.Set(t.ctx, key, []byte("1")))
 	c, negative := t.cache, cache.Timeout(-time.Second)
 	for _, k := range []string{key, fresh} {
-		t.ErrorIs("Set with a negative timeout", c.Set(t.ctx, k, []byte("2"), negative), cache.ErrInvalidTimeout)
+		t.errorIs("Set with a negative timeout", c.Set(t.ctx, k, []byte("2"), negative), cache.ErrInvalidTimeout)
 		_, err := c.Add(t.ctx, k, []byte("2"), negative)
-		t.ErrorIs("Add with a negative timeout", err, cache.ErrInvalidTimeout)
-		t.ErrorIs("SetMany with a negative timeout",
+		t.errorIs("Add with a negative timeout", err, cache.ErrInvalidTimeout)
+		t.errorIs("SetMany with a negative timeout",
 			c.SetMany(t.ctx, map[string][]byte{k: []byte("2")}, negative), cache.ErrInvalidTimeout)
 		_, err = c.Inc(t.ctx, k, 1, negative)
-		t.ErrorIs("Inc with a negative timeout", err, cache.ErrInvalidTimeout)
-		t.ErrorIs("Set with a negative default",
-			t.Cache(cache.WithDefaultTimeout(-1)).Set(t.ctx, k, []byte("2")), cache.ErrInvalidTimeout)
+		t.errorIs("Inc with a negative timeout", err, cache.ErrInvalidTimeout)
+		t.errorIs("Set with a negative default",
+			t.newCache(cache.WithDefaultTimeout(-1)).Set(t.ctx, k, []byte("2")), cache.ErrInvalidTimeout)
 	}
-	if t.Can(Storage) {
-		t.holds(key, "1")
-		t.holds(fresh, "")
-	}
-}
-
-// mustLive records a failure where key is a miss although its life, which began
-// after before, cannot be over.
-func (t *T) mustLive(key string, before time.Time, ttl time.Duration) {
-	_, ok := t.Get(key)
-	if age := t.now().Sub(before); !ok && age < ttl {
-		t.Wrong(fmt.Sprintf("Get(%s) at most %v after Set with ttl %v", show(key), age, ttl), text("a miss"), text("a hit"))
+	if t.supports(Storage) {
+		t.cacheHolds(key, "1")
+		t.cacheHolds(fresh, "")
 	}
 }
 
-func neverGoneEarly(t *T) {
+func neverExpiresEarly(t *attempt) {
 	const tries = 20
 	ttl, last := time.Second, 20*time.Millisecond
 	try := func(i int, pass func(time.Duration)) {
 		key := fmt.Sprintf("k%d", i)
 		before := t.now()
-		t.Set(key, "v", ttl)
+		t.set(key, "v", ttl)
 		for left := ttl - last; left > 0; left -= 196 * time.Millisecond {
 			pass(min(left, 196*time.Millisecond))
-			t.mustLive(key, before, ttl)
+			t.notExpiredEarly(key, before, ttl)
 		}
 	}
 	phases := make([]time.Duration, tries)
@@ -256,80 +216,112 @@ func neverGoneEarly(t *T) {
 		}
 		return
 	}
-	t.Go(tries, func(i int) {
+	t.concurrently(tries, func(i int) {
 		time.Sleep(phases[i])
 		try(i, time.Sleep)
 	})
 }
 
-func longLives(lives ...time.Duration) func(*T) {
-	return func(t *T) {
-		readable(lives...)(t)
-		for _, ttl := range lives {
-			t.Life(fmt.Sprintf("set with %v", ttl), ttl.String(), ttl)
-		}
-	}
-}
-
-// readable stores an entry with each life and looks whether it is there. The
-// store may cut such a life, but not to nothing.
-func readable(lives ...time.Duration) func(*T) {
-	return func(t *T) {
-		for _, ttl := range lives {
-			key := ttl.String()
-			t.Set(key, "v", ttl)
-			t.Hit(fmt.Sprintf("right after Set with %v", ttl), key, "v")
-			t.farAway(key, ttl)
-		}
-	}
-}
-
-func (t *T) farAway(key string, ttl time.Duration) {
-	if !t.Can(TTL) {
-		return
-	}
-	left, ok, err := t.try.TTL(t.ctx, key)
-	t.Ok("TTL", err)
-	if !ok || left < 0 || left != 0 && left < min(ttl, 10*year)-day {
-		t.Wrong(fmt.Sprintf("TTL right after Set with %v, found %v", ttl, ok), left, text("about as long, or as long as the store can"))
-	}
-}
-
-func (t *T) longest(ttl time.Duration) {
+// isReadable stores an entry with ttl and reads it. The store may shorten such a
+// TTL, but not to nothing.
+func (t *attempt) isReadable(ttl time.Duration) {
 	key := ttl.String()
-	err := t.try.Set(t.ctx, key, []byte("v"), ttl)
-	if errors.Is(err, cache.ErrInvalidTimeout) {
-		t.Miss("after Set was refused with ErrInvalidTimeout", key)
-		return
-	}
-	t.Ok(fmt.Sprintf("Set with %v", ttl), err)
-	t.Hit(fmt.Sprintf("right after Set with %v", ttl), key, "v")
-	t.farAway(key, ttl)
-	Equal(t, fmt.Sprintf("Add with %v of an absent key", ttl), t.Add("add"+key, "v", ttl), true)
-	t.Hit(fmt.Sprintf("right after Add with %v", ttl), "add"+key, "v")
-	t.SetMany(map[string]string{"many" + key: "v"}, ttl)
-	t.Hit(fmt.Sprintf("right after SetMany with %v", ttl), "many"+key, "v")
+	t.set(key, "v", ttl)
+	t.hit(fmt.Sprintf("right after Set with %v", ttl), key, "v")
+	t.hasLongTTL(key, ttl)
 }
 
-// addWithTTL watches for a key that is there without an expiry.
-func addWithTTL(t *T) {
+func (t *attempt) longestTTL(ttl time.Duration) {
+	key := ttl.String()
+	err := t.handle.Set(t.ctx, key, []byte("v"), ttl)
+	if errors.Is(err, cache.ErrInvalidTimeout) {
+		t.miss("after Set returned ErrInvalidTimeout", key)
+		return
+	}
+	t.must(fmt.Sprintf("Set with %v", ttl), err)
+	t.hit(fmt.Sprintf("right after Set with %v", ttl), key, "v")
+	t.hasLongTTL(key, ttl)
+	equal(t, fmt.Sprintf("Add with %v of an absent key", ttl), t.add("add"+key, "v", ttl), true)
+	t.hit(fmt.Sprintf("right after Add with %v", ttl), "add"+key, "v")
+	t.setMany(map[string]string{"many" + key: "v"}, ttl)
+	t.hit(fmt.Sprintf("right after SetMany with %v", ttl), "many"+key, "v")
+}
+
+func slowWriteKeepsExpiry(t *attempt) {
+	const ttl = 20 * time.Second
+	w := t.openProxied()
+	w.Delay = 500 * time.Millisecond
+	most := ttl - w.Delay + t.resolution()
+	var left time.Duration
+	for range 3 { // a pause of the machine would hide a TTL that begins late
+		w.inject(proxy.Latency)
+		t.must("Set over a slow connection", w.handle.Set(t.ctx, "slow", []byte("v"), ttl))
+		w.inject(proxy.Pass)
+		var ok bool
+		var err error
+		left, ok, err = w.handle.TTL(t.ctx, "slow")
+		t.must("TTL", err)
+		equal(t, "ok of TTL after a slow Set", ok, true)
+		if left > most {
+			break
+		}
+	}
+	what := fmt.Sprintf("TTL after a Set with %v whose request took %v", ttl, w.Delay)
+	switch reason, declared := t.harness.Traits[ServerStartsTTL]; {
+	case declared && left > most:
+		t.notApplicable(reason)
+	case declared:
+		t.wrong(what+", with the trait ServerStartsTTL", left, text("more than "+most.String()+": remove the trait from the harness"))
+	case left > most:
+		t.wrong(what, left, text("at most "+most.String()))
+	}
+}
+
+func incKeepsExpiry(t *attempt) {
+	inc := func(key string, ttl time.Duration) { // not a step: the TTL began with an earlier Set
+		_, err := t.handle.Inc(t.ctx, key, 1, ttl)
+		t.must("Inc("+show(key)+")", err)
+	}
+	ttl := t.shortTTL()
+	t.withinTTL(ttl, func() {
+		t.set("brief", "1", ttl)
+		inc("brief", time.Hour)
+	})
+	t.set("forever", "1", 0)
+	inc("forever", ttl)
+	t.hasTTL("set with 0, then Inc with a short ttl", "forever", 0)
+	t.set("long", "1", time.Hour)
+	inc("long", ttl)
+	t.hasTTL("set with 1h, then Inc with a short ttl", "long", time.Hour)
+	t.inc("new", 1, ttl)
+	t.inc("new-forever", 1, 0)
+	t.hasTTL("created by Inc with ttl 0", "new-forever", 0)
+	t.pass(ttl + t.resolution())
+	t.miss("set with a short ttl, then Inc with 1h, after the short ttl", "brief")
+	t.miss("created by Inc with a short ttl, after it", "new")
+	t.hit("set with 0, then Inc with a short ttl, after it", "forever", "2")
+	t.hit("set with 1h, then Inc with a short ttl, after it", "long", "2")
+}
+
+// addWithTTL watches for an entry that is present without an expiry.
+func addWithTTL(t *attempt) {
 	for i := range 200 {
 		key := fmt.Sprintf("k%d", i)
 		var added atomic.Bool
-		t.Go(2, func(worker int) {
+		t.concurrently(2, func(worker int) {
 			if worker == 0 {
 				defer added.Store(true)
-				t.Add(key, "v", time.Hour)
+				t.add(key, "v", time.Hour)
 				return
 			}
 			for ; !added.Load(); runtime.Gosched() {
-				left, ok, err := t.try.TTL(t.ctx, key)
-				t.Ok("TTL", err)
+				left, ok, err := t.handle.TTL(t.ctx, key)
+				t.must("TTL", err)
 				if ok && left == 0 {
-					t.Stop("TTL of a key while Add stores it with 1h", text("it never expires"), text("absent, or about 1h"))
+					t.stop("TTL of a key while Add stores it with 1h", text("0 (never expires)"), text("absent, or about 1h"))
 				}
 			}
 		})
-		t.Life("after Add with 1h", key, time.Hour)
+		t.hasTTL("after Add with 1h", key, time.Hour)
 	}
 }

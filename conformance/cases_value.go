@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -16,41 +15,41 @@ const mib = 1 << 20
 var valueCases = []Case{
 	{ID: "VAL-1", Name: "empty_value",
 		Rule: "a value of 0 bytes is a hit with a non-nil empty slice",
-		Why:  "an empty value is not a miss",
-		Run: func(t *T) {
-			t.Set("set", "", time.Hour)
-			t.Add("add", "", time.Hour)
-			t.SetMany(map[string]string{"many": ""}, time.Hour)
+		Why:  "If an empty value looks like a miss, the program computes it again on every call.",
+		run: func(t *attempt) {
+			t.set("set", "", time.Hour)
+			t.add("add", "", time.Hour)
+			t.setMany(map[string]string{"many": ""}, time.Hour)
 			for _, key := range []string{"set", "add", "many"} {
-				value, ok, err := t.try.Get(t.ctx, key)
-				t.Ok("Get", err)
-				Equal(t, "ok of Get of an empty value stored by "+key, ok, true)
-				Equal(t, "length of an empty value", len(value), 0)
+				value, ok, err := t.handle.Get(t.ctx, key)
+				t.must("Get", err)
+				equal(t, "ok of Get of an empty value stored by "+key, ok, true)
+				equal(t, "the length of an empty value", len(value), 0)
 				if t.mode != bare {
-					Equal(t, "a nil slice from Get of an empty value stored by "+key, value == nil, false)
+					equal(t, "a nil slice from Get of an empty value stored by "+key, value == nil, false)
 				}
 			}
-			for i, value := range t.GetMany("set", "add", "many") {
-				Equal(t, fmt.Sprintf("a nil slice (a miss) from GetMany of empty values, place %d", i), value == nil, false)
+			for i, value := range t.getMany("set", "add", "many") {
+				equal(t, fmt.Sprintf("a nil slice (a miss) from GetMany of empty values at position %d", i), value == nil, false)
 			}
 		}},
 	{ID: "VAL-2", Name: "nil_value",
 		Rule: "a nil value is stored as an empty one",
-		Why:  "nil is not delete, and not an error",
-		Run: func(t *T) {
-			t.Ok("Set of nil", t.try.Set(t.ctx, "set", nil, time.Hour))
-			_, err := t.try.Add(t.ctx, "add", nil, time.Hour)
-			t.Ok("Add of nil", err)
+		Why:  "A backend that takes nil for a deletion or an error loses the fact that the value is empty.",
+		run: func(t *attempt) {
+			t.must("Set of nil", t.handle.Set(t.ctx, "set", nil, time.Hour))
+			_, err := t.handle.Add(t.ctx, "add", nil, time.Hour)
+			t.must("Add of nil", err)
 			for i, key := range []string{"set", "add"} {
-				t.Hit("after it was stored as nil", key, "")
-				Equal(t, "Has after nil was stored", t.Has(key), true)
-				Equal(t, "a nil slice (a miss) from GetMany", t.GetMany("set", "add")[i] == nil, false)
+				t.hit("after nil was stored", key, "")
+				equal(t, "Has after nil was stored", t.has(key), true)
+				equal(t, "a nil slice (a miss) from GetMany", t.getMany("set", "add")[i] == nil, false)
 			}
 		}},
 	{ID: "VAL-3", Name: "binary_values",
-		Rule: "all 256 bytes, line ends, and the words of protocols come back as they went",
-		Why:  "text protocols, markers of serialisers",
-		Run: func(t *T) {
+		Rule: "values of all 256 bytes, of line ends and of protocol commands are returned unchanged",
+		Why:  "A text protocol or a serialiser's marker inside a value would end or change it.",
+		run: func(t *attempt) {
 			all := make([]byte, 256)
 			for i := range all {
 				all[i] = byte(i)
@@ -58,15 +57,15 @@ var valueCases = []Case{
 			for i, value := range []string{string(all), "\r\n", "a\r\nb", "END\r\n", "$5\r\n", "*-1\r\n", "!", "\x00", "\x00\x00", "\n",
 				"VALUE k 0 1\r\nx\r\nEND\r\n", "status", "nil", "{}", "\x80\x04N.", " 1", "1 ", "\xff\xfe", strings.Repeat("\x00", 5000)} {
 				key := fmt.Sprintf("k%d", i)
-				t.Set(key, value, time.Hour)
-				t.Hit("after Set", key, value)
-				Equal(t, "GetMany", string(t.GetMany(key)[0]), value)
+				t.set(key, value, time.Hour)
+				t.hit("after Set", key, value)
+				equal(t, "GetMany", string(t.getMany(key)[0]), value)
 			}
 		}},
 	{ID: "VAL-4", Name: "values_like_envelopes",
-		Rule: "a value that looks like metadata of our own comes back as it went",
-		Why:  "decoding twice",
-		Run: func(t *T) {
+		Rule: "a value that looks like the backend's own metadata is returned unchanged",
+		Why:  "A backend that guesses its format from the bytes decodes such a value a second time.",
+		run: func(t *attempt) {
 			items := map[string]string{}
 			for i := range t.fewer(256) {
 				b := 255 - i*255/(t.fewer(256)-1)
@@ -74,213 +73,222 @@ var valueCases = []Case{
 				items[fmt.Sprintf("b%d", b)] = string([]byte{byte(b), 1, 0, 0, 0, 0, 0, 0, 0, 9})
 				items[fmt.Sprintf("c%d", b)] = strings.Repeat(string([]byte{byte(b)}), 64)
 			}
-			t.SetMany(items, time.Hour)
+			t.setMany(items, time.Hour)
 			for key, value := range items {
-				t.Hit("after SetMany", key, value)
+				t.hit("after SetMany", key, value)
 			}
 		}},
 	{ID: "VAL-5", Name: "largest_value",
-		Rule: "the largest value works, one byte more is ErrTooLarge; around 1 MiB where there is no limit",
-		Why:  "limits count headers, and fail in silence", traits: private,
-		Run: func(t *T) {
-			limit := t.harness.MaxValue
-			for _, size := range []int{mib - 1, mib, mib + 1, limit - 1, limit} {
-				if size > 0 && (limit == 0 || size <= limit) {
-					t.large(size)
-				}
-			}
-			if limit == 0 {
-				return
-			}
-			for _, size := range []int{limit + 1, limit + mib} {
-				t.ErrorIs(fmt.Sprintf("Set of %d bytes", size), t.try.Set(t.ctx, "k", make([]byte, size), time.Hour), cache.ErrTooLarge)
-				_, err := t.try.Add(t.ctx, "new", make([]byte, size), time.Hour)
-				t.ErrorIs(fmt.Sprintf("Add of %d bytes", size), err, cache.ErrTooLarge)
-				t.Miss("after Add was refused", "new")
-			}
-		}},
+		Rule:  "the largest value works, and one byte more is ErrTooLarge; without a limit, values around 1 MiB work",
+		Why:   "Servers count headers towards their limit and drop a larger value without an error.",
+		flags: needsOwnStore, run: largestValue},
 	{ID: "VAL-6", Name: "16_MiB",
-		Rule:   "a value of 16 MiB makes the round trip, up to Harness.MaxValue",
-		Why:    "buffers, deadlines",
-		traits: once | private,
-		Run:    func(t *T) { t.large(16 * mib) },
-		when: func(h Harness) string {
-			if h.MaxValue != 0 && h.MaxValue < 16*mib {
-				return fmt.Sprintf("values end at %d bytes (Harness.MaxValue)", h.MaxValue)
-			}
-			return ""
-		}},
+		Rule:          "a value of 16 MiB is returned unchanged, up to Limits.MaxValue",
+		Why:           "A buffer that is too small or a deadline that is too short fails only for large values.",
+		flags:         oneModeOnly | needsOwnStore,
+		run:           func(t *attempt) { t.roundTripOfSize(16 * mib) },
+		notApplicable: needsLargeValues},
 	{ID: "VAL-7", Name: "too_large_leaves_old_or_nothing",
-		Rule: "after ErrTooLarge the old value is there or none: never a mix",
-		Why:  "memcached drops the old value, chunks get mixed",
-		Run: func(t *T) {
-			t.Set("k", "old", time.Hour)
-			t.ErrorIs("Set over the limit", t.try.Set(t.ctx, "k", make([]byte, t.harness.MaxValue+1), time.Hour), cache.ErrTooLarge)
+		Rule:          "after ErrTooLarge the key holds the old value or nothing, never a mixture",
+		Why:           "memcached drops the old value, and a value in chunks may consist of two versions.",
+		notApplicable: needsMaxValue,
+		run: func(t *attempt) {
+			t.set("k", "old", time.Hour)
+			tooLarge := make([]byte, t.harness.Limits.MaxValue+1)
+			t.errorIs("Set over the limit", t.handle.Set(t.ctx, "k", tooLarge, time.Hour), cache.ErrTooLarge)
 			for range 2 {
-				if value, ok := t.Get("k"); ok {
-					Equal(t, "the value after Set over the limit", value, "old")
+				if value, ok := t.get("k"); ok {
+					equal(t, "the value after Set over the limit", value, "old")
 				}
 			}
-		},
-		when: func(h Harness) string {
-			if h.MaxValue == 0 {
-				return "there is no largest value (Harness.MaxValue)"
-			}
-			return ""
 		}},
 	{ID: "VAL-8", Name: "bytes_given_are_copied",
-		Rule:   "through Cache, bytes that the caller changes after Set, Add or SetMany do not change the stored value",
-		Why:    "shared memory",
-		traits: cacheOnly,
-		Run: func(t *T) {
+		Rule:  "through Cache, changing the bytes after Set, Add or SetMany does not change the stored value",
+		Why:   "A caller that reuses its buffer would overwrite what it has cached.",
+		flags: cacheOnly,
+		run: func(t *attempt) {
 			buffer := []byte("value")
-			key, added, many := t.Own("set"), t.Own("add"), t.Own("many")
-			t.Ok("Set", t.cache.Set(t.ctx, key, buffer))
+			key, added, many := t.cacheKey("set"), t.cacheKey("add"), t.cacheKey("many")
+			t.must("Set", t.cache.Set(t.ctx, key, buffer))
 			_, err := t.cache.Add(t.ctx, added, buffer)
-			t.Ok("Add", err)
-			t.Ok("SetMany", t.cache.SetMany(t.ctx, map[string][]byte{many: buffer}))
+			t.must("Add", err)
+			t.must("SetMany", t.cache.SetMany(t.ctx, map[string][]byte{many: buffer}))
 			copy(buffer, "#####")
-			t.holds(key, "value")
-			t.holds(added, "value")
-			t.holds(many, "value")
+			t.cacheHolds(key, "value")
+			t.cacheHolds(added, "value")
+			t.cacheHolds(many, "value")
 		}},
 	{ID: "VAL-9", Name: "bytes_got_are_the_callers",
-		Rule:   "through Cache, bytes that the caller changes after Get do not change the stored value; two Gets give two slices",
-		Why:    "shared memory",
-		traits: cacheOnly,
-		Run: func(t *T) {
-			key := t.Own("k")
-			t.Ok("Set", t.cache.Set(t.ctx, key, []byte("value")))
+		Rule:  "through Cache, changing the bytes after Get does not change the stored value; two Gets return two slices",
+		Why:   "A caller that modifies what it reads would change the value for everybody else.",
+		flags: cacheOnly,
+		run: func(t *attempt) {
+			key := t.cacheKey("k")
+			t.must("Set", t.cache.Set(t.ctx, key, []byte("value")))
 			first, _, err := t.cache.Get(t.ctx, key)
-			t.Ok("Get", err)
+			t.must("Get", err)
 			second, _, err := t.cache.Get(t.ctx, key)
-			t.Ok("Get", err)
+			t.must("Get", err)
 			copy(first, "#####")
 			_ = append(first[:1], "YYYY"...)
-			Equal(t, "the slice of a second Get after the first was written to", string(second), "value")
-			t.holds(key, "value")
+			equal(t, "the slice of a second Get after the first was changed", string(second), "value")
+			t.cacheHolds(key, "value")
 		}},
 	{ID: "VAL-10", Name: "bytes_of_batches_are_copied",
-		Rule:   "the same holds for the slices of GetMany and GetDict",
-		Why:    "the batch path forgets it",
-		traits: cacheOnly,
-		Run: func(t *T) {
-			key := t.Own("k")
-			t.Ok("Set", t.cache.Set(t.ctx, key, []byte("value")))
+		Rule:  "through Cache, changing the slices of GetMany and GetDict does not change the stored value",
+		Why:   "The batch path often forgets the copy that Get makes.",
+		flags: cacheOnly,
+		run: func(t *attempt) {
+			key := t.cacheKey("k")
+			t.must("Set", t.cache.Set(t.ctx, key, []byte("value")))
 			results, err := t.cache.GetMany(t.ctx, key, key)
-			t.Ok("GetMany", err)
+			t.must("GetMany", err)
 			copy(results[0].Value, "#####")
-			Equal(t, "the second of two equal keys after the first was written to", string(results[1].Value), "value")
-			t.holds(key, "value")
+			equal(t, "the second of two equal keys after the first result was changed", string(results[1].Value), "value")
+			t.cacheHolds(key, "value")
 			hits, err := t.cache.GetDict(t.ctx, key)
-			t.Ok("GetDict", err)
+			t.must("GetDict", err)
 			copy(hits[key], "#####")
-			t.holds(key, "value")
+			t.cacheHolds(key, "value")
 		}},
 	{ID: "VAL-11", Name: "undecodable_bytes",
-		Rule:   "bytes that cannot be decoded are ErrCorrupt: no panic, and no zero value with ok",
-		Why:    "one library lets the error of its serialiser out of get",
-		traits: cacheOnly,
-		Run: func(t *T) {
-			type user struct{ Name string }
+		Rule:  "bytes that cannot be decoded are ErrCorrupt: no panic, and no zero value with ok=true",
+		Why:   "After a change of format a program would read zero values, or crash on entries of the old version.",
+		flags: cacheOnly,
+		run: func(t *attempt) {
 			for i, data := range []string{"", "not json", `{"Name":1}`, "\x00\xff", `{"Name":"cut`} {
-				key := t.Own(fmt.Sprintf("k%d", i))
-				t.Ok("Set", t.cache.Set(t.ctx, key, []byte(data)))
-				_, ok, err := cache.Of[user](t.cache).Get(t.ctx, key)
-				t.ErrorIs("Get of "+show(data)+" as a struct", err, cache.ErrCorrupt)
-				Equal(t, "ok of Get of "+show(data)+" as a struct", ok, false)
-				_, ok, err = cache.Of[int](t.cache).Get(t.ctx, key)
-				t.ErrorIs("Get of "+show(data)+" as an int", err, cache.ErrCorrupt)
-				Equal(t, "ok of Get of "+show(data)+" as an int", ok, false)
+				key := t.cacheKey(fmt.Sprintf("k%d", i))
+				t.must("Set", t.cache.Set(t.ctx, key, []byte(data)))
+				isCorrupt[struct{ Name string }](t, key, data)
+				isCorrupt[int](t, key, data)
 			}
 		}},
 	{ID: "VAL-13", Name: "unencodable_value",
-		Rule:   "a value that cannot be encoded is an error and stores nothing",
-		Why:    "one library says true and stores a header",
-		traits: cacheOnly,
-		Run: func(t *T) {
-			key, fresh := t.Own("k"), t.Own("fresh")
-			t.Ok("Set", t.cache.Set(t.ctx, key, []byte("old")))
-			view := cache.Of[chan int](t.cache)
-			for _, k := range []string{key, fresh} {
-				refused(t, "Set of a channel", view.Set(t.ctx, k, make(chan int)))
-				_, err := view.Add(t.ctx, k, make(chan int))
-				refused(t, "Add of a channel", err)
-				refused(t, "SetMany of a channel", view.SetMany(t.ctx, map[string]chan int{k: nil}))
-			}
-			t.holds(key, "old")
-			t.holds(fresh, "")
-			has, err := t.cache.Has(t.ctx, fresh)
-			t.Ok("Has", err)
-			Equal(t, "Has after Set of what cannot be encoded", has, false)
-		}},
+		Rule:  "a value that cannot be encoded is an error and stores nothing",
+		Why:   "One library reports success and stores a header, after which Has returns true.",
+		flags: cacheOnly, run: unencodableValue},
 	{ID: "VAL-14", Name: "encoding_holds_no_lock",
-		Rule:   "a codec may use the cache itself",
-		Why:    "locks held while calling back are deadlocks",
-		traits: cacheOnly,
-		Run: func(t *T) {
-			key := t.Own("k")
-			within := callingCodec{cache.JSON, func() {
+		Rule:  "a codec may call the cache",
+		Why:   "A lock that is held during encoding deadlocks a codec that reads from the same cache.",
+		flags: cacheOnly,
+		run: func(t *attempt) {
+			key := t.cacheKey("k")
+			codec := callingCodec{cache.JSON, func() {
 				_, _, err := t.cache.Get(t.ctx, key)
-				t.Ok("Get within a codec", err)
-				t.Ok("Set within a codec", t.cache.Set(t.ctx, key, []byte(`{"A":1}`)))
+				t.must("Get inside a codec", err)
+				t.must("Set inside a codec", t.cache.Set(t.ctx, key, []byte(`{"A":1}`)))
 			}}
-			view := cache.Of[struct{ A int }](t.Cache(cache.WithCodec(within)))
-			t.Finish("Set and Get with a codec that calls the cache", func() {
-				t.Ok("Set", view.Set(t.ctx, key, struct{ A int }{1}))
+			view := cache.Of[struct{ A int }](t.newCache(cache.WithCodec(codec)))
+			t.finishes("Set and Get with a codec that calls the cache", func() {
+				t.must("Set", view.Set(t.ctx, key, struct{ A int }{1}))
 				_, _, err := view.Get(t.ctx, key)
-				t.Ok("Get", err)
+				t.must("Get", err)
 			})
 		}},
 	{ID: "VAL-15", Name: "integers",
-		Rule:     "an integer stored by Set can be incremented and reads back as the same integer, at both ends of the range",
-		Why:      "one library fixed exactly this after years",
-		Features: []Feature{Counter}, traits: cacheOnly,
-		Run: func(t *T) {
-			view, key := cache.Of[int64](t.cache), t.Own("k")
+		Rule:     "an integer that a view stores can be incremented and is read as the same integer, at both ends of the range",
+		Why:      "If a view stores integers in another form than counters, Inc of a stored number fails.",
+		Features: []Feature{Counter}, flags: cacheOnly,
+		run: func(t *attempt) {
 			for _, n := range []int64{0, 1, -1, 42, math.MaxInt64, math.MinInt64} {
-				t.Ok("Set of an integer", view.Set(t.ctx, key, n))
-				got, _, err := view.Get(t.ctx, key)
-				t.Ok("Get of an integer", err)
-				Equal(t, "the integer after Set", got, n)
-				delta := int64(1)
-				if n == math.MaxInt64 {
-					delta = -1
-				}
-				if minimum := t.harness.CounterMin; minimum != nil && min(n, n+delta) < *minimum {
-					continue
-				}
-				sum, err := t.cache.Inc(t.ctx, key, delta)
-				t.Ok(fmt.Sprintf("Inc of %d", n), err)
-				Equal(t, fmt.Sprintf("Inc of %d by %d", n, delta), sum, n+delta)
-				got, _, err = view.Get(t.ctx, key)
-				t.Ok("Get after Inc", err)
-				Equal(t, "the integer after Inc", got, n+delta)
+				t.countsFrom(n)
 			}
 		}},
 }
 
-// large makes the round trip with a value of size bytes.
-func (t *T) large(size int) {
+func needsMaxValue(h Harness) string {
+	if h.Limits.MaxValue == 0 {
+		return "there is no largest value (Limits.MaxValue)"
+	}
+	return ""
+}
+
+func needsLargeValues(h Harness) string {
+	if limit := h.Limits.MaxValue; limit != 0 && limit < 16*mib {
+		return fmt.Sprintf("values have at most %d bytes (Limits.MaxValue)", limit)
+	}
+	return ""
+}
+
+func largestValue(t *attempt) {
+	limit := t.harness.Limits.MaxValue
+	for _, size := range []int{mib - 1, mib, mib + 1, limit - 1, limit} {
+		if size > 0 && (limit == 0 || size <= limit) {
+			t.roundTripOfSize(size)
+		}
+	}
+	if limit == 0 {
+		return
+	}
+	for _, size := range []int{limit + 1, limit + mib} {
+		t.errorIs(fmt.Sprintf("Set of %d bytes", size), t.handle.Set(t.ctx, "k", make([]byte, size), time.Hour), cache.ErrTooLarge)
+		_, err := t.handle.Add(t.ctx, "new", make([]byte, size), time.Hour)
+		t.errorIs(fmt.Sprintf("Add of %d bytes", size), err, cache.ErrTooLarge)
+		t.miss("after Add returned ErrTooLarge", "new")
+	}
+}
+
+// roundTripOfSize stores, reads and removes a value of size bytes.
+func (t *attempt) roundTripOfSize(size int) {
 	value := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 	key := fmt.Sprintf("large%d", size)
-	t.Ok(fmt.Sprintf("Set of %d bytes", size), t.try.Set(t.ctx, key, value, time.Hour))
-	got, ok, err := t.try.Get(t.ctx, key)
-	t.Ok(fmt.Sprintf("Get of %d bytes", size), err)
+	t.must(fmt.Sprintf("Set of %d bytes", size), t.handle.Set(t.ctx, key, value, time.Hour))
+	got, ok, err := t.handle.Get(t.ctx, key)
+	t.must(fmt.Sprintf("Get of %d bytes", size), err)
 	if !ok || !bytes.Equal(got, value) {
-		t.Wrong(fmt.Sprintf("Get of a value of %d bytes, found %v", size, ok), got, value)
+		t.wrong(fmt.Sprintf("Get of a value of %d bytes, ok=%v", size, ok), got, value)
 	}
-	t.Delete(key)
+	t.delete(key)
 }
 
-// refused records a failure where an error is missing.
-func refused(t *T, what string, err error) {
-	if err == nil {
-		t.Wrong(what, text("no error"), text("an error"))
-	}
+// isCorrupt reads key, which holds data, as a T that data is not.
+func isCorrupt[T any](t *attempt, key, data string) {
+	what := fmt.Sprintf("Get of %s as %T", show(data), *new(T))
+	_, ok, err := cache.Of[T](t.cache).Get(t.ctx, key)
+	t.errorIs(what, err, cache.ErrCorrupt)
+	equal(t, "ok of "+what, ok, false)
 }
 
-// callingCodec calls back whenever it is asked.
+func unencodableValue(t *attempt) {
+	key, fresh := t.cacheKey("k"), t.cacheKey("fresh")
+	t.must("Set", t.cache.Set(t.ctx, key, []byte("old")))
+	view := cache.Of[chan int](t.cache)
+	for _, k := range []string{key, fresh} {
+		t.isError("Set of a channel", view.Set(t.ctx, k, make(chan int)))
+		_, err := view.Add(t.ctx, k, make(chan int))
+		t.isError("Add of a channel", err)
+		t.isError("SetMany of a channel", view.SetMany(t.ctx, map[string]chan int{k: nil}))
+	}
+	t.cacheHolds(key, "old")
+	t.cacheHolds(fresh, "")
+	has, err := t.cache.Has(t.ctx, fresh)
+	t.must("Has", err)
+	equal(t, "Has after Set of a value that cannot be encoded", has, false)
+}
+
+// countsFrom stores n through a view and increments it, towards 0 from MaxInt64.
+func (t *attempt) countsFrom(n int64) {
+	view, key := cache.Of[int64](t.cache), t.cacheKey("k")
+	t.must("Set of an integer", view.Set(t.ctx, key, n))
+	got, _, err := view.Get(t.ctx, key)
+	t.must("Get of an integer", err)
+	equal(t, "the integer after Set", got, n)
+	delta := int64(1)
+	if n == math.MaxInt64 {
+		delta = -1
+	}
+	if lowest := t.harness.Limits.CounterMin; lowest != nil && min(n, n+delta) < *lowest {
+		return
+	}
+	sum, err := t.cache.Inc(t.ctx, key, delta)
+	t.must(fmt.Sprintf("Inc of %d", n), err)
+	equal(t, fmt.Sprintf("Inc of %d by %d", n, delta), sum, n+delta)
+	got, _, err = view.Get(t.ctx, key)
+	t.must("Get after Inc", err)
+	equal(t, "the integer after Inc", got, n+delta)
+}
+
+// callingCodec calls back before it encodes and decodes.
 type callingCodec struct {
 	cache.Codec
 	call func()
@@ -294,20 +302,4 @@ func (c callingCodec) Marshal(value any) ([]byte, error) {
 func (c callingCodec) Unmarshal(data []byte, target any) error {
 	c.call()
 	return c.Codec.Unmarshal(data, target)
-}
-
-// Finish stops the case where call hangs.
-func (t *T) Finish(what string, call func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer t.recover()
-		call()
-	}()
-	const patience = 10 * time.Second
-	select {
-	case <-done:
-	case <-time.After(patience):
-		t.Stop(what, errors.New("it hangs"), text("it returns"))
-	}
 }

@@ -4,59 +4,52 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"testing"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// Check runs the cases that are safe on a store in use, without a test: all keys
-// have a random prefix and are removed, nothing else is cleared or filled, and
-// backend stays open. It takes about five seconds, most of it waiting for
-// entries to expire.
+// Check runs, without a test, the cases that are safe on a store in use: every
+// key has a random prefix and is removed, nothing else is cleared, the store is
+// not filled, and backend stays open. It takes about five seconds, most of which
+// it waits for entries to expire.
 //
-// What the backend does not offer is Unsupported, and a case that needs a store
-// of its own, or limits that only a [Harness] knows, is Skipped. A store that
-// cannot be reached gives a report of Errors; so does, for the cases that are
-// left, the end of ctx.
+// A feature that the backend does not support is Unsupported. A case that needs a
+// store of its own or limits from a [Harness] is Skipped. If the store cannot be
+// reached, every result is an Error; after the end of ctx, every remaining result is.
 func Check(ctx context.Context, backend cache.Backend) Report {
 	s := newSuite(Harness{
-		// What a server with whole seconds, which rounds up, may need.
-		Resolution: 4100 * time.Millisecond,
+		New: func(*testing.T) cache.Backend { return backend },
+		// A server that counts and rounds up whole seconds may need as much.
+		Limits: Limits{Resolution: 4100 * time.Millisecond},
 		Unsupported: map[Feature]string{
-			Persistence: "it cannot be checked on one handle",
+			Persistence: "it cannot be checked with one handle",
 			Threshold:   "it cannot be checked on a store in use",
 			Network:     "it cannot be checked on a store in use",
 		},
 	})
-	s.janitor = cache.New(backend)
-	reach := s.probe(ctx, backend)
-	for _, feature := range s.lacking {
-		s.absent[feature] = "the backend does not offer it"
+	s.keepOpen, s.janitor = true, cache.New(backend)
+	unreachable := s.probe(ctx, backend)
+	for _, feature := range s.undeclared {
+		s.absent[feature] = "the backend does not support it"
 	}
-	s.lacking = nil
+	s.undeclared = nil
 	var waiting sync.WaitGroup
 	for _, c := range Cases() {
-		outcome, reason := s.excluded(c)
-		switch {
-		case !s.concerns(c):
+		if !s.concerns(c) {
 			continue
-		case reach != nil:
-			outcome, reason = Error, reach.Error()
-		case outcome == "" && c.is(private):
-			outcome, reason = Skipped, "it needs a store of its own"
-		case outcome == "" && ctx.Err() != nil:
-			outcome, reason = Error, ctx.Err().Error()
 		}
-		if outcome != "" {
+		if outcome, reason := s.unchecked(ctx, c, unreachable); outcome != "" {
 			s.record(c, outcome, reason, 0)
 			continue
 		}
 		run := func() {
 			begin := time.Now()
-			outcome, reason := s.checkOne(ctx, c, backend)
+			outcome, reason := s.checkOne(ctx, c)
 			s.record(c, outcome, reason, time.Since(begin))
 		}
-		if c.is(waits) {
+		if c.has(needsTime) {
 			waiting.Go(run)
 		} else {
 			run()
@@ -67,16 +60,33 @@ func Check(ctx context.Context, backend cache.Backend) Report {
 	return s.report
 }
 
-func (s *suite) checkOne(ctx context.Context, c Case, backend cache.Backend) (outcome Outcome, reason string) {
+// unchecked returns the outcome of a case that Check does not run, "" for one
+// that it does.
+func (s *suite) unchecked(ctx context.Context, c Case, unreachable error) (outcome Outcome, reason string) {
+	if unreachable != nil {
+		return Error, unreachable.Error()
+	}
+	if outcome, reason = s.excluded(c); outcome != "" {
+		return outcome, reason
+	}
+	if c.has(needsOwnStore) {
+		return Skipped, "the case needs a store of its own"
+	}
+	if ctx.Err() != nil {
+		return Error, ctx.Err().Error()
+	}
+	return "", ""
+}
+
+func (s *suite) checkOne(ctx context.Context, c Case) (outcome Outcome, reason string) {
 	defer func() {
 		if p := recover(); p != nil {
 			outcome, reason = Fail, fmt.Sprintf("panic: %v", p)
 		}
 	}()
 	m := prefixed
-	if c.is(once) {
+	if c.has(oneModeOnly) {
 		m = plain
 	}
-	t := s.prepare(ctx, c, m, opener{first: func() cache.Backend { return backend }, keep: true})
-	return verdict([]attempt{s.perform(t, c)})
+	return verdict([]*attempt{s.prepare(ctx, nil, c, m).perform(c)})
 }

@@ -1,28 +1,40 @@
-// Package conformance tests any [cache.Backend] against the behaviours that
-// every backend of this project keeps. One call in a test of the backend is
-// enough to start:
+// Package conformance tests any [cache.Backend] against the behaviours that every
+// backend of this project has. One call in a test of the backend is enough:
 //
 //	func TestConformance(t *testing.T) {
 //		conformance.Run(t, conformance.Harness{
 //			New:    func(t *testing.T) cache.Backend { return mystore.New() },
-//			Bubble: true, // the store lives in this process
+//			Bubble: true, // the store is in this process
 //		})
 //	}
 //
-// Each rule is one subtest, such as TestConformance/BAS-1_set_then_get. A
-// failure says which rule broke, why the rule is there, what was got and wanted,
-// and the command that runs this rule alone. What a backend cannot do it
-// declares in [Harness.Unsupported] with the reason; declarations are checked,
-// those that are missing and those that are not true.
+// Each rule is one subtest, such as TestConformance/BAS-1_set_then_get. A failure
+// prints the rule, what goes wrong for a user if it is broken, what was got and
+// wanted, and the command that runs this rule alone.
 //
-// A case ends in one of five outcomes: pass, fail, unsupported (declared, with
-// the reason), skipped (it needs real time and -short was given) and error (the
-// harness or the server is broken, a server that cannot be reached included).
-// With CONFORMANCE_REPORT=dir in the environment they are written to dir as JSON.
+// # Declarations
 //
-// The suite is safe on a server that others use: its keys carry a random prefix,
-// it removes them, and it empties a store only where [Harness.Isolated] allows it,
-// or that of [Harness.Emptied].
+// A backend declares in [Harness.Unsupported] what it does not support, with the
+// reason. The suite checks the declarations: a missing one fails, and so does one
+// for a feature that works.
+//
+// # Outcomes
+//
+// A case ends in one of five outcomes: [Pass], [Fail], [Unsupported] (declared),
+// [Skipped] (it waits in real time and -short was given) and [Error] (the harness or
+// the server failed, for example because the server cannot be reached). If
+// CONFORMANCE_REPORT names a directory, [Run] writes the outcomes there as JSON.
+//
+// # Shared stores
+//
+// The suite is safe on a server that other programs use: its keys have a random
+// prefix and are removed. It clears only a store that is [Harness.Isolated], or the
+// one of [Stores.ClearAllowed].
+//
+// # Faults
+//
+// With [Harness.Faults] the suite puts a proxy (package proxy) between the backend
+// and its server, and tests what happens if the network fails.
 //
 // [Check] runs a part of the suite without a test, on a store in use. [Bench]
 // measures a backend.

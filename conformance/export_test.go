@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Verdicts runs the cases that only asks for as Run does, with -short, and
+// Verdicts runs the cases for which only returns true, as Run does with -short. It
 // returns the report instead of failing t.
 func Verdicts(t *testing.T, h Harness, only func(Case) bool) Report {
 	s := newSuite(h)
@@ -31,7 +31,7 @@ func Verdicts(t *testing.T, h Harness, only func(Case) bool) Report {
 	return s.report
 }
 
-// Failing returns the ids of the rules that failed.
+// Failing returns the IDs of the rules that failed.
 func (r Report) Failing() []string {
 	ids := []string{}
 	for _, result := range r.Results {
@@ -43,7 +43,7 @@ func (r Report) Failing() []string {
 	return ids
 }
 
-// Reason returns why id did not pass.
+// Reason returns why the rule did not pass.
 func (r Report) Reason(id string) string {
 	i := slices.IndexFunc(r.Results, func(result Result) bool { return result.ID == id })
 	return r.Results[i].Reason

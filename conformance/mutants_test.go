@@ -22,14 +22,14 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// mutant is the reference backend with some of its methods replaced.
+// mutant is the reference with some of its methods replaced.
 type mutant struct {
 	*reference
-	build   func() mutant // for those with a memory of their own
+	build   func() mutant // for a mutant that has state of its own
 	copies  bool
-	racy    bool // the defect is between two steps; all others are done in one
+	racy    bool // the defect is a race: replaced methods run without the lock
 	step    *sync.Mutex
-	key     func(string) string // what becomes of keys
+	key     func(string) string // changes keys
 	ttl     func(time.Duration) time.Duration
 	get     func(r *reference, key string) ([]byte, bool, error)
 	set     func(r *reference, key string, value []byte, ttl time.Duration) error
@@ -47,8 +47,8 @@ type mutant struct {
 
 var gaps atomic.Uint32
 
-// gap comes between the two steps of a racy mutant. It sleeps now and then: on
-// a busy machine one goroutine may otherwise end before the next one begins.
+// gap separates the two steps of a racy mutant. It sometimes sleeps, because on a
+// busy machine one goroutine may otherwise end before the next one begins.
 func gap() {
 	if gaps.Add(1)%8 == 0 {
 		time.Sleep(100 * time.Microsecond)
@@ -59,7 +59,7 @@ func gap() {
 
 func (m *mutant) CopiesValues() bool { return m.copies }
 
-// alone makes one step of whatever a replaced method does.
+// alone makes a replaced method atomic.
 func (m *mutant) alone() (done func()) {
 	if m.racy || m.step == nil {
 		return func() {}
@@ -209,59 +209,59 @@ var ctx = context.Background()
 // largest is the limit of values in these tests: small, for speed.
 const largest = 264 << 10
 
-// mutants have one defect each. The rule that names it must fail; what else
-// fails is what follows from the same defect.
+// mutants have one defect each. Rule must fail; the rules in also may fail because
+// of the same defect, and no other rule may.
 var mutants = []struct {
 	defect string
 	rule   string
 	also   []string
 	mutant mutant
 }{
-	{"Set keeps the expiry of an entry", "BAS-3", []string{"BAT-11"}, mutant{
+	{"Set keeps the old TTL", "BAS-3", []string{"BAT-11"}, mutant{
 		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 			if left, ok, _ := r.TTL(ctx, key); ok {
 				ttl = left
 			}
 			return r.Set(ctx, key, value, ttl)
 		}}},
-	{"Add finds expired entries present", "ADD-3", []string{"BAS-13"}, mutant{
+	{"Add treats expired entries as present", "ADD-3", []string{"BAS-13"}, mutant{
 		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
 			r.mu.Lock()
-			_, there := r.entries[key]
+			_, present := r.entries[key]
 			r.mu.Unlock()
-			if there {
+			if present {
 				return false, nil
 			}
 			return r.Add(ctx, key, value, ttl)
 		}}},
-	{"Add replaces what is there", "ADD-2", []string{"ADD-4"}, mutant{
+	{"Add replaces a present entry", "ADD-2", []string{"ADD-4"}, mutant{
 		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
-			_, there, err := r.Get(ctx, key)
-			return !there, errors.Join(err, r.Set(ctx, key, value, ttl))
+			_, present, err := r.Get(ctx, key)
+			return !present, errors.Join(err, r.Set(ctx, key, value, ttl))
 		}}},
-	{"Add looks, then sets", "ADD-5", nil, mutant{racy: true,
+	{"Add checks and then sets", "ADD-5", nil, mutant{racy: true,
 		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
-			if _, there, err := r.Get(ctx, key); there || err != nil {
+			if _, present, err := r.Get(ctx, key); present || err != nil {
 				return false, err
 			}
 			gap()
 			return true, r.Set(ctx, key, value, ttl)
 		}}},
-	{"Add prolongs what is there", "ADD-2", nil, mutant{
+	{"Add extends the TTL of a present entry", "ADD-2", nil, mutant{
 		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
-			if old, there, err := r.Get(ctx, key); there || err != nil {
+			if old, present, err := r.Get(ctx, key); present || err != nil {
 				return false, errors.Join(err, r.Set(ctx, key, old, ttl))
 			}
 			return r.Add(ctx, key, value, ttl)
 		}}},
-	{"Add takes an empty value for none", "ADD-4", nil, mutant{
+	{"Add treats an empty value as absent", "ADD-4", nil, mutant{
 		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
-			if old, there, err := r.Get(ctx, key); there && len(old) == 0 && err == nil {
+			if old, present, err := r.Get(ctx, key); present && len(old) == 0 && err == nil {
 				return true, r.Set(ctx, key, value, ttl)
 			}
 			return r.Add(ctx, key, value, ttl)
 		}}},
-	{"Add stores the value, then its expiry", "TTL-16", nil, mutant{racy: true,
+	{"Add stores the value and then the TTL", "TTL-16", nil, mutant{racy: true,
 		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
 			added, err := r.Add(ctx, key, value, 0)
 			if !added || err != nil {
@@ -270,12 +270,12 @@ var mutants = []struct {
 			time.Sleep(10 * time.Microsecond)
 			return true, r.Set(ctx, key, value, ttl)
 		}}},
-	{"Add shows the value of the loser", "ADD-7", nil, mutant{racy: true,
+	{"Add shows the value of a loser", "ADD-7", nil, mutant{racy: true,
 		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
 			r.mu.Lock()
-			old, there := r.live(key)
+			old, present := r.live(key)
 			r.mu.Unlock()
-			if !there {
+			if !present {
 				return r.Add(ctx, key, value, ttl)
 			}
 			err := r.Set(ctx, key, value, ttl)
@@ -285,7 +285,7 @@ var mutants = []struct {
 			r.entries[key] = old
 			return false, err
 		}}},
-	{"Has writes the entry anew", "BAS-9", nil, mutant{
+	{"Has stores the entry again", "BAS-9", nil, mutant{
 		has: func(r *reference, key string) (bool, error) {
 			value, ok, err := r.Get(ctx, key)
 			if ok {
@@ -302,7 +302,7 @@ var mutants = []struct {
 			}
 			return ok, err
 		}}},
-	{"Has finds expired entries", "BAS-13", nil, mutant{
+	{"Has treats expired entries as present", "BAS-13", nil, mutant{
 		has: func(r *reference, key string) (bool, error) {
 			defer r.mu.Unlock()
 			if err := r.enter(); err != nil {
@@ -320,7 +320,7 @@ var mutants = []struct {
 			e, ok := r.entries[key]
 			return e.value, ok, nil
 		}}},
-	{"Get is behind by one write", "BAS-11", []string{"BAS-3", "BAT-11", "CNT-2", "KEY-2", "KEY-3", "KEY-4", "KEY-5", "KEY-6", "KEY-7", "KEY-8", "KEY-9", "KEY-10", "KEY-12", "KEY-16", "KEY-17", "KEY-18", "KEY-20", "VAL-15"}, mutant{build: behind}},
+	{"Get returns the previous value once", "BAS-11", []string{"BAS-3", "BAT-11", "CNT-2", "KEY-2", "KEY-3", "KEY-4", "KEY-5", "KEY-6", "KEY-7", "KEY-8", "KEY-9", "KEY-10", "KEY-12", "KEY-16", "KEY-17", "KEY-18", "KEY-20", "VAL-15"}, mutant{build: behind}},
 	{"a miss is an error", "BAS-2", []string{"ADD-2", "BAS-3", "BAS-5", "BAS-6", "BAS-7", "BAS-9", "BAS-11", "BAS-12", "BAS-13", "BAT-1", "BAT-2", "BAT-4", "BAT-5", "BAT-6", "BAT-7", "BAT-9", "BAT-10", "BAT-11", "CLR-1", "CLR-2", "CLR-4", "CLR-5", "DEL-2", "KEY-4", "KEY-9", "KEY-13", "KEY-14", "KEY-15", "KEY-19", "TTL-4", "TTL-6", "TTL-7", "TTL-8", "TTL-9", "TTL-15", "TTL-18", "VAL-5", "VAL-13", "VAL-14"}, mutant{
 		get: func(r *reference, key string) ([]byte, bool, error) {
 			value, ok, err := r.Get(ctx, key)
@@ -348,7 +348,7 @@ var mutants = []struct {
 			}
 			return r.Set(ctx, key, value, ttl)
 		}}},
-	{"values that begin like an envelope are unpacked", "VAL-4", nil, mutant{
+	{"values that begin like an envelope are decoded", "VAL-4", nil, mutant{
 		get: func(r *reference, key string) ([]byte, bool, error) {
 			value, ok, err := r.Get(ctx, key)
 			if len(value) == 10 && value[0] == 255 && value[1] == 1 {
@@ -363,18 +363,18 @@ var mutants = []struct {
 	{"keys are folded to lower case", "BAS-6", []string{"KEY-5", "KEY-6", "KEY-12", "KEY-14"}, mutant{key: strings.ToLower}},
 	{"keys are trimmed", "KEY-3", []string{"KEY-2", "KEY-12", "KEY-14"}, mutant{key: strings.TrimSpace}},
 	{"keys are cleaned as paths", "KEY-10", nil, mutant{key: func(key string) string { return path.Clean(key) }}},
-	{"keys end at 250 bytes", "KEY-20", []string{"KEY-9"}, mutant{key: func(key string) string { return key[:min(len(key), 250)] }}},
-	{"the length of a key has 16 bits", "KEY-9", nil, mutant{key: func(key string) string { return key[:len(key)&0xffff] }}},
-	{"keys are made valid UTF-8", "KEY-6", nil, mutant{key: func(key string) string { return strings.ToValidUTF8(key, "\ufffd") }}},
+	{"keys are truncated to 250 bytes", "KEY-20", []string{"KEY-9"}, mutant{key: func(key string) string { return key[:min(len(key), 250)] }}},
+	{"the length of a key wraps at 16 bits", "KEY-9", nil, mutant{key: func(key string) string { return key[:len(key)&0xffff] }}},
+	{"invalid UTF-8 in keys is replaced", "KEY-6", nil, mutant{key: func(key string) string { return strings.ToValidUTF8(key, "\ufffd") }}},
 	{"decomposed keys are composed", "KEY-5", nil, mutant{key: func(key string) string { return strings.ReplaceAll(key, "e\u0301", "\u00e9") }}},
 	{"keys are hashed with MD5", "KEY-17", nil, mutant{key: hashed}},
-	{"numeric keys are integers", "KEY-18", nil, mutant{key: func(key string) string {
+	{"numeric keys are converted to integers", "KEY-18", nil, mutant{key: func(key string) string {
 		if n, err := strconv.Atoi(key); err == nil {
 			return strconv.Itoa(n)
 		}
 		return key
 	}}},
-	{"keys hold commands", "KEY-4", nil, mutant{
+	{"commands in keys are executed", "KEY-4", nil, mutant{
 		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 			if _, command, found := strings.Cut(key, "\r\nset "); found {
 				victim, _, _ := strings.Cut(command, " ")
@@ -382,14 +382,14 @@ var mutants = []struct {
 			}
 			return r.Set(ctx, key, value, ttl)
 		}}},
-	{"__wz_cache_count is a bookkeeping entry", "KEY-12", nil, mutant{
+	{"__wz_cache_count is an internal entry", "KEY-12", nil, mutant{
 		get: func(r *reference, key string) ([]byte, bool, error) {
 			if strings.HasSuffix(key, "__wz_cache_count") {
 				return []byte(strconv.Itoa(len(r.entries))), true, nil
 			}
 			return r.Get(ctx, key)
 		}}},
-	{"GetMany sorts the keys it is given", "KEY-19", []string{"BAT-1"}, mutant{
+	{"GetMany sorts the slice of its caller", "KEY-19", []string{"BAT-1"}, mutant{
 		getMany: func(r *reference, keys []string) ([][]byte, error) {
 			order := slices.Clone(keys)
 			slices.Sort(keys)
@@ -401,19 +401,19 @@ var mutants = []struct {
 		}
 		return ttl
 	}}},
-	{"an end of life is cut to the second", "TTL-5", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+	{"the expiry is truncated to the second", "TTL-5", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
 		if ttl != time.Second {
 			return ttl
 		}
 		return time.Until(time.Now().Add(ttl).Truncate(time.Second))
 	}}},
-	{"lives under a second are for ever", "TTL-7", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+	{"a TTL under a second never expires", "TTL-7", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
 		if ttl == 500*time.Millisecond {
 			return 0
 		}
 		return ttl
 	}}},
-	{"lives are whole seconds", "TTL-8", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+	{"a TTL is truncated to whole seconds", "TTL-8", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
 		if ttl > time.Second {
 			return ttl.Truncate(time.Second)
 		}
@@ -425,7 +425,7 @@ var mutants = []struct {
 		}
 		return ttl
 	}}},
-	{"entries live a little longer", "TTL-6", []string{"ADD-2", "ADD-3", "BAS-3", "BAS-9", "BAS-12", "BAS-13", "BAT-11", "DEL-1", "TTL-15", "TTL-18"}, mutant{ttl: func(ttl time.Duration) time.Duration {
+	{"entries expire a little late", "TTL-6", []string{"ADD-2", "ADD-3", "BAS-3", "BAS-9", "BAS-12", "BAS-13", "BAT-11", "DEL-1", "TTL-15", "TTL-18"}, mutant{ttl: func(ttl time.Duration) time.Duration {
 		if ttl == 60*time.Millisecond {
 			return ttl + 5*time.Millisecond
 		}
@@ -437,19 +437,19 @@ var mutants = []struct {
 		}
 		return ttl
 	}}},
-	{"the end of time is in 2038", "TTL-11", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+	{"dates wrap in 2038", "TTL-11", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
 		if time.Now().Add(ttl).Unix() > math.MaxInt32 && ttl < 50*365*24*time.Hour {
 			return 1
 		}
 		return ttl
 	}}},
-	{"the end of time is in 2106", "TTL-12", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+	{"dates wrap in 2106", "TTL-12", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
 		if time.Now().Add(ttl).Unix() > math.MaxUint32-40*365*24*3600 && ttl < 200*365*24*time.Hour {
 			return 1
 		}
 		return ttl
 	}}},
-	{"the end of life wraps", "TTL-13", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
+	{"the expiry overflows", "TTL-13", nil, mutant{ttl: func(ttl time.Duration) time.Duration {
 		if ttl > math.MaxInt64-time.Duration(time.Now().UnixNano()) {
 			return 1
 		}
@@ -467,13 +467,13 @@ var mutants = []struct {
 			}
 			return values, nil
 		}}},
-	{"GetMany returns the hits without places", "BAT-1", []string{"BAT-2", "BAT-4", "TTL-18"}, mutant{
+	{"GetMany returns the hits without their positions", "BAT-1", []string{"BAT-2", "BAT-4", "TTL-18"}, mutant{
 		getMany: func(r *reference, keys []string) ([][]byte, error) {
 			values, err := r.GetMany(ctx, keys)
 			hits := slices.DeleteFunc(values, func(v []byte) bool { return v == nil })
 			return append(hits, make([][]byte, len(keys)-len(hits))...), err
 		}}},
-	{"GetMany answers a repeated key once", "BAT-2", []string{"VAL-10"}, mutant{
+	{"GetMany returns a repeated key once", "BAT-2", []string{"VAL-10"}, mutant{
 		getMany: func(r *reference, keys []string) ([][]byte, error) {
 			values, err := r.GetMany(ctx, keys)
 			for i := range keys {
@@ -483,7 +483,7 @@ var mutants = []struct {
 			}
 			return values, err
 		}}},
-	{"GetMany fails where all keys are absent", "BAT-4", []string{"BAT-9", "CLR-4", "CLR-5"}, mutant{
+	{"GetMany fails if all keys are absent", "BAT-4", []string{"BAT-9", "CLR-4", "CLR-5"}, mutant{
 		getMany: func(r *reference, keys []string) ([][]byte, error) {
 			values, err := r.GetMany(ctx, keys)
 			if len(keys) > 1 && err == nil && !slices.ContainsFunc(values, func(v []byte) bool { return v != nil }) {
@@ -491,12 +491,12 @@ var mutants = []struct {
 			}
 			return values, err
 		}}},
-	{"GetMany takes 1000 keys", "BAT-9", nil, mutant{
+	{"GetMany stops at 1000 keys", "BAT-9", nil, mutant{
 		getMany: func(r *reference, keys []string) ([][]byte, error) {
 			values, err := r.GetMany(ctx, keys[:min(len(keys), 1000)])
 			return append(values, make([][]byte, len(keys)-len(values))...), err
 		}}},
-	{"SetMany hides what failed", "BAT-7", nil, mutant{
+	{"SetMany hides its failures", "BAT-7", nil, mutant{
 		setMany: func(r *reference, items []cache.Item, ttl time.Duration) error {
 			err := r.SetMany(ctx, items, ttl)
 			var batch *cache.BatchError
@@ -509,7 +509,7 @@ var mutants = []struct {
 		setMany: func(r *reference, items []cache.Item, ttl time.Duration) error {
 			return r.SetMany(ctx, items, 0)
 		}}},
-	{"DeleteMany answers in another order", "BAT-10", []string{"BAT-2"}, mutant{
+	{"DeleteMany returns results in another order", "BAT-10", []string{"BAT-2"}, mutant{
 		delMany: func(r *reference, keys []string) ([]bool, error) {
 			deleted, err := r.DeleteMany(ctx, keys)
 			slices.Reverse(deleted)
@@ -533,7 +533,7 @@ var mutants = []struct {
 			}
 			return deleted, err
 		}}},
-	{"Delete removes a key that begins like it", "BAS-5", []string{"BAT-10", "KEY-2"}, mutant{
+	{"Delete removes a similar key too", "BAS-5", []string{"BAT-10", "KEY-2"}, mutant{
 		del: func(r *reference, key string) (bool, error) {
 			deleted, err := r.Delete(ctx, key)
 			if strings.HasSuffix(key, "a") {
@@ -548,10 +548,10 @@ var mutants = []struct {
 			if err := r.enter(); err != nil {
 				return err
 			}
-			maps.DeleteFunc(r.entries, func(_ string, e entry) bool { return !e.ends.IsZero() })
+			maps.DeleteFunc(r.entries, func(_ string, e entry) bool { return !e.expires.IsZero() })
 			return nil
 		}}},
-	{"Clear of nothing is an error", "CLR-1", nil, mutant{
+	{"Clear of an empty store is an error", "CLR-1", nil, mutant{
 		clear: func(r *reference) error {
 			r.mu.Lock()
 			empty := len(r.entries) == 0 && !r.closed
@@ -561,9 +561,9 @@ var mutants = []struct {
 			}
 			return r.Clear(ctx)
 		}}},
-	{"Clear of a prefix clears all", "CLR-2", []string{"CLR-1", "CLR-4", "CLR-5", "KEY-14", "KEY-15"}, mutant{
+	{"ClearPrefix clears everything", "CLR-2", []string{"CLR-1", "CLR-4", "CLR-5", "KEY-14", "KEY-15"}, mutant{
 		prefix: func(r *reference, _ string) error { return r.Clear(ctx) }}},
-	{"Clear takes the prefix for a pattern", "KEY-15", nil, mutant{
+	{"ClearPrefix treats the prefix as a pattern", "KEY-15", nil, mutant{
 		prefix: func(r *reference, prefix string) error {
 			defer r.mu.Unlock()
 			if err := r.enter(); err != nil {
@@ -575,7 +575,7 @@ var mutants = []struct {
 			})
 			return nil
 		}}},
-	{"Clear stops after 1000 entries", "CLR-4", nil, mutant{
+	{"ClearPrefix stops after 1000 entries", "CLR-4", nil, mutant{
 		prefix: func(r *reference, prefix string) error {
 			defer r.mu.Unlock()
 			if err := r.enter(); err != nil {
@@ -603,8 +603,8 @@ var mutants = []struct {
 		}}},
 	{"Inc loses updates", "CNT-6", nil, mutant{racy: true,
 		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
-			before, there, err := r.Get(ctx, key)
-			if !there || err != nil {
+			before, present, err := r.Get(ctx, key)
+			if !present || err != nil {
 				return r.Inc(ctx, key, delta, ttl)
 			}
 			r.mu.Lock()
@@ -612,7 +612,7 @@ var mutants = []struct {
 			r.mu.Unlock()
 			gap()
 			r.mu.Lock()
-			r.entries[key] = entry{before, old.ends}
+			r.entries[key] = entry{before, old.expires}
 			r.mu.Unlock()
 			return r.Inc(ctx, key, delta, ttl)
 		}}},
@@ -643,7 +643,7 @@ var mutants = []struct {
 			}
 			return r.Inc(ctx, key, delta, ttl)
 		}}},
-	{"Inc leaves a trailing blank", "CNT-2", nil, mutant{
+	{"Inc leaves a trailing space", "CNT-2", nil, mutant{
 		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
 			sum, err := r.Inc(ctx, key, delta, ttl)
 			if left, _, _ := r.TTL(ctx, key); err == nil && sum == 99 && delta == -1 {
@@ -651,7 +651,7 @@ var mutants = []struct {
 			}
 			return sum, err
 		}}},
-	{"Inc sets the expiry anew", "TTL-15", nil, mutant{
+	{"Inc resets the TTL", "TTL-15", nil, mutant{
 		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
 			sum, err := r.Inc(ctx, key, delta, ttl)
 			if err == nil {
@@ -668,7 +668,7 @@ var mutants = []struct {
 			}
 			return sum, err
 		}}},
-	{"errors have no classes", "ERR-2", nil, mutant{
+	{"errors wrap two sentinels", "ERR-2", nil, mutant{
 		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
 			sum, err := r.Inc(ctx, key, delta, ttl)
 			if errors.Is(err, cache.ErrNotInteger) {
@@ -693,17 +693,17 @@ var mutants = []struct {
 			}
 			return r.Close()
 		}}},
-	{"it works after Close", "CLO-2", []string{"ERR-2"}, mutant{
+	{"the backend works after Close", "CLO-2", []string{"ERR-2"}, mutant{
 		close: func(*reference) error { return nil }}},
-	{"Delete looks, then removes", "CON-3", nil, mutant{racy: true,
+	{"Delete checks and then removes", "CON-3", nil, mutant{racy: true,
 		del: func(r *reference, key string) (bool, error) {
-			there, err := r.Has(ctx, key)
+			present, err := r.Has(ctx, key)
 			if err != nil {
 				return false, err
 			}
 			gap()
 			_, err = r.Delete(ctx, key)
-			return there, err
+			return present, err
 		}}},
 	{"Get panics on a key of another script", "KEY-5", nil, mutant{
 		get: func(r *reference, key string) ([]byte, bool, error) {
@@ -712,15 +712,15 @@ var mutants = []struct {
 			}
 			return r.Get(ctx, key)
 		}}},
-	{"copies are declared and not made", "VAL-8", []string{"VAL-9", "VAL-10"}, mutant{copies: true}},
-	{"copies are declared and made by Set alone", "VAL-9", []string{"VAL-10"}, mutant{copies: true,
+	{"copies are declared but not made", "VAL-8", []string{"VAL-9", "VAL-10"}, mutant{copies: true}},
+	{"copies are declared but made only by Set and Add", "VAL-9", []string{"VAL-10"}, mutant{copies: true,
 		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 			return r.Set(ctx, key, bytes.Clone(value), ttl)
 		},
 		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
 			return r.Add(ctx, key, bytes.Clone(value), ttl)
 		}}},
-	{"copies are declared and not made by GetMany", "VAL-10", nil, mutant{copies: true,
+	{"copies are declared but not made by GetMany", "VAL-10", nil, mutant{copies: true,
 		get: func(r *reference, key string) ([]byte, bool, error) {
 			value, ok, err := r.Get(ctx, key)
 			return bytes.Clone(value), ok, err
@@ -732,7 +732,7 @@ var mutants = []struct {
 			return r.Add(ctx, key, bytes.Clone(value), ttl)
 		},
 		getMany: func(r *reference, keys []string) ([][]byte, error) { return r.GetMany(ctx, keys) }}},
-	{"a cancelled Set leaves half a value", "CTX-4", nil, mutant{
+	{"a cancelled Set leaves a part of the value", "CTX-4", nil, mutant{
 		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 			if len(value) == 256<<10 && value[10] == 7 {
 				value = value[:100]
@@ -741,12 +741,12 @@ var mutants = []struct {
 		}}},
 }
 
-// behind is a store whose first Get after a Set shows what was there before.
+// behind returns the previous value from the first Get after a Set.
 func behind() mutant {
 	var old sync.Map
 	return mutant{
 		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
-			if before, there, _ := r.Get(ctx, key); there {
+			if before, present, _ := r.Get(ctx, key); present {
 				old.Store(key, before)
 			}
 			return r.Set(ctx, key, value, ttl)
@@ -781,7 +781,7 @@ func TestMutants(t *testing.T) {
 					b.reference.largest = largest
 					return &b
 				},
-				MaxValue:    largest,
+				Limits:      conformance.Limits{MaxValue: largest},
 				Bubble:      true,
 				Unsupported: map[conformance.Feature]string{conformance.Threshold: "not in this test"},
 			})
@@ -789,16 +789,15 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// caught runs the suite over a harness whose backend breaks rule, and perhaps
-// others with it, and no other.
+// caught checks that a harness's backend breaks rule, and no rule but those in also.
 func caught(t *testing.T, rule string, also []string, h conformance.Harness) {
 	t.Helper()
 	every := func(conformance.Case) bool { return true }
 	check(t, conformance.Verdicts(t, h, every), rule, also)
 }
 
-// raced are the cases with callers at once: whether they meet a defect that is not
-// theirs is for the scheduler to say.
+// raced are the cases with concurrent callers. Whether they find the defect of
+// another rule depends on the scheduler.
 var raced = []string{"ADD-5", "ADD-6", "ADD-7", "BAS-14", "CLO-3", "CLR-8", "CNT-6", "CON-1", "CON-2", "CON-3", "CON-4", "PER-2", "TTL-16"}
 
 func check(t *testing.T, report conformance.Report, rule string, also []string) {
@@ -809,15 +808,15 @@ func check(t *testing.T, report conformance.Report, rule string, also []string) 
 	}
 	for _, id := range failing {
 		if id != rule && !slices.Contains(also, id) && !slices.Contains(raced, id) {
-			t.Errorf("%s failed, too: %s", id, report.Reason(id))
+			t.Errorf("%s failed too: %s", id, report.Reason(id))
 		}
 	}
 }
 
-// TestMutantsElsewhere has defects that are in the harness's other stores.
-func TestMutantsElsewhere(t *testing.T) {
-	looks := func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
-		if _, there, err := r.Get(ctx, key); there || err != nil {
+// TestMutantsOfStores has defects in the harness's Stores.
+func TestMutantsOfStores(t *testing.T) {
+	checkThenSet := func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+		if _, present, err := r.Get(ctx, key); present || err != nil {
 			return false, err
 		}
 		gap()
@@ -831,25 +830,25 @@ func TestMutantsElsewhere(t *testing.T) {
 		reopen  func(first *reference) cache.Backend
 		bounded func(most int) cache.Backend
 	}{
-		{"expiries are lost in closing", "PER-1", nil, func(first *reference) cache.Backend {
+		{"Close loses the TTL", "PER-1", nil, func(first *reference) cache.Backend {
 			for key, e := range first.entries {
 				first.entries[key] = entry{value: e.value}
 			}
 			return first.reopen()
 		}, nil},
-		{"a second handle reads once", "PER-2", nil, func(first *reference) cache.Backend {
+		{"a second handle has a snapshot", "PER-2", nil, func(first *reference) cache.Backend {
 			r := newReference()
 			r.entries = maps.Clone(first.entries)
 			return r
 		}, nil},
-		{"a second handle looks, then adds", "ADD-6", nil, func(first *reference) cache.Backend {
-			return &mutant{reference: first.reopen(), add: looks}
+		{"a second handle checks and then sets", "ADD-6", nil, func(first *reference) cache.Backend {
+			return &mutant{reference: first.reopen(), add: checkThenSet}
 		}, nil},
 		{"nothing is evicted", "EVI-1", nil, nil, func(int) cache.Backend { return newReference() }},
-		{"endless entries are evicted first", "EVI-2", nil, nil, func(most int) cache.Backend {
+		{"entries that never expire are evicted first", "EVI-2", nil, nil, func(most int) cache.Backend {
 			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 				for key, e := range r.entries {
-					if full(r) && e.ends.IsZero() {
+					if full(r) && e.expires.IsZero() {
 						delete(r.entries, key)
 					}
 				}
@@ -866,7 +865,7 @@ func TestMutantsElsewhere(t *testing.T) {
 				return r.Set(ctx, key, value, ttl)
 			}}
 		}},
-		{"a full store drops what is set", "EVI-4", []string{"EVI-3"}, nil, func(most int) cache.Backend {
+		{"a full store drops new entries", "EVI-4", []string{"EVI-3"}, nil, func(most int) cache.Backend {
 			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 				if full(r) {
 					return nil
@@ -874,7 +873,7 @@ func TestMutantsElsewhere(t *testing.T) {
 				return r.Set(ctx, key, value, ttl)
 			}}
 		}},
-		{"each eviction looks at all entries", "EVI-5", nil, nil, func(most int) cache.Backend {
+		{"each eviction scans all entries", "EVI-5", nil, nil, func(most int) cache.Backend {
 			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 				for range 100 {
 					for key := range r.entries {
@@ -888,23 +887,23 @@ func TestMutantsElsewhere(t *testing.T) {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()
 			h := conformance.Harness{
-				New:     func(*testing.T) cache.Backend { return newReference() },
-				Reopen:  func(_ *testing.T, first cache.Backend) cache.Backend { return first.(*reference).reopen() },
-				Bounded: func(_ *testing.T, most int) cache.Backend { return newBounded(most) },
-				Bubble:  true,
+				New:    func(*testing.T) cache.Backend { return newReference() },
+				Bubble: true,
+				Stores: referenceStores,
 			}
 			if m.reopen != nil {
-				h.Reopen = func(_ *testing.T, first cache.Backend) cache.Backend { return m.reopen(first.(*reference)) }
+				h.Stores.Reopen = func(_ *testing.T, first cache.Backend) cache.Backend { return m.reopen(first.(*reference)) }
 			}
 			if m.bounded != nil {
-				h.Bounded = func(_ *testing.T, most int) cache.Backend { return m.bounded(most) }
+				h.Stores.Bounded = func(_ *testing.T, most int) cache.Backend { return m.bounded(most) }
 			}
 			caught(t, m.rule, m.also, h)
 		})
 	}
 }
 
-// TestMutantWithGoroutines needs a harness without bubbles, which would not end.
+// TestMutantWithGoroutines needs a harness without Bubble: a bubble does not end
+// before its goroutines.
 func TestMutantWithGoroutines(t *testing.T) {
 	end := make(chan struct{})
 	defer close(end)
@@ -917,7 +916,7 @@ func TestMutantWithGoroutines(t *testing.T) {
 		},
 		Isolated: true,
 		Unsupported: map[conformance.Feature]string{
-			conformance.Threshold: "not in this test", conformance.Persistence: "in memory", conformance.Network: "in memory",
+			conformance.Threshold: "not in this test", conformance.Persistence: "a map", conformance.Network: "a map",
 		},
 	})
 }

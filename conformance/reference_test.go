@@ -9,33 +9,35 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
+	"github.com/cachebackends/cachebackends/conformance"
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// reference is a backend over a map and one lock: what a conformant backend is
-// with nothing left out and nothing made fast.
+// reference is a backend over a map and a lock. It has every optional method, and
+// nothing in it is optimised.
 type reference struct {
-	*shelf
+	*store
 	closed bool
 }
 
-// shelf is the store behind one or more handles.
-type shelf struct {
+// store is what one or more handles share.
+type store struct {
 	mu      sync.Mutex
 	entries map[string]entry
-	most    int       // entries; 0 for no limit
-	largest int       // bytes of a value; 0 for no limit
-	soonest time.Time // no entry ends before
+	most    int       // entries; 0 means no limit
+	largest int       // bytes of a value; 0 means no limit
+	soonest time.Time // no entry expires before it
 }
 
 type entry struct {
-	value []byte
-	ends  time.Time // zero: never
+	value   []byte
+	expires time.Time // zero: never
 }
 
-func newReference() *reference { return &reference{shelf: &shelf{entries: map[string]entry{}}} }
+func newReference() *reference { return &reference{store: &store{entries: map[string]entry{}}} }
 
 func newBounded(most int) *reference {
 	r := newReference()
@@ -43,9 +45,15 @@ func newBounded(most int) *reference {
 	return r
 }
 
-func (r *reference) reopen() *reference { return &reference{shelf: r.shelf} }
+// referenceStores opens further stores for a harness of the reference.
+var referenceStores = conformance.Stores{
+	Reopen:  func(_ *testing.T, first cache.Backend) cache.Backend { return first.(*reference).reopen() },
+	Bounded: func(_ *testing.T, most int) cache.Backend { return newBounded(most) },
+}
 
-// enter locks the store; every method begins with it.
+func (r *reference) reopen() *reference { return &reference{store: r.store} }
+
+// enter locks the store. Every method calls it first, and unlocks.
 func (r *reference) enter() error {
 	r.mu.Lock()
 	if r.closed {
@@ -56,10 +64,10 @@ func (r *reference) enter() error {
 
 func (r *reference) live(key string) (entry, bool) {
 	e, ok := r.entries[key]
-	return e, ok && (e.ends.IsZero() || time.Now().Before(e.ends))
+	return e, ok && (e.expires.IsZero() || time.Now().Before(e.expires))
 }
 
-func (r *reference) store(key string, value []byte, ttl time.Duration) error {
+func (r *reference) put(key string, value []byte, ttl time.Duration) error {
 	if r.largest > 0 && len(value) > r.largest {
 		return cache.ErrTooLarge
 	}
@@ -68,27 +76,27 @@ func (r *reference) store(key string, value []byte, ttl time.Duration) error {
 	}
 	e := entry{value: value}
 	if ttl > 0 {
-		e.ends = time.Now().Add(ttl)
-		if e.ends.Before(r.soonest) {
-			r.soonest = e.ends
+		e.expires = time.Now().Add(ttl)
+		if e.expires.Before(r.soonest) {
+			r.soonest = e.expires
 		}
 	}
-	if _, there := r.entries[key]; !there && r.most > 0 && len(r.entries) >= r.most {
+	if _, present := r.entries[key]; !present && r.most > 0 && len(r.entries) >= r.most {
 		r.evict()
 	}
 	r.entries[key] = e
 	return nil
 }
 
-// evict removes the expired entries, or else any one.
+// evict removes the expired entries, or any one if none has expired.
 func (r *reference) evict() {
 	if time.Now().After(r.soonest) {
 		r.soonest = time.Now().Add(math.MaxInt64)
 		for key, e := range r.entries {
 			if _, live := r.live(key); !live {
 				delete(r.entries, key)
-			} else if !e.ends.IsZero() && e.ends.Before(r.soonest) {
-				r.soonest = e.ends
+			} else if !e.expires.IsZero() && e.expires.Before(r.soonest) {
+				r.soonest = e.expires
 			}
 		}
 	}
@@ -117,7 +125,7 @@ func (r *reference) Set(_ context.Context, key string, value []byte, ttl time.Du
 	if err := r.enter(); err != nil {
 		return err
 	}
-	return r.store(key, value, ttl)
+	return r.put(key, value, ttl)
 }
 
 func (r *reference) Add(_ context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
@@ -128,7 +136,7 @@ func (r *reference) Add(_ context.Context, key string, value []byte, ttl time.Du
 	if _, ok := r.live(key); ok {
 		return false, nil
 	}
-	err := r.store(key, value, ttl)
+	err := r.put(key, value, ttl)
 	return err == nil, err
 }
 
@@ -188,7 +196,7 @@ func (r *reference) SetMany(_ context.Context, items []cache.Item, ttl time.Dura
 	}
 	var failed cache.BatchError
 	for _, item := range items {
-		if err := r.store(item.Key, item.Value, ttl); err != nil {
+		if err := r.put(item.Key, item.Value, ttl); err != nil {
 			failed.Fail(item.Key, err)
 		}
 	}
@@ -215,7 +223,7 @@ func (r *reference) Inc(_ context.Context, key string, delta int64, ttl time.Dur
 	}
 	e, ok := r.live(key)
 	if !ok {
-		return delta, r.store(key, strconv.AppendInt(nil, delta, 10), ttl)
+		return delta, r.put(key, strconv.AppendInt(nil, delta, 10), ttl)
 	}
 	n, err := strconv.ParseInt(string(e.value), 10, 64)
 	if err != nil || delta > 0 && n > math.MaxInt64-delta || delta < 0 && n < math.MinInt64-delta {
@@ -241,10 +249,10 @@ func (r *reference) TTL(_ context.Context, key string) (time.Duration, bool, err
 		return 0, false, err
 	}
 	e, ok := r.live(key)
-	if !ok || e.ends.IsZero() {
+	if !ok || e.expires.IsZero() {
 		return 0, ok, nil
 	}
-	return time.Until(e.ends), true, nil
+	return time.Until(e.expires), true, nil
 }
 
 func (r *reference) Ping(context.Context) error {
@@ -263,7 +271,7 @@ var (
 	_ cache.Pinger        = (*reference)(nil)
 )
 
-// names returns the keys that are left, for tests of what the suite leaves behind.
+// names returns the stored keys, for tests of what the suite leaves behind.
 func (r *reference) names() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

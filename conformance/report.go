@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// Outcome is what became of a case.
+// Outcome is how a case ended.
 type Outcome string
 
 // The five outcomes.
 const (
 	Pass        Outcome = "pass"
 	Fail        Outcome = "fail"
-	Unsupported Outcome = "unsupported" // the backend cannot, and says so
-	Skipped     Outcome = "skipped"     // it would take time that -short does not give
-	Error       Outcome = "error"       // the harness or the server is broken: nothing can be said
+	Unsupported Outcome = "unsupported" // the backend declares that it does not support it
+	Skipped     Outcome = "skipped"     // not run, because of -short or because the store is shared
+	Error       Outcome = "error"       // the harness or the server failed, so the rule could not be judged
 )
 
 // Result is the outcome of one case.
@@ -33,7 +33,8 @@ type Result struct {
 	Duration    time.Duration `json:"duration_ns"`
 }
 
-// Report is the outcome of all cases for one backend.
+// Report is the outcome of all cases for one backend. Its JSON form is what
+// CONFORMANCE_REPORT writes.
 type Report struct {
 	Suite         string    `json:"suite"` // version
 	Backend       string    `json:"backend"`
@@ -41,36 +42,27 @@ type Report struct {
 	ServerVersion string    `json:"server_version,omitempty"`
 	Seed          uint64    `json:"seed"`
 	Started       time.Time `json:"started"`
-	Features      []Support `json:"features"` // all of them, in the order of their declaration
+	Features      []Support `json:"features"` // all features, in the order of their constants
 	Limits        Limits    `json:"limits"`
 	Results       []Result  `json:"results"`
 }
 
-// Support says whether a backend has a feature.
+// Support says whether a backend supports a feature.
 type Support struct {
 	Feature Feature `json:"feature"`
-	Outcome Outcome `json:"outcome"`          // Pass: it has, Unsupported: it has not, Skipped: nobody may try
+	Outcome Outcome `json:"outcome"`          // Pass, Unsupported, or Skipped if it could not be tried
 	Reason  string  `json:"reason,omitempty"` // unless Pass
 }
 
-// Limits are those of the [Harness]: what the cases hold the backend to.
-type Limits struct {
-	MaxKey      int           `json:"max_key,omitempty"`   // bytes, prefix included; 0: none up to 20 KiB
-	MaxValue    int           `json:"max_value,omitempty"` // bytes; 0: none up to 16 MiB
-	Resolution  time.Duration `json:"resolution_ns"`       // how long an entry may be read after its end
-	CounterMin  *int64        `json:"counter_min,omitempty"`
-	RefusedKeys []string      `json:"refused_keys,omitempty"` // quoted, long ones cut
-}
-
-// OK reports whether no case failed and none ended in an error. Provisional
-// cases do not count.
+// OK reports whether no case failed or ended in an error, apart from provisional
+// cases.
 func (r Report) OK() bool {
 	return !slices.ContainsFunc(r.Results, func(r Result) bool {
 		return !r.Provisional && (r.Outcome == Fail || r.Outcome == Error)
 	})
 }
 
-// Count returns how many cases ended in outcome.
+// Count returns the number of cases that ended in outcome.
 func (r Report) Count(outcome Outcome) int {
 	n := 0
 	for _, result := range r.Results {
@@ -81,14 +73,14 @@ func (r Report) Count(outcome Outcome) int {
 	return n
 }
 
-// String is one line of numbers.
+// String returns the number of cases by outcome, in one line.
 func (r Report) String() string {
 	return fmt.Sprintf("%s: %d pass, %d fail, %d unsupported, %d skipped, %d error (suite %s, seed %d)", r.Backend,
 		r.Count(Pass), r.Count(Fail), r.Count(Unsupported), r.Count(Skipped), r.Count(Error), r.Suite, r.Seed)
 }
 
-// WriteFile writes the report as JSON to a file in dir that is named after the
-// backend, and returns its path.
+// WriteFile writes the report as JSON to a file in dir, which it creates, and
+// returns the path of the file. The file is named after the backend.
 func (r Report) WriteFile(dir string) (path string, err error) {
 	data, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {

@@ -2,9 +2,7 @@ package conformance
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,8 +13,8 @@ import (
 
 // Run runs all cases over the backend that h opens, each as a subtest of t.
 //
-// CONFORMANCE_REPORT=dir writes the outcomes to dir as JSON, and
-// CONFORMANCE_SEED=n repeats the random choices of an earlier run.
+// If CONFORMANCE_REPORT names a directory, Run writes the report there as JSON.
+// CONFORMANCE_SEED repeats the random choices of an earlier run.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
 	if h.New == nil {
@@ -44,22 +42,28 @@ func Run(t *testing.T, h Harness) {
 	}
 }
 
-// declarations checks Harness.Unsupported against what the backend can do.
+// declarations checks what the harness declares against what the probe found.
 func (s *suite) declarations(t *testing.T) {
 	for feature, reason := range s.harness.Unsupported {
 		if reason == "" {
-			t.Errorf("Harness.Unsupported[%s] has no reason, and the reader of the report wants one", feature)
+			t.Errorf("Harness.Unsupported[%s] has no reason; the report shows it to users", feature)
 		}
 	}
-	for _, feature := range s.idle {
-		t.Errorf("%s is declared unsupported (%q) and works: take it out of Harness.Unsupported",
+	for trait, reason := range s.harness.Traits {
+		if reason == "" {
+			t.Errorf("Harness.Traits[%s] has no reason; the report shows it to users", trait)
+		}
+	}
+	for _, feature := range s.overdeclared {
+		t.Errorf("%s is declared unsupported (%q) but works: remove it from Harness.Unsupported",
 			feature, s.harness.Unsupported[feature])
 	}
-	if len(s.lacking) > 0 {
-		t.Errorf("the backend lacks what it does not declare; implement it, or put into the harness:\n%s", s.paste())
+	if len(s.undeclared) > 0 {
+		t.Errorf("the backend lacks features that are not declared; implement them, or declare in the harness:\n%s", s.declaration())
 	}
 }
 
+// subtest runs one case and records its result, even if the harness ends the test.
 func (s *suite) subtest(t *testing.T, c Case) {
 	begin := time.Now()
 	outcome, reason := s.excluded(c)
@@ -86,72 +90,43 @@ func (s *suite) subtest(t *testing.T, c Case) {
 	}
 }
 
-// attempts runs c in its modes: one after the other, or, where each has to wait
-// in real time, together and beside the other cases that wait.
-func (s *suite) attempts(t *testing.T, c Case) []attempt {
-	modes := c.modes()
-	attempts := make([]attempt, len(modes))
-	if c.is(waits) && s.harness.Bubble {
-		for i, m := range modes {
-			synctest.Test(t, func(t *testing.T) {
-				attempts[i] = s.perform(s.prepare(t.Context(), c, m, s.opener(t)), c)
+// attempts runs c in each of its modes.
+func (s *suite) attempts(test *testing.T, c Case) []*attempt {
+	if c.has(needsTime) && !s.harness.Bubble && s.harness.Advance == nil {
+		return s.attemptsInRealTime(test, c)
+	}
+	ctx := context.WithoutCancel(test.Context())
+	var attempts []*attempt
+	for _, m := range c.modes() {
+		if c.has(needsTime) && s.harness.Bubble {
+			synctest.Test(test, func(test *testing.T) {
+				attempts = append(attempts, s.prepare(test.Context(), test, c, m).perform(c))
 			})
+			continue
 		}
-		return attempts
+		attempts = append(attempts, s.prepare(ctx, test, c, m).perform(c))
 	}
-	limit := time.Minute
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), limit)
-	defer cancel()
-	if !c.is(waits) || s.harness.Advance != nil {
-		for i, m := range modes {
-			attempts[i] = s.perform(s.prepare(ctx, c, m, s.opener(t)), c)
-		}
-		return attempts
-	}
+	return attempts
+}
+
+// attemptsInRealTime runs the modes at once, beside the other cases that wait.
+func (s *suite) attemptsInRealTime(test *testing.T, c Case) []*attempt {
+	var attempts []*attempt
 	var wait sync.WaitGroup
-	for i, m := range modes {
-		x := s.prepare(ctx, c, m, s.opener(t))
-		wait.Go(func() { attempts[i] = s.perform(x, c) })
+	for _, m := range c.modes() {
+		t := s.prepare(context.WithoutCancel(test.Context()), test, c, m)
+		attempts = append(attempts, t)
+		wait.Go(func() { t.perform(c) })
 	}
-	// Only now: t.Parallel lets the other cases begin while these wait.
-	t.Parallel()
+	// t.Parallel pauses this test until the sequential cases have ended. The attempts
+	// above already run.
+	test.Parallel()
 	wait.Wait()
 	return attempts
 }
 
-func (s *suite) opener(t *testing.T) opener {
-	h := s.harness
-	bind := func(open func(*testing.T) cache.Backend) func() cache.Backend {
-		return func() cache.Backend { return open(t) }
-	}
-	open := opener{first: bind(h.New), guarded: bind(h.Guarded), unauthorized: bind(h.Unauthorized), full: bind(h.Full)}
-	if h.Emptied != nil {
-		open.emptied = bind(h.Emptied)
-	}
-	if h.PartialOutage != nil {
-		open.partialOutage = func() (cache.Backend, func()) { return h.PartialOutage(t) }
-	}
-	if h.Reopen != nil {
-		open.reopen = func(first cache.Backend) cache.Backend { return h.Reopen(t, first) }
-	}
-	if h.Bounded != nil {
-		open.bounded = func(most int) cache.Backend { return h.Bounded(t, most) }
-	}
-	if h.Faults != nil {
-		open.connect = func(addr string) (cache.Backend, error) { return h.Faults.New(t, addr) }
-	}
-	return open
-}
-
-// explain is the text of a failure.
-func (s *suite) explain(t *testing.T, c Case, outcome Outcome, reason string) string {
-	pattern := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
-	return fmt.Sprintf("%s: %s %s\n  rule  %s\n  why   %s\n%s\n  run   CONFORMANCE_SEED=%d go test -run '%s'",
-		outcome, s.report.Backend, c.ID, c.Rule, c.Why, reason, s.report.Seed, pattern)
-}
-
-// publish writes the report, if all cases have been run: part of it would take
-// the place of a whole one.
+// publish writes the report if all cases were run: a partial report must not
+// replace a complete one.
 func (s *suite) publish(t *testing.T, cases []Case) {
 	dir := os.Getenv("CONFORMANCE_REPORT")
 	if dir == "" {
@@ -164,13 +139,13 @@ func (s *suite) publish(t *testing.T, cases []Case) {
 		}
 	}
 	if len(s.report.Results) < concerned {
-		t.Logf("conformance: only %d of %d cases were run: no report", len(s.report.Results), concerned)
+		t.Logf("conformance: no report was written: only %d of %d cases were run", len(s.report.Results), concerned)
 		return
 	}
 	s.sortResults()
 	path, err := s.report.WriteFile(dir)
 	if err != nil {
-		t.Errorf("conformance: the report cannot be written: %v", err)
+		t.Errorf("conformance: write the report: %v", err)
 		return
 	}
 	t.Logf("%s, written to %s", s.report, path)

@@ -9,26 +9,25 @@ import (
 
 func TestReference(t *testing.T) {
 	conformance.Run(t, conformance.Harness{
-		New:     func(*testing.T) cache.Backend { return newReference() },
-		Reopen:  func(_ *testing.T, first cache.Backend) cache.Backend { return first.(*reference).reopen() },
-		Bounded: func(_ *testing.T, most int) cache.Backend { return newBounded(most) },
-		Bubble:  true,
+		New:    func(*testing.T) cache.Backend { return newReference() },
+		Bubble: true,
+		Stores: referenceStores,
 	})
 }
 
-// TestMyCustomCache is all that its author has to write.
+// TestMyCustomCache is the whole test of the backend in example_test.go.
 func TestMyCustomCache(t *testing.T) {
 	conformance.Run(t, conformance.Harness{
 		New:    func(*testing.T) cache.Backend { return NewMyCustomCache() },
 		Bubble: true,
 		Unsupported: map[conformance.Feature]string{
-			conformance.Counter:     "nobody counts with it",
-			conformance.PrefixClear: "it belongs to one program",
-			conformance.TTL:         "nobody asks",
-			conformance.Threshold:   "the program stores little",
+			conformance.Counter:     "it stores no counters",
+			conformance.PrefixClear: "it is used by one program",
+			conformance.TTL:         "nobody needs it",
+			conformance.Threshold:   "the program stores few entries",
 		},
 	})
 }
 
-// TestServer runs the suite, faults and all, over a server that is shared.
-func TestServer(t *testing.T) { conformance.Run(t, overToy(t, habits{})) }
+// TestServer runs the suite over a shared server, with faults.
+func TestServer(t *testing.T) { conformance.Run(t, overServer(t, defects{})) }

@@ -17,71 +17,72 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// theirs are somebody else's keys in a shared store.
-var theirs = []string{"a", "conformance", "k", "user:1"}
+// foreignKeys are keys of another program in a shared store.
+var foreignKeys = []string{"a", "conformance", "k", "user:1"}
 
-// shared is one store for all cases, with somebody else's data in it.
+// shared returns a harness of one store for all cases, which holds foreignKeys.
 func shared(t *testing.T) (*reference, conformance.Harness) {
 	r := newReference()
-	for _, key := range theirs {
-		if err := r.Set(t.Context(), key, []byte("mine"), 0); err != nil {
+	for _, key := range foreignKeys {
+		if err := r.Set(t.Context(), key, []byte("foreign"), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return r, conformance.Harness{
 		New:    func(*testing.T) cache.Backend { return r.reopen() },
-		Reopen: func(*testing.T, cache.Backend) cache.Backend { return r.reopen() },
+		Stores: conformance.Stores{Reopen: func(*testing.T, cache.Backend) cache.Backend { return r.reopen() }},
 		Unsupported: map[conformance.Feature]string{
 			conformance.Network: "a map", conformance.Threshold: "a map",
 		},
 	}
 }
 
-func untouched(t *testing.T, r *reference) {
+// unchanged checks that the store holds foreignKeys and nothing else.
+func unchanged(t *testing.T, r *reference) {
 	t.Helper()
-	if got := r.names(); !slices.Equal(got, theirs) {
-		t.Errorf("keys in the store afterwards: got %q, want %q", got, theirs)
+	if got := r.names(); !slices.Equal(got, foreignKeys) {
+		t.Errorf("keys in the store afterwards: got %q, want %q", got, foreignKeys)
 	}
-	kept(t, r)
+	foreignKept(t, r)
 }
 
-// kept looks whether nobody has touched what is theirs.
-func kept(t *testing.T, r *reference) {
+// foreignKept checks that nobody has changed the values of foreignKeys.
+func foreignKept(t *testing.T, r *reference) {
 	t.Helper()
-	for _, key := range theirs {
-		if value, _, _ := r.Get(t.Context(), key); string(value) != "mine" {
-			t.Errorf("%s afterwards: got %q, want %q", key, value, "mine")
+	for _, key := range foreignKeys {
+		if value, _, _ := r.Get(t.Context(), key); string(value) != "foreign" {
+			t.Errorf("%s afterwards: got %q, want %q", key, value, "foreign")
 		}
 	}
 }
 
-func TestSharedStoreIsLeftAsItWas(t *testing.T) {
+func TestSharedStoreIsUnchanged(t *testing.T) {
 	r, h := shared(t)
 	t.Run("Run", func(t *testing.T) { conformance.Run(t, h) })
-	untouched(t, r)
+	unchanged(t, r)
 }
 
-// What is cleared without a prefix is the store that was lent for it.
-func TestEmptied(t *testing.T) {
+// Clear without a prefix is called only on the store that the harness allows it for.
+func TestClearAllowed(t *testing.T) {
 	t.Parallel()
 	r, h := shared(t)
 	spare := newReference()
-	h.Emptied = func(*testing.T) cache.Backend { return spare.reopen() }
+	h.Stores.ClearAllowed = func(*testing.T) cache.Backend { return spare.reopen() }
 	clears := func(c conformance.Case) bool {
 		return slices.Contains([]string{"CLR-1", "CLR-5", "CLR-8", "CLO-2"}, c.ID)
 	}
 	if report := conformance.Verdicts(t, h, clears); !report.OK() || report.Count(conformance.Pass) != 4 {
 		t.Errorf("a good backend: %v, failing: %q", report, report.Failing())
 	}
-	kept(t, r)
+	foreignKept(t, r)
 
-	h.Emptied = func(*testing.T) cache.Backend {
+	h.Stores.ClearAllowed = func(*testing.T) cache.Backend {
 		return &mutant{reference: spare.reopen(), clear: func(*reference) error { return nil }}
 	}
 	if failing := conformance.Verdicts(t, h, clears).Failing(); !slices.Equal(failing, []string{"CLR-1", "CLR-5"}) {
 		t.Errorf("a Clear that clears nothing: failing %q", failing)
 	}
-	kept(t, r)
+	foreignKept(t, r)
 }
 
 func TestCheck(t *testing.T) {
@@ -91,7 +92,7 @@ func TestCheck(t *testing.T) {
 	if !report.OK() || report.Count(conformance.Pass) < 60 {
 		t.Errorf("a good backend: %v, failing: %q", report, report.Failing())
 	}
-	untouched(t, r)
+	unchanged(t, r)
 	if err := r.Ping(t.Context()); err != nil {
 		t.Errorf("the backend afterwards: %v", err)
 	}
@@ -110,15 +111,15 @@ func TestCheckOfTheSixMethods(t *testing.T) {
 	}
 }
 
-// outage is a server that cannot be reached.
-type outage struct{ *reference }
+// unreachable is a backend whose server cannot be reached.
+type unreachable struct{ *reference }
 
-func (outage) Set(context.Context, string, []byte, time.Duration) error {
+func (unreachable) Set(context.Context, string, []byte, time.Duration) error {
 	return fmt.Errorf("dial: %w", cache.ErrUnavailable)
 }
 
 func TestUnreachableIsAnError(t *testing.T) {
-	report := conformance.Check(t.Context(), outage{newReference()})
+	report := conformance.Check(t.Context(), unreachable{newReference()})
 	if report.OK() || report.Count(conformance.Error) != len(report.Results) {
 		t.Errorf("got %v, want nothing but errors", report)
 	}
@@ -128,16 +129,16 @@ func TestCases(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range conformance.Cases() {
 		if seen[c.ID] {
-			t.Errorf("%s is there twice", c.ID)
+			t.Errorf("two rules have the ID %s", c.ID)
 		}
 		seen[c.ID] = true
-		if c.Name == "" || c.Rule == "" || c.Why == "" || c.Since == "" || c.Run == nil || strings.ContainsAny(c.Name, " /") {
-			t.Errorf("%s is not complete: %+q", c.ID, []string{c.Name, c.Rule, c.Why, c.Since})
+		if c.Name == "" || c.Rule == "" || c.Why == "" || c.Since == "" || strings.ContainsAny(c.Name, " /") {
+			t.Errorf("%s is incomplete: %+q", c.ID, []string{c.Name, c.Rule, c.Why, c.Since})
 		}
 	}
 }
 
-// childHarnesses are run by TestChild in a process of its own, in which it may fail.
+// childHarnesses are for TestChild, which runs and may fail in a process of its own.
 var childHarnesses = map[string]conformance.Harness{
 	"fails": {
 		New: func(*testing.T) cache.Backend { return &mutant{reference: newReference(), key: strings.ToLower} },
@@ -145,7 +146,7 @@ var childHarnesses = map[string]conformance.Harness{
 	"lacks": {
 		New: func(*testing.T) cache.Backend { return NewMyCustomCache() },
 	},
-	"refuses": {
+	"fails to set": {
 		New: func(*testing.T) cache.Backend {
 			return &mutant{reference: newReference(), set: func(*reference, string, []byte, time.Duration) error {
 				return errors.New("the disk is full")
@@ -153,9 +154,9 @@ var childHarnesses = map[string]conformance.Harness{
 		},
 		Unsupported: map[conformance.Feature]string{conformance.Threshold: "a map"},
 	},
-	"idle": {
+	"overdeclares": {
 		New:         func(*testing.T) cache.Backend { return newReference() },
-		Unsupported: map[conformance.Feature]string{conformance.Counter: "we thought so", conformance.TTL: ""},
+		Unsupported: map[conformance.Feature]string{conformance.Counter: "not written yet", conformance.TTL: ""},
 	},
 	"skips": {
 		New: func(t *testing.T) cache.Backend {
@@ -175,7 +176,7 @@ var childHarnesses = map[string]conformance.Harness{
 	},
 	"passes": {
 		New:           func(*testing.T) cache.Backend { return newReference() },
-		Bounded:       func(_ *testing.T, most int) cache.Backend { return newBounded(most) },
+		Stores:        conformance.Stores{Bounded: referenceStores.Bounded},
 		Unsupported:   map[conformance.Feature]string{conformance.Network: "a map"},
 		Name:          "reference",
 		Server:        "map",
@@ -202,7 +203,7 @@ func TestOutput(t *testing.T) {
 		{"fails", "TestChild/BAS-6", false, []string{
 			"fail: conformance_test.mutant BAS-6",
 			"rule  keys are case sensitive",
-			"why   case-insensitive file systems",
+			"why   On a case-insensitive file system two keys share one entry",
 			"mode  bare",
 			`what  after Set of Key: Get("key")`,
 			`got   "upper"`,
@@ -211,17 +212,17 @@ func TestOutput(t *testing.T) {
 			"run   CONFORMANCE_SEED=42 go test -run '^TestChild$/^BAS-6_keys_are_case_sensitive$'",
 		}},
 		{"lacks", "TestChild/(declarations|CNT-1)", false, []string{
-			"the backend lacks what it does not declare",
+			"the backend lacks features that are not declared",
 			`conformance.Counter: "why not",`,
 			`conformance.PrefixClear: "why not",`,
-			"it needs conformance.Counter, which the backend neither has nor declares",
+			"the rule needs conformance.Counter, which the backend neither supports nor declares",
 		}},
-		{"refuses", "TestChild/(declarations|BAS-1_)", false, []string{
+		{"fails to set", "TestChild/(declarations|BAS-1_)", false, []string{
 			"--- PASS: TestChild/declarations",
 			"the disk is full",
 		}},
-		{"idle", "TestChild/declarations", false, []string{
-			`Counter is declared unsupported ("we thought so") and works`,
+		{"overdeclares", "TestChild/declarations", false, []string{
+			`Counter is declared unsupported ("not written yet") but works`,
 			"Harness.Unsupported[TTL] has no reason",
 			`conformance.Threshold: "why not",`,
 		}},
@@ -234,7 +235,7 @@ func TestOutput(t *testing.T) {
 			"--- FAIL: TestChild/BAS-1_set_then_get",
 			"--- PASS: TestChild/BAS-2_absent_is_a_miss",
 		}},
-		{"passes", "TestChild/BAS-1_", true, []string{"cases were run: no report"}},
+		{"passes", "TestChild/BAS-1_", true, []string{"no report was written"}},
 	} {
 		t.Run(c.harness, func(t *testing.T) {
 			t.Parallel()
@@ -244,7 +245,7 @@ func TestOutput(t *testing.T) {
 			}
 			for _, want := range c.want {
 				if !strings.Contains(output, want) {
-					t.Errorf("the output has not %q:\n%s", want, output)
+					t.Errorf("the output lacks %q:\n%s", want, output)
 				}
 			}
 		})
@@ -268,9 +269,11 @@ func childInto(t *testing.T, dir, harness, run string) (output string, passes bo
 func TestLimitsAreReported(t *testing.T) {
 	lowest := int64(0)
 	h := conformance.Harness{
-		New:    func(*testing.T) cache.Backend { return newReference() },
-		MaxKey: 250, MaxValue: 1000, Resolution: time.Second, CounterMin: &lowest,
-		RefusedKeys: []string{"a\n", strings.Repeat("x", 1025)},
+		New: func(*testing.T) cache.Backend { return newReference() },
+		Limits: conformance.Limits{
+			MaxKey: 250, MaxValue: 1000, Resolution: time.Second, CounterMin: &lowest,
+			RefusedKeys: []string{"a\n", strings.Repeat("x", 1025)},
+		},
 		Unsupported: map[conformance.Feature]string{
 			conformance.Network: "a map", conformance.Threshold: "a map", conformance.Persistence: "a map",
 		},
@@ -283,19 +286,19 @@ func TestLimitsAreReported(t *testing.T) {
 		t.Errorf("limits: got %s, %v, want %s", got, err, want)
 	}
 	clear := conformance.Support{
-		Feature: conformance.FullClear, Outcome: conformance.Skipped, Reason: "others may use the store (Harness.Isolated, Harness.Emptied)",
+		Feature: conformance.FullClear, Outcome: conformance.Skipped, Reason: "other programs may use the store (Harness.Isolated, Stores.ClearAllowed)",
 	}
 	if !slices.Contains(report.Features, clear) {
 		t.Errorf("features: %+v, want %+v among them", report.Features, clear)
 	}
 }
 
-// A rule that is new breaks nobody's build.
+// The failure of a new rule does not break a build.
 func TestProvisionalFailureIsOK(t *testing.T) {
 	for provisional, ok := range map[bool]bool{true: true, false: false} {
 		r := conformance.Report{Results: []conformance.Result{{ID: "X-1", Outcome: conformance.Fail, Provisional: provisional}}}
 		if r.OK() != ok {
-			t.Errorf("OK with a failure that is provisional, %v: %v", provisional, r.OK())
+			t.Errorf("OK with a failure, provisional=%v: got %v", provisional, r.OK())
 		}
 	}
 }
@@ -317,12 +320,12 @@ func TestReport(t *testing.T) {
 	if report.Suite != conformance.Version || report.Server != "map" || report.ServerVersion != "1" || report.Seed != 42 || !report.OK() {
 		t.Errorf("got %v, server %q %q", report, report.Server, report.ServerVersion)
 	}
-	inProcess := "the store lives in the process (Harness.Bubble)"
+	inProcess := "the store is in the process (Harness.Bubble)"
 	for _, want := range []conformance.Support{
 		{Feature: conformance.Counter, Outcome: conformance.Pass},
 		{Feature: conformance.FullClear, Outcome: conformance.Pass},
 		{Feature: conformance.Persistence, Outcome: conformance.Unsupported, Reason: inProcess},
-		{Feature: conformance.Network, Outcome: conformance.Unsupported, Reason: "a map"}, // what the author says comes first
+		{Feature: conformance.Network, Outcome: conformance.Unsupported, Reason: "a map"}, // the reason of the author comes first
 	} {
 		if !slices.Contains(report.Features, want) {
 			t.Errorf("features: %+v, want %+v among them", report.Features, want)

@@ -21,11 +21,13 @@ func TestFilesystem(t *testing.T) {
 	}
 	conformance.Run(t, conformance.Harness{
 		New: func(t *testing.T) cache.Backend { return open(t, t.TempDir(), filesystem.NoLimit) },
-		Reopen: func(t *testing.T, first cache.Backend) cache.Backend {
-			dir, _ := dirs.Load(first)
-			return open(t, dir.(string), filesystem.NoLimit)
+		Stores: conformance.Stores{
+			Reopen: func(t *testing.T, first cache.Backend) cache.Backend {
+				dir, _ := dirs.Load(first)
+				return open(t, dir.(string), filesystem.NoLimit)
+			},
+			Bounded: func(t *testing.T, entries int) cache.Backend { return open(t, t.TempDir(), entries) },
 		},
-		Bounded:  func(t *testing.T, most int) cache.Backend { return open(t, t.TempDir(), most) },
 		Isolated: true,
 		Unsupported: map[conformance.Feature]string{
 			conformance.Network: "the store is a directory",

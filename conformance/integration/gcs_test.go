@@ -27,7 +27,7 @@ func gcsOver(endpoint, bucket string) conformance.Harness {
 		}
 	}
 	h := over(settings(endpoint))
-	h.MaxKey, h.RefusedKeys = 1024, refusedByGCS
+	h.Limits.MaxKey, h.Limits.RefusedKeys = 1024, refusedByGCS
 	h.Faults = &conformance.Faults{
 		Addr: strings.TrimPrefix(endpoint, "http://"),
 		New: func(t *testing.T, addr string) (cache.Backend, error) {
@@ -57,7 +57,7 @@ func TestGCS(t *testing.T) {
 		}
 		return b
 	})
-	h.Guarded = func(t *testing.T) cache.Backend {
+	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend {
 		newBucket("guarded")
 		b, err := gcs.New(t.Context(), gcs.Options{Bucket: "guarded", Endpoint: endpoint, Anonymous: true})
 		if err != nil {
@@ -79,7 +79,7 @@ func TestGCSBorrowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
-	h := conformance.Harness{Name: "gcs-borrowed", MaxKey: 1024, RefusedKeys: refusedByGCS}
+	h := conformance.Harness{Name: "gcs-borrowed", Limits: conformance.Limits{MaxKey: 1024, RefusedKeys: refusedByGCS}}
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
 		conformance.Network:   "the client is the application's",
@@ -118,7 +118,7 @@ func TestGCSService(t *testing.T) {
 		t.Skip("no bucket in CACHE_TEST_GCS_BUCKET; credentials are found as by any client of Google's")
 	}
 	h := over(map[string]any{"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket})
-	h.Name, h.MaxKey, h.RefusedKeys = "gcs-service", 1024, refusedByGCS
+	h.Name, h.Limits.MaxKey, h.Limits.RefusedKeys = "gcs-service", 1024, refusedByGCS
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
 		conformance.Network:   "the service is not for breaking",

@@ -28,9 +28,9 @@ func memcachedOver(settings map[string]any) conformance.Harness {
 	h := over(settings)
 	// A begun second is rounded up, two are added for a clock that ticks late, and
 	// one more passes until the server sees it.
-	h.Resolution = 4*time.Second + 100*time.Millisecond
-	h.MaxKey, h.MaxValue = 250, itemValue
-	h.RefusedKeys = []string{"a b", "a\tb", "a\r\nb", "\x00", "a\x7f"}
+	h.Limits.Resolution = 4*time.Second + 100*time.Millisecond
+	h.Limits.MaxKey, h.Limits.MaxValue = 250, itemValue
+	h.Limits.RefusedKeys = []string{"a b", "a\tb", "a\r\nb", "\x00", "a\x7f"}
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: "the server's memory bounds it (-m)",
 	}
@@ -62,8 +62,8 @@ func TestMemcached(t *testing.T) {
 	h := memcachedOver(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr})
 	h = emptied(h, map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare})
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
-	h.Guarded = over(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare}).New
-	h.Full = func(t *testing.T) cache.Backend {
+	h.Stores.ClearForbidden = over(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare}).New
+	h.Stores.Full = func(t *testing.T) cache.Backend {
 		small := servers.StartMemcached(t, 1, "-M -m 8")
 		return openMemcached(t, memcached.Options{Servers: small.Addrs}).Backend()
 	}
@@ -78,7 +78,7 @@ func TestMemcachedThreeServers(t *testing.T) {
 	h := memcachedOver(map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": strings.Join(three.Addrs, ",")})
 	h.Server, h.ServerVersion = "memcached", three.Version(t)
 	h.Name = "memcached-three"
-	h.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
+	h.Stores.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
 		others := servers.StartMemcached(t, 3, "")
 		return openMemcached(t, memcached.Options{Servers: others.Addrs}).Backend(), func() { others.Kill(t, 1) }
 	}
@@ -97,7 +97,7 @@ func TestMemcachedTextAuth(t *testing.T) {
 		}
 	}
 	h := memcachedOver(settings("hunter2"))
-	h.Unauthorized = over(settings("wrong")).New
+	h.Stores.Unauthorized = over(settings("wrong")).New
 	h.Name, h.Secrets = "memcached-text-auth", []string{"hunter2"}
 	h.Unsupported[conformance.Network] = "it is the wire of TestMemcached after the login"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
@@ -108,7 +108,7 @@ func TestMemcachedTextAuth(t *testing.T) {
 func overBinary(h conformance.Harness) conformance.Harness {
 	h.Unsupported[conformance.PrefixClear] = "only the text protocol lists keys (lru_crawler metadump), and a server with -S does not speak it"
 	h.Unsupported[conformance.TTL] = "only the text protocol tells how long an entry lives (mg), and a server with -S does not speak it"
-	h.CounterMin = new(int64(0)) // to go below is to replace the entry, whose remaining life nobody knows
+	h.Limits.CounterMin = new(int64(0)) // to go below is to replace the entry, whose remaining life nobody knows
 	return h
 }
 
@@ -124,7 +124,7 @@ func TestMemcachedSASL(t *testing.T) {
 		}
 	}
 	h := emptied(overBinary(memcachedOver(settings(addr, "hunter2"))), settings(spare.Addrs[0], "hunter2"))
-	h.Unauthorized = over(settings(addr, "wrong")).New
+	h.Stores.Unauthorized = over(settings(addr, "wrong")).New
 	h.Name, h.Secrets = "memcached-sasl", []string{"hunter2"}
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{Protocol: memcached.Binary, Username: "app", Password: cache.Secret("hunter2")}))
@@ -147,7 +147,7 @@ func TestMemcachedTLS(t *testing.T) {
 // overSpread gives h the limits of values that are spread over several items.
 func overSpread(h conformance.Harness, name string) conformance.Harness {
 	h.Name = name
-	h.MaxKey, h.MaxValue = 222, spreadValue
+	h.Limits.MaxKey, h.Limits.MaxValue = 222, spreadValue
 	return h
 }
 
@@ -192,6 +192,6 @@ func TestMemcachedBorrowed(t *testing.T) {
 	h.Unsupported[conformance.PrefixClear] = "gomemcache does not list keys"
 	h.Unsupported[conformance.TTL] = "gomemcache does not tell how long an entry lives"
 	h.Unsupported[conformance.Network] = "deadlines and retries are those of the client"
-	h.CounterMin = new(int64(0))
+	h.Limits.CounterMin = new(int64(0))
 	conformance.Run(t, h)
 }

@@ -16,8 +16,10 @@ import (
 func redisOver(settings map[string]any) conformance.Harness {
 	h := over(settings)
 	// The server counts begun milliseconds, and so do we.
-	h.Resolution = 2 * time.Millisecond
-	h.LateLife = "the server counts from when it executes the command: an end by our clock would be wrong by as much as the clocks differ"
+	h.Limits.Resolution = 2 * time.Millisecond
+	h.Traits = map[conformance.Trait]string{
+		conformance.ServerStartsTTL: "the server counts the TTL from when it executes the command; an expiry by the client's clock would be wrong by the difference of the clocks",
+	}
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: "the server's maxmemory bounds it",
 	}
@@ -45,8 +47,8 @@ func TestRedis(t *testing.T) {
 		},
 		CancelBound: time.Second, // the driver hears of a deadline at once, of a cancellation at ReadTimeout
 	}
-	h.Guarded = over(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://" + addr}).New
-	h.Full = func(t *testing.T) cache.Backend {
+	h.Stores.ClearForbidden = over(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://" + addr}).New
+	h.Stores.Full = func(t *testing.T) cache.Backend {
 		small := servers.StartRedis(t, "--maxmemory 6mb --maxmemory-policy noeviction")
 		return openRedis(t, redis.Options{Addr: small.Addrs[0]}).Backend()
 	}
@@ -65,7 +67,7 @@ func TestRedisUserTLS(t *testing.T) {
 		}
 	}
 	h := redisOver(settings("hunter2"))
-	h.Unauthorized = over(settings("wrong")).New
+	h.Stores.Unauthorized = over(settings("wrong")).New
 	h.Name, h.Secrets = "redis-tls", []string{"hunter2"}
 	h.Server, h.ServerVersion = "redis", server.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer
@@ -77,7 +79,7 @@ func TestRedisCluster(t *testing.T) {
 	cluster := servers.StartRedisCluster(t)
 	h := redisOver(map[string]any{"CACHE_TYPE": "RedisClusterCache", "CACHE_REDIS_CLUSTER": cluster.Addrs})
 	h.Name = "redis-cluster"
-	h.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
+	h.Stores.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
 		other := servers.StartRedisCluster(t)
 		return openRedis(t, redis.Options{Cluster: other.Addrs[3:]}).Backend(), func() { other.KillShard(t) }
 	}
@@ -96,7 +98,7 @@ func TestRedisSentinel(t *testing.T) {
 		}
 	}
 	h := redisOver(settings("hunter2", "sesame"))
-	h.Unauthorized = over(settings("wrong", "sesame")).New
+	h.Stores.Unauthorized = over(settings("wrong", "sesame")).New
 	h.Name, h.Secrets = "redis-sentinel", []string{"hunter2", "sesame"}
 	h.Server, h.ServerVersion = "redis", sentinel.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer

@@ -28,7 +28,7 @@ func over(settings map[string]any) conformance.Harness {
 	}
 	return conformance.Harness{
 		New:    open,
-		Reopen: func(t *testing.T, _ cache.Backend) cache.Backend { return open(t) },
+		Stores: conformance.Stores{Reopen: func(t *testing.T, _ cache.Backend) cache.Backend { return open(t) }},
 	}
 }
 
@@ -36,7 +36,7 @@ func over(settings map[string]any) conformance.Harness {
 func emptied(h conformance.Harness, settings map[string]any) conformance.Harness {
 	settings = maps.Clone(settings)
 	settings["CACHE_ALLOW_FLUSH"] = true
-	h.Emptied = over(settings).New
+	h.Stores.ClearAllowed = over(settings).New
 	return h
 }
 
@@ -51,7 +51,7 @@ func apart(h conformance.Harness, open func(t *testing.T, n int) cache.Backend) 
 		stores.Store(b, n)
 		return b
 	}
-	h.Reopen = func(t *testing.T, first cache.Backend) cache.Backend {
+	h.Stores.Reopen = func(t *testing.T, first cache.Backend) cache.Backend {
 		n, _ := stores.Load(first)
 		return open(t, n.(int))
 	}

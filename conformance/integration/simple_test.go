@@ -17,8 +17,8 @@ func TestSimple(t *testing.T) {
 		return b
 	}
 	conformance.Run(t, conformance.Harness{
-		New:     func(t *testing.T) cache.Backend { return open(t, simple.NoLimit) },
-		Bounded: open,
-		Bubble:  true,
+		New:    func(t *testing.T) cache.Backend { return open(t, simple.NoLimit) },
+		Bubble: true,
+		Stores: conformance.Stores{Bounded: open},
 	})
 }

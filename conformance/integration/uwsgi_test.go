@@ -25,11 +25,12 @@ func uwsgiAt(name string) conformance.Harness {
 	}
 	return conformance.Harness{
 		New:    open,
-		Reopen: func(t *testing.T, _ cache.Backend) cache.Backend { return open(t) },
-		// The server counts whole seconds, and so as not to end a life early they are rounded up twice.
-		Resolution: 2100 * time.Millisecond,
-		MaxKey:     2048, MaxValue: servers.UwsgiBlockSize,
-		DeleteReads: "the server counts as deleted what has expired",
+		Stores: conformance.Stores{Reopen: func(t *testing.T, _ cache.Backend) cache.Backend { return open(t) }},
+		// The server counts whole seconds. They are rounded up twice, so that no entry expires early.
+		Limits: conformance.Limits{Resolution: 2100 * time.Millisecond, MaxKey: 2048, MaxValue: servers.UwsgiBlockSize},
+		Traits: map[conformance.Trait]string{
+			conformance.ReadsBeforeDelete: "the server reports expired entries as deleted",
+		},
 		Unsupported: map[conformance.Feature]string{
 			conformance.Counter:     "the server counts for its own workers only: the protocol has no such command",
 			conformance.PrefixClear: "the protocol cannot list keys",
@@ -49,10 +50,10 @@ func TestUwsgi(t *testing.T) {
 		},
 	}
 	spare := servers.StartUwsgi(t, "")
-	h.Emptied = func(t *testing.T) cache.Backend {
+	h.Stores.ClearAllowed = func(t *testing.T) cache.Backend {
 		return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "first", FirstCache: true})
 	}
-	h.Guarded = func(t *testing.T) cache.Backend { return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "second"}) }
+	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend { return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "second"}) }
 	conformance.Run(t, h)
 }
 

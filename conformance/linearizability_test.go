@@ -2,7 +2,7 @@ package conformance
 
 import "testing"
 
-func TestExplained(t *testing.T) {
+func TestIsLinearizable(t *testing.T) {
 	at := func(began, ended int64, c call) call {
 		c.began, c.ended = began, ended
 		return c
@@ -32,7 +32,7 @@ func TestExplained(t *testing.T) {
 		{"inc of a text", []call{at(1, 2, set("a")), at(3, 4, call{op: "inc", delta: 1, sum: 1, ok: true})}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := explained(c.history); got != c.want {
+			if got := isLinearizable(c.history); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})

@@ -17,23 +17,23 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// toy is a backend whose store is a server: one JSON request and one reply per
-// connection. Its defects are those of client libraries.
-type toy struct {
+// client is a backend whose store is a server: one JSON request and one reply per
+// connection. Its defects are those of real client libraries.
+type client struct {
 	addr   string
 	closed atomic.Bool
-	habits
+	defects
 }
 
-// toyLimit is the largest value in bytes.
-const toyLimit = 64 << 10
+// clientLimit is the largest value in bytes.
+const clientLimit = 64 << 10
 
-type habits struct {
+type defects struct {
 	ignoresCtx bool
-	retries    string // the operation that it repeats
+	retries    string // the operation that it retries
 	outageMiss bool   // an outage is a miss
-	trusts     bool   // it does not look whether a reply is for its key
-	late       bool   // a life begins when the server executes the write
+	trusts     bool   // it does not check whether a reply is for its key
+	lateTTL    bool   // a TTL begins when the server executes the write
 }
 
 type request struct {
@@ -41,7 +41,7 @@ type request struct {
 	Value   []byte
 	Delta   int64
 	TTL     time.Duration
-	Ends    time.Time // instead of TTL, when the call began
+	Expires time.Time // set in place of TTL if the client computes the expiry
 }
 
 type reply struct {
@@ -81,8 +81,8 @@ func serve(t testing.TB) (addr string) {
 
 func answer(r *reference, q request) (a reply) {
 	var err error
-	if !q.Ends.IsZero() {
-		q.TTL = max(1, time.Until(q.Ends))
+	if !q.Expires.IsZero() {
+		q.TTL = max(1, time.Until(q.Expires))
 	}
 	switch a.Key = q.Key; q.Op {
 	case "get":
@@ -106,15 +106,15 @@ func answer(r *reference, q request) (a reply) {
 	return a
 }
 
-func (b *toy) ask(ctx context.Context, q request) (a reply, err error) {
+func (b *client) ask(ctx context.Context, q request) (a reply, err error) {
 	if b.closed.Load() {
 		return a, cache.ErrClosed
 	}
 	if !utf8.ValidString(q.Key) {
 		return a, fmt.Errorf("%w: JSON holds only UTF-8", cache.ErrInvalidKey)
 	}
-	if len(q.Value) > toyLimit {
-		return a, fmt.Errorf("%w: more than %d bytes", cache.ErrTooLarge, toyLimit)
+	if len(q.Value) > clientLimit {
+		return a, fmt.Errorf("%w: more than %d bytes", cache.ErrTooLarge, clientLimit)
 	}
 	a, err = b.try(ctx, q)
 	if err != nil && q.Op == b.retries && ctx.Err() == nil {
@@ -126,7 +126,7 @@ func (b *toy) ask(ctx context.Context, q request) (a reply, err error) {
 	return a, err
 }
 
-func (b *toy) try(ctx context.Context, q request) (a reply, err error) {
+func (b *client) try(ctx context.Context, q request) (a reply, err error) {
 	if b.ignoresCtx {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 400*time.Millisecond)
@@ -135,7 +135,7 @@ func (b *toy) try(ctx context.Context, q request) (a reply, err error) {
 	sent := false
 	defer func() {
 		if _, bounded := ctx.Deadline(); bounded && errors.Is(err, os.ErrDeadlineExceeded) {
-			<-ctx.Done() // the connection knew it first
+			<-ctx.Done() // the deadline of the connection passed first
 		}
 		switch read := q.Op == "get" || q.Op == "ttl"; {
 		case err == nil:
@@ -173,12 +173,12 @@ func (b *toy) try(ctx context.Context, q request) (a reply, err error) {
 	return a, nil
 }
 
-// result is the reply with the server's error made ours.
-func (b *toy) result(ctx context.Context, q request, ttl time.Duration) (reply, error) {
-	if b.late {
+// result returns the reply, with the server's error as a sentinel.
+func (b *client) result(ctx context.Context, q request, ttl time.Duration) (reply, error) {
+	if b.lateTTL {
 		q.TTL = ttl
 	} else if ttl > 0 {
-		q.Ends = time.Now().Add(ttl)
+		q.Expires = time.Now().Add(ttl)
 	}
 	a, err := b.ask(ctx, q)
 	if err == nil && a.Err == cache.ErrNotInteger.Error() {
@@ -187,7 +187,7 @@ func (b *toy) result(ctx context.Context, q request, ttl time.Duration) (reply, 
 	return a, err
 }
 
-func (b *toy) Get(ctx context.Context, key string) ([]byte, bool, error) {
+func (b *client) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	a, err := b.result(ctx, request{Op: "get", Key: key}, 0)
 	if a.OK && a.Value == nil {
 		a.Value = []byte{}
@@ -195,94 +195,94 @@ func (b *toy) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	return a.Value, a.OK, err
 }
 
-func (b *toy) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+func (b *client) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	_, err := b.result(ctx, request{Op: "set", Key: key, Value: value}, ttl)
 	return err
 }
 
-func (b *toy) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+func (b *client) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
 	a, err := b.result(ctx, request{Op: "add", Key: key, Value: value}, ttl)
 	return a.OK, err
 }
 
-func (b *toy) Delete(ctx context.Context, key string) (bool, error) {
+func (b *client) Delete(ctx context.Context, key string) (bool, error) {
 	a, err := b.result(ctx, request{Op: "delete", Key: key}, 0)
 	return a.OK, err
 }
 
-func (b *toy) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+func (b *client) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	a, err := b.result(ctx, request{Op: "inc", Key: key, Delta: delta}, ttl)
 	return a.N, err
 }
 
-func (b *toy) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
+func (b *client) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
 	a, err := b.result(ctx, request{Op: "ttl", Key: key}, 0)
 	return a.TTL, a.OK, err
 }
 
-func (b *toy) ClearPrefix(ctx context.Context, prefix string) error {
+func (b *client) ClearPrefix(ctx context.Context, prefix string) error {
 	_, err := b.result(ctx, request{Op: "clear", Key: prefix}, 0)
 	return err
 }
 
-func (b *toy) Clear(context.Context) error { return errors.New("other programs use this server") }
+func (b *client) Clear(context.Context) error { return errors.New("other programs use this server") }
 
-func (b *toy) Close() error {
+func (b *client) Close() error {
 	b.closed.Store(true)
 	return nil
 }
 
-// overToy is a harness over a server that is shared by all its cases.
-func overToy(t *testing.T, bad habits) conformance.Harness {
+// overServer returns a harness of a server that all cases share.
+func overServer(t *testing.T, bad defects) conformance.Harness {
 	addr := serve(t)
-	open := func(addr string) cache.Backend { return &toy{addr: addr, habits: bad} }
+	open := func(addr string) cache.Backend { return &client{addr: addr, defects: bad} }
 	return conformance.Harness{
 		New: func(*testing.T) cache.Backend { return open(addr) },
 		Faults: &conformance.Faults{
 			Addr: addr,
 			New:  func(_ *testing.T, addr string) (cache.Backend, error) { return open(addr), nil },
 		},
-		MaxValue:    toyLimit,
-		Reopen:      func(*testing.T, cache.Backend) cache.Backend { return open(addr) },
+		Limits:      conformance.Limits{MaxValue: clientLimit},
+		Stores:      conformance.Stores{Reopen: func(*testing.T, cache.Backend) cache.Backend { return open(addr) }},
 		Unsupported: map[conformance.Feature]string{conformance.Threshold: "the server is not bounded"},
 	}
 }
 
-func TestMutantsOfNetworks(t *testing.T) {
+func TestMutantsOfClients(t *testing.T) {
 	overNetwork := func(c conformance.Case) bool {
 		return slices.Contains(c.Features, conformance.Network) || c.ID == "BAS-14" || c.ID == "CTX-1"
 	}
 	for _, m := range []struct {
-		defect string
-		rule   string
-		also   []string
-		habits habits
+		defect  string
+		rule    string
+		also    []string
+		defects defects
 	}{
-		{"the context is ignored", "CTX-2", []string{"BAT-14", "CTX-3", "CTX-5", "TTL-14"}, habits{ignoresCtx: true}},
-		{"Add is repeated", "ADD-8", nil, habits{retries: "add"}},
-		{"Inc is repeated", "CNT-7", nil, habits{retries: "inc"}},
-		{"an outage is a miss", "ERR-1", []string{"CTX-2", "CTX-3", "CTX-5", "BAS-14", "BAS-10", "BAT-14", "ERR-6"}, habits{outageMiss: true}},
-		{"replies are trusted", "BAS-14", nil, habits{trusts: true}},
-		{"a slow write lengthens the life", "TTL-14", nil, habits{late: true}},
+		{"the context is ignored", "CTX-2", []string{"BAT-14", "CTX-3", "CTX-5", "TTL-14"}, defects{ignoresCtx: true}},
+		{"Add is retried", "ADD-8", nil, defects{retries: "add"}},
+		{"Inc is retried", "CNT-7", nil, defects{retries: "inc"}},
+		{"an outage is a miss", "ERR-1", []string{"CTX-2", "CTX-3", "CTX-5", "BAS-14", "BAS-10", "BAT-14", "ERR-6"}, defects{outageMiss: true}},
+		{"replies are not checked", "BAS-14", nil, defects{trusts: true}},
+		{"a slow write expires late", "TTL-14", nil, defects{lateTTL: true}},
 	} {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()
-			check(t, conformance.Verdicts(t, overToy(t, m.habits), overNetwork), m.rule, m.also)
+			check(t, conformance.Verdicts(t, overServer(t, m.defects), overNetwork), m.rule, m.also)
 		})
 	}
 }
 
-// A late life is for the harness to declare, and for nobody else.
-func TestLateLifeIsDeclared(t *testing.T) {
+// The trait ServerStartsTTL passes only with a server that has it.
+func TestTraitServerStartsTTL(t *testing.T) {
 	for _, late := range []bool{true, false} {
-		h := overToy(t, habits{late: late})
-		h.LateLife = "the server counts"
+		h := overServer(t, defects{lateTTL: late})
+		h.Traits = map[conformance.Trait]string{conformance.ServerStartsTTL: "the server counts"}
 		report := conformance.Verdicts(t, h, func(c conformance.Case) bool { return c.ID == "TTL-14" })
 		if unsupported := report.Count(conformance.Unsupported) == 1; unsupported != late {
-			t.Errorf("declared, and so it is: %v: %+v", late, report.Results)
+			t.Errorf("the trait is declared, the server has it: %v: %+v", late, report.Results)
 		}
 		if failed := report.Count(conformance.Fail) == 1; failed == late {
-			t.Errorf("declared, and so it is: %v: %+v", late, report.Results)
+			t.Errorf("the trait is declared, the server has it: %v: %+v", late, report.Results)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// denied is a backend whose every call is an error.
+// denied is a backend whose every call returns why.
 type denied struct {
 	cache.Backend
 	why error
@@ -31,26 +31,27 @@ func (d denied) Inc(context.Context, string, int64, time.Duration) (int64, error
 }
 func (d denied) TTL(context.Context, string) (time.Duration, bool, error) { return 0, false, d.why }
 
-// cramped holds so many entries, and does with more what full says.
-func cramped(full func(r *reference, key string) error) *mutant {
+// fullAt50 holds 50 entries. For a further key it calls full.
+func fullAt50(full func(r *reference, key string) error) *mutant {
 	const room = 50
 	return &mutant{reference: newReference(), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
-		if _, there, _ := r.Get(ctx, key); !there && len(r.names()) >= room {
+		if _, present, _ := r.Get(ctx, key); !present && len(r.names()) >= room {
 			return full(r, key)
 		}
 		return r.Set(ctx, key, value, ttl)
 	}}
 }
 
-// halves is a backend over two servers, one of which may go.
-func halves(lost func(key string) error) (b cache.Backend, lose func()) {
-	gone := false
+// twoServers is a backend over two servers, one of which can be stopped. lost
+// returns the error of a key on that server.
+func twoServers(lost func(key string) error) (b cache.Backend, stopServer func()) {
+	stopped := false
 	m := &mutant{reference: newReference()}
 	m.getMany = func(r *reference, keys []string) ([][]byte, error) {
 		values := make([][]byte, len(keys))
 		var failed cache.BatchError
 		for i, key := range keys {
-			if gone && key[len(key)-1]%2 == 0 {
+			if stopped && key[len(key)-1]%2 == 0 {
 				if err := lost(key); err != nil {
 					failed.Fail(key, err)
 				}
@@ -60,33 +61,33 @@ func halves(lost func(key string) error) (b cache.Backend, lose func()) {
 		}
 		return values, failed.ErrorOrNil()
 	}
-	return m, func() { gone = true }
+	return m, func() { stopped = true }
 }
 
-// Each rule about a store that is lent passes with one that is as it should be, and
-// fails with each that has the defect.
-func TestLentStores(t *testing.T) {
-	lend := func(set func(h *conformance.Harness)) conformance.Harness {
+// Each rule about one of the Stores passes with a correct store and fails with each
+// store that has a defect.
+func TestStores(t *testing.T) {
+	with := func(set func(h *conformance.Harness)) conformance.Harness {
 		_, h := shared(t)
 		set(&h)
 		return h
 	}
-	guarded := func(b cache.Backend) conformance.Harness {
-		return lend(func(h *conformance.Harness) { h.Guarded = func(*testing.T) cache.Backend { return b } })
+	clearForbidden := func(b cache.Backend) conformance.Harness {
+		return with(func(h *conformance.Harness) { h.Stores.ClearForbidden = func(*testing.T) cache.Backend { return b } })
 	}
 	unauthorized := func(why error) conformance.Harness {
-		return lend(func(h *conformance.Harness) {
-			h.Unauthorized = func(*testing.T) cache.Backend { return denied{newReference(), why} }
+		return with(func(h *conformance.Harness) {
+			h.Stores.Unauthorized = func(*testing.T) cache.Backend { return denied{newReference(), why} }
 		})
 	}
 	full := func(full func(r *reference, key string) error) conformance.Harness {
-		return lend(func(h *conformance.Harness) {
-			h.Full = func(*testing.T) cache.Backend { return cramped(full) }
+		return with(func(h *conformance.Harness) {
+			h.Stores.Full = func(*testing.T) cache.Backend { return fullAt50(full) }
 		})
 	}
 	partialOutage := func(lost func(key string) error) conformance.Harness {
-		return lend(func(h *conformance.Harness) {
-			h.PartialOutage = func(*testing.T) (cache.Backend, func()) { return halves(lost) }
+		return with(func(h *conformance.Harness) {
+			h.Stores.PartialOutage = func(*testing.T) (cache.Backend, func()) { return twoServers(lost) }
 		})
 	}
 	refuses := &mutant{reference: newReference(), clear: func(*reference) error { return errors.ErrUnsupported }}
@@ -98,21 +99,21 @@ func TestLentStores(t *testing.T) {
 		harness    conformance.Harness
 		passes     bool
 	}{
-		{"Clear is refused", "CLR-3", guarded(refuses), true},
-		{"Clear clears", "CLR-3", guarded(newReference()), false},
-		{"Clear says no and clears", "CLR-3", guarded(clears), false},
-		{"who is not let in hears so", "ERR-3", unauthorized(cache.ErrAuth), true},
+		{"Clear is refused", "CLR-3", clearForbidden(refuses), true},
+		{"Clear clears", "CLR-3", clearForbidden(newReference()), false},
+		{"Clear reports an error and clears", "CLR-3", clearForbidden(clears), false},
+		{"access denied is reported", "ERR-3", unauthorized(cache.ErrAuth), true},
 		{"a wrong password is an outage", "ERR-3", unauthorized(cache.ErrUnavailable), false},
-		{"a wrong password is an outage, too", "ERR-3", unauthorized(errors.Join(cache.ErrAuth, cache.ErrUnavailable)), false},
-		{"what is too much is refused", "ERR-4", full(func(*reference, string) error { return cache.ErrFull }), true},
+		{"a wrong password is also an outage", "ERR-3", unauthorized(errors.Join(cache.ErrAuth, cache.ErrUnavailable)), false},
+		{"further entries are refused", "ERR-4", full(func(*reference, string) error { return cache.ErrFull }), true},
 		{"a full store is an outage", "ERR-4", full(func(*reference, string) error { return cache.ErrUnavailable }), false},
-		{"what is too much is dropped", "ERR-4", full(func(*reference, string) error { return nil }), false},
-		{"what is too much is refused, and stored", "ERR-4", full(func(r *reference, key string) error {
+		{"further entries are dropped", "ERR-4", full(func(*reference, string) error { return nil }), false},
+		{"further entries are refused but stored", "ERR-4", full(func(r *reference, key string) error {
 			return errors.Join(r.Set(ctx, key, nil, 0), cache.ErrFull)
 		}), false},
-		{"what is lost is named", "BAT-8", partialOutage(func(string) error { return cache.ErrUnavailable }), true},
-		{"what is lost is a miss", "BAT-8", partialOutage(func(string) error { return nil }), false},
-		{"some of what is lost is named", "BAT-8", partialOutage(func(key string) error {
+		{"unreachable keys are named", "BAT-8", partialOutage(func(string) error { return cache.ErrUnavailable }), true},
+		{"unreachable keys are misses", "BAT-8", partialOutage(func(string) error { return nil }), false},
+		{"some unreachable keys are named", "BAT-8", partialOutage(func(key string) error {
 			if key[len(key)-1] == '4' {
 				return cache.ErrUnavailable
 			}

@@ -1,0 +1,167 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// failure is one observation that breaks the rule.
+type failure struct {
+	what, got, want, line string
+}
+
+// stop ends a case from inside a helper. The runner recovers it.
+type stop struct{}
+
+// wrong records an observation that breaks the rule.
+func (t *attempt) wrong(what string, got, want any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	const enough = 5
+	if len(t.failures) < enough {
+		t.failures = append(t.failures, failure{what, show(got), show(want), caseLine()})
+	}
+}
+
+// stop is wrong for a case that cannot continue.
+func (t *attempt) stop(what string, got, want any) {
+	t.wrong(what, got, want)
+	panic(stop{})
+}
+
+// equal records a failure if got is not want.
+func equal[V comparable](t *attempt, what string, got, want V) {
+	if got != want {
+		t.wrong(what, got, want)
+	}
+}
+
+// errorIs records a failure if err does not wrap want.
+func (t *attempt) errorIs(what string, err, want error) {
+	if !errors.Is(err, want) {
+		t.wrong(what, err, text(fmt.Sprintf("an error that wraps %q", want)))
+	}
+}
+
+// isError records a failure if err is nil.
+func (t *attempt) isError(what string, err error) {
+	if err == nil {
+		t.wrong(what, text("no error"), text("an error"))
+	}
+}
+
+// must stops the case if err is not nil. If the server cannot be reached or
+// rejects the backend, the rule cannot be judged.
+func (t *attempt) must(what string, err error) {
+	switch {
+	case err == nil:
+	case isOutage(err):
+		t.giveUp(what + ": " + err.Error())
+	default:
+		t.stop(what, err, text("no error"))
+	}
+}
+
+// giveUp ends the case because the rule cannot be judged.
+func (t *attempt) giveUp(obstacle string) {
+	t.mu.Lock()
+	t.obstacle = obstacle
+	t.mu.Unlock()
+	panic(stop{})
+}
+
+// notApplicable ends the case in a mode to which the rule does not apply.
+func (t *attempt) notApplicable(reason string) {
+	t.inapplicable = reason
+	panic(stop{})
+}
+
+// concurrently runs n goroutines and waits for them.
+func (t *attempt) concurrently(n int, run func(i int)) {
+	var wait sync.WaitGroup
+	for i := range n {
+		wait.Go(func() {
+			defer t.recoverPanic()
+			run(i)
+		})
+	}
+	wait.Wait()
+	t.mu.Lock()
+	gaveUp := t.obstacle != ""
+	t.mu.Unlock()
+	if gaveUp {
+		panic(stop{})
+	}
+}
+
+// recoverPanic is deferred in every goroutine of a case.
+func (t *attempt) recoverPanic() {
+	switch p := recover(); p.(type) {
+	case nil, stop:
+	default:
+		t.wrong("the backend must not panic", text(fmt.Sprintf("%v\n%s", p, debug.Stack())), text("no panic"))
+	}
+}
+
+// finishes stops the case if call does not return.
+func (t *attempt) finishes(what string, call func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer t.recoverPanic()
+		call()
+	}()
+	const limit = 10 * time.Second
+	select {
+	case <-done:
+	case <-time.After(limit):
+		t.stop(what, text(fmt.Sprintf("no return after %v", limit)), text("it returns"))
+	}
+}
+
+// text is a sentence in place of a value: it is printed without quotes.
+type text string
+
+// show formats a value for a failure: quoted, and truncated if it is long.
+func show(v any) string {
+	switch v := v.(type) {
+	case text:
+		return string(v)
+	case []byte:
+		return quote(string(v), 80)
+	case string:
+		return quote(v, 80)
+	case error:
+		return "error " + quote(v.Error(), 400)
+	}
+	return fmt.Sprint(v)
+}
+
+func quote(s string, limit int) string {
+	if len(s) > limit {
+		return fmt.Sprintf("%q... (%d bytes)", s[:limit], len(s))
+	}
+	return strconv.Quote(s)
+}
+
+// caseLine returns the file and line of the running case.
+func caseLine() string {
+	callers := make([]uintptr, 30)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	for {
+		frame, more := frames.Next()
+		file := frame.File[strings.LastIndexByte(frame.File, '/')+1:]
+		if strings.HasPrefix(file, "cases_") {
+			return fmt.Sprintf("%s:%d", file, frame.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package conformance
+
+import (
+	"fmt"
+	"time"
+)
+
+var persistenceCases = []Case{
+	{ID: "PER-1", Name: "reopen",
+		Rule:     "after Close and reopening, the store has its entries with their remaining TTL",
+		Why:      "Users choose a store on disk or on a server so that a restart does not empty the cache.",
+		Features: []Feature{Persistence}, flags: needsOwnStore | cacheOnly | needsTime,
+		run: func(t *attempt) {
+			ttl := t.shortTTL()
+			t.set("long", "1", time.Hour)
+			t.set("forever", "2", 0)
+			t.set("brief", "3", ttl)
+			t.set("empty", "", time.Hour)
+			t.must("Close", t.close())
+			t.openSecondHandle()
+			t.hit("after reopening", "long", "1")
+			t.hasTTL("after reopening", "long", time.Hour)
+			t.hit("after reopening", "forever", "2")
+			t.hasTTL("after reopening", "forever", 0)
+			t.hit("after reopening", "empty", "")
+			equal(t, "Add of a key that was set before Close", t.add("long", "new", time.Hour), false)
+			t.pass(ttl + t.resolution())
+			t.miss("after a TTL that began before Close", "brief")
+			for _, key := range []string{"long", "forever", "brief", "empty"} {
+				t.delete(key)
+			}
+		}},
+	{ID: "PER-2", Name: "two_handles",
+		Rule:     "a handle sees at once what another handle sets, adds, increments and deletes",
+		Why:      "Processes share the store, and one of them would serve what another has deleted.",
+		Features: []Feature{Persistence}, flags: needsOwnStore | cacheOnly,
+		run: func(t *attempt) {
+			t.set("before", "1", time.Hour)
+			one := t.handle
+			t.openSecondHandle()
+			other := t.handle
+			t.hit("set by the first handle before the second was opened", "before", "1")
+			for i := range 20 {
+				t.handle = one
+				t.set("k", fmt.Sprint(i), time.Hour)
+				t.handle = other
+				t.hit("set by the other handle", "k", fmt.Sprint(i))
+				equal(t, "Add of a key that the other handle set", t.add("k", "x", time.Hour), false)
+				equal(t, "Delete of a key that the other handle set", t.delete("k"), true)
+				t.handle = one
+				t.miss("deleted by the other handle", "k")
+			}
+			if !t.supports(Counter) {
+				return
+			}
+			t.concurrently(2, func(i int) {
+				for range 100 {
+					_, err := []*handle{one, other}[i].Inc(t.ctx, "n", 1, time.Hour)
+					t.must("Inc", err)
+				}
+			})
+			t.hit("after 100 Inc from each of two handles", "n", "200")
+		}},
+}

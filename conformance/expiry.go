@@ -1,0 +1,122 @@
+package conformance
+
+import (
+	"fmt"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// sleepOrAdvance lets d pass for the store.
+func (t *attempt) sleepOrAdvance(d time.Duration) {
+	if t.harness.Advance == nil || t.harness.Bubble {
+		time.Sleep(d)
+		return
+	}
+	t.harness.Advance(t.first, d)
+	t.clockAhead += d
+}
+
+// now returns the time by the store's clock.
+func (t *attempt) now() time.Time { return time.Now().Add(t.clockAhead) }
+
+// noteWrite remembers the earliest time at which the TTL of key may have begun.
+func (t *attempt) noteWrite(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.writtenAt[key] = t.now()
+}
+
+// resolution is how long an entry may be read after its TTL.
+func (t *attempt) resolution() time.Duration { return t.harness.Limits.Resolution }
+
+// shortTTL returns a TTL that is worth waiting for.
+func (t *attempt) shortTTL() time.Duration {
+	return max(60*time.Millisecond, min(t.resolution(), time.Second))
+}
+
+// setExpired stores keys and lets exactly these entries expire.
+func (t *attempt) setExpired(keys ...string) {
+	ttl := t.shortTTL()
+	for _, key := range keys {
+		t.set(key, "7", ttl)
+	}
+	t.pass(ttl + t.resolution())
+}
+
+// withinTTL repeats prepare until it takes less than ttl: on a busy machine an
+// entry may have expired before the case uses it.
+func (t *attempt) withinTTL(ttl time.Duration, prepare func()) {
+	for range 20 {
+		begin := time.Now()
+		prepare()
+		if time.Since(begin) < ttl {
+			return
+		}
+	}
+	t.giveUp(fmt.Sprintf("the store or the machine is too slow to do anything within %v", ttl))
+}
+
+// hasTTL records a failure if the remaining TTL of key is not what is left of
+// ttl, 0 meaning that key never expires. Without the feature TTL it passes.
+func (t *attempt) hasTTL(when, key string, ttl time.Duration) {
+	if !t.supports(TTL) {
+		return
+	}
+	left, ok, err := t.handle.TTL(t.ctx, key)
+	t.must("TTL("+show(key)+")", err)
+	what := when + ": TTL(" + show(key) + ")"
+	t.mu.Lock()
+	age := t.now().Sub(t.writtenAt[key])
+	t.mu.Unlock()
+	switch {
+	case !ok && ttl != 0 && age >= ttl: // expired before it was read
+	case !ok:
+		t.wrong(what, text("a miss"), ttlText(ttl))
+	case ttl == 0 && left != 0:
+		t.wrong(what, left, text("0 (never expires)"))
+	case ttl != 0 && left == 0:
+		t.wrong(what, text("0 (never expires)"), ttlText(ttl))
+	case ttl != 0 && (left > ttl+t.resolution() || left < ttl-age):
+		t.wrong(what, left, text(fmt.Sprintf("%v, less at most the %v since the write", ttl, age)))
+	}
+}
+
+func ttlText(ttl time.Duration) text {
+	if ttl == 0 {
+		return "0 (never expires)"
+	}
+	return text("about " + ttl.String())
+}
+
+// cacheHasTTL is hasTTL for a key that was written a moment ago through c.
+func (t *attempt) cacheHasTTL(c *cache.Cache, key string, ttl time.Duration) {
+	left, ok, err := c.TTL(t.ctx, key)
+	t.must("TTL", err)
+	const moment = 10 * time.Second
+	if !ok || (left == 0) != (ttl == 0) || left > ttl+t.resolution() || left < ttl-moment {
+		t.wrong(fmt.Sprintf("TTL(%s), ok=%v", show(key), ok), left, ttl)
+	}
+}
+
+// hasLongTTL records a failure if the remaining TTL of key, which was set with a
+// TTL of years, is short. A store may shorten such a TTL to ten years.
+func (t *attempt) hasLongTTL(key string, ttl time.Duration) {
+	if !t.supports(TTL) {
+		return
+	}
+	left, ok, err := t.handle.TTL(t.ctx, key)
+	t.must("TTL", err)
+	if !ok || left < 0 || left != 0 && left < min(ttl, 10*year)-day {
+		t.wrong(fmt.Sprintf("TTL right after Set with %v, ok=%v", ttl, ok), left, text("about as long, or the longest TTL of the store"))
+	}
+}
+
+// notExpiredEarly records a failure if key is a miss although its TTL, which
+// began after before, has not passed.
+func (t *attempt) notExpiredEarly(key string, before time.Time, ttl time.Duration) {
+	_, ok := t.get(key)
+	if age := t.now().Sub(before); !ok && age < ttl {
+		t.wrong(fmt.Sprintf("Get(%s) at most %v after Set with ttl %v", show(key), age, ttl), text("a miss"), text("a hit"))
+	}
+}

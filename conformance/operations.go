@@ -1,0 +1,147 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// operation is one call of a method with a key, for rules about every operation.
+type operation struct {
+	name  string
+	needs Feature // "" if every backend supports it
+	call  func(ctx context.Context, h *handle, key string) error
+}
+
+// keyOperations is ordered so that every operation has an effect, and all succeed
+// when they begin with an absent key.
+var keyOperations = []operation{
+	{"Add", "", func(ctx context.Context, h *handle, key string) error {
+		added, err := h.Add(ctx, key, []byte("1"), time.Hour)
+		return expect(err, "added", added, true)
+	}},
+	{"Get", "", func(ctx context.Context, h *handle, key string) error {
+		value, _, err := h.Get(ctx, key)
+		return expect(err, "value", string(value), "1")
+	}},
+	{"Inc", Counter, func(ctx context.Context, h *handle, key string) error {
+		sum, err := h.Inc(ctx, key, 4, time.Hour)
+		return expect(err, "sum", sum, 5)
+	}},
+	{"Set", "", func(ctx context.Context, h *handle, key string) error {
+		return h.Set(ctx, key, []byte("2"), time.Hour)
+	}},
+	{"Has", "", func(ctx context.Context, h *handle, key string) error {
+		ok, err := h.Has(ctx, key)
+		return expect(err, "has", ok, true)
+	}},
+	{"TTL", TTL, func(ctx context.Context, h *handle, key string) error {
+		_, ok, err := h.TTL(ctx, key)
+		return expect(err, "ok", ok, true)
+	}},
+	{"GetMany", "", func(ctx context.Context, h *handle, key string) error {
+		values, err := h.GetMany(ctx, key)
+		if err != nil {
+			return err
+		}
+		return expect(err, "value", string(values[0]), "2")
+	}},
+	{"Delete", "", func(ctx context.Context, h *handle, key string) error {
+		deleted, err := h.Delete(ctx, key)
+		return expect(err, "deleted", deleted, true)
+	}},
+	{"SetMany", "", func(ctx context.Context, h *handle, key string) error {
+		return h.SetMany(ctx, map[string]string{key: "3"}, time.Hour)
+	}},
+	{"DeleteMany", "", func(ctx context.Context, h *handle, key string) error {
+		deleted, err := h.DeleteMany(ctx, key)
+		return expect(err, "deleted keys", len(deleted), 1)
+	}},
+}
+
+// allOperations adds the operations without a key.
+var allOperations = append(keyOperations[:len(keyOperations):len(keyOperations)],
+	operation{"Clear", "", func(ctx context.Context, h *handle, _ string) error { return h.Clear(ctx) }},
+	operation{"Ping", "", func(ctx context.Context, h *handle, _ string) error { return h.Ping(ctx) }})
+
+// errResult marks an operation that returned no error, but a wrong result.
+var errResult = errors.New("wrong result")
+
+func expect[V comparable](err error, what string, got, want V) error {
+	if err == nil && got != want {
+		return fmt.Errorf("%w: %s is %v, want %v", errResult, what, got, want)
+	}
+	return err
+}
+
+// supported returns the operations that the backend supports.
+func (t *attempt) supported(operations []operation) []operation {
+	var list []operation
+	for _, op := range operations {
+		if op.needs == "" || t.supports(op.needs) {
+			list = append(list, op)
+		}
+	}
+	return list
+}
+
+// keyWorksOrIsInvalid calls every operation with key. All must work, or all must
+// return ErrInvalidKey. It reports which.
+func (t *attempt) keyWorksOrIsInvalid(key string) (works bool) {
+	invalid := 0
+	operations := t.supported(keyOperations)
+	for _, op := range operations {
+		err := op.call(t.ctx, t.handle, key)
+		if errors.Is(err, cache.ErrInvalidKey) {
+			invalid++
+			continue
+		}
+		t.must(op.name+" with the key "+show(key), err)
+	}
+	if invalid > 0 && invalid < len(operations) {
+		t.wrong("the key "+show(key), text(fmt.Sprintf("ErrInvalidKey from %d of %d operations", invalid, len(operations))),
+			text("the same from all"))
+	}
+	return invalid == 0
+}
+
+// keyWorks calls every operation with key, all of which must work.
+func (t *attempt) keyWorks(key string) {
+	if !t.keyWorksOrIsInvalid(key) {
+		t.wrong("all operations with the key "+show(key), cache.ErrInvalidKey, text("they work"))
+	}
+}
+
+// keyIsInvalid calls every operation with key, all of which must return
+// ErrInvalidKey.
+func (t *attempt) keyIsInvalid(key string) {
+	if t.keyWorksOrIsInvalid(key) {
+		t.wrong("all operations with the key "+show(key), text("they work"), cache.ErrInvalidKey)
+	}
+}
+
+// keysAreDistinct stores a different value under each key that the store
+// accepts, and reads them when all are stored.
+func (t *attempt) keysAreDistinct(keys ...string) {
+	stored := map[string]string{}
+	for i, key := range keys {
+		if t.keyWorksOrIsInvalid(key) {
+			stored[key] = fmt.Sprint(i)
+			t.set(key, stored[key], time.Hour)
+		}
+	}
+	var list []string
+	for key, value := range stored {
+		t.hit("with similar keys stored", key, value)
+		list = append(list, key)
+	}
+	for i, value := range t.getMany(list...) {
+		equal(t, "GetMany at the position of "+show(list[i]), string(value), stored[list[i]])
+	}
+	for _, key := range list {
+		equal(t, "Delete("+show(key)+")", t.delete(key), true)
+	}
+}

@@ -1,0 +1,132 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// probe finds out which features backend has and compares them with the harness.
+func (s *suite) probe(ctx context.Context, backend cache.Backend) error {
+	if s.report.Backend == "" {
+		s.report.Backend = cache.New(backend).Name()
+	}
+	s.absent = s.harness.implied()
+	for _, feature := range features {
+		if _, implied := s.absent[feature]; implied {
+			continue
+		}
+		works, err := s.works(ctx, backend, feature)
+		if err != nil {
+			return fmt.Errorf("probing %s: %w", feature, err)
+		}
+		s.compare(feature, works)
+	}
+	s.report.Features = s.support()
+	return nil
+}
+
+// compare holds what the harness declares about feature against what was found.
+func (s *suite) compare(feature Feature, works bool) {
+	reason, declared := s.harness.Unsupported[feature]
+	storesNothing, isNull := s.harness.Unsupported[Storage]
+	switch {
+	case works && declared:
+		s.overdeclared = append(s.overdeclared, feature)
+	case works:
+	case declared:
+		s.absent[feature] = reason
+	case isNull:
+		s.absent[feature] = storesNothing
+	default:
+		s.undeclared = append(s.undeclared, feature)
+		s.absent[feature] = "the backend lacks it"
+	}
+}
+
+// support returns the features for the report.
+func (s *suite) support() []Support {
+	list := make([]Support, len(features))
+	for i, feature := range features {
+		reason, absent := s.absent[feature]
+		_, declared := s.harness.Unsupported[feature]
+		list[i] = Support{feature, Pass, reason}
+		if absent {
+			list[i].Outcome = Unsupported
+		}
+		if feature == FullClear && absent && !declared && !s.harness.Isolated {
+			list[i].Outcome = Skipped
+		}
+	}
+	return list
+}
+
+// works reports whether backend has feature, by using it where that does no harm.
+// An error means that the backend cannot be tested.
+func (s *suite) works(ctx context.Context, backend cache.Backend, feature Feature) (bool, error) {
+	key := "conformance-" + s.runID + "-probe"
+	works, err := s.try(ctx, backend, feature, key)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return false, nil
+	}
+	if isOutage(err) {
+		return false, err
+	}
+	works = works || err != nil // the cases report the error
+	if _, err = backend.Delete(ctx, key); isOutage(err) {
+		return works, err
+	}
+	return works, nil
+}
+
+// try calls the method that stands for feature, with key.
+func (s *suite) try(ctx context.Context, backend cache.Backend, feature Feature, key string) (works bool, err error) {
+	const ttl = time.Minute
+	switch feature {
+	case Storage:
+		if err = backend.Set(ctx, key, []byte("1"), ttl); err == nil {
+			_, works, err = backend.Get(ctx, key)
+		}
+	case Counter:
+		counter, can := backend.(cache.Counter)
+		if works = can; can {
+			_, err = counter.Inc(ctx, key, 1, ttl)
+		}
+	case TTL:
+		ttler, can := backend.(cache.TTLer)
+		if works = can; can {
+			_, _, err = ttler.TTL(ctx, key)
+		}
+	case PrefixClear:
+		clearer, can := backend.(cache.PrefixClearer)
+		if works = can; can {
+			err = clearer.ClearPrefix(ctx, key)
+		}
+	case FullClear:
+		if works = s.harness.provides(feature); s.harness.Isolated {
+			works, err = true, backend.Clear(ctx)
+		}
+	default:
+		works = s.harness.provides(feature)
+	}
+	return works, err
+}
+
+// isOutage reports whether err says nothing about the backend.
+func isOutage(err error) bool {
+	return errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrAuth)
+}
+
+// declaration returns the Go code that declares the features the backend lacks.
+func (s *suite) declaration() string {
+	var b strings.Builder
+	b.WriteString("\tUnsupported: map[conformance.Feature]string{\n")
+	for _, feature := range s.undeclared {
+		fmt.Fprintf(&b, "\t\tconformance.%s: \"why not\",\n", feature)
+	}
+	return b.String() + "\t},"
+}
