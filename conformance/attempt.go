@@ -13,6 +13,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // attemptLimit ends the context of an attempt that does not return.
@@ -34,13 +35,13 @@ type attempt struct {
 	short   bool
 	rand    *rand.Rand
 
-	first      cache.Backend // as the harness opened it
-	backend    cache.Backend // first, as the mode shows it
-	cache      *cache.Cache  // over backend
-	handle     *handle       // the operations; through cache, except in the mode bare
-	ownStore   bool          // only this attempt uses the store, and it may clear it
-	closed     bool          // by the case
-	toClose    []io.Closer   // after the case, from last to first
+	first      driver.Backend // as the harness opened it
+	backend    driver.Backend // first, as the mode shows it
+	cache      *cache.Cache   // over backend
+	handle     *handle        // the operations; through cache, except in the mode bare
+	ownStore   bool           // only this attempt uses the store, and it may clear it
+	closed     bool           // by the case
+	toClose    []io.Closer    // after the case, from last to first
 	pass       func(d time.Duration)
 	clockAhead time.Duration // by how much Harness.Advance has moved the store's clock
 
@@ -67,7 +68,7 @@ func (s *suite) prepare(ctx context.Context, test *testing.T, c Case, m mode) *a
 	t.first = open(test)
 	t.backend = t.first
 	if m == fallback {
-		t.backend = withoutFallbacks{t.first}
+		t.backend = hideFallbacks(t.first)
 	}
 	if !s.keepOpen {
 		t.toClose = append(t.toClose, t.first)
@@ -92,7 +93,7 @@ func (t *attempt) newHandle() *handle {
 		written: &keySet{prefix: prefix, keys: map[string]struct{}{}},
 	}
 	if t.mode == bare {
-		h.bare = t.first
+		h.bare = driver.Resolve(t.first)
 	}
 	return h
 }
@@ -173,7 +174,7 @@ func (t *attempt) removeKeys() {
 	}
 	for chunk := range slices.Chunk(left, 1000) {
 		_, err := t.janitor.DeleteMany(context.WithoutCancel(t.ctx), chunk...)
-		if err != nil && !errors.Is(err, cache.ErrInvalidKey) {
+		if err != nil && !errors.Is(err, driver.ErrInvalidKey) {
 			t.must("removing what the case left", err)
 		}
 	}

@@ -10,13 +10,14 @@ import (
 	crand "crypto/rand"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // Bench measures backend through Cache with the benchmarks that all backends
 // share, so that their numbers can be compared: values of 100 bytes, 1000 keys
 // under a random prefix, which it removes, batches of 100 keys. It does not
 // close backend. What a backend lacks is skipped.
-func Bench(b *testing.B, backend cache.Backend) {
+func Bench(b *testing.B, backend driver.Backend) {
 	const size, entries, batch = 100, 1000, 100
 	ctx := context.Background()
 	c := cache.New(backend, cache.WithPrefix("bench-"+strings.ToLower(crand.Text()[:8])+":"))
@@ -78,8 +79,8 @@ func Bench(b *testing.B, backend cache.Backend) {
 		})
 	}
 	b.Run("Inc", func(b *testing.B) {
-		if _, can := backend.(cache.Counter); !can {
-			b.Skip("the backend does not count")
+		if _, can := backend.(driver.Counter); !can {
+			b.Skip("the backend does not support counters")
 		}
 		b.ReportAllocs()
 		for b.Loop() {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/proxy"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var addCases = []Case{
@@ -155,7 +156,7 @@ func addWithLostReply(t *attempt) {
 	w.inject(proxy.LostReply)
 	added, err := w.handle.Add(t.ctx, "k", []byte("v"), time.Hour)
 	if !added || err != nil {
-		t.errorIs(fmt.Sprintf("Add whose reply was lost (it returned %v)", added), err, cache.ErrUnknownOutcome)
+		t.errorIs(fmt.Sprintf("Add whose reply was lost (it returned %v)", added), err, driver.ErrUnknownOutcome)
 	}
 	w.recovers("a lost reply")
 }

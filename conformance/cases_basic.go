@@ -6,6 +6,7 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/proxy"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var basicCases = []Case{
@@ -220,7 +221,7 @@ func constructorWithoutServer(t *attempt) {
 	p, err := proxy.New(t.harness.Faults.Addr)
 	t.must("starting the proxy", err)
 	p.Close()
-	var b cache.Backend
+	var b driver.Backend
 	err = t.returnsWithin("the constructor without a server", 5*time.Second, func() (err error) {
 		if b, err = t.harness.Faults.New(t.test, p.Addr()); err == nil {
 			t.toClose = append(t.toClose, b)
@@ -228,8 +229,8 @@ func constructorWithoutServer(t *attempt) {
 		return err
 	})
 	if err != nil {
-		t.errorIs("the constructor without a server", err, cache.ErrUnavailable)
+		t.errorIs("the constructor without a server", err, driver.ErrUnavailable)
 		return
 	}
-	t.errorIs("Ping without a server", cache.New(b).Ping(t.ctx), cache.ErrUnavailable)
+	t.errorIs("Ping without a server", cache.New(b).Ping(t.ctx), driver.ErrUnavailable)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 
 	"github.com/cachebackends/cachebackends/conformance/proxy"
 )
@@ -90,14 +91,14 @@ var batchCases = []Case{
 		flags: cacheOnly | alsoNull,
 		run: func(t *attempt) {
 			good := t.cacheKey("good")
-			t.errorIs("SetMany with an empty key", t.cache.SetMany(t.ctx, map[string][]byte{good: nil, "": nil}), cache.ErrInvalidKey)
+			t.errorIs("SetMany with an empty key", t.cache.SetMany(t.ctx, map[string][]byte{good: nil, "": nil}), driver.ErrInvalidKey)
 			t.cacheHolds(good, "")
 			if !t.supports(Storage) {
 				return
 			}
 			t.must("Set", t.cache.Set(t.ctx, good, []byte("v")))
 			_, err := t.cache.DeleteMany(t.ctx, good, "")
-			t.errorIs("DeleteMany with an empty key", err, cache.ErrInvalidKey)
+			t.errorIs("DeleteMany with an empty key", err, driver.ErrInvalidKey)
 			t.cacheHolds(good, "v")
 		}},
 	{ID: "BAT-7", Name: "one_too_large",
@@ -109,7 +110,7 @@ var batchCases = []Case{
 			items := sameItems(small, "v")
 			items["large"] = strings.Repeat("x", t.harness.Limits.MaxValue+1)
 			err := t.handle.SetMany(t.ctx, items, time.Hour)
-			t.errorIs("SetMany with one item that is too large", err, cache.ErrTooLarge)
+			t.errorIs("SetMany with one item that is too large", err, driver.ErrTooLarge)
 			t.failsExactly("SetMany with one item that is too large", err, t.handle.prefix+"large")
 			for _, key := range small {
 				t.hit("in a batch with one item that is too large", key, "v")
@@ -181,13 +182,69 @@ var batchCases = []Case{
 		Why:      "One client library extends the deadline for each item, and a batch of 100 keys takes 100 times as long.",
 		Features: []Feature{Network}, flags: oneModeOnly | needsOwnStore,
 		run: batchDeadline},
+	{ID: "BAT-15", Name: "invalid_keys_are_named",
+		Rule:          "an invalid key fails a batch before anything is sent, and the BatchError names every invalid key and only those; a backend without batches of its own executes the other keys",
+		Why:           "If backends differ, a batch that one backend refuses is half written on another, and nobody notices.",
+		notApplicable: needsInvalidKeys,
+		run:           invalidKeysInBatches},
+}
+
+func needsInvalidKeys(h Harness) string {
+	if h.Limits.MaxKey == 0 && len(h.Limits.RefusedKeys) == 0 {
+		return "the harness names no invalid keys (Limits.MaxKey, Limits.RefusedKeys)"
+	}
+	return ""
+}
+
+// invalidKeysInBatches puts every invalid key that the harness knows between two
+// valid ones.
+func invalidKeysInBatches(t *attempt) {
+	invalid := slices.Clone(t.harness.Limits.RefusedKeys)
+	if limit := t.harness.Limits.MaxKey; limit != 0 {
+		invalid = append(invalid, t.keyOfLength(limit+1))
+	}
+	list := slices.Concat([]string{"a"}, invalid, []string{"b"})
+	_, ownGet := t.backend.(driver.ManyGetter)
+	_, ownSet := t.backend.(driver.ManySetter)
+	_, ownDelete := t.backend.(driver.ManyDeleter)
+	fails := func(what string, err error) {
+		t.errorIs(what, err, driver.ErrInvalidKey)
+		t.failsExactly(what, err, t.handle.full(invalid)...)
+	}
+	holds := func(after string, present bool) {
+		for _, key := range []string{"a", "b"} {
+			if present {
+				t.hit(after, key, "v")
+			} else {
+				t.miss(after, key)
+			}
+		}
+	}
+
+	fails("SetMany with invalid keys", t.handle.SetMany(t.ctx, sameItems(list, "v"), time.Hour))
+	holds("after SetMany with invalid keys", !ownSet)
+	t.setMany(map[string]string{"a": "v", "b": "v"}, time.Hour)
+	values, err := t.handle.GetMany(t.ctx, list...)
+	fails("GetMany with invalid keys", err)
+	if len(values) != len(list) {
+		t.stop("the number of results of GetMany with invalid keys", len(values), len(list))
+	}
+	for i, value := range values {
+		if hit := value != nil; hit != (!ownGet && (i == 0 || i == len(list)-1)) {
+			t.wrong(fmt.Sprintf("a hit of GetMany with invalid keys at position %d", i), hit, !hit)
+		}
+	}
+	deleted, err := t.handle.DeleteMany(t.ctx, list...)
+	fails("DeleteMany with invalid keys", err)
+	equal(t, "a key that DeleteMany with invalid keys returns", len(deleted) > 0, !ownDelete)
+	holds("after DeleteMany with invalid keys", ownDelete)
 }
 
 // failsExactly records a failure if err is not a BatchError of exactly want.
 func (t *attempt) failsExactly(what string, err error, want ...string) {
-	var batch *cache.BatchError
+	var batch *driver.BatchError
 	if !errors.As(err, &batch) {
-		t.wrong(what, err, text("a *cache.BatchError"))
+		t.wrong(what, err, text("a *driver.BatchError"))
 		return
 	}
 	var got []string
@@ -235,7 +292,7 @@ func oneServerDown(t *attempt) {
 	ctx, cancel := context.WithTimeout(t.ctx, 10*time.Second)
 	defer cancel()
 	values, err := h.GetMany(ctx, list...)
-	t.errorIs("GetMany with one server down", err, cache.ErrUnavailable)
+	t.errorIs("GetMany with one server down", err, driver.ErrUnavailable)
 	failed := t.failedKeys(h, err)
 	if len(values) != len(list) {
 		t.stop("the number of results of GetMany", len(values), len(list))

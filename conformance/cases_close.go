@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var closeCases = []Case{
@@ -33,7 +33,7 @@ var closeCases = []Case{
 				if _, unavailable := t.clearUnavailable(); unavailable && op.name == "Clear" {
 					continue
 				}
-				t.errorIs(op.name+" after Close", op.call(t.ctx, t.handle, "k"), cache.ErrClosed)
+				t.errorIs(op.name+" after Close", op.call(t.ctx, t.handle, "k"), driver.ErrClosed)
 			}
 		}},
 	{ID: "CLO-3", Name: "close_while_calls_run",
@@ -57,7 +57,7 @@ var closeCases = []Case{
 					for i := 0; !closed.Load(); i++ {
 						op := operations[i%len(operations)]
 						err := op.call(t.ctx, t.handle, fmt.Sprintf("w%d", worker))
-						if err != nil && !errors.Is(err, cache.ErrClosed) && !errors.Is(err, errResult) {
+						if err != nil && !errors.Is(err, driver.ErrClosed) && !errors.Is(err, errResult) {
 							t.stop(op.name+" during Close", err, text("a result, or ErrClosed"))
 						}
 					}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var contextCases = []Case{
@@ -70,7 +71,7 @@ func doneBeforeCall(t *attempt) {
 
 // countingBackend counts the calls that reach a backend.
 type countingBackend struct {
-	cache.Backend
+	driver.Backend
 	calls atomic.Int64
 }
 
@@ -127,7 +128,7 @@ func cancelledSet(t *attempt) {
 		}()
 		err := t.handle.Set(ctx, "k", checksummed(uint32(i), size), time.Hour)
 		cancel()
-		if !errors.Is(err, context.Canceled) && !errors.Is(err, cache.ErrUnknownOutcome) {
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, driver.ErrUnknownOutcome) {
 			t.must("Set that is cancelled", err)
 		}
 		value, ok, err := t.handle.Get(t.ctx, "k")

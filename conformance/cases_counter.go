@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/cachebackends/cachebackends/conformance/proxy"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var counterCases = []Case{
@@ -54,7 +54,7 @@ var counterCases = []Case{
 				key := fmt.Sprintf("k%d", i)
 				t.set(key, value, time.Hour)
 				_, err := t.handle.Inc(t.ctx, key, 1, time.Hour)
-				t.errorIs("Inc of "+show(value), err, cache.ErrNotInteger)
+				t.errorIs("Inc of "+show(value), err, driver.ErrNotInteger)
 				t.hit("after Inc returned ErrNotInteger", key, value)
 			}
 		}},
@@ -110,8 +110,8 @@ var counterCases = []Case{
 func (t *attempt) overflows(key string, n, delta int64) {
 	t.set(key, fmt.Sprint(n), time.Hour)
 	sum, err := t.handle.Inc(t.ctx, key, delta, time.Hour)
-	if !errors.Is(err, cache.ErrNotInteger) {
-		t.wrong(fmt.Sprintf("Inc of %d by %d", n, delta), text(fmt.Sprintf("%d, %v", sum, err)), cache.ErrNotInteger)
+	if !errors.Is(err, driver.ErrNotInteger) {
+		t.wrong(fmt.Sprintf("Inc of %d by %d", n, delta), text(fmt.Sprintf("%d, %v", sum, err)), driver.ErrNotInteger)
 	}
 	t.hit("after Inc returned ErrNotInteger", key, fmt.Sprint(n))
 }
@@ -122,7 +122,7 @@ func incWithLostReply(t *attempt) {
 	w.inject(proxy.LostReply)
 	sum, err := w.handle.Inc(t.ctx, "n", 1, time.Hour)
 	if sum != 1 || err != nil {
-		t.errorIs(fmt.Sprintf("Inc whose reply was lost (it returned %d)", sum), err, cache.ErrUnknownOutcome)
+		t.errorIs(fmt.Sprintf("Inc whose reply was lost (it returned %d)", sum), err, driver.ErrUnknownOutcome)
 	}
 	w.recovers("a lost reply")
 	value, _, err := w.handle.Get(t.ctx, "n")

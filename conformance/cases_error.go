@@ -9,6 +9,7 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/proxy"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var errorCases = []Case{
@@ -32,8 +33,8 @@ var errorCases = []Case{
 			for _, op := range t.supported(keyOperations) {
 				what := op.name + " without access"
 				err := t.returnsWithin(what, 5*time.Second, func() error { return op.call(t.ctx, h, "k") })
-				t.errorIs(what, err, cache.ErrAuth)
-				if errors.Is(err, cache.ErrUnavailable) {
+				t.errorIs(what, err, driver.ErrAuth)
+				if errors.Is(err, driver.ErrUnavailable) {
 					t.wrong(what, err, text("not ErrUnavailable"))
 				}
 			}
@@ -63,9 +64,9 @@ func serverUnavailable(t *attempt) {
 	for _, op := range t.supported(keyOperations) {
 		what := op.name + " with connections refused"
 		err := t.returnsWithin(what, 50*time.Millisecond, func() error { return op.call(t.ctx, w.handle, "k") })
-		t.errorIs(what, err, cache.ErrUnavailable)
+		t.errorIs(what, err, driver.ErrUnavailable)
 	}
-	t.errorIs("Ping with connections refused", w.handle.Ping(t.ctx), cache.ErrUnavailable)
+	t.errorIs("Ping with connections refused", w.handle.Ping(t.ctx), driver.ErrUnavailable)
 	w.recovers("the outage")
 }
 
@@ -76,7 +77,7 @@ func (t *attempt) wraps(what string, err, want error) {
 	if !errors.As(err, &made) {
 		t.wrong(what, err, text("a *cache.Error"))
 	}
-	for _, other := range []error{cache.ErrInvalidKey, cache.ErrInvalidTimeout, cache.ErrTooLarge, cache.ErrNotInteger, cache.ErrClosed} {
+	for _, other := range []error{driver.ErrInvalidKey, driver.ErrInvalidTimeout, driver.ErrTooLarge, driver.ErrNotInteger, driver.ErrClosed} {
 		if other != want && errors.Is(err, other) {
 			t.wrong(what, err, text("not "+show(other)))
 		}
@@ -86,21 +87,21 @@ func (t *attempt) wraps(what string, err, want error) {
 func errorsAreDistinguishable(t *attempt) {
 	key := t.cacheKey("k")
 	_, _, err := t.cache.Get(t.ctx, "")
-	t.wraps("Get with an empty key", err, cache.ErrInvalidKey)
-	t.wraps("Set with a negative timeout", t.cache.Set(t.ctx, key, nil, cache.Timeout(-1)), cache.ErrInvalidTimeout)
+	t.wraps("Get with an empty key", err, driver.ErrInvalidKey)
+	t.wraps("Set with a negative timeout", t.cache.Set(t.ctx, key, nil, cache.Timeout(-1)), driver.ErrInvalidTimeout)
 	if limit := t.harness.Limits.MaxValue; limit != 0 {
-		t.wraps("Set of a value over the limit", t.cache.Set(t.ctx, key, make([]byte, limit+1)), cache.ErrTooLarge)
+		t.wraps("Set of a value over the limit", t.cache.Set(t.ctx, key, make([]byte, limit+1)), driver.ErrTooLarge)
 	}
 	if t.supports(Storage) && t.supports(Counter) {
 		t.must("Set", t.cache.Set(t.ctx, key, []byte("text")))
 		_, err = t.cache.Inc(t.ctx, key, 1)
-		t.wraps("Inc of a text", err, cache.ErrNotInteger)
+		t.wraps("Inc of a text", err, driver.ErrNotInteger)
 		_, err = t.cache.Delete(t.ctx, key)
 		t.must("Delete", err)
 	}
 	t.must("Close", t.close())
 	_, _, err = t.cache.Get(t.ctx, key)
-	t.wraps("Get after Close", err, cache.ErrClosed)
+	t.wraps("Get after Close", err, driver.ErrClosed)
 }
 
 func fullStore(t *attempt) {
@@ -111,7 +112,7 @@ func fullStore(t *attempt) {
 	}
 	h := t.openStore(t.harness.Stores.Full(t.test))
 	list, err := t.fill(h, moreThanItHolds/size, size)
-	t.errorIs("SetMany of more than the store holds", err, cache.ErrFull)
+	t.errorIs("SetMany of more than the store holds", err, driver.ErrFull)
 	failed := t.failedKeys(h, err)
 	var stored []string
 	for _, key := range list {
@@ -142,7 +143,7 @@ func fullStore(t *attempt) {
 func (t *attempt) overwriteInFull(h *handle, key, old string) {
 	errSet := h.Set(t.ctx, key, []byte(old+old), time.Hour)
 	if errSet != nil {
-		t.errorIs("Set over an entry of a full store", errSet, cache.ErrFull)
+		t.errorIs("Set over an entry of a full store", errSet, driver.ErrFull)
 	}
 	value, ok, err := h.Get(t.ctx, key)
 	t.must("Get", err)

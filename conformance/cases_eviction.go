@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // threshold is the number of entries that the stores in these cases hold.
@@ -88,18 +88,18 @@ var evictionCases = []Case{
 }
 
 // openBounded opens an empty store of threshold entries, closed after the case.
-func (t *attempt) openBounded() cache.Backend {
+func (t *attempt) openBounded() driver.Backend {
 	b := t.harness.Stores.Bounded(t.test, threshold)
 	t.toClose = append(t.toClose, b)
 	return b
 }
 
-func (t *attempt) setIn(b cache.Backend, key string, ttl time.Duration) {
+func (t *attempt) setIn(b driver.Backend, key string, ttl time.Duration) {
 	t.must("Set in a bounded store", b.Set(t.ctx, key, []byte("v"), ttl))
 }
 
 // countIn returns how many of keys are present in b.
-func (t *attempt) countIn(b cache.Backend, keys []string) int {
+func (t *attempt) countIn(b driver.Backend, keys []string) int {
 	n := 0
 	for _, key := range keys {
 		_, ok, err := b.Get(t.ctx, key)
@@ -111,7 +111,7 @@ func (t *attempt) countIn(b cache.Backend, keys []string) int {
 	return n
 }
 
-func (t *attempt) presentIn(b cache.Backend, key, after string) {
+func (t *attempt) presentIn(b driver.Backend, key, after string) {
 	if t.countIn(b, []string{key}) == 0 {
 		t.stop("Get right after "+after+" in a full store", text("a miss"), text("a hit"))
 	}

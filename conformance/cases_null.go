@@ -6,6 +6,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var nullCases = []Case{
@@ -40,14 +41,14 @@ var nullCases = []Case{
 		Why:   "Tests that run without a cache then find the same mistakes as production does.",
 		flags: nullOnly | cacheOnly,
 		run: func(t *attempt) {
-			t.errorIs("Set with an empty key", t.cache.Set(t.ctx, "", nil), cache.ErrInvalidKey)
-			t.errorIs("Set with a negative timeout", t.cache.Set(t.ctx, "k", nil, cache.Timeout(-1)), cache.ErrInvalidTimeout)
+			t.errorIs("Set with an empty key", t.cache.Set(t.ctx, "", nil), driver.ErrInvalidKey)
+			t.errorIs("Set with a negative timeout", t.cache.Set(t.ctx, "k", nil, cache.Timeout(-1)), driver.ErrInvalidTimeout)
 			done, cancel := context.WithCancel(t.ctx)
 			cancel()
 			t.errorIs("Set with a cancelled context", t.cache.Set(done, "k", nil), context.Canceled)
 			t.must("Close", t.close())
 			for _, op := range t.supported(allOperations) {
-				t.errorIs(op.name+" after Close", op.call(t.ctx, t.handle, "k"), cache.ErrClosed)
+				t.errorIs(op.name+" after Close", op.call(t.ctx, t.handle, "k"), driver.ErrClosed)
 			}
 		}},
 }

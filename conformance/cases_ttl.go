@@ -10,6 +10,7 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/proxy"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 const (
@@ -177,15 +178,15 @@ func negativeTimeout(t *attempt) {
 	t.must("Set", t.cache.Set(t.ctx, key, []byte("1")))
 	c, negative := t.cache, cache.Timeout(-time.Second)
 	for _, k := range []string{key, fresh} {
-		t.errorIs("Set with a negative timeout", c.Set(t.ctx, k, []byte("2"), negative), cache.ErrInvalidTimeout)
+		t.errorIs("Set with a negative timeout", c.Set(t.ctx, k, []byte("2"), negative), driver.ErrInvalidTimeout)
 		_, err := c.Add(t.ctx, k, []byte("2"), negative)
-		t.errorIs("Add with a negative timeout", err, cache.ErrInvalidTimeout)
+		t.errorIs("Add with a negative timeout", err, driver.ErrInvalidTimeout)
 		t.errorIs("SetMany with a negative timeout",
-			c.SetMany(t.ctx, map[string][]byte{k: []byte("2")}, negative), cache.ErrInvalidTimeout)
+			c.SetMany(t.ctx, map[string][]byte{k: []byte("2")}, negative), driver.ErrInvalidTimeout)
 		_, err = c.Inc(t.ctx, k, 1, negative)
-		t.errorIs("Inc with a negative timeout", err, cache.ErrInvalidTimeout)
+		t.errorIs("Inc with a negative timeout", err, driver.ErrInvalidTimeout)
 		t.errorIs("Set with a negative default",
-			t.newCache(cache.WithDefaultTimeout(-1)).Set(t.ctx, k, []byte("2")), cache.ErrInvalidTimeout)
+			t.newCache(cache.WithDefaultTimeout(-1)).Set(t.ctx, k, []byte("2")), driver.ErrInvalidTimeout)
 	}
 	if t.supports(Storage) {
 		t.cacheHolds(key, "1")
@@ -234,7 +235,7 @@ func (t *attempt) isReadable(ttl time.Duration) {
 func (t *attempt) longestTTL(ttl time.Duration) {
 	key := ttl.String()
 	err := t.handle.Set(t.ctx, key, []byte("v"), ttl)
-	if errors.Is(err, cache.ErrInvalidTimeout) {
+	if errors.Is(err, driver.ErrInvalidTimeout) {
 		t.miss("after Set returned ErrInvalidTimeout", key)
 		return
 	}

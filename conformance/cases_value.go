@@ -8,6 +8,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 const mib = 1 << 20
@@ -95,7 +96,7 @@ var valueCases = []Case{
 		run: func(t *attempt) {
 			t.set("k", "old", time.Hour)
 			tooLarge := make([]byte, t.harness.Limits.MaxValue+1)
-			t.errorIs("Set over the limit", t.handle.Set(t.ctx, "k", tooLarge, time.Hour), cache.ErrTooLarge)
+			t.errorIs("Set over the limit", t.handle.Set(t.ctx, "k", tooLarge, time.Hour), driver.ErrTooLarge)
 			for range 2 {
 				if value, ok := t.get("k"); ok {
 					equal(t, "the value after Set over the limit", value, "old")
@@ -221,9 +222,9 @@ func largestValue(t *attempt) {
 		return
 	}
 	for _, size := range []int{limit + 1, limit + mib} {
-		t.errorIs(fmt.Sprintf("Set of %d bytes", size), t.handle.Set(t.ctx, "k", make([]byte, size), time.Hour), cache.ErrTooLarge)
+		t.errorIs(fmt.Sprintf("Set of %d bytes", size), t.handle.Set(t.ctx, "k", make([]byte, size), time.Hour), driver.ErrTooLarge)
 		_, err := t.handle.Add(t.ctx, "new", make([]byte, size), time.Hour)
-		t.errorIs(fmt.Sprintf("Add of %d bytes", size), err, cache.ErrTooLarge)
+		t.errorIs(fmt.Sprintf("Add of %d bytes", size), err, driver.ErrTooLarge)
 		t.miss("after Add returned ErrTooLarge", "new")
 	}
 }
@@ -245,7 +246,7 @@ func (t *attempt) roundTripOfSize(size int) {
 func isCorrupt[T any](t *attempt, key, data string) {
 	what := fmt.Sprintf("Get of %s as %T", show(data), *new(T))
 	_, ok, err := cache.Of[T](t.cache).Get(t.ctx, key)
-	t.errorIs(what, err, cache.ErrCorrupt)
+	t.errorIs(what, err, driver.ErrCorrupt)
 	equal(t, "ok of "+what, ok, false)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // Check runs, without a test, the cases that are safe on a store in use: every
@@ -18,9 +19,9 @@ import (
 // A feature that the backend does not support is Unsupported. A case that needs a
 // store of its own or limits from a [Harness] is Skipped. If the store cannot be
 // reached, every result is an Error; after the end of ctx, every remaining result is.
-func Check(ctx context.Context, backend cache.Backend) Report {
+func Check(ctx context.Context, backend driver.Backend) Report {
 	s := newSuite(Harness{
-		New: func(*testing.T) cache.Backend { return backend },
+		New: func(*testing.T) driver.Backend { return backend },
 		// A server that counts and rounds up whole seconds may need as much.
 		Limits: Limits{Resolution: 4100 * time.Millisecond},
 		Unsupported: map[Feature]string{

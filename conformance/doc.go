@@ -1,9 +1,9 @@
-// Package conformance tests any [cache.Backend] against the behaviours that every
+// Package conformance tests any [driver.Backend] against the behaviours that every
 // backend of this project has. One call in a test of the backend is enough:
 //
 //	func TestConformance(t *testing.T) {
 //		conformance.Run(t, conformance.Harness{
-//			New:    func(t *testing.T) cache.Backend { return mystore.New() },
+//			New:    func(t *testing.T) driver.Backend { return mystore.New() },
 //			Bubble: true, // the store is in this process
 //		})
 //	}

@@ -7,28 +7,29 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// MyCustomCache is a backend of one's own: the six methods, no more. With
-// TestMyCustomCache, which is in this package too, the suite looks after it.
+// MyCustomCache is a backend of six methods. TestMyCustomCache, in this package,
+// runs the suite over it.
 type MyCustomCache struct {
 	mu      sync.Mutex
 	entries map[string]myEntry // nil when closed
 }
 
 type myEntry struct {
-	value []byte
-	ends  time.Time // zero: never
+	value   []byte
+	expires time.Time // zero: never
 }
 
 func NewMyCustomCache() *MyCustomCache { return &MyCustomCache{entries: map[string]myEntry{}} }
 
-// use runs f under the lock, on a cache that is open.
+// use runs f under the lock, unless the cache is closed.
 func (m *MyCustomCache) use(f func()) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.entries == nil {
-		return cache.ErrClosed
+		return driver.ErrClosed
 	}
 	f()
 	return nil
@@ -36,13 +37,13 @@ func (m *MyCustomCache) use(f func()) error {
 
 func (m *MyCustomCache) find(key string) (value []byte, ok bool) {
 	e, ok := m.entries[key]
-	return e.value, ok && (e.ends.IsZero() || time.Now().Before(e.ends))
+	return e.value, ok && (e.expires.IsZero() || time.Now().Before(e.expires))
 }
 
 func (m *MyCustomCache) put(key string, value []byte, ttl time.Duration) {
 	e := myEntry{value: append([]byte{}, value...)}
 	if ttl > 0 {
-		e.ends = time.Now().Add(ttl)
+		e.expires = time.Now().Add(ttl)
 	}
 	m.entries[key] = e
 }
@@ -83,10 +84,14 @@ func (m *MyCustomCache) Close() error {
 	return nil
 }
 
-// A program finds the backend under the name it was registered with.
+// A program opens the backend by the name with which it was registered.
 func init() {
-	cache.Register("myapp.cache.MyCustomCache", func(context.Context, *cache.Settings) (cache.Backend, error) {
-		return NewMyCustomCache(), nil
+	driver.Register(driver.Info{
+		Types:   []string{"mycustom"},
+		Aliases: map[string]string{"myapp.cache.MyCustomCache": "mycustom"},
+		Open: func(context.Context, *driver.Settings) (driver.Backend, error) {
+			return NewMyCustomCache(), nil
+		},
 	})
 }
 

@@ -11,14 +11,14 @@ const (
 	// Storage means that a value can be read after it was set. Only a null cache lacks
 	// it. Such a cache declares nothing else, and has rules of its own (NUL).
 	Storage Feature = "Storage"
-	// Counter is the interface cache.Counter.
+	// Counter is the interface [driver.Counter].
 	Counter Feature = "Counter"
-	// PrefixClear is the interface cache.PrefixClearer.
+	// PrefixClear is the interface [driver.PrefixClearer].
 	PrefixClear Feature = "PrefixClear"
 	// FullClear means that Clear empties the store. It is also absent if the harness is
 	// not Isolated and has no Stores.ClearAllowed.
 	FullClear Feature = "FullClear"
-	// TTL is the interface cache.TTLer.
+	// TTL is the interface [driver.TTLer].
 	TTL Feature = "TTL"
 	// Persistence means that the store outlives the handle: Stores.Reopen. It is also
 	// absent if the harness has Bubble.

@@ -2,19 +2,19 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // handle is one open backend as a case calls it: through Cache, or directly in
-// the mode bare. The methods that the backend lacks go through Cache.
+// the mode bare.
 type handle struct {
 	cache   *cache.Cache
-	bare    cache.Backend // nil: call through cache
-	prefix  string        // put before each key, if cache has no prefix
+	bare    *driver.Operations // nil: call through cache
+	prefix  string             // put before each key, if cache has no prefix
 	written *keySet
 }
 
@@ -62,40 +62,33 @@ func (h *handle) Delete(ctx context.Context, key string) (bool, error) {
 }
 
 func (h *handle) Has(ctx context.Context, key string) (bool, error) {
-	if haser, can := h.bare.(cache.Haser); can {
-		ok, err := haser.Has(ctx, h.prefix+key)
-		if !errors.Is(err, errors.ErrUnsupported) {
-			return ok, err
-		}
+	if h.bare != nil {
+		return h.bare.Has(ctx, h.prefix+key)
 	}
 	return h.cache.Has(ctx, h.prefix+key)
 }
 
 func (h *handle) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	if ttler, can := h.bare.(cache.TTLer); can {
-		return ttler.TTL(ctx, h.prefix+key)
+	if h.bare != nil {
+		return h.bare.TTL(ctx, h.prefix+key)
 	}
 	return h.cache.TTL(ctx, h.prefix+key)
 }
 
 func (h *handle) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	h.written.note(h.prefix + key)
-	if counter, can := h.bare.(cache.Counter); can {
-		return counter.Inc(ctx, h.prefix+key, delta, ttl)
+	if h.bare != nil {
+		return h.bare.Inc(ctx, h.prefix+key, delta, ttl)
 	}
 	return h.cache.Inc(ctx, h.prefix+key, delta, cache.Timeout(ttl))
 }
 
 // GetMany returns one value per key, nil for a miss.
 func (h *handle) GetMany(ctx context.Context, keys ...string) ([][]byte, error) {
-	full := h.full(keys)
-	if getter, can := h.bare.(cache.ManyGetter); can {
-		values, err := getter.GetMany(ctx, full)
-		if !errors.Is(err, errors.ErrUnsupported) {
-			return values, err
-		}
+	if h.bare != nil {
+		return h.bare.GetMany(ctx, h.full(keys))
 	}
-	results, err := h.cache.GetMany(ctx, full...)
+	results, err := h.cache.GetMany(ctx, h.full(keys)...)
 	values := make([][]byte, len(results))
 	for i, r := range results {
 		if r.OK {
@@ -107,39 +100,32 @@ func (h *handle) GetMany(ctx context.Context, keys ...string) ([][]byte, error) 
 
 func (h *handle) SetMany(ctx context.Context, items map[string]string, ttl time.Duration) error {
 	full := make(map[string][]byte, len(items))
-	list := make([]cache.Item, 0, len(items))
+	list := make([]driver.Item, 0, len(items))
 	for key, value := range items {
 		h.written.note(h.prefix + key)
 		full[h.prefix+key] = []byte(value)
-		list = append(list, cache.Item{Key: h.prefix + key, Value: []byte(value)})
+		list = append(list, driver.Item{Key: h.prefix + key, Value: []byte(value)})
 	}
-	if setter, can := h.bare.(cache.ManySetter); can {
-		err := setter.SetMany(ctx, list, ttl)
-		if !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
+	if h.bare != nil {
+		return h.bare.SetMany(ctx, list, ttl)
 	}
 	return h.cache.SetMany(ctx, full, cache.Timeout(ttl))
 }
 
 // DeleteMany returns the keys that were present. In the mode bare no key may repeat.
-func (h *handle) DeleteMany(ctx context.Context, keys ...string) ([]string, error) {
-	full := h.full(keys)
-	if deleter, can := h.bare.(cache.ManyDeleter); can {
-		present, err := deleter.DeleteMany(ctx, full)
-		if !errors.Is(err, errors.ErrUnsupported) {
-			var deleted []string
-			for i, was := range present {
-				if was {
-					deleted = append(deleted, keys[i])
-				}
-			}
-			return deleted, err
+func (h *handle) DeleteMany(ctx context.Context, keys ...string) (deleted []string, err error) {
+	if h.bare == nil {
+		deleted, err = h.cache.DeleteMany(ctx, h.full(keys)...)
+		for i := range deleted {
+			deleted[i] = deleted[i][len(h.prefix):]
 		}
+		return deleted, err
 	}
-	deleted, err := h.cache.DeleteMany(ctx, full...)
-	for i := range deleted {
-		deleted[i] = deleted[i][len(h.prefix):]
+	present, err := h.bare.DeleteMany(ctx, h.full(keys))
+	for i, was := range present {
+		if was {
+			deleted = append(deleted, keys[i])
+		}
 	}
 	return deleted, err
 }
@@ -152,8 +138,8 @@ func (h *handle) Clear(ctx context.Context) error {
 }
 
 func (h *handle) Ping(ctx context.Context) error {
-	if pinger, can := h.bare.(cache.Pinger); can {
-		return pinger.Ping(ctx)
+	if h.bare != nil {
+		return h.bare.Ping(ctx)
 	}
 	return h.cache.Ping(ctx)
 }
@@ -167,27 +153,16 @@ func (h *handle) full(keys []string) []string {
 	return full
 }
 
-// withoutFallbacks hides the optional methods that Cache has a fallback for. The
-// other three stay.
-type withoutFallbacks struct{ cache.Backend }
-
-func (b withoutFallbacks) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	if counter, can := b.Backend.(cache.Counter); can {
-		return counter.Inc(ctx, key, delta, ttl)
-	}
-	return 0, errors.ErrUnsupported
+// withoutFallbacks is a backend without the optional methods that have a fallback.
+type withoutFallbacks struct {
+	driver.Backend
+	driver.Counter
+	driver.PrefixClearer
+	driver.TTLer
+	driver.Namer
 }
 
-func (b withoutFallbacks) ClearPrefix(ctx context.Context, prefix string) error {
-	if clearer, can := b.Backend.(cache.PrefixClearer); can {
-		return clearer.ClearPrefix(ctx, prefix)
-	}
-	return errors.ErrUnsupported
-}
-
-func (b withoutFallbacks) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	if ttler, can := b.Backend.(cache.TTLer); can {
-		return ttler.TTL(ctx, key)
-	}
-	return 0, false, errors.ErrUnsupported
+func hideFallbacks(b driver.Backend) driver.Backend {
+	ops := driver.Resolve(b)
+	return withoutFallbacks{b, ops, ops, ops, ops}
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // Harness describes one backend to the suite. Only New is required; the zero
@@ -13,7 +13,7 @@ type Harness struct {
 	// New opens a backend. It is called for every case and mode, and the suite
 	// closes what it returns; release everything else in t.Cleanup. Call t.Fatal if
 	// the store cannot be reached: t.Skip is reported as a failure.
-	New func(t *testing.T) cache.Backend
+	New func(t *testing.T) driver.Backend
 
 	// Name is the backend in the report and in the report's file name. The default
 	// comes from the type: "simple" for *simple.Backend.
@@ -35,7 +35,7 @@ type Harness struct {
 	// Advance moves the clock of the store that New opened by d. It is ignored with
 	// Bubble. With neither, such cases wait in real time, all of them at once, and
 	// -short skips them.
-	Advance func(backend cache.Backend, d time.Duration)
+	Advance func(backend driver.Backend, d time.Duration)
 
 	// Limits are the documented limits of the store.
 	Limits Limits
@@ -64,11 +64,11 @@ type Harness struct {
 // Limits are the documented limits of a store.
 type Limits struct {
 	// MaxKey is the length of the longest key in bytes, including the prefix. A longer
-	// key must return cache.ErrInvalidKey. 0 means no limit, tested up to 20 KiB.
+	// key must return [driver.ErrInvalidKey]. 0 means no limit, tested up to 20 KiB.
 	MaxKey int `json:"max_key,omitempty"`
 
 	// MaxValue is the size of the largest value in bytes. A larger value must return
-	// cache.ErrTooLarge. 0 means no limit, tested up to 16 MiB.
+	// driver.ErrTooLarge. 0 means no limit, tested up to 16 MiB.
 	MaxValue int `json:"max_value,omitempty"`
 
 	// Resolution is the maximum staleness after expiry: how long an entry may still be
@@ -80,7 +80,7 @@ type Limits struct {
 	CounterMin *int64 `json:"counter_min,omitempty"`
 
 	// RefusedKeys are keys that the store rejects for another reason than their length.
-	// Every operation must return cache.ErrInvalidKey for each of them. In a
+	// Every operation must return [driver.ErrInvalidKey] for each of them. In a
 	// [Report] they are quoted, and long ones are truncated.
 	RefusedKeys []string `json:"refused_keys,omitempty"`
 }
@@ -90,32 +90,32 @@ type Limits struct {
 type Stores struct {
 	// Reopen opens a second handle to the store behind first, which may be open or
 	// closed. It stands for the feature [Persistence].
-	Reopen func(t *testing.T, first cache.Backend) cache.Backend
+	Reopen func(t *testing.T, first driver.Backend) driver.Backend
 
 	// Bounded opens an empty store that holds at most the given number of entries. It
 	// stands for the feature [Threshold].
-	Bounded func(t *testing.T, entries int) cache.Backend
+	Bounded func(t *testing.T, entries int) driver.Backend
 
 	// ClearAllowed opens a store that only the suite uses and may clear, such as one on
 	// a second server. It is for harnesses that are not Isolated. The cases that call
 	// Clear without a prefix use it one after the other, so it need not be empty.
-	ClearAllowed func(t *testing.T) cache.Backend
+	ClearAllowed func(t *testing.T) driver.Backend
 
 	// ClearForbidden opens a backend without the permission to call Clear without a
 	// prefix. Only the suite may use its store, because a defect would clear it.
-	ClearForbidden func(t *testing.T) cache.Backend
+	ClearForbidden func(t *testing.T) driver.Backend
 
 	// Unauthorized opens a backend that its server rejects: wrong password or
 	// untrusted certificate.
-	Unauthorized func(t *testing.T) cache.Backend
+	Unauthorized func(t *testing.T) driver.Backend
 
 	// Full opens a store of its own that holds less than 32 MiB and rejects further
 	// entries instead of evicting old ones.
-	Full func(t *testing.T) cache.Backend
+	Full func(t *testing.T) driver.Backend
 
 	// PartialOutage opens a backend over several servers, and returns a function that
 	// stops one of the servers.
-	PartialOutage func(t *testing.T) (b cache.Backend, stopServer func())
+	PartialOutage func(t *testing.T) (b driver.Backend, stopServer func())
 }
 
 // Faults describes a server that the suite reaches through a proxy (package
@@ -127,7 +127,7 @@ type Faults struct {
 	// New opens a backend like [Harness.New], but for the server at addr, which is the
 	// address of the proxy. Return the error of the backend's constructor: the suite
 	// also calls New while the server cannot be reached.
-	New func(t *testing.T, addr string) (cache.Backend, error)
+	New func(t *testing.T, addr string) (driver.Backend, error)
 
 	// CancelBound is the longest time for which a call may go on after the
 	// cancellation of a context that has no deadline. Default 50 ms.

@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"errors"
@@ -19,7 +20,7 @@ import (
 	"time"
 
 	"github.com/cachebackends/cachebackends/conformance"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // mutant is the reference with some of its methods replaced.
@@ -38,7 +39,7 @@ type mutant struct {
 	has     func(r *reference, key string) (bool, error)
 	inc     func(r *reference, key string, delta int64, ttl time.Duration) (int64, error)
 	getMany func(r *reference, keys []string) ([][]byte, error)
-	setMany func(r *reference, items []cache.Item, ttl time.Duration) error
+	setMany func(r *reference, items []driver.Item, ttl time.Duration) error
 	delMany func(r *reference, keys []string) ([]bool, error)
 	clear   func(r *reference) error
 	prefix  func(r *reference, prefix string) error
@@ -152,12 +153,12 @@ func (m *mutant) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 	return values, nil
 }
 
-func (m *mutant) SetMany(ctx context.Context, items []cache.Item, ttl time.Duration) error {
+func (m *mutant) SetMany(ctx context.Context, items []driver.Item, ttl time.Duration) error {
 	if m.setMany != nil {
 		defer m.alone()()
 		return m.setMany(m.reference, items, ttl)
 	}
-	var failed cache.BatchError
+	var failed driver.BatchError
 	for _, item := range items {
 		if err := m.Set(ctx, item.Key, item.Value, ttl); err != nil {
 			failed.Fail(item.Key, err)
@@ -497,16 +498,16 @@ var mutants = []struct {
 			return append(values, make([][]byte, len(keys)-len(values))...), err
 		}}},
 	{"SetMany hides its failures", "BAT-7", nil, mutant{
-		setMany: func(r *reference, items []cache.Item, ttl time.Duration) error {
+		setMany: func(r *reference, items []driver.Item, ttl time.Duration) error {
 			err := r.SetMany(ctx, items, ttl)
-			var batch *cache.BatchError
+			var batch *driver.BatchError
 			if errors.As(err, &batch) {
 				return nil
 			}
 			return err
 		}}},
 	{"SetMany drops the ttl", "BAT-11", []string{"TTL-6"}, mutant{
-		setMany: func(r *reference, items []cache.Item, ttl time.Duration) error {
+		setMany: func(r *reference, items []driver.Item, ttl time.Duration) error {
 			return r.SetMany(ctx, items, 0)
 		}}},
 	{"DeleteMany returns results in another order", "BAT-10", []string{"BAT-2"}, mutant{
@@ -619,7 +620,7 @@ var mutants = []struct {
 	{"Inc counts a text from 0", "CNT-3", []string{"ERR-2"}, mutant{
 		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
 			sum, err := r.Inc(ctx, key, delta, ttl)
-			if value, _, _ := r.Get(ctx, key); errors.Is(err, cache.ErrNotInteger) && string(value) == "text" {
+			if value, _, _ := r.Get(ctx, key); errors.Is(err, driver.ErrNotInteger) && string(value) == "text" {
 				return delta, r.Set(ctx, key, []byte(strconv.FormatInt(delta, 10)), ttl)
 			}
 			return sum, err
@@ -662,7 +663,7 @@ var mutants = []struct {
 	{"an error quotes the value", "ERR-5", nil, mutant{
 		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
 			sum, err := r.Inc(ctx, key, delta, ttl)
-			if errors.Is(err, cache.ErrNotInteger) {
+			if errors.Is(err, driver.ErrNotInteger) {
 				value, _, _ := r.Get(ctx, key)
 				err = fmt.Errorf("%w: %s", err, value)
 			}
@@ -671,8 +672,8 @@ var mutants = []struct {
 	{"errors wrap two sentinels", "ERR-2", nil, mutant{
 		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
 			sum, err := r.Inc(ctx, key, delta, ttl)
-			if errors.Is(err, cache.ErrNotInteger) {
-				err = fmt.Errorf("%w or %w", cache.ErrNotInteger, cache.ErrTooLarge)
+			if errors.Is(err, driver.ErrNotInteger) {
+				err = fmt.Errorf("%w or %w", driver.ErrNotInteger, driver.ErrTooLarge)
 			}
 			return sum, err
 		}}},
@@ -772,7 +773,7 @@ func TestMutants(t *testing.T) {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()
 			caught(t, m.rule, m.also, conformance.Harness{
-				New: func(*testing.T) cache.Backend {
+				New: func(*testing.T) driver.Backend {
 					b := m.mutant
 					if b.build != nil {
 						b = b.build()
@@ -827,25 +828,25 @@ func TestMutantsOfStores(t *testing.T) {
 		defect  string
 		rule    string
 		also    []string
-		reopen  func(first *reference) cache.Backend
-		bounded func(most int) cache.Backend
+		reopen  func(first *reference) driver.Backend
+		bounded func(most int) driver.Backend
 	}{
-		{"Close loses the TTL", "PER-1", nil, func(first *reference) cache.Backend {
+		{"Close loses the TTL", "PER-1", nil, func(first *reference) driver.Backend {
 			for key, e := range first.entries {
 				first.entries[key] = entry{value: e.value}
 			}
 			return first.reopen()
 		}, nil},
-		{"a second handle has a snapshot", "PER-2", nil, func(first *reference) cache.Backend {
+		{"a second handle has a snapshot", "PER-2", nil, func(first *reference) driver.Backend {
 			r := newReference()
 			r.entries = maps.Clone(first.entries)
 			return r
 		}, nil},
-		{"a second handle checks and then sets", "ADD-6", nil, func(first *reference) cache.Backend {
+		{"a second handle checks and then sets", "ADD-6", nil, func(first *reference) driver.Backend {
 			return &mutant{reference: first.reopen(), add: checkThenSet}
 		}, nil},
-		{"nothing is evicted", "EVI-1", nil, nil, func(int) cache.Backend { return newReference() }},
-		{"entries that never expire are evicted first", "EVI-2", nil, nil, func(most int) cache.Backend {
+		{"nothing is evicted", "EVI-1", nil, nil, func(int) driver.Backend { return newReference() }},
+		{"entries that never expire are evicted first", "EVI-2", nil, nil, func(most int) driver.Backend {
 			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 				for key, e := range r.entries {
 					if full(r) && e.expires.IsZero() {
@@ -855,7 +856,7 @@ func TestMutantsOfStores(t *testing.T) {
 				return r.Set(ctx, key, value, ttl)
 			}}
 		}},
-		{"live entries are evicted before expired ones", "EVI-3", []string{"EVI-5"}, nil, func(most int) cache.Backend {
+		{"live entries are evicted before expired ones", "EVI-3", []string{"EVI-5"}, nil, func(most int) driver.Backend {
 			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 				for key := range r.entries {
 					if _, live := r.live(key); live && full(r) {
@@ -865,7 +866,7 @@ func TestMutantsOfStores(t *testing.T) {
 				return r.Set(ctx, key, value, ttl)
 			}}
 		}},
-		{"a full store drops new entries", "EVI-4", []string{"EVI-3"}, nil, func(most int) cache.Backend {
+		{"a full store drops new entries", "EVI-4", []string{"EVI-3"}, nil, func(most int) driver.Backend {
 			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 				if full(r) {
 					return nil
@@ -873,7 +874,7 @@ func TestMutantsOfStores(t *testing.T) {
 				return r.Set(ctx, key, value, ttl)
 			}}
 		}},
-		{"each eviction scans all entries", "EVI-5", nil, nil, func(most int) cache.Backend {
+		{"each eviction scans all entries", "EVI-5", nil, nil, func(most int) driver.Backend {
 			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 				for range 100 {
 					for key := range r.entries {
@@ -887,17 +888,110 @@ func TestMutantsOfStores(t *testing.T) {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()
 			h := conformance.Harness{
-				New:    func(*testing.T) cache.Backend { return newReference() },
+				New:    func(*testing.T) driver.Backend { return newReference() },
 				Bubble: true,
 				Stores: referenceStores,
 			}
 			if m.reopen != nil {
-				h.Stores.Reopen = func(_ *testing.T, first cache.Backend) cache.Backend { return m.reopen(first.(*reference)) }
+				h.Stores.Reopen = func(_ *testing.T, first driver.Backend) driver.Backend { return m.reopen(first.(*reference)) }
 			}
 			if m.bounded != nil {
-				h.Stores.Bounded = func(_ *testing.T, most int) cache.Backend { return m.bounded(most) }
+				h.Stores.Bounded = func(_ *testing.T, most int) driver.Backend { return m.bounded(most) }
 			}
 			caught(t, m.rule, m.also, h)
+		})
+	}
+}
+
+// TestMutantsOfInvalidKeys has defects in batches with invalid keys.
+func TestMutantsOfInvalidKeys(t *testing.T) {
+	const longest = 100
+	valid := func(key string) bool { return len(key) <= longest }
+	setValid := func(r *reference, items []driver.Item, ttl time.Duration) error {
+		return r.SetMany(ctx, slices.DeleteFunc(slices.Clone(items), func(item driver.Item) bool { return !valid(item.Key) }), ttl)
+	}
+	for _, m := range []struct {
+		defect string // "" for none
+		mutant mutant
+	}{
+		{"", mutant{}},
+		{"SetMany stores the valid keys", mutant{
+			setMany: func(r *reference, items []driver.Item, ttl time.Duration) error {
+				err := r.SetMany(ctx, items, ttl)
+				setValid(r, items, ttl)
+				return err
+			}}},
+		{"SetMany names one invalid key", mutant{
+			setMany: func(r *reference, items []driver.Item, ttl time.Duration) error {
+				err := r.SetMany(ctx, items, ttl)
+				var batch *driver.BatchError
+				if errors.As(err, &batch) {
+					batch.Failed = batch.Failed[:1]
+				}
+				return err
+			}}},
+		{"SetMany drops the invalid keys", mutant{setMany: setValid}},
+		{"GetMany returns no results with an error", mutant{
+			getMany: func(r *reference, keys []string) ([][]byte, error) {
+				values, err := r.GetMany(ctx, keys)
+				if err != nil {
+					values = nil
+				}
+				return values, err
+			}}},
+		{"GetMany names every key", mutant{
+			getMany: func(r *reference, keys []string) ([][]byte, error) {
+				values, err := r.GetMany(ctx, keys)
+				if err != nil {
+					var failed driver.BatchError
+					for _, key := range keys {
+						failed.Fail(key, driver.ErrInvalidKey)
+					}
+					err = &failed
+				}
+				return values, err
+			}}},
+		{"DeleteMany removes the valid keys", mutant{
+			delMany: func(r *reference, keys []string) ([]bool, error) {
+				deleted, err := r.DeleteMany(ctx, keys)
+				for _, key := range keys {
+					r.Delete(ctx, key)
+				}
+				return deleted, err
+			}}},
+		{"DeleteMany does not name keys", mutant{
+			delMany: func(r *reference, keys []string) ([]bool, error) {
+				deleted, err := r.DeleteMany(ctx, keys)
+				if err != nil {
+					err = driver.ErrInvalidKey
+				}
+				return deleted, err
+			}}},
+	} {
+		t.Run(cmp.Or(m.defect, "none"), func(t *testing.T) {
+			h := conformance.Harness{
+				New: func(*testing.T) driver.Backend {
+					b := m.mutant
+					b.reference, b.step = newReference(), new(sync.Mutex)
+					b.longest = longest
+					if b.getMany == nil {
+						b.getMany = func(r *reference, keys []string) ([][]byte, error) { return r.GetMany(ctx, keys) }
+					}
+					if b.setMany == nil {
+						b.setMany = func(r *reference, items []driver.Item, ttl time.Duration) error { return r.SetMany(ctx, items, ttl) }
+					}
+					if b.delMany == nil {
+						b.delMany = func(r *reference, keys []string) ([]bool, error) { return r.DeleteMany(ctx, keys) }
+					}
+					return &b
+				},
+				Bubble: true,
+				Limits: conformance.Limits{MaxKey: longest, RefusedKeys: []string{strings.Repeat("x", 2*longest)}},
+			}
+			report := conformance.Verdicts(t, h, func(c conformance.Case) bool { return c.ID == "BAT-15" })
+			if passes := report.Count(conformance.Pass) == 1; passes != (m.defect == "") {
+				t.Errorf("passes: %v: %+v", passes, report.Results)
+			}
 		})
 	}
 }
@@ -908,7 +1002,7 @@ func TestMutantWithGoroutines(t *testing.T) {
 	end := make(chan struct{})
 	defer close(end)
 	caught(t, "CON-5", nil, conformance.Harness{
-		New: func(*testing.T) cache.Backend {
+		New: func(*testing.T) driver.Backend {
 			return &mutant{reference: newReference(), close: func(r *reference) error {
 				go func() { <-end }()
 				return r.Close()

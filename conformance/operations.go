@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // operation is one call of a method with a key, for rules about every operation.
@@ -95,7 +95,7 @@ func (t *attempt) keyWorksOrIsInvalid(key string) (works bool) {
 	operations := t.supported(keyOperations)
 	for _, op := range operations {
 		err := op.call(t.ctx, t.handle, key)
-		if errors.Is(err, cache.ErrInvalidKey) {
+		if errors.Is(err, driver.ErrInvalidKey) {
 			invalid++
 			continue
 		}
@@ -111,7 +111,7 @@ func (t *attempt) keyWorksOrIsInvalid(key string) (works bool) {
 // keyWorks calls every operation with key, all of which must work.
 func (t *attempt) keyWorks(key string) {
 	if !t.keyWorksOrIsInvalid(key) {
-		t.wrong("all operations with the key "+show(key), cache.ErrInvalidKey, text("they work"))
+		t.wrong("all operations with the key "+show(key), driver.ErrInvalidKey, text("they work"))
 	}
 }
 
@@ -119,7 +119,7 @@ func (t *attempt) keyWorks(key string) {
 // ErrInvalidKey.
 func (t *attempt) keyIsInvalid(key string) {
 	if t.keyWorksOrIsInvalid(key) {
-		t.wrong("all operations with the key "+show(key), text("they work"), cache.ErrInvalidKey)
+		t.wrong("all operations with the key "+show(key), text("they work"), driver.ErrInvalidKey)
 	}
 }
 

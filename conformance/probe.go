@@ -7,13 +7,13 @@ import (
 	"strings"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // probe finds out which features backend has and compares them with the harness.
-func (s *suite) probe(ctx context.Context, backend cache.Backend) error {
+func (s *suite) probe(ctx context.Context, backend driver.Backend) error {
 	if s.report.Backend == "" {
-		s.report.Backend = cache.New(backend).Name()
+		s.report.Backend = driver.Resolve(backend).Name()
 	}
 	s.absent = s.harness.implied()
 	for _, feature := range features {
@@ -67,7 +67,7 @@ func (s *suite) support() []Support {
 
 // works reports whether backend has feature, by using it where that does no harm.
 // An error means that the backend cannot be tested.
-func (s *suite) works(ctx context.Context, backend cache.Backend, feature Feature) (bool, error) {
+func (s *suite) works(ctx context.Context, backend driver.Backend, feature Feature) (bool, error) {
 	key := "conformance-" + s.runID + "-probe"
 	works, err := s.try(ctx, backend, feature, key)
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -84,41 +84,34 @@ func (s *suite) works(ctx context.Context, backend cache.Backend, feature Featur
 }
 
 // try calls the method that stands for feature, with key.
-func (s *suite) try(ctx context.Context, backend cache.Backend, feature Feature, key string) (works bool, err error) {
+func (s *suite) try(ctx context.Context, backend driver.Backend, feature Feature, key string) (works bool, err error) {
 	const ttl = time.Minute
+	ops := driver.Resolve(backend)
 	switch feature {
 	case Storage:
-		if err = backend.Set(ctx, key, []byte("1"), ttl); err == nil {
-			_, works, err = backend.Get(ctx, key)
+		if err = ops.Set(ctx, key, []byte("1"), ttl); err == nil {
+			_, works, err = ops.Get(ctx, key)
 		}
+		return works, err
 	case Counter:
-		counter, can := backend.(cache.Counter)
-		if works = can; can {
-			_, err = counter.Inc(ctx, key, 1, ttl)
-		}
+		_, err = ops.Inc(ctx, key, 1, ttl)
+		return true, err
 	case TTL:
-		ttler, can := backend.(cache.TTLer)
-		if works = can; can {
-			_, _, err = ttler.TTL(ctx, key)
-		}
+		_, _, err = ops.TTL(ctx, key)
+		return true, err
 	case PrefixClear:
-		clearer, can := backend.(cache.PrefixClearer)
-		if works = can; can {
-			err = clearer.ClearPrefix(ctx, key)
-		}
+		return true, ops.ClearPrefix(ctx, key)
 	case FullClear:
-		if works = s.harness.provides(feature); s.harness.Isolated {
-			works, err = true, backend.Clear(ctx)
+		if s.harness.Isolated {
+			return true, ops.Clear(ctx)
 		}
-	default:
-		works = s.harness.provides(feature)
 	}
-	return works, err
+	return s.harness.provides(feature), nil
 }
 
 // isOutage reports whether err says nothing about the backend.
 func isOutage(err error) bool {
-	return errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrAuth)
+	return errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrAuth)
 }
 
 // declaration returns the Go code that declares the features the backend lacks.

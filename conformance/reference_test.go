@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/cachebackends/cachebackends/conformance"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // reference is a backend over a map and a lock. It has every optional method, and
@@ -29,6 +29,7 @@ type store struct {
 	entries map[string]entry
 	most    int       // entries; 0 means no limit
 	largest int       // bytes of a value; 0 means no limit
+	longest int       // bytes of a key; 0 means no limit
 	soonest time.Time // no entry expires before it
 }
 
@@ -47,8 +48,8 @@ func newBounded(most int) *reference {
 
 // referenceStores opens further stores for a harness of the reference.
 var referenceStores = conformance.Stores{
-	Reopen:  func(_ *testing.T, first cache.Backend) cache.Backend { return first.(*reference).reopen() },
-	Bounded: func(_ *testing.T, most int) cache.Backend { return newBounded(most) },
+	Reopen:  func(_ *testing.T, first driver.Backend) driver.Backend { return first.(*reference).reopen() },
+	Bounded: func(_ *testing.T, most int) driver.Backend { return newBounded(most) },
 }
 
 func (r *reference) reopen() *reference { return &reference{store: r.store} }
@@ -57,7 +58,34 @@ func (r *reference) reopen() *reference { return &reference{store: r.store} }
 func (r *reference) enter() error {
 	r.mu.Lock()
 	if r.closed {
-		return fmt.Errorf("reference: %w", cache.ErrClosed)
+		return fmt.Errorf("reference: %w", driver.ErrClosed)
+	}
+	return nil
+}
+
+// enterKey is enter for an operation on key.
+func (r *reference) enterKey(key string) error {
+	if err := r.enter(); err != nil {
+		return err
+	}
+	return r.checkKey(key)
+}
+
+// enterKeys is enter for a batch: one invalid key fails all of it.
+func (r *reference) enterKeys(keys []string) error {
+	if err := r.enter(); err != nil {
+		return err
+	}
+	errs := make([]error, len(keys))
+	for i, key := range keys {
+		errs[i] = r.checkKey(key)
+	}
+	return driver.BatchOf(keys, errs)
+}
+
+func (r *reference) checkKey(key string) error {
+	if r.longest > 0 && len(key) > r.longest {
+		return fmt.Errorf("%w: %d bytes, at most %d", driver.ErrInvalidKey, len(key), r.longest)
 	}
 	return nil
 }
@@ -69,7 +97,7 @@ func (r *reference) live(key string) (entry, bool) {
 
 func (r *reference) put(key string, value []byte, ttl time.Duration) error {
 	if r.largest > 0 && len(value) > r.largest {
-		return cache.ErrTooLarge
+		return driver.ErrTooLarge
 	}
 	if value == nil {
 		value = []byte{}
@@ -110,7 +138,7 @@ func (r *reference) evict() {
 
 func (r *reference) Get(_ context.Context, key string) ([]byte, bool, error) {
 	defer r.mu.Unlock()
-	if err := r.enter(); err != nil {
+	if err := r.enterKey(key); err != nil {
 		return nil, false, err
 	}
 	e, ok := r.live(key)
@@ -122,7 +150,7 @@ func (r *reference) Get(_ context.Context, key string) ([]byte, bool, error) {
 
 func (r *reference) Set(_ context.Context, key string, value []byte, ttl time.Duration) error {
 	defer r.mu.Unlock()
-	if err := r.enter(); err != nil {
+	if err := r.enterKey(key); err != nil {
 		return err
 	}
 	return r.put(key, value, ttl)
@@ -130,7 +158,7 @@ func (r *reference) Set(_ context.Context, key string, value []byte, ttl time.Du
 
 func (r *reference) Add(_ context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
 	defer r.mu.Unlock()
-	if err := r.enter(); err != nil {
+	if err := r.enterKey(key); err != nil {
 		return false, err
 	}
 	if _, ok := r.live(key); ok {
@@ -142,7 +170,7 @@ func (r *reference) Add(_ context.Context, key string, value []byte, ttl time.Du
 
 func (r *reference) Delete(_ context.Context, key string) (bool, error) {
 	defer r.mu.Unlock()
-	if err := r.enter(); err != nil {
+	if err := r.enterKey(key); err != nil {
 		return false, err
 	}
 	_, ok := r.live(key)
@@ -168,7 +196,7 @@ func (r *reference) Close() error {
 
 func (r *reference) Has(_ context.Context, key string) (bool, error) {
 	defer r.mu.Unlock()
-	if err := r.enter(); err != nil {
+	if err := r.enterKey(key); err != nil {
 		return false, err
 	}
 	_, ok := r.live(key)
@@ -177,7 +205,7 @@ func (r *reference) Has(_ context.Context, key string) (bool, error) {
 
 func (r *reference) GetMany(_ context.Context, keys []string) ([][]byte, error) {
 	defer r.mu.Unlock()
-	if err := r.enter(); err != nil {
+	if err := r.enterKeys(keys); err != nil {
 		return make([][]byte, len(keys)), err
 	}
 	values := make([][]byte, len(keys))
@@ -189,12 +217,16 @@ func (r *reference) GetMany(_ context.Context, keys []string) ([][]byte, error) 
 	return values, nil
 }
 
-func (r *reference) SetMany(_ context.Context, items []cache.Item, ttl time.Duration) error {
+func (r *reference) SetMany(_ context.Context, items []driver.Item, ttl time.Duration) error {
+	keys := make([]string, len(items))
+	for i, item := range items {
+		keys[i] = item.Key
+	}
 	defer r.mu.Unlock()
-	if err := r.enter(); err != nil {
+	if err := r.enterKeys(keys); err != nil {
 		return err
 	}
-	var failed cache.BatchError
+	var failed driver.BatchError
 	for _, item := range items {
 		if err := r.put(item.Key, item.Value, ttl); err != nil {
 			failed.Fail(item.Key, err)
@@ -205,7 +237,7 @@ func (r *reference) SetMany(_ context.Context, items []cache.Item, ttl time.Dura
 
 func (r *reference) DeleteMany(_ context.Context, keys []string) ([]bool, error) {
 	defer r.mu.Unlock()
-	if err := r.enter(); err != nil {
+	if err := r.enterKeys(keys); err != nil {
 		return make([]bool, len(keys)), err
 	}
 	deleted := make([]bool, len(keys))
@@ -218,7 +250,7 @@ func (r *reference) DeleteMany(_ context.Context, keys []string) ([]bool, error)
 
 func (r *reference) Inc(_ context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	defer r.mu.Unlock()
-	if err := r.enter(); err != nil {
+	if err := r.enterKey(key); err != nil {
 		return 0, err
 	}
 	e, ok := r.live(key)
@@ -227,7 +259,7 @@ func (r *reference) Inc(_ context.Context, key string, delta int64, ttl time.Dur
 	}
 	n, err := strconv.ParseInt(string(e.value), 10, 64)
 	if err != nil || delta > 0 && n > math.MaxInt64-delta || delta < 0 && n < math.MinInt64-delta {
-		return 0, cache.ErrNotInteger
+		return 0, driver.ErrNotInteger
 	}
 	e.value = strconv.AppendInt(nil, n+delta, 10)
 	r.entries[key] = e
@@ -245,7 +277,7 @@ func (r *reference) ClearPrefix(_ context.Context, prefix string) error {
 
 func (r *reference) TTL(_ context.Context, key string) (time.Duration, bool, error) {
 	defer r.mu.Unlock()
-	if err := r.enter(); err != nil {
+	if err := r.enterKey(key); err != nil {
 		return 0, false, err
 	}
 	e, ok := r.live(key)
@@ -261,14 +293,14 @@ func (r *reference) Ping(context.Context) error {
 }
 
 var (
-	_ cache.Haser         = (*reference)(nil)
-	_ cache.ManyGetter    = (*reference)(nil)
-	_ cache.ManySetter    = (*reference)(nil)
-	_ cache.ManyDeleter   = (*reference)(nil)
-	_ cache.Counter       = (*reference)(nil)
-	_ cache.PrefixClearer = (*reference)(nil)
-	_ cache.TTLer         = (*reference)(nil)
-	_ cache.Pinger        = (*reference)(nil)
+	_ driver.Haser         = (*reference)(nil)
+	_ driver.ManyGetter    = (*reference)(nil)
+	_ driver.ManySetter    = (*reference)(nil)
+	_ driver.ManyDeleter   = (*reference)(nil)
+	_ driver.Counter       = (*reference)(nil)
+	_ driver.PrefixClearer = (*reference)(nil)
+	_ driver.TTLer         = (*reference)(nil)
+	_ driver.Pinger        = (*reference)(nil)
 )
 
 // names returns the stored keys, for tests of what the suite leaves behind.

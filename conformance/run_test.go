@@ -4,12 +4,12 @@ import (
 	"testing"
 
 	"github.com/cachebackends/cachebackends/conformance"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 func TestReference(t *testing.T) {
 	conformance.Run(t, conformance.Harness{
-		New:    func(*testing.T) cache.Backend { return newReference() },
+		New:    func(*testing.T) driver.Backend { return newReference() },
 		Bubble: true,
 		Stores: referenceStores,
 	})
@@ -18,7 +18,7 @@ func TestReference(t *testing.T) {
 // TestMyCustomCache is the whole test of the backend in example_test.go.
 func TestMyCustomCache(t *testing.T) {
 	conformance.Run(t, conformance.Harness{
-		New:    func(*testing.T) cache.Backend { return NewMyCustomCache() },
+		New:    func(*testing.T) driver.Backend { return NewMyCustomCache() },
 		Bubble: true,
 		Unsupported: map[conformance.Feature]string{
 			conformance.Counter:     "it stores no counters",

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cachebackends/cachebackends/conformance"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // client is a backend whose store is a server: one JSON request and one reply per
@@ -108,13 +108,13 @@ func answer(r *reference, q request) (a reply) {
 
 func (b *client) ask(ctx context.Context, q request) (a reply, err error) {
 	if b.closed.Load() {
-		return a, cache.ErrClosed
+		return a, driver.ErrClosed
 	}
 	if !utf8.ValidString(q.Key) {
-		return a, fmt.Errorf("%w: JSON holds only UTF-8", cache.ErrInvalidKey)
+		return a, fmt.Errorf("%w: JSON holds only UTF-8", driver.ErrInvalidKey)
 	}
 	if len(q.Value) > clientLimit {
-		return a, fmt.Errorf("%w: more than %d bytes", cache.ErrTooLarge, clientLimit)
+		return a, fmt.Errorf("%w: more than %d bytes", driver.ErrTooLarge, clientLimit)
 	}
 	a, err = b.try(ctx, q)
 	if err != nil && q.Op == b.retries && ctx.Err() == nil {
@@ -140,13 +140,13 @@ func (b *client) try(ctx context.Context, q request) (a reply, err error) {
 		switch read := q.Op == "get" || q.Op == "ttl"; {
 		case err == nil:
 		case ctx.Err() != nil && sent && !read:
-			err = fmt.Errorf("%w: %w: %w", cache.ErrUnknownOutcome, ctx.Err(), err)
+			err = fmt.Errorf("%w: %w: %w", driver.ErrUnknownOutcome, ctx.Err(), err)
 		case ctx.Err() != nil:
 			err = fmt.Errorf("%w: %w", ctx.Err(), err)
 		case sent && !read:
-			err = fmt.Errorf("%w: %w", cache.ErrUnknownOutcome, err)
+			err = fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, err)
 		default:
-			err = fmt.Errorf("%w: %w", cache.ErrUnavailable, err)
+			err = fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
 		}
 	}()
 	var dialer net.Dialer
@@ -181,8 +181,8 @@ func (b *client) result(ctx context.Context, q request, ttl time.Duration) (repl
 		q.Expires = time.Now().Add(ttl)
 	}
 	a, err := b.ask(ctx, q)
-	if err == nil && a.Err == cache.ErrNotInteger.Error() {
-		err = cache.ErrNotInteger
+	if err == nil && a.Err == driver.ErrNotInteger.Error() {
+		err = driver.ErrNotInteger
 	}
 	return a, err
 }
@@ -235,15 +235,15 @@ func (b *client) Close() error {
 // overServer returns a harness of a server that all cases share.
 func overServer(t *testing.T, bad defects) conformance.Harness {
 	addr := serve(t)
-	open := func(addr string) cache.Backend { return &client{addr: addr, defects: bad} }
+	open := func(addr string) driver.Backend { return &client{addr: addr, defects: bad} }
 	return conformance.Harness{
-		New: func(*testing.T) cache.Backend { return open(addr) },
+		New: func(*testing.T) driver.Backend { return open(addr) },
 		Faults: &conformance.Faults{
 			Addr: addr,
-			New:  func(_ *testing.T, addr string) (cache.Backend, error) { return open(addr), nil },
+			New:  func(_ *testing.T, addr string) (driver.Backend, error) { return open(addr), nil },
 		},
 		Limits:      conformance.Limits{MaxValue: clientLimit},
-		Stores:      conformance.Stores{Reopen: func(*testing.T, cache.Backend) cache.Backend { return open(addr) }},
+		Stores:      conformance.Stores{Reopen: func(*testing.T, driver.Backend) driver.Backend { return open(addr) }},
 		Unsupported: map[conformance.Feature]string{conformance.Threshold: "the server is not bounded"},
 	}
 }

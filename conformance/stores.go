@@ -6,6 +6,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // needsStore returns why a rule does not apply to a harness without a store.
@@ -20,7 +21,7 @@ func needsStore(field string, given func(s Stores) bool) func(Harness) string {
 
 // openStore returns a handle of b, one of the harness's Stores, and closes it
 // after the case.
-func (t *attempt) openStore(b cache.Backend) *handle {
+func (t *attempt) openStore(b driver.Backend) *handle {
 	t.toClose = append(t.toClose, b)
 	return &handle{cache: cache.New(b), prefix: t.id + ":", written: &keySet{keys: map[string]struct{}{}}}
 }
@@ -31,7 +32,7 @@ func (t *attempt) openSecondHandle() {
 	t.toClose = append(t.toClose, b)
 	shown := b
 	if t.mode == fallback {
-		shown = withoutFallbacks{b}
+		shown = hideFallbacks(b)
 	}
 	second := *t.handle
 	second.cache = cache.New(shown, cache.WithPrefix(t.handle.written.prefix))
@@ -55,13 +56,13 @@ func filling(key string, size int) string { return fmt.Sprintf("%-*s", size, key
 // each with its error.
 func (t *attempt) failedKeys(h *handle, err error) map[string]error {
 	failed := map[string]error{}
-	var batch *cache.BatchError
+	var batch *driver.BatchError
 	if errors.As(err, &batch) {
 		for _, f := range batch.Failed {
 			failed[f.Key[len(h.prefix):]] = f.Err
 		}
 	} else if err != nil {
-		t.stop("the error of a batch", err, text("a *cache.BatchError that names the failed keys"))
+		t.stop("the error of a batch", err, text("a *driver.BatchError that names the failed keys"))
 	}
 	return failed
 }

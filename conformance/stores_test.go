@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"github.com/cachebackends/cachebackends/conformance"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // denied is a backend whose every call returns why.
 type denied struct {
-	cache.Backend
+	driver.Backend
 	why error
 }
 
@@ -44,12 +44,12 @@ func fullAt50(full func(r *reference, key string) error) *mutant {
 
 // twoServers is a backend over two servers, one of which can be stopped. lost
 // returns the error of a key on that server.
-func twoServers(lost func(key string) error) (b cache.Backend, stopServer func()) {
+func twoServers(lost func(key string) error) (b driver.Backend, stopServer func()) {
 	stopped := false
 	m := &mutant{reference: newReference()}
 	m.getMany = func(r *reference, keys []string) ([][]byte, error) {
 		values := make([][]byte, len(keys))
-		var failed cache.BatchError
+		var failed driver.BatchError
 		for i, key := range keys {
 			if stopped && key[len(key)-1]%2 == 0 {
 				if err := lost(key); err != nil {
@@ -72,22 +72,22 @@ func TestStores(t *testing.T) {
 		set(&h)
 		return h
 	}
-	clearForbidden := func(b cache.Backend) conformance.Harness {
-		return with(func(h *conformance.Harness) { h.Stores.ClearForbidden = func(*testing.T) cache.Backend { return b } })
+	clearForbidden := func(b driver.Backend) conformance.Harness {
+		return with(func(h *conformance.Harness) { h.Stores.ClearForbidden = func(*testing.T) driver.Backend { return b } })
 	}
 	unauthorized := func(why error) conformance.Harness {
 		return with(func(h *conformance.Harness) {
-			h.Stores.Unauthorized = func(*testing.T) cache.Backend { return denied{newReference(), why} }
+			h.Stores.Unauthorized = func(*testing.T) driver.Backend { return denied{newReference(), why} }
 		})
 	}
 	full := func(full func(r *reference, key string) error) conformance.Harness {
 		return with(func(h *conformance.Harness) {
-			h.Stores.Full = func(*testing.T) cache.Backend { return fullAt50(full) }
+			h.Stores.Full = func(*testing.T) driver.Backend { return fullAt50(full) }
 		})
 	}
 	partialOutage := func(lost func(key string) error) conformance.Harness {
 		return with(func(h *conformance.Harness) {
-			h.Stores.PartialOutage = func(*testing.T) (cache.Backend, func()) { return twoServers(lost) }
+			h.Stores.PartialOutage = func(*testing.T) (driver.Backend, func()) { return twoServers(lost) }
 		})
 	}
 	refuses := &mutant{reference: newReference(), clear: func(*reference) error { return errors.ErrUnsupported }}
@@ -102,20 +102,20 @@ func TestStores(t *testing.T) {
 		{"Clear is refused", "CLR-3", clearForbidden(refuses), true},
 		{"Clear clears", "CLR-3", clearForbidden(newReference()), false},
 		{"Clear reports an error and clears", "CLR-3", clearForbidden(clears), false},
-		{"access denied is reported", "ERR-3", unauthorized(cache.ErrAuth), true},
-		{"a wrong password is an outage", "ERR-3", unauthorized(cache.ErrUnavailable), false},
-		{"a wrong password is also an outage", "ERR-3", unauthorized(errors.Join(cache.ErrAuth, cache.ErrUnavailable)), false},
-		{"further entries are refused", "ERR-4", full(func(*reference, string) error { return cache.ErrFull }), true},
-		{"a full store is an outage", "ERR-4", full(func(*reference, string) error { return cache.ErrUnavailable }), false},
+		{"access denied is reported", "ERR-3", unauthorized(driver.ErrAuth), true},
+		{"a wrong password is an outage", "ERR-3", unauthorized(driver.ErrUnavailable), false},
+		{"a wrong password is also an outage", "ERR-3", unauthorized(errors.Join(driver.ErrAuth, driver.ErrUnavailable)), false},
+		{"further entries are refused", "ERR-4", full(func(*reference, string) error { return driver.ErrFull }), true},
+		{"a full store is an outage", "ERR-4", full(func(*reference, string) error { return driver.ErrUnavailable }), false},
 		{"further entries are dropped", "ERR-4", full(func(*reference, string) error { return nil }), false},
 		{"further entries are refused but stored", "ERR-4", full(func(r *reference, key string) error {
-			return errors.Join(r.Set(ctx, key, nil, 0), cache.ErrFull)
+			return errors.Join(r.Set(ctx, key, nil, 0), driver.ErrFull)
 		}), false},
-		{"unreachable keys are named", "BAT-8", partialOutage(func(string) error { return cache.ErrUnavailable }), true},
+		{"unreachable keys are named", "BAT-8", partialOutage(func(string) error { return driver.ErrUnavailable }), true},
 		{"unreachable keys are misses", "BAT-8", partialOutage(func(string) error { return nil }), false},
 		{"some unreachable keys are named", "BAT-8", partialOutage(func(key string) error {
 			if key[len(key)-1] == '4' {
-				return cache.ErrUnavailable
+				return driver.ErrUnavailable
 			}
 			return nil
 		}), false},

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/cachebackends/cachebackends/conformance"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // foreignKeys are keys of another program in a shared store.
@@ -29,8 +29,8 @@ func shared(t *testing.T) (*reference, conformance.Harness) {
 		}
 	}
 	return r, conformance.Harness{
-		New:    func(*testing.T) cache.Backend { return r.reopen() },
-		Stores: conformance.Stores{Reopen: func(*testing.T, cache.Backend) cache.Backend { return r.reopen() }},
+		New:    func(*testing.T) driver.Backend { return r.reopen() },
+		Stores: conformance.Stores{Reopen: func(*testing.T, driver.Backend) driver.Backend { return r.reopen() }},
 		Unsupported: map[conformance.Feature]string{
 			conformance.Network: "a map", conformance.Threshold: "a map",
 		},
@@ -67,7 +67,7 @@ func TestClearAllowed(t *testing.T) {
 	t.Parallel()
 	r, h := shared(t)
 	spare := newReference()
-	h.Stores.ClearAllowed = func(*testing.T) cache.Backend { return spare.reopen() }
+	h.Stores.ClearAllowed = func(*testing.T) driver.Backend { return spare.reopen() }
 	clears := func(c conformance.Case) bool {
 		return slices.Contains([]string{"CLR-1", "CLR-5", "CLR-8", "CLO-2"}, c.ID)
 	}
@@ -76,7 +76,7 @@ func TestClearAllowed(t *testing.T) {
 	}
 	foreignKept(t, r)
 
-	h.Stores.ClearAllowed = func(*testing.T) cache.Backend {
+	h.Stores.ClearAllowed = func(*testing.T) driver.Backend {
 		return &mutant{reference: spare.reopen(), clear: func(*reference) error { return nil }}
 	}
 	if failing := conformance.Verdicts(t, h, clears).Failing(); !slices.Equal(failing, []string{"CLR-1", "CLR-5"}) {
@@ -115,7 +115,7 @@ func TestCheckOfTheSixMethods(t *testing.T) {
 type unreachable struct{ *reference }
 
 func (unreachable) Set(context.Context, string, []byte, time.Duration) error {
-	return fmt.Errorf("dial: %w", cache.ErrUnavailable)
+	return fmt.Errorf("dial: %w", driver.ErrUnavailable)
 }
 
 func TestUnreachableIsAnError(t *testing.T) {
@@ -141,13 +141,13 @@ func TestCases(t *testing.T) {
 // childHarnesses are for TestChild, which runs and may fail in a process of its own.
 var childHarnesses = map[string]conformance.Harness{
 	"fails": {
-		New: func(*testing.T) cache.Backend { return &mutant{reference: newReference(), key: strings.ToLower} },
+		New: func(*testing.T) driver.Backend { return &mutant{reference: newReference(), key: strings.ToLower} },
 	},
 	"lacks": {
-		New: func(*testing.T) cache.Backend { return NewMyCustomCache() },
+		New: func(*testing.T) driver.Backend { return NewMyCustomCache() },
 	},
 	"fails to set": {
-		New: func(*testing.T) cache.Backend {
+		New: func(*testing.T) driver.Backend {
 			return &mutant{reference: newReference(), set: func(*reference, string, []byte, time.Duration) error {
 				return errors.New("the disk is full")
 			}}
@@ -155,11 +155,11 @@ var childHarnesses = map[string]conformance.Harness{
 		Unsupported: map[conformance.Feature]string{conformance.Threshold: "a map"},
 	},
 	"overdeclares": {
-		New:         func(*testing.T) cache.Backend { return newReference() },
+		New:         func(*testing.T) driver.Backend { return newReference() },
 		Unsupported: map[conformance.Feature]string{conformance.Counter: "not written yet", conformance.TTL: ""},
 	},
 	"skips": {
-		New: func(t *testing.T) cache.Backend {
+		New: func(t *testing.T) driver.Backend {
 			if strings.Contains(t.Name(), "BAS-1_") {
 				t.Skip("no server")
 			}
@@ -167,7 +167,7 @@ var childHarnesses = map[string]conformance.Harness{
 		},
 	},
 	"ends": {
-		New: func(t *testing.T) cache.Backend {
+		New: func(t *testing.T) driver.Backend {
 			if strings.Contains(t.Name(), "BAS-1_") {
 				t.Fatal("no server")
 			}
@@ -175,7 +175,7 @@ var childHarnesses = map[string]conformance.Harness{
 		},
 	},
 	"passes": {
-		New:           func(*testing.T) cache.Backend { return newReference() },
+		New:           func(*testing.T) driver.Backend { return newReference() },
 		Stores:        conformance.Stores{Bounded: referenceStores.Bounded},
 		Unsupported:   map[conformance.Feature]string{conformance.Network: "a map"},
 		Name:          "reference",
@@ -269,7 +269,7 @@ func childInto(t *testing.T, dir, harness, run string) (output string, passes bo
 func TestLimitsAreReported(t *testing.T) {
 	lowest := int64(0)
 	h := conformance.Harness{
-		New: func(*testing.T) cache.Backend { return newReference() },
+		New: func(*testing.T) driver.Backend { return newReference() },
 		Limits: conformance.Limits{
 			MaxKey: 250, MaxValue: 1000, Resolution: time.Second, CounterMin: &lowest,
 			RefusedKeys: []string{"a\n", strings.Repeat("x", 1025)},
