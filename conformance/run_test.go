@@ -30,4 +30,4 @@ func TestMyCustomCache(t *testing.T) {
 }
 
 // TestServer runs the suite over a shared server, with faults.
-func TestServer(t *testing.T) { conformance.Run(t, overServer(t, defects{})) }
+func TestServer(t *testing.T) { testServer(t, serve(t)) }

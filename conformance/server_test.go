@@ -28,6 +28,8 @@ type client struct {
 // clientLimit is the largest value in bytes.
 const clientLimit = 64 << 10
 
+func newClient(addr string) (driver.Backend, error) { return &client{addr: addr}, nil }
+
 type defects struct {
 	ignoresCtx bool
 	retries    string // the operation that it retries

@@ -1,5 +1,5 @@
-// Package proxy stands between a client and a server and breaks their
-// connection in the ways in which networks and servers do.
+// Package proxy forwards connections to a server and injects faults: it delays,
+// drops, cuts and forges what networks and servers may delay, drop, cut or damage.
 package proxy
 
 import (
@@ -13,29 +13,31 @@ import (
 	"time"
 )
 
-// Fault is what a Proxy does to connections.
+// Fault is what a [Proxy] does to connections.
 type Fault int
 
-// The faults. Those about replies strike when the server answers: the request
-// has then reached it.
+// The faults. A fault of replies takes effect when the server answers, so the server
+// has received the request.
 const (
-	Pass         Fault = iota // nothing
-	Refuse                    // nobody listens, and open connections are reset
-	Reset                     // replies are a reset of the connection
-	Blackhole                 // nothing gets through in either direction, and nothing ends
+	Pass         Fault = iota // no fault
+	Refuse                    // connections are refused, and open ones are reset
+	Reset                     // the connection is reset in place of a reply
+	Blackhole                 // no bytes arrive in either direction, and connections stay open
 	Latency                   // requests reach the server after Proxy.Delay
 	PartialHang               // the first half of a reply, then silence
 	PartialReset              // the first half of a reply, then a reset
-	Garbage                   // replies are replaced by Proxy.Forged
-	LostReply                 // one reply is dropped and its connection reset; then Pass
-	Drip                      // replies come at one byte per 40 ms
+	Garbage                   // replies are replaced with Proxy.Forged
+	LostReply                 // one reply is dropped and its connection is reset; then Pass
+	Drip                      // replies arrive at one byte per 40 ms
 )
 
-// Proxy forwards connections to a server. Its methods may be called while it
-// works; a fault strikes connections that are open, too.
+const bufferSize = 64 << 10
+
+// Proxy forwards connections to a server. Its methods are safe for concurrent use. A
+// fault also affects open connections.
 type Proxy struct {
-	Delay  time.Duration // of Latency; set it before the fault
-	Forged []byte        // what Garbage sends; set it before the fault
+	Delay  time.Duration // of Latency; set it before calling Set
+	Forged []byte        // what Garbage sends; set it before calling Set
 
 	addr, server string
 	fault        atomic.Int32
@@ -43,13 +45,14 @@ type Proxy struct {
 	dials, requests, sent, received atomic.Int64
 
 	mu       sync.Mutex
-	listener net.Listener          // nil while nobody listens
+	listener net.Listener          // nil while connections are refused
 	open     map[net.Conn]struct{} // nil when closed
 	closed   sync.WaitGroup
-	end      chan struct{}
+	closing  chan struct{}
 }
 
-// New listens on a port of its own for connections to server, "host:port".
+// New listens on a port of the loopback address for connections to server,
+// "host:port". Call Close to release the port.
 func New(server string) (*Proxy, error) {
 	listener, err := listen()
 	if err != nil {
@@ -58,14 +61,14 @@ func New(server string) (*Proxy, error) {
 	p := &Proxy{
 		Delay: 300 * time.Millisecond, Forged: bytes.Repeat([]byte("\xff\x00!garbage 4294967295\r\n"), 4),
 		addr: listener.Addr().String(), server: server,
-		listener: listener, open: map[net.Conn]struct{}{}, end: make(chan struct{}),
+		listener: listener, open: map[net.Conn]struct{}{}, closing: make(chan struct{}),
 	}
 	p.closed.Go(func() { p.accept(listener) })
 	return p, nil
 }
 
-// listen takes a port below those that systems give to outgoing connections:
-// one of these could sit on it when Refuse ends.
+// listen takes a port below the range of outgoing connections, one of which could
+// occupy the port before Refuse ends.
 func listen() (listener net.Listener, err error) {
 	for range 100 {
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(24000+rand.IntN(6000)))
@@ -76,11 +79,11 @@ func listen() (listener net.Listener, err error) {
 	return nil, err
 }
 
-// Addr is where the client connects to.
+// Addr returns the address of the proxy, "host:port".
 func (p *Proxy) Addr() string { return p.addr }
 
-// Set makes f the fault from now on. The error is that of listening again after
-// Refuse, on a port that somebody else may have taken.
+// Set sets the fault. It returns an error if the proxy cannot listen again after
+// Refuse, because another program has taken the port.
 func (p *Proxy) Set(f Fault) error {
 	p.fault.Store(int32(f))
 	p.mu.Lock()
@@ -113,27 +116,27 @@ func (p *Proxy) resetAll() {
 	}
 }
 
-// Counts returns what has passed since the start: connections made, requests
-// (counted by turns: bytes from the client after bytes from the server), and
-// bytes from and to the client.
+// Counts returns what has passed through the proxy since New: connections, round
+// trips (bytes from the client after bytes from the server), and bytes from and to
+// the client.
 func (p *Proxy) Counts() (dials, requests, sent, received int64) {
 	return p.dials.Load(), p.requests.Load(), p.sent.Load(), p.received.Load()
 }
 
-// Drop resets all connections that are open.
+// Drop resets all open connections.
 func (p *Proxy) Drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.resetAll()
 }
 
-// Close ends the proxy and all connections. The error is always nil.
+// Close resets all connections and ends the proxy. The error is always nil.
 func (p *Proxy) Close() error {
 	p.mu.Lock()
 	p.stopListening()
 	p.resetAll()
 	if p.open != nil {
-		close(p.end)
+		close(p.closing)
 	}
 	p.open = nil
 	p.mu.Unlock()
@@ -156,7 +159,7 @@ func (p *Proxy) accept(listener net.Listener) {
 	}
 }
 
-// serve is one connection. Each direction ends both.
+// serve forwards one connection in both directions.
 func (p *Proxy) serve(listener net.Listener, client net.Conn) {
 	defer p.release(client)
 	server, err := net.Dial("tcp", p.server)
@@ -170,101 +173,126 @@ func (p *Proxy) serve(listener net.Listener, client net.Conn) {
 		return
 	}
 	defer p.release(server)
+	l := &link{Proxy: p, client: client, server: server}
+	l.answered.Store(true)
 	var both sync.WaitGroup
-	var answered atomic.Bool
-	answered.Store(true)
-	pump := func(from net.Conn, forward func([]byte) bool) {
-		// The client may have left; if it has not, it sees an error, and an end only
-		// where the server has made one.
-		defer server.Close()
-		defer reset(client)
-		buffer := make([]byte, 64<<10)
-		for {
-			n, err := from.Read(buffer)
-			if n > 0 && !forward(buffer[:n]) {
-				return
-			}
-			if err == io.EOF && from == server {
-				client.Close() // an end, as the server made it
-			}
-			if err != nil {
-				return
-			}
-		}
-	}
-	both.Go(func() {
-		pump(client, func(data []byte) bool {
-			p.sent.Add(int64(len(data)))
-			if answered.Swap(false) {
-				p.requests.Add(1)
-			}
-			switch Fault(p.fault.Load()) {
-			case Blackhole:
-				return true
-			case Latency:
-				p.wait(p.Delay)
-			}
-			_, err := server.Write(data)
-			return err == nil
-		})
-	})
-	both.Go(func() {
-		pump(server, func(data []byte) bool {
-			answered.Store(true)
-			p.received.Add(int64(len(data)))
-			return p.reply(client, data)
-		})
-	})
+	both.Go(l.forwardRequests)
+	both.Go(l.forwardReplies)
 	both.Wait()
 }
 
-// reply sends the client what the fault makes of data, and reports whether the
-// connection goes on.
-func (p *Proxy) reply(client net.Conn, data []byte) bool {
-	send := func(data []byte) bool {
-		_, err := client.Write(data)
-		return err == nil
+// link is one connection through the proxy. The end of one direction ends both.
+type link struct {
+	*Proxy
+	client, server net.Conn
+	answered       atomic.Bool // bytes came from the server after those of the client
+}
+
+func (l *link) forwardRequests() {
+	defer l.end()
+	buffer := make([]byte, bufferSize)
+	for {
+		n, err := l.client.Read(buffer)
+		if n > 0 && !l.request(buffer[:n]) || err != nil {
+			return
+		}
 	}
-	switch Fault(p.fault.Load()) {
+}
+
+func (l *link) forwardReplies() {
+	defer l.end()
+	buffer := make([]byte, bufferSize)
+	for {
+		n, err := l.server.Read(buffer)
+		if n > 0 && !l.reply(buffer[:n]) {
+			return
+		}
+		if err == io.EOF {
+			l.client.Close() // without a reset, because the server has closed without one
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// end closes both connections, that of the client with a reset.
+func (l *link) end() {
+	reset(l.client)
+	l.server.Close()
+}
+
+// request sends data to the server as the fault allows, and reports whether the
+// connection goes on.
+func (l *link) request(data []byte) bool {
+	l.sent.Add(int64(len(data)))
+	if l.answered.Swap(false) {
+		l.requests.Add(1)
+	}
+	switch Fault(l.fault.Load()) {
+	case Blackhole:
+		return true
+	case Latency:
+		l.wait(l.Delay)
+	}
+	_, err := l.server.Write(data)
+	return err == nil
+}
+
+// reply sends data to the client as the fault allows, and reports whether the
+// connection goes on.
+func (l *link) reply(data []byte) bool {
+	l.answered.Store(true)
+	l.received.Add(int64(len(data)))
+	switch Fault(l.fault.Load()) {
 	case Reset:
 		return false
 	case Blackhole:
 		return true
 	case PartialHang:
-		send(data[:len(data)/2])
-		<-p.end
+		l.send(data[:len(data)/2])
+		<-l.closing
 		return false
 	case PartialReset:
-		send(data[:len(data)/2])
+		l.send(data[:len(data)/2])
 		return false
 	case Garbage:
-		return send(p.Forged)
+		return l.send(l.Forged)
 	case LostReply:
 		// Of several connections, only one loses its reply.
-		if p.fault.CompareAndSwap(int32(LostReply), int32(Pass)) {
+		if l.fault.CompareAndSwap(int32(LostReply), int32(Pass)) {
 			return false
 		}
 	case Drip:
-		for i := range data {
-			p.wait(40 * time.Millisecond)
-			if !send(data[i : i+1]) {
-				return false
-			}
-		}
-		return true
+		return l.drip(data)
 	}
-	return send(data)
+	return l.send(data)
+}
+
+func (l *link) send(data []byte) bool {
+	_, err := l.client.Write(data)
+	return err == nil
+}
+
+func (l *link) drip(data []byte) bool {
+	for i := range data {
+		l.wait(40 * time.Millisecond)
+		if !l.send(data[i : i+1]) {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Proxy) wait(d time.Duration) {
 	select {
 	case <-time.After(d):
-	case <-p.end:
+	case <-p.closing:
 	}
 }
 
-// hold keeps conn for Drop, and reports whether that is wanted: no longer after
-// Refuse or Close, which may come between accepting a connection and this.
+// hold keeps conn for Drop. It reports false after Refuse or Close, which may have
+// been called since the listener accepted the connection.
 func (p *Proxy) hold(listener net.Listener, conn net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -281,7 +309,7 @@ func (p *Proxy) release(conn net.Conn) {
 	delete(p.open, conn)
 }
 
-// reset closes conn so that the other side sees an error, not an end.
+// reset closes conn with a reset in place of an end of file.
 func reset(conn net.Conn) {
 	if tcp, is := conn.(*net.TCPConn); is {
 		tcp.SetLinger(0)

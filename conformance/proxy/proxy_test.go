@@ -15,7 +15,7 @@ import (
 )
 
 // echo starts a server that answers each line with "re:" and the line, and a
-// proxy before it.
+// proxy of it.
 func echo(t *testing.T) *proxy.Proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -58,10 +58,10 @@ func dial(t *testing.T, p *proxy.Proxy) net.Conn {
 	return conn
 }
 
-// ask sends a line and returns what comes back within patience.
-func ask(t *testing.T, conn net.Conn, line string, patience time.Duration) (string, error) {
+// ask sends a line and returns what arrives within limit.
+func ask(t *testing.T, conn net.Conn, line string, limit time.Duration) (string, error) {
 	t.Helper()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(limit))
 	if _, err := io.WriteString(conn, line+"\n"); err != nil {
 		return "", err
 	}
@@ -71,18 +71,18 @@ func ask(t *testing.T, conn net.Conn, line string, patience time.Duration) (stri
 func TestFaults(t *testing.T) {
 	timeout := os.ErrDeadlineExceeded
 	for _, c := range []struct {
-		name     string
-		fault    proxy.Fault
-		patience time.Duration
-		want     string
-		ended    bool  // by an error that is not a timeout
-		err      error // that it is
+		name  string
+		fault proxy.Fault
+		limit time.Duration
+		want  string
+		ended bool  // by an error other than a timeout
+		err   error // otherwise
 	}{
 		{"pass", proxy.Pass, 5 * time.Second, "re:hello\n", false, nil},
 		{"reset", proxy.Reset, 5 * time.Second, "", true, nil},
 		{"blackhole", proxy.Blackhole, 100 * time.Millisecond, "", false, timeout},
 		{"latency", proxy.Latency, 100 * time.Millisecond, "", false, timeout},
-		{"latency is over", proxy.Latency, 5 * time.Second, "re:hello\n", false, nil},
+		{"after latency", proxy.Latency, 5 * time.Second, "re:hello\n", false, nil},
 		{"partial and hang", proxy.PartialHang, 300 * time.Millisecond, "re:h", false, timeout},
 		{"partial and reset", proxy.PartialReset, 5 * time.Second, "", true, nil},
 		{"garbage", proxy.Garbage, 5 * time.Second, "\xff\x00!garbage 4294967295\r\n", false, nil},
@@ -95,7 +95,7 @@ func TestFaults(t *testing.T) {
 			p := echo(t)
 			conn := dial(t, p)
 			p.Set(c.fault)
-			got, err := ask(t, conn, "hello", c.patience)
+			got, err := ask(t, conn, "hello", c.limit)
 			switch {
 			case c.ended:
 				if err == nil || errors.Is(err, timeout) {
@@ -130,7 +130,7 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-func TestLostReplyIsLostOnce(t *testing.T) {
+func TestLostReplyAffectsOneReply(t *testing.T) {
 	p := echo(t)
 	conn := dial(t, p)
 	p.Set(proxy.LostReply)
@@ -142,7 +142,7 @@ func TestLostReplyIsLostOnce(t *testing.T) {
 	}
 	_, _, sent, received := p.Counts()
 	if sent != 8 || received != 14 {
-		t.Errorf("%d bytes sent, %d received; want 8 and 14: the server has answered both", sent, received)
+		t.Errorf("%d bytes sent, %d received; want 8 and 14, because the server has answered both", sent, received)
 	}
 }
 
