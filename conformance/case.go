@@ -22,7 +22,7 @@ type Case struct {
 	notApplicable func(h Harness) (reason string)
 }
 
-// flag tells the runner what a case needs.
+// flag says what a case needs from the runner.
 type flag uint
 
 const (

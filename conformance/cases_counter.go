@@ -101,7 +101,7 @@ var counterCases = []Case{
 		}},
 	{ID: "CNT-7", Name: "lost_reply",
 		Rule:     "an Inc whose reply is lost returns ErrUnknownOutcome and counts at most once",
-		Why:      "A retried Inc counts one event twice.",
+		Why:      "A retried Inc counts one event twice, and the sum stays too high.",
 		Features: []Feature{Network, Counter}, flags: oneModeOnly | needsOwnStore,
 		run: incWithLostReply},
 }

@@ -36,15 +36,16 @@ type Result struct {
 // Report is the outcome of all cases for one backend. Its JSON form is what
 // CONFORMANCE_REPORT writes.
 type Report struct {
-	Suite         string    `json:"suite"` // version
-	Backend       string    `json:"backend"`
-	Server        string    `json:"server,omitempty"`
-	ServerVersion string    `json:"server_version,omitempty"`
-	Seed          uint64    `json:"seed"`
-	Started       time.Time `json:"started"`
-	Features      []Support `json:"features"` // all features, in the order of their constants
-	Limits        Limits    `json:"limits"`
-	Results       []Result  `json:"results"`
+	Suite         string           `json:"suite"` // version
+	Backend       string           `json:"backend"`
+	Server        string           `json:"server,omitempty"`
+	ServerVersion string           `json:"server_version,omitempty"`
+	Seed          uint64           `json:"seed"`
+	Started       time.Time        `json:"started"`
+	Features      []Support        `json:"features"` // all features, in the order of their constants
+	Limits        Limits           `json:"limits"`
+	Traits        map[Trait]string `json:"traits,omitempty"` // as declared, with the reasons
+	Results       []Result         `json:"results"`
 }
 
 // Support says whether a backend supports a feature.

@@ -280,6 +280,9 @@ func TestTraitServerStartsTTL(t *testing.T) {
 		h := overServer(t, defects{lateTTL: late})
 		h.Traits = map[conformance.Trait]string{conformance.ServerStartsTTL: "the server counts"}
 		report := conformance.Verdicts(t, h, func(c conformance.Case) bool { return c.ID == "TTL-14" })
+		if report.Traits[conformance.ServerStartsTTL] != "the server counts" {
+			t.Errorf("traits: %v, want the declared one", report.Traits)
+		}
 		if unsupported := report.Count(conformance.Unsupported) == 1; unsupported != late {
 			t.Errorf("the trait is declared, the server has it: %v: %+v", late, report.Results)
 		}

@@ -41,7 +41,7 @@ func newSuite(h Harness) *suite {
 		runID:   strings.ToLower(crand.Text()[:8]),
 		report: Report{
 			Suite: Version, Backend: h.Name, Server: h.Server, ServerVersion: h.ServerVersion,
-			Seed: seed, Started: time.Now().UTC(), Limits: h.Limits.printable(),
+			Seed: seed, Started: time.Now().UTC(), Limits: h.Limits.printable(), Traits: h.Traits,
 		},
 	}
 }

@@ -135,6 +135,10 @@ func TestCases(t *testing.T) {
 		if c.Name == "" || c.Rule == "" || c.Why == "" || c.Since == "" || strings.ContainsAny(c.Name, " /") {
 			t.Errorf("%s is incomplete: %+q", c.ID, []string{c.Name, c.Rule, c.Why, c.Since})
 		}
+		// A rule is the end of "fail: redis BAS-1". A reason is a sentence of its own.
+		if strings.HasSuffix(c.Rule, ".") || !strings.HasSuffix(c.Why, ".") || len(c.Why) < 40 {
+			t.Errorf("%s: the rule must be a clause and the reason a sentence: %q, %q", c.ID, c.Rule, c.Why)
+		}
 	}
 }
 
