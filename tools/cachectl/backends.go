@@ -1,6 +1,5 @@
 package main
 
-// The backends of this program.
 import (
 	_ "github.com/cachebackends/cachebackends/filesystem"
 	_ "github.com/cachebackends/cachebackends/memcached"

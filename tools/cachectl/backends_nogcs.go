@@ -8,11 +8,11 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// Google's client is some 200 modules, which whoever builds this program for
-// another backend need not fetch.
+// Google's client requires about 200 modules. A build for the other backends does
+// not download them.
 func init() {
 	cache.Register("gcs", func(_ context.Context, s *cache.Settings) (cache.Backend, error) {
-		s.Fail("CACHE_TYPE", "gcs is not in this cachectl: build it with go install -tags gcs")
+		s.Fail("CACHE_TYPE", "this cachectl was built without gcs: go install -tags gcs")
 		return nil, s.Err()
 	})
 }

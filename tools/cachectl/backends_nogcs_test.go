@@ -10,6 +10,6 @@ import (
 func TestWithoutGCS(t *testing.T) {
 	got := call([]string{"CACHE_TYPE=GoogleCloudStorageCache", "CACHE_GCS_BUCKET=b"}, "get", "k")
 	if got.status != statusUsage || !strings.Contains(got.stderr, "-tags gcs") {
-		t.Errorf("got %+v; want the way to build it in", got)
+		t.Errorf("got %+v; want a hint at the build tag", got)
 	}
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/cachebackends/cachebackends/simple"
 )
 
-// The test binary is also cachectl, and the command that cachectl runs.
+// TestMain makes the test binary act as cachectl, or as the command that cachectl
+// runs, if CACHECTL_TEST is set.
 func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv("CACHECTL_TEST") == "":
@@ -28,17 +29,17 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// outcome is what a call of cachectl did.
+// outcome is the result of one invocation of cachectl.
 type outcome struct {
 	status         int
 	stdout, stderr string
 }
 
-// asProgram makes the test binary a program; the race detector is not to wait a
-// second at the end of each.
+// asProgram makes the test binary act as a program. GORACE keeps the race detector
+// from waiting a second at the end of each process.
 var asProgram = []string{"CACHECTL_TEST=1", "GORACE=atexit_sleep_ms=0"}
 
-// environ is the environment of a test: a file system cache of its own.
+// environ returns the environment of a test: a filesystem cache of its own.
 func environ(t *testing.T, more ...string) []string {
 	t.Helper()
 	return append(append([]string{"CACHE_TYPE=filesystem", "CACHE_DIR=" + t.TempDir()}, asProgram...), more...)
@@ -53,7 +54,7 @@ func callWith(env []string, stdin string, args ...string) outcome {
 	return outcome{status, stdout.String(), stderr.String()}
 }
 
-// process prepares cachectl as a process of its own.
+// process returns cachectl as a separate process.
 func process(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
@@ -68,7 +69,7 @@ func (o outcome) want(t *testing.T, status int, stdout string) {
 	}
 }
 
-// decode reads an answer in JSON; it must be one line.
+// decode decodes JSON output, which must be one line.
 func decode(t *testing.T, text string) map[string]any {
 	t.Helper()
 	var fields map[string]any
@@ -78,7 +79,7 @@ func decode(t *testing.T, text string) map[string]any {
 	return fields
 }
 
-// faulty is a store that fails, hangs, or whose values must be small.
+// faulty is a store that returns err, hangs, or accepts values up to limit bytes.
 type faulty struct {
 	err   error
 	stuck bool

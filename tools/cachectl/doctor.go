@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/cachebackends/cachebackends/conformance"
@@ -20,13 +20,13 @@ func (a *app) doctorCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Open the backend and check it against the rules all backends keep",
-		Long: `Open the backend and check it against the rules all backends keep: those of the
-conformance suite that do no harm to a store in use. Its keys are its own, and removed.
-The exit status is 3 where a rule is broken.`,
+		Short: "Check the backend against the rules of the conformance suite",
+		Long: `Check the backend against the rules of the conformance suite that are safe for a
+store in use. The check uses keys of its own and removes them. The exit status is 3 if
+a rule is violated.`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "list every rule, and why one was not checked")
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "list every rule, with the reason if it was not checked")
 	cmd.RunE = a.withCache(func(ctx context.Context, c *cache.Cache, _ []string) error {
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 		defer stop()
@@ -35,63 +35,37 @@ The exit status is 3 where a rule is broken.`,
 			return err
 		}
 		ping := time.Since(start)
-		done := a.watch("checking")
+		if isTerminal(a.stderr) {
+			io.WriteString(a.stderr, "cachectl: checking, this takes some seconds\n")
+		}
 		report := conformance.Check(ctx, c.Backend())
-		done()
 		fields := object{"ok": report.OK(), "ping_seconds": ping.Seconds(), "report": report}
-		if err := a.answer(true, fields, doctorTable(report, ping, all)); err != nil {
+		if err := a.result(true, fields, reportText(report, ping, all)); err != nil {
 			return err
 		}
 		if !report.OK() {
-			return errors.New("the backend breaks rules")
+			return errors.New("the backend violates rules")
 		}
 		return nil
 	}, unbounded)
 	return cmd
 }
 
-// unbounded keeps the entries of the check from evicting those that are there.
+// unbounded keeps the entries of the check from evicting others.
 var unbounded = layer{"doctor", cache.FromMap(map[string]any{"CACHE_THRESHOLD": 0})}
 
-// doctorTable counts the outcomes by family of rules, and lists what is broken.
-func doctorTable(report conformance.Report, ping time.Duration, all bool) []byte {
-	outcomes := []conformance.Outcome{conformance.Pass, conformance.Fail, conformance.Unsupported, conformance.Skipped, conformance.Error}
-	var (
-		families []string
-		counts   = make(map[string]map[conformance.Outcome]int)
-		table    bytes.Buffer
-	)
+// reportText lists the violated rules, or all rules, and the totals.
+func reportText(report conformance.Report, ping time.Duration, all bool) []byte {
+	var text bytes.Buffer
 	for _, result := range report.Results {
-		family, _, _ := strings.Cut(result.ID, "-")
-		if counts[family] == nil {
-			families = append(families, family)
-			counts[family] = make(map[conformance.Outcome]int)
-		}
-		counts[family][result.Outcome]++
-	}
-	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "rules\t")
-	for _, outcome := range outcomes {
-		fmt.Fprintf(w, "%s\t", outcome)
-	}
-	fmt.Fprintln(w)
-	for _, family := range families {
-		fmt.Fprintf(w, "%s\t", family)
-		for _, outcome := range outcomes {
-			fmt.Fprintf(w, "%d\t", counts[family][outcome])
-		}
-		fmt.Fprintln(w)
-	}
-	w.Flush()
-	for _, result := range report.Results {
-		if broken := result.Outcome == conformance.Fail || result.Outcome == conformance.Error; !broken && !all {
+		if violated := result.Outcome == conformance.Fail || result.Outcome == conformance.Error; !violated && !all {
 			continue
 		}
-		fmt.Fprintf(&table, "\n%-11s  %s: %s", result.Outcome, result.ID, result.Rule)
+		fmt.Fprintf(&text, "%-11s  %s: %s\n", result.Outcome, result.ID, result.Rule)
 		if result.Reason != "" {
-			fmt.Fprint(&table, "\n             ", strings.ReplaceAll(result.Reason, "\n", "\n             "))
+			fmt.Fprintf(&text, "             %s\n", strings.ReplaceAll(result.Reason, "\n", "\n             "))
 		}
 	}
-	fmt.Fprintf(&table, "\nping %v; %s\n", ping, report)
-	return table.Bytes()
+	fmt.Fprintf(&text, "ping %v; %s\n", ping, report)
+	return text.Bytes()
 }

@@ -120,7 +120,7 @@ func TestTimeoutFlag(t *testing.T) {
 		want string
 	}{
 		{"90", "1m30s"}, {"0.5", "500ms"}, {"10m", "10m0s"}, {"0", "0s"},
-		{"-1", ""}, {"-5m", ""}, {"soon", ""}, {"1e300", ""}, {"NaN", ""}, {"", ""},
+		{"0.0s", "0s"}, {"-1", ""}, {"-5m", ""}, {"1e-10", ""}, {"0.1ns", ""}, {"-1e-10", ""}, {"soon", ""}, {"1e300", ""}, {"NaN", ""}, {"", ""},
 	} {
 		var life timeout
 		err := life.Set(test.text)
@@ -178,14 +178,23 @@ func TestUsage(t *testing.T) {
 		{"two keys", nil, "has a b", "1 arg"},
 		{"exec without a command", nil, "exec --", "1 arg"},
 		{"short lease", nil, "exec --lease 1ms -- true", "lease"},
+		{"no time for the cache", nil, "exec --cache-timeout 0 -- true", "cache-timeout"},
+		{"negative output", nil, "exec --max-output -1 -- true", "max-output"},
+		{"variable with a value", nil, "exec --env A=b -- true", "write A=... before cachectl"},
+		{"variable without a name", nil, "exec --env =b -- true", "--env"},
+		{"no variable", nil, "exec --env= -- true", "--env is empty"},
+		{"empty variable", nil, "exec --env A,,B -- true", "--env"},
+		{"key and variables", nil, "exec --key k --env A -- true", "--env has no effect"},
+		{"empty key for exec", nil, "exec --key= -- true", "--key is empty"},
+		{"empty config file name", nil, "get k --config=", "--config"},
 		{"no value", nil, "set k", "--file"},
 		{"two values", nil, "set k v --file " + config, "only one"},
 		{"no such file", nil, "set k --file " + config + "x", "no such file"},
 		{"negative timeout", nil, "set k v --timeout -1s", "negative"},
+		{"timeout below the clock", nil, "set k v --timeout 1e-10", "shorter"},
 		{"bad timeout", nil, "set k v --timeout soon", "soon"},
 		{"bad number", nil, "inc k --by x", "by"},
 		{"bad line", nil, "set-many --file " + config, "KEY=VALUE"},
-		{"workers", nil, "bench --workers 0", "workers"},
 		{"no such config file", nil, "get k --config " + config + "x", "no such file"},
 		{"config file that is not JSON", nil, "get k --config " + config, config},
 		{"unknown type", []string{"CACHE_TYPE=filesytem"}, "get k", "filesystem"},
@@ -224,15 +233,15 @@ func TestBackendErrors(t *testing.T) {
 		env := []string{"CACHE_TYPE=" + kind, "CACHE_IGNORE_ERRORS=true"}
 		for _, args := range []string{
 			"get k", "set k v", "add k v", "delete k", "has k", "ttl k", "inc k", "dec k",
-			"get-many a b", "set-many", "clear --yes", "doctor", "bench --duration 1ms",
+			"get-many a b", "set-many", "clear --yes", "doctor",
 		} {
 			t.Run(fmt.Sprint(kind, " ", args), func(t *testing.T) {
 				o := callWith(env, "a=1\n", strings.Split(args, " ")...)
-				if o.status != statusFault || !strings.HasPrefix(o.stderr, "cachectl: ") {
+				if o.status != statusError || !strings.HasPrefix(o.stderr, "cachectl: ") {
 					t.Errorf("exit status %d, stderr %q", o.status, o.stderr)
 				}
 				o = callWith(env, "a=1\n", append(strings.Split(args, " "), "--json")...)
-				if fields := decode(t, o.stderr); o.status != statusFault || fields["error"] == "" || fields["status"] != 3.0 {
+				if fields := decode(t, o.stderr); o.status != statusError || fields["error"] == "" || fields["status"] != 3.0 {
 					t.Errorf("--json: exit status %d, stderr %v", o.status, fields)
 				}
 			})
@@ -241,13 +250,29 @@ func TestBackendErrors(t *testing.T) {
 	t.Run("not an integer", func(t *testing.T) {
 		env := environ(t)
 		call(env, "set", "k", "text")
-		call(env, "inc", "k").want(t, statusFault, "")
+		call(env, "inc", "k").want(t, statusError, "")
 	})
 	t.Run("failed keys", func(t *testing.T) {
 		o := callWith([]string{"CACHE_TYPE=small"}, "a=1\nb="+strings.Repeat("x", 1000), "set-many", "--json")
 		failed, _ := decode(t, o.stderr)["failed"].(map[string]any)
-		if o.status != statusFault || len(failed) != 1 || failed["b"] != "value too large" {
+		if o.status != statusError || len(failed) != 1 || failed["b"] != "value too large" {
 			t.Errorf("exit status %d, failed %v", o.status, failed)
+		}
+	})
+}
+
+func FuzzLines(f *testing.F) {
+	f.Add("key", "value")
+	f.Add("", "")
+	f.Add("a=b", "c\nd")
+	f.Add("#", `"quoted"`)
+	f.Add("\"\xff", "\r")
+	f.Add(`"a"`, "tab\t")
+	f.Fuzz(func(t *testing.T, key, value string) {
+		line := appendLine(nil, key, []byte(value))
+		items, err := parseLines(line)
+		if got, ok := items[key]; err != nil || !ok || len(items) != 1 || string(got) != value {
+			t.Errorf("%q: got %q, %v", line, items, err)
 		}
 	})
 }

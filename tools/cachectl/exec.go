@@ -3,47 +3,50 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 )
 
-// execFlags are what exec can be told.
 type execFlags struct {
 	key           string
 	env           []string
 	stdin         bool
-	life          timeout
+	ttl           timeout
 	refresh       bool
 	cacheFailures bool
 	maxOutput     int
-	lease         time.Duration
-	patience      time.Duration
+	leaseTTL      time.Duration
+	cacheTimeout  time.Duration // limit for each access to the cache
 }
 
 func (a *app) execCommand() *cobra.Command {
 	var flags execFlags
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARG...]",
-		Short: "Run a command once, and answer from the cache afterwards",
-		Long: `Run a command once, and answer from the cache afterwards: with the same bytes on
-stdout and stderr and the same exit status. Callers that ask at the same time, in
-this or other processes, share one run.
+		Short: "Run a command once and replay its output from the cache afterwards",
+		Long: `Run a command once and replay its output from the cache afterwards: the same bytes
+on stdout and stderr, and the same exit status. Concurrent callers, in this or other
+processes, share one run.
 
-The answer belongs to the command, its arguments, the working directory, the
-variables named with --env and, with --stdin, what stdin holds; or to --key alone.
-It is the entry exec:KEY, which "cachectl delete" removes.
+The key is made from the command, its arguments, the working directory, the variables
+named with --env and, with --stdin, the content of stdin. --key replaces it. The entry
+is exec:KEY, which "cachectl delete" removes.
 
-The command reads an empty stdin, unless --stdin is given: stdin is then read to its
-end before anything else. It writes to pipes, so it sees no terminal. Signals are
-forwarded to it. An exit status other than 0 is not remembered, except with
---cache-failures; a run that met a signal never is.
+Without --stdin the command reads an empty stdin. With --stdin, stdin is read to its
+end first. The command writes to pipes, not to a terminal. Signals are forwarded to it.
+A non-zero exit status is not cached, except with --cache-failures. A run that received
+a signal is never cached.
 
-If the cache fails, the command runs all the same and a warning is printed.`,
+If the cache fails, the command runs without it and a warning is printed.`,
 		Example: `  cachectl exec --timeout 10m -- go list -deps -json ./...
   cachectl exec --env AWS_PROFILE --timeout 1h -- aws ec2 describe-instances
   cachectl exec --refresh --key report -- ./report.sh
@@ -54,16 +57,16 @@ If the cache fails, the command runs all the same and a warning is printed.`,
 		},
 	}
 	f := cmd.Flags()
-	f.SetInterspersed(false) // what follows the command is its own
-	f.StringVarP(&flags.key, "key", "k", "", "`KEY` of the answer, in place of one made from the command")
-	f.StringSliceVarP(&flags.env, "env", "e", nil, "variables, by `NAME`, that the answer depends on; may repeat")
-	f.BoolVar(&flags.stdin, "stdin", false, "the command reads stdin, and the answer depends on it")
-	f.BoolVarP(&flags.refresh, "refresh", "r", false, "do not answer with what is stored; run, or join a run under way")
-	f.BoolVar(&flags.cacheFailures, "cache-failures", false, "remember the answer whatever the exit status")
-	f.IntVar(&flags.maxOutput, "max-output", 64<<20, "most `BYTES` of output to remember")
-	f.DurationVar(&flags.lease, "lease", 10*time.Second, "after which a runner that died is replaced; at least 1s")
-	f.DurationVar(&flags.patience, "patience", 10*time.Second, "what the cache may take for an answer")
-	flags.life.addTo(cmd)
+	f.SetInterspersed(false) // flags after the command belong to the command
+	f.StringVarP(&flags.key, "key", "k", "", "`KEY` of the output, instead of one made from the command")
+	f.StringSliceVarP(&flags.env, "env", "e", nil, "environment variables, by `NAME`, that the output depends on; repeatable")
+	f.BoolVar(&flags.stdin, "stdin", false, "pass stdin to the command and make it part of the key")
+	f.BoolVarP(&flags.refresh, "refresh", "r", false, "ignore cached output: run the command, or join a run in progress")
+	f.BoolVar(&flags.cacheFailures, "cache-failures", false, "cache the output whatever the exit status")
+	f.IntVar(&flags.maxOutput, "max-output", 64<<20, "maximum output to cache, in `BYTES`")
+	f.DurationVar(&flags.leaseTTL, "lease", 10*time.Second, "time after which a crashed runner is replaced; at least 1s")
+	f.DurationVar(&flags.cacheTimeout, "cache-timeout", 10*time.Second, "limit for each access to the cache")
+	flags.ttl.addTo(cmd)
 	cmd.RegisterFlagCompletionFunc("env", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		for _, entry := range a.environ {
@@ -72,40 +75,67 @@ If the cache fails, the command runs all the same and a warning is printed.`,
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.exec(cmd.Context(), flags, args) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := flags.check(f.Changed); err != nil {
+			return err
+		}
+		return a.exec(cmd.Context(), flags, args)
+	}
 	return cmd
 }
 
-func (a *app) exec(ctx context.Context, flags execFlags, args []string) error {
-	if flags.lease < time.Second || flags.patience <= 0 {
-		return usagef("--lease must be at least 1s, --patience more than 0")
+// check rejects flags that would have no effect.
+func (flags execFlags) check(given func(name string) bool) error {
+	switch {
+	case flags.leaseTTL < time.Second:
+		return usagef("--lease %v is too short: at least 1s", flags.leaseTTL)
+	case flags.cacheTimeout <= 0:
+		return usagef("--cache-timeout %v is not positive", flags.cacheTimeout)
+	case flags.maxOutput < 0:
+		return usagef("--max-output %d is negative", flags.maxOutput)
+	case given("key") && flags.key == "":
+		return usagef("--key is empty")
+	case given("key") && given("env"):
+		return usagef("--env has no effect with --key")
+	case given("env") && len(flags.env) == 0:
+		return usagef("--env is empty")
 	}
-	s := &spawn{args: args, environ: a.environ, stdout: a.stdout, stderr: a.stderr, limit: flags.maxOutput}
-	var out, errOut bytes.Buffer
+	for _, name := range flags.env {
+		if name, _, found := strings.Cut(name, "="); found || name == "" {
+			return usagef("--env takes the name of a variable: to set it, write %s=... before cachectl", name)
+		}
+	}
+	return nil
+}
+
+func (a *app) exec(ctx context.Context, flags execFlags, args []string) error {
+	cmd := &command{args: args, environ: a.environ, stdout: a.stdout, stderr: a.stderr, maxOutput: flags.maxOutput}
+	var stdout, stderr bytes.Buffer
 	if a.json {
-		s.stdout, s.stderr = &out, &errOut
+		cmd.stdout, cmd.stderr = &stdout, &stderr
 	}
 	var err error
 	if flags.stdin {
-		if s.stdin, err = io.ReadAll(a.stdin); err != nil {
+		if cmd.stdin, err = io.ReadAll(a.stdin); err != nil {
 			return err
 		}
 	}
 	key := flags.key
 	if key == "" {
-		if key, err = commandKey(s, flags.env); err != nil {
+		if key, err = commandKey(cmd, flags.env); err != nil {
 			return err
 		}
 	}
-	r, cached, err := a.execOnce(ctx, s, "exec:"+key, flags)
+	key = "exec:" + key
+	r, cached, err := a.runOrReplay(ctx, cmd, key, flags)
 	if err != nil {
 		return err
 	}
 	if a.json {
-		fields := object{"key": "exec:" + key, "cached": cached, "status": r.status, "took_seconds": r.took.Seconds()}
-		fields.bytes("stdout", out.Bytes())
-		fields.bytes("stderr", errOut.Bytes())
-		if err := a.answer(true, fields, nil); err != nil {
+		fields := object{"key": key, "cached": cached, "status": r.status, "took_seconds": r.took.Seconds()}
+		fields.bytes("stdout", stdout.Bytes())
+		fields.bytes("stderr", stderr.Bytes())
+		if err := a.result(true, fields, nil); err != nil {
 			return err
 		}
 	}
@@ -115,10 +145,10 @@ func (a *app) exec(ctx context.Context, flags execFlags, args []string) error {
 	return nil
 }
 
-// execOnce brings the answer to the outputs of s, from wherever it has it.
-// Whatever the cache does, there is an answer.
-func (a *app) execOnce(ctx context.Context, s *spawn, key string, flags execFlags) (r *recording, cached bool, err error) {
-	opening, cancel := context.WithTimeout(ctx, flags.patience)
+// runOrReplay writes the output of cmd to its streams: from the cache, from the
+// run of another process, or by running it. A failure of the cache is a warning.
+func (a *app) runOrReplay(ctx context.Context, cmd *command, key string, flags execFlags) (r *recording, cached bool, err error) {
+	opening, cancel := context.WithTimeout(ctx, flags.cacheTimeout)
 	defer cancel()
 	c, err := a.open(opening)
 	var usage usageError
@@ -126,45 +156,64 @@ func (a *app) execOnce(ctx context.Context, s *spawn, key string, flags execFlag
 		return nil, false, err
 	}
 	if err != nil {
-		a.warn(fmt.Errorf("running without the cache: %w", err))
-		r, _, err := s.run()
-		return r, false, err
+		return a.runUncached(cmd, err)
 	}
 	defer c.Close()
 
-	o := &once{cache: c, key: key, life: flags.life, lease: flags.lease, patience: flags.patience, refresh: flags.refresh, warn: a.warn}
-	r, held, err := o.obtain(ctx)
+	runs := &sharedRuns{flags: flags, cache: c, key: key, warn: a.warn}
+	r, held, err := runs.obtain(ctx)
 	if r != nil {
-		return r, true, r.replay(s.stdout, s.stderr)
+		return r, true, r.replay(cmd.stdout, cmd.stderr)
 	}
 	if err != nil {
-		a.warn(fmt.Errorf("running without the cache: %w", err))
-		r, _, err := s.run()
-		return r, false, err
+		return a.runUncached(cmd, err)
 	}
 	held.keep(ctx)
 	defer held.release(ctx)
-	r, unfit, err := s.run()
+	r, uncacheable, err := cmd.run()
 	if r == nil {
 		return nil, false, err
 	}
 	r.run = held.token
-	if unfit == nil && (r.status == 0 || flags.cacheFailures) {
-		unfit = o.store(ctx, r)
-	} else if unfit == nil {
-		unfit = o.share(ctx, r)
+	if uncacheable == nil {
+		uncacheable = runs.store(ctx, r, r.status == 0 || flags.cacheFailures)
 	}
-	if unfit != nil && !errors.Is(unfit, errInterrupted) { // of which the user knows
-		a.warn(fmt.Errorf("not cached: %w", unfit))
+	if uncacheable != nil && !errors.Is(uncacheable, errSignaled) { // the user sent the signal
+		a.warn(fmt.Errorf("not cached: %w", uncacheable))
 	}
 	return r, false, err
 }
 
-// warn tells of what does not keep exec from its work.
-func (a *app) warn(err error) {
-	if a.json {
-		a.stderr.Write(object{"warning": err.Error()}.encode())
-		return
+// runUncached runs cmd after the cache failed with cause.
+func (a *app) runUncached(cmd *command, cause error) (r *recording, cached bool, err error) {
+	a.warn(fmt.Errorf("running without the cache: %w", cause))
+	r, _, err = cmd.run()
+	return r, false, err
+}
+
+// commandKey hashes everything that the output is known to depend on: the command,
+// its arguments, the working directory, the named variables and stdin. Parts are
+// quoted, so that different lists of parts never read the same. It is a
+// cryptographic hash because variables may be secrets.
+func commandKey(cmd *command, names []string) (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
 	}
-	fmt.Fprintln(a.stderr, "cachectl: warning:", err)
+	h := sha256.New()
+	fmt.Fprintf(h, "command %q\ndirectory %q\n", cmd.args, dir)
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		value := "unset"
+		for _, entry := range cmd.environ {
+			if text, ok := strings.CutPrefix(entry, name+"="); ok {
+				value = fmt.Sprintf("%q", text)
+			}
+		}
+		fmt.Fprintf(h, "variable %q %s\n", name, value)
+	}
+	if cmd.stdin != nil {
+		fmt.Fprintln(h, "stdin") // the last part needs no quotes
+		h.Write(cmd.stdin)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

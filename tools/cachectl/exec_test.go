@@ -37,7 +37,7 @@ func TestExecTimeout(t *testing.T) {
 	call(env, execArgs([]string{"--key", "k", "--timeout", "1h"}, childArgs(trace, "print", "0"))...)
 	life := decode(t, call(env, "ttl", "exec:k", "--json").stdout)["ttl_seconds"].(float64)
 	if life < 3500 || life > 3600 {
-		t.Errorf("the answer lives for %v s, want an hour", life)
+		t.Errorf("the TTL is %v s, want an hour", life)
 	}
 	call(env, "delete", "exec:k")
 	call(env, execArgs([]string{"--key", "k"}, childArgs(trace, "print", "0"))...)
@@ -129,7 +129,7 @@ func TestExecStdin(t *testing.T) {
 	wantRuns(t, trace, 4)
 }
 
-// together starts n processes and returns what they did.
+// together runs n processes at once and returns their outcomes.
 func together(t *testing.T, n int, env, args []string) []outcome {
 	t.Helper()
 	outcomes := make([]outcome, n)
@@ -151,7 +151,7 @@ func together(t *testing.T, n int, env, args []string) []outcome {
 	return outcomes
 }
 
-func TestExecProcessesShareARun(t *testing.T) {
+func TestExecProcessesShareRun(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		flags  []string
@@ -178,7 +178,7 @@ func TestExecProcessesShareARun(t *testing.T) {
 	}
 }
 
-func TestExecTakesOverFromTheKilled(t *testing.T) {
+func TestExecReplacesKilledRunner(t *testing.T) {
 	env, trace := environ(t), traceFile(t)
 	args := execArgs([]string{"--lease", "1s"}, childArgs(trace, "orphan"))
 	runner := process(t, env, args...)
@@ -186,7 +186,7 @@ func TestExecTakesOverFromTheKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the first run", func() bool { return runs(trace) == 1 })
-	// Longer than the lease: a runner that lives renews it.
+	// Longer than the lease: a runner that is alive renews it.
 	waiter := make(chan outcome, 1)
 	start := time.Now()
 	go func() { waiter <- call(env, args...) }()
@@ -219,14 +219,14 @@ func TestExecForwardsSignals(t *testing.T) {
 		t.Errorf("got %v, %q", err, stdout.String())
 	}
 	if o := call(env, "get", "exec:"+keyOf(t, args)); o.status != statusMiss {
-		t.Errorf("a run that met a signal was remembered: %+v", o)
+		t.Errorf("a run that received a signal was cached: %+v", o)
 	}
 }
 
-// keyOf is the key that exec makes for args without flags.
+// keyOf returns the key that exec makes for args without flags.
 func keyOf(t *testing.T, args []string) string {
 	t.Helper()
-	key, err := commandKey(&spawn{args: args[2:]}, nil)
+	key, err := commandKey(&command{args: args[2:]}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestExecKilledCommand(t *testing.T) {
 	for range 2 {
 		o := call(env, "exec", "--cache-failures", "--json", "--", "sh", "-c", "kill -9 $$")
 		if fields := decode(t, o.stdout); o.status != 137 || fields["cached"] != false {
-			t.Errorf("exit status %d, want 137 and no memory of it: %v", o.status, fields)
+			t.Errorf("exit status %d, want 137, not cached: %v", o.status, fields)
 		}
 	}
 }
@@ -263,7 +263,7 @@ func TestExecRunsWithoutTheCache(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			trace := traceFile(t)
-			o := call(append(test.env, asProgram...), execArgs([]string{"--patience", "100ms"}, childArgs(trace, "large", "1000"))...)
+			o := call(append(test.env, asProgram...), execArgs([]string{"--cache-timeout", "100ms"}, childArgs(trace, "large", "1000"))...)
 			o.want(t, 0, strings.Repeat("x", 1000))
 			if !strings.HasPrefix(o.stderr, "cachectl: warning: ") || !strings.Contains(o.stderr, test.warn) {
 				t.Errorf("stderr %q", o.stderr)
@@ -319,7 +319,7 @@ func TestExecCannotStart(t *testing.T) {
 	}
 }
 
-func TestExecFullStdout(t *testing.T) {
+func TestExecStdoutFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip(err)
@@ -328,10 +328,10 @@ func TestExecFullStdout(t *testing.T) {
 	env, trace := environ(t), traceFile(t)
 	args := execArgs(nil, childArgs(trace, "print", "0"))
 	var stderr bytes.Buffer
-	if status := run(args, nil, full, &stderr, env); status != statusFault || !strings.Contains(stderr.String(), "no space") {
+	if status := run(args, nil, full, &stderr, env); status != statusError || !strings.Contains(stderr.String(), "no space") {
 		t.Errorf("exit status %d, stderr %q", status, stderr.String())
 	}
-	call(env, args...).want(t, 0, childOut) // what the command did was right
+	call(env, args...).want(t, 0, childOut) // cached: the command succeeded
 	wantRuns(t, trace, 1)
 }
 

@@ -1,12 +1,118 @@
+// Cachectl is a command line for any cache backend. It also caches the output of
+// slow commands: the first call runs the command, later calls replay its output
+// and exit status.
+//
+//	cachectl exec --timeout 10m -- COMMAND [ARG...]
+//
+// It reads the same CACHE_* settings as the library, from the environment and,
+// with --config, from a JSON file. If CACHE_TYPE is not set, entries are files in
+// the user's cache directory. CACHE_IGNORE_ERRORS has no effect: a command line
+// reports every failure.
+//
+// The exit status is 0 for a hit or a completed operation, 1 for a miss, 2 for
+// invalid usage or settings and 3 for a failed backend. Exec exits with the status
+// of its command, or, like a shell, with 126 or 127 if the command cannot be
+// started.
 package main
 
 import (
+	"context"
+	"io"
 	"log"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+
+	"github.com/spf13/cobra"
 )
 
 func main() {
-	log.SetFlags(0) // what backends warn of looks like our own warnings
+	log.SetFlags(0) // warnings of backends look like those of cachectl
 	log.SetPrefix("cachectl: ")
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+}
+
+// app is one invocation: its streams, its environment and the global flags.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
+
+	configFile string
+	json       bool
+	parsed     bool // the command line was parsed without an error
+}
+
+// run executes the command line in args and returns the exit status.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(context.Background())
+	if !a.parsed { // cobra stops at the first invalid flag, which --json may follow
+		a.json = slices.Contains(args, "--json")
+	}
+	return a.report(err)
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cachectl",
+		Short: "Command line for any cache backend",
+		Long: `Command line for any cache backend.
+
+Settings are the CACHE_* variables of the environment and of the JSON file given with
+--config. Without CACHE_TYPE, entries are files in the user's cache directory.
+
+Exit status: 0 hit or done, 1 miss, 2 invalid usage or settings, 3 backend error.`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			a.parsed = true
+			if a.configFile == "" && cmd.Flags().Changed("config") {
+				return usagef("--config: empty file name")
+			}
+			return nil
+		},
+	}
+	root.PersistentFlags().StringVar(&a.configFile, "config", "", "JSON `FILE` of CACHE_* settings, which override the environment")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print results and errors as JSON")
+	root.MarkPersistentFlagFilename("config", "json")
+
+	groups := []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"exec", "Cached commands:", []*cobra.Command{a.execCommand()}},
+		{"entries", "Entries:", []*cobra.Command{
+			a.getCommand(), a.setCommand(), a.addCommand(), a.deleteCommand(), a.hasCommand(), a.ttlCommand(),
+			a.incCommand(), a.decCommand(), a.getManyCommand(), a.setManyCommand(), a.clearCommand(),
+		}},
+		{"backend", "Backend:", []*cobra.Command{a.configCommand(), a.doctorCommand()}},
+	}
+	cobra.EnableCommandSorting = false
+	for _, group := range groups {
+		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		for _, command := range group.commands {
+			command.GroupID = group.id
+			if command.ValidArgsFunction == nil {
+				command.ValidArgsFunction = cobra.NoFileCompletions
+			}
+			root.AddCommand(command)
+		}
+	}
+	return root
+}
+
+func version() string {
+	text := "(devel)"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		text = info.Main.Version
+	}
+	return text + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
 }

@@ -3,13 +3,21 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
 	"unicode/utf8"
+
+	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// object is an answer in JSON.
+// object is a JSON object in the output.
 type object map[string]any
 
-// bytes puts b under name as text, or under name_base64 where it is not UTF-8.
+// bytes sets name to b as text or, if b is not UTF-8, name_base64 to b.
 func (o object) bytes(name string, b []byte) {
 	if utf8.Valid(b) {
 		o[name] = string(b)
@@ -18,19 +26,20 @@ func (o object) bytes(name string, b []byte) {
 	}
 }
 
-// encode returns one line.
+// encode returns o as one line.
 func (o object) encode() []byte {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(o); err != nil {
-		panic(err) // nothing but texts, numbers and lists of them is put in
+		panic(err) // the values are strings, numbers and lists of them
 	}
 	return line.Bytes()
 }
 
-// answer writes an answer in the form that was asked for; a miss where !ok.
-func (a *app) answer(ok bool, fields object, text []byte) error {
+// result writes the result of a command: text or, with --json, fields. It
+// returns statusMiss if !ok.
+func (a *app) result(ok bool, fields object, text []byte) error {
 	if a.json {
 		text = fields.encode()
 	}
@@ -38,7 +47,92 @@ func (a *app) answer(ok bool, fields object, text []byte) error {
 		return err
 	}
 	if !ok {
-		return errMiss
+		return exitStatus(statusMiss)
 	}
 	return nil
+}
+
+const (
+	statusMiss  = 1
+	statusUsage = 2
+	statusError = 3
+)
+
+// usageError is a mistake of the caller that cobra cannot detect.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exitStatus ends cachectl with that status and without a message: for a miss, or
+// with the status of the command that exec ran.
+type exitStatus int
+
+func (s exitStatus) Error() string { return "exit status " + strconv.Itoa(int(s)) }
+
+// report prints err to stderr and returns the exit status.
+func (a *app) report(err error) int {
+	if err == nil {
+		return 0
+	}
+	var ended exitStatus
+	if errors.As(err, &ended) {
+		return int(ended)
+	}
+	status := a.status(err)
+	message := strings.TrimPrefix(err.Error(), "cache: ") // "cachectl: cache: " names one program twice
+	if a.json {
+		fields := object{"error": message, "status": status}
+		var batch *cache.BatchError
+		if errors.As(err, &batch) {
+			failed := make(map[string]string, len(batch.Failed))
+			for _, f := range batch.Failed {
+				failed[f.Key] = f.Err.Error()
+			}
+			fields["failed"] = failed
+		}
+		a.stderr.Write(fields.encode())
+		return status
+	}
+	fmt.Fprintln(a.stderr, "cachectl:", message)
+	if !a.parsed {
+		fmt.Fprintln(a.stderr, "cachectl: --help lists the commands and flags")
+	}
+	return status
+}
+
+func (a *app) status(err error) int {
+	var start startError
+	if errors.As(err, &start) {
+		return start.status()
+	}
+	var usage usageError
+	if errors.As(err, &usage) || !a.parsed {
+		return statusUsage
+	}
+	for _, mistake := range []error{errNoDirectory, cache.ErrInvalidKey, cache.ErrInvalidTimeout} {
+		if errors.Is(err, mistake) {
+			return statusUsage
+		}
+	}
+	return statusError
+}
+
+// warn prints an error that does not keep exec from running its command.
+func (a *app) warn(err error) {
+	if a.json {
+		a.stderr.Write(object{"warning": err.Error()}.encode())
+		return
+	}
+	fmt.Fprintln(a.stderr, "cachectl: warning:", err)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

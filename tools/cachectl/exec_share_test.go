@@ -8,7 +8,7 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// memory is a cache that ends with the test.
+// memory opens a cache in memory that is closed at the end of the test.
 func memory(t *testing.T) *cache.Cache {
 	t.Helper()
 	c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "simple"}))
@@ -22,16 +22,16 @@ func memory(t *testing.T) *cache.Cache {
 func TestLeaseRenew(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		holder func(l *lease) string // as the store has it; empty for nobody
+		holder func(l *lease) string // in the store; "" if the lease is free
 		renews bool
 	}{
-		{"ours", func(l *lease) string { return l.token }, true},
+		{"held by us", func(l *lease) string { return l.token }, true},
 		{"evicted", func(*lease) string { return "" }, true},
-		{"another's", func(*lease) string { return "another" }, false},
+		{"held by another", func(*lease) string { return "another" }, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, ctx := memory(t), t.Context()
-			l := newLease(c, "lease", time.Hour, time.Minute)
+			l := newLease(c, "lease", execFlags{leaseTTL: time.Hour, cacheTimeout: time.Minute})
 			if holder := test.holder(l); holder != "" {
 				c.Set(ctx, "lease", []byte(holder), cache.Timeout(time.Minute))
 			}
@@ -39,25 +39,26 @@ func TestLeaseRenew(t *testing.T) {
 			holder, err := l.holder(ctx)
 			life, _, _ := c.TTL(ctx, "lease")
 			if err != nil || (holder == l.token) != test.renews || (life > time.Minute) != test.renews {
-				t.Errorf("held by %q, of %q, for %v, %v", holder, l.token, life, err)
+				t.Errorf("holder %q, own token %q, TTL %v, %v", holder, l.token, life, err)
 			}
 			l.release(ctx)
 			if has, _ := c.Has(ctx, "lease"); has == test.renews {
-				t.Errorf("after release, held by somebody: %v", has)
+				t.Errorf("after release: present %v", has)
 			}
 		})
 	}
 }
 
-// contested is a store where another is always faster.
+// contested is a store in which another caller always adds first.
 type contested struct{ faulty }
 
 func (contested) Add(context.Context, string, []byte, time.Duration) (bool, error) { return false, nil }
 
 func TestClaimLost(t *testing.T) {
 	c := cache.New(contested{})
-	o := &once{cache: c, patience: time.Minute}
-	if holder, taken, err := o.claim(t.Context(), newLease(c, "lease", time.Hour, time.Minute)); holder != "" || taken || err != nil {
+	flags := execFlags{leaseTTL: time.Hour, cacheTimeout: time.Minute}
+	runs := &sharedRuns{flags: flags, cache: c}
+	if holder, taken, err := runs.claim(t.Context(), newLease(c, "lease", flags)); holder != "" || taken || err != nil {
 		t.Errorf("got %q, %v, %v", holder, taken, err)
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// A child is told where to leave a trace of each run, and what to do then:
+// childArgs returns the command line of a child process, which appends a line to
+// the file trace and then performs action:
 //
 //	child TRACE ACTION [ARG...]
 func childArgs(trace, action string, args ...string) []string {
@@ -31,12 +32,12 @@ func child(args []string) int {
 	}
 	fmt.Fprintln(trace, os.Getpid())
 	switch action := args[1]; action {
-	case "print": // and end with a status
+	case "print": // then exit with a status
 		os.Stdout.WriteString(childOut)
 		os.Stderr.WriteString(childErr)
 		status, _ := strconv.Atoi(args[2])
 		return status
-	case "slow": // so that callers meet
+	case "slow": // so that callers are concurrent
 		time.Sleep(500 * time.Millisecond)
 		fmt.Println(os.Getpid())
 		status, _ := strconv.Atoi(args[2])
@@ -48,7 +49,7 @@ func child(args []string) int {
 		fmt.Print(os.Getenv(args[2]))
 	case "cat":
 		io.Copy(os.Stdout, os.Stdin)
-	case "orphan": // hangs in the first run, until its parent is gone
+	case "orphan": // the first run ends when its parent has died
 		if runs(args[0]) > 1 {
 			fmt.Print("second run")
 			return 0
@@ -56,7 +57,7 @@ func child(args []string) int {
 		for parent := os.Getppid(); os.Getppid() == parent; {
 			time.Sleep(10 * time.Millisecond)
 		}
-	case "signal": // waits for one and tells it
+	case "signal": // waits for a signal and prints it
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, syscall.SIGTERM)
 		fmt.Fprintln(trace, "ready")
@@ -65,7 +66,7 @@ func child(args []string) int {
 	return 0
 }
 
-// runs counts the runs that left a trace.
+// runs returns the number of lines in the file trace.
 func runs(trace string) int {
 	data, _ := os.ReadFile(trace)
 	return strings.Count(string(data), "\n")
@@ -78,12 +79,12 @@ func wantRuns(t *testing.T, trace string, want int) {
 	}
 }
 
-// await polls for what another process is about to do.
+// await polls until happened returns true.
 func await(t *testing.T, what string, happened func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not after 10 s", what)
+			t.Fatalf("%s: not within 10 s", what)
 		}
 	}
 }

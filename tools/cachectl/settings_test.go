@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	if strings.Contains(o.stdout, secret) {
-		t.Errorf("a secret is shown: %s", o.stdout)
+		t.Errorf("secret in the output: %s", o.stdout)
 	}
 }
 
@@ -58,7 +59,7 @@ func TestConfigFileIsUsed(t *testing.T) {
 	call([]string{"CACHE_TYPE=null"}, "get", "k", "--config", file).want(t, 0, "v")
 }
 
-func TestEmbeddedDefault(t *testing.T) {
+func TestDefaultDirectory(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_CACHE_HOME", "")
 	call(nil, "set", "k", "v").want(t, 0, "")
@@ -72,22 +73,40 @@ func TestEmbeddedDefault(t *testing.T) {
 	}
 }
 
-func TestBench(t *testing.T) {
-	env := environ(t)
-	o := call(env, "bench", "--duration", "20ms", "--keys", "4", "--workers", "2", "--json")
-	rows, _ := decode(t, o.stdout)["operations"].([]any)
-	if o.status != 0 || len(rows) != len(benchOperations) {
-		t.Fatalf("got %+v", o)
+// A job without HOME uses the home directory in the user database.
+func TestDefaultDirectoryWithoutHome(t *testing.T) {
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	u, err := user.Current()
+	if err != nil {
+		t.Skip(err)
 	}
-	for _, row := range rows {
-		row := row.(map[string]any)
-		if row["count"].(float64) < 2 || row["p50_ns"].(float64) > row["max_ns"].(float64) {
-			t.Errorf("got %v", row)
-		}
+	o := call(nil, "config", "--json")
+	want := filepath.Join(u.HomeDir, ".cache", "cachectl")
+	if o.status != 0 || !strings.Contains(o.stdout, `"key":"CACHE_DIR","value":"`+want+`","from":"default"`) {
+		t.Errorf("got %+v, want CACHE_DIR %s", o, want)
 	}
-	if o := call(env, "bench", "--duration", "5ms"); o.status != 0 || !strings.Contains(o.stdout, "ops/s") || o.stderr != "" {
-		t.Errorf("got %+v", o)
+}
+
+// Without any home directory, exec runs its command and every other command says
+// which setting it needs.
+func TestNoDefaultDirectory(t *testing.T) {
+	noDirectory := func() string { return "" }
+	defer func(saved func() string) { userCacheDir = saved }(userCacheDir)
+	userCacheDir = noDirectory
+
+	o := call(asProgram, execArgs(nil, childArgs(traceFile(t), "print", "7"))...)
+	if o.status != 7 || o.stdout != childOut || !strings.Contains(o.stderr, "warning: running without the cache: no home directory") {
+		t.Errorf("exec: %+v", o)
 	}
+	if o := call(nil, "get", "k"); o.status != statusUsage || !strings.Contains(o.stderr, "CACHE_DIR") {
+		t.Errorf("get: %+v", o)
+	}
+	if o := call(nil, "config"); o.status != 0 || !strings.Contains(o.stdout, "filesystem") {
+		t.Errorf("config: %+v", o)
+	}
+	call([]string{"CACHE_DIR=" + t.TempDir()}, "set", "k", "v").want(t, 0, "")
+	call([]string{"CACHE_TYPE=simple"}, "get", "k").want(t, statusMiss, "")
 }
 
 func TestCompletion(t *testing.T) {
@@ -121,10 +140,13 @@ func TestDoctor(t *testing.T) {
 	env := environ(t, "CACHE_THRESHOLD=5")
 	call(env, "set", "mine", "1")
 	o := call(env, "doctor")
-	if o.status != 0 || !strings.Contains(o.stdout, "BAS") || o.stderr != "" {
+	if o.status != 0 || !strings.Contains(o.stdout, " 0 fail") || o.stderr != "" {
 		t.Errorf("got %+v", o)
 	}
 	call(env, "get", "mine").want(t, 0, "1") // not evicted
+	if all := call(env, "doctor", "--all"); !strings.Contains(all.stdout, "BAS-1:") || !strings.Contains(all.stdout, "unsupported") {
+		t.Errorf("--all: %+v", all)
+	}
 	files, err := os.ReadDir(strings.TrimPrefix(env[1], "CACHE_DIR="))
 	if err != nil {
 		t.Fatal(err)
@@ -136,14 +158,14 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 	if entries != 1 {
-		t.Errorf("%d entries, of which one was there before", entries)
+		t.Errorf("%d entries remain, want the one from before", entries)
 	}
 }
 
 func TestDoctorFindsDefects(t *testing.T) {
 	o := call([]string{"CACHE_TYPE=defective"}, "doctor", "--json")
 	fields := decode(t, o.stdout)
-	if o.status != statusFault || fields["ok"] != false || decode(t, o.stderr)["status"] != 3.0 {
+	if o.status != statusError || fields["ok"] != false || decode(t, o.stderr)["status"] != 3.0 {
 		t.Errorf("exit status %d, ok is %v, stderr %q", o.status, fields["ok"], o.stderr)
 	}
 }

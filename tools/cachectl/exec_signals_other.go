@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-var forwarded = []os.Signal{os.Interrupt}
+var forwardedSignals = []os.Signal{os.Interrupt}
 
-func ownGroup() *syscall.SysProcAttr { return nil }
+func ownProcessGroup() *syscall.SysProcAttr { return nil }
 
-// forward ends the command: nothing else can be sent here.
+// forward kills the command: os.Process supports no other signal on this system.
 func forward(p *os.Process, _ os.Signal) { p.Kill() }
 
 func shellStatus(state *os.ProcessState) int { return state.ExitCode() & 255 }
