@@ -12,8 +12,8 @@ import (
 
 const root = "github.com/cachebackends/cachebackends/"
 
-// clients are the packages that a backend may pull into a user's program, with
-// all that their modules require.
+// clients maps each backend to the client package that it may add to a user's
+// program, together with everything that the module of the client requires.
 var clients = map[string]string{
 	"null":       "",
 	"simple":     "",
@@ -24,9 +24,9 @@ var clients = map[string]string{
 	"gcs":        "cloud.google.com/go/storage",
 }
 
-// What `go list -m all` and go.sum of a user's program name is part of the
-// promise: nothing that a program over the bare client does not name as well.
-func TestConsumers(t *testing.T) {
+// A user's program requires only modules that a program over the bare client
+// requires as well, both in `go list -m all` and in go.sum.
+func TestConsumerRequirements(t *testing.T) {
 	for backend, client := range clients {
 		t.Run(backend, func(t *testing.T) {
 			dir := consumer(t, root+backend, "")
@@ -38,15 +38,16 @@ func TestConsumers(t *testing.T) {
 			}
 			for _, module := range ours {
 				if !slices.Contains(allowed, module) {
-					t.Errorf("a program that imports %s pulls %s", backend, module)
+					t.Errorf("a program that imports %s requires %s", backend, module)
 				}
 			}
 		})
 	}
 }
 
-// consumer makes a program that imports the package alone, one of ours or one of
-// the required module ("path version"), and returns its directory.
+// consumer creates a program that imports only the package at path and returns its
+// directory. required is the module of the package as "path version", or "" for a
+// package of this repository.
 func consumer(t *testing.T, path, required string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -68,11 +69,12 @@ func consumer(t *testing.T, path, required string) string {
 	return dir
 }
 
-// modules are those that a program's module graph and go.sum name, but itself.
+// modules returns the modules in the program's module graph and go.sum, without the
+// program itself.
 func modules(t *testing.T, dir string) []string {
 	t.Helper()
 	named := strings.Split(goTool(t, dir, "list", "-m", "-f", "{{.Path}}", "all"), "\n")[1:]
-	sums, _ := os.ReadFile(filepath.Join(dir, "go.sum")) // none where nothing is pulled
+	sums, _ := os.ReadFile(filepath.Join(dir, "go.sum")) // absent if nothing is required
 	for line := range strings.Lines(string(sums)) {
 		module, _, _ := strings.Cut(line, " ")
 		named = append(named, module)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Shows what the project does, with a real job, and fails where that is not so.
-# It needs Go and what every Debian has, and leaves nothing behind.
+# Demonstrates cachectl and the library with a real job, and fails if a result is
+# wrong. It requires Go and a Debian base system, and removes its files.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,7 +20,8 @@ src=$(go env GOROOT)/src
 export GOCACHE="$(go env GOCACHE)"
 export XDG_CACHE_HOME="$tmp/cache" # where cachectl keeps its entries when nothing is configured
 
-# The job: the commonest words of Go's own source. It notes each of its runs.
+# The job finds the most common words in Go's own source. It appends a line to $RUNS
+# in each run.
 export RUNS="$tmp/runs"
 job='echo run >>"$RUNS"
 cd "$1"
@@ -28,25 +29,26 @@ find . -type f -name "*.go" | LC_ALL=C sort >"$RUNS.files"
 echo "read $(wc -l <"$RUNS.files") files" >&2
 xargs cat <"$RUNS.files" | tr -cs A-Za-z "\n" | LC_ALL=C sort | uniq -c | LC_ALL=C sort -k1,1nr -k2 | head -n 10'
 
-# answer NAME [FLAGS]: runs the job through cachectl exec, into $tmp/NAME.*, and sets $took.
+# answer NAME [FLAGS]: runs the job through cachectl exec, writes its output to
+# $tmp/NAME.out and $tmp/NAME.err, and sets $took to the milliseconds it took.
 answer() {
 	name=$1
 	shift
 	start=$(milliseconds)
 	cachectl exec --timeout 10m "$@" -- sh -c "$job" words "$src" >"$tmp/$name.out" 2>"$tmp/$name.err" ||
-		fail "exec ended with $?: $(cat "$tmp/$name.err")"
+		fail "exec exited with status $?: $(cat "$tmp/$name.err")"
 	took=$(($(milliseconds) - start))
 }
 
-# same NAME: its answer has to be the first one, byte for byte, on both streams.
+# same NAME: fails unless both outputs of NAME equal those of the first answer.
 same() {
 	cmp "$tmp/first.out" "$tmp/$1.out" && cmp "$tmp/first.err" "$tmp/$1.err" || fail "the answers differ"
 }
 
-# ran NUMBER: how often the job has to have run by now.
+# ran NUMBER: fails unless the job has run NUMBER times.
 ran() { [ "$(wc -l <"$RUNS")" -eq "$1" ] || fail "the job ran $(wc -l <"$RUNS") times, not $1"; }
 
-# twice NAME [FLAGS]: asks twice, and compares.
+# twice NAME [FLAGS]: asks twice and compares the answers.
 twice() {
 	backend=$1
 	shift
@@ -58,28 +60,28 @@ twice() {
 	same "$backend.1"
 	same "$backend.2"
 	ran $((before + 1))
-	[ "$took" -lt "$slow" ] || fail "the second answer took $took ms, the first $slow"
+	[ "$took" -lt "$slow" ] || fail "the second answer took $took ms, the first $slow ms"
 	echo "   first $slow ms, second $took ms: the same bytes, $((slow / (took + (took == 0)))) times faster"
 }
 : >"$RUNS"
 
 echo
-echo "1. A slow job, twice, through cachectl exec. Nothing is configured: entries are files of the user."
-echo "   \$ cachectl exec --timeout 10m -- sh -c '... the commonest words in Go ...'"
+echo "1. A slow job, twice, through cachectl exec. Without settings, entries are files of the user."
+echo "   \$ cachectl exec --timeout 10m -- sh -c '... the most common words in Go ...'"
 twice default
 [ -s "$tmp/first.out" ] && [ -s "$tmp/first.err" ] || fail "the job printed nothing"
 sed -n '1,3s/^/   |/p' "$tmp/first.out"
 echo "   stdout sha256 $(sha256sum <"$tmp/first.out" | cut -c 1-16)..., stderr: $(cat "$tmp/first.err")"
 
 echo
-echo "2. The same with a backend that the environment configures, by its Flask-Caching name."
+echo "2. The same with settings from the environment and the backend by its Flask-Caching name."
 echo "   \$ CACHE_TYPE=FileSystemCache CACHE_DIR=... CACHE_KEY_PREFIX=demo: cachectl exec ..."
 export CACHE_TYPE=FileSystemCache CACHE_DIR="$tmp/by-environment" CACHE_KEY_PREFIX=demo:
 twice environment
 unset CACHE_TYPE CACHE_DIR CACHE_KEY_PREFIX
 
 echo
-echo "3. The same with another that a JSON file configures; four callers ask at once, the job runs once."
+echo "3. The same with settings from a JSON file, and four concurrent callers."
 cat >"$tmp/config.json" <<END
 {"CACHE_TYPE": "filesystem", "CACHE_DIR": "$tmp/by-file", "CACHE_FILE_HASH_METHOD": "sha512", "CACHE_THRESHOLD": 50}
 END
@@ -100,10 +102,10 @@ ran $((before + 1))
 answer late --config "$tmp/config.json"
 same late
 ran $((before + 1))
-echo "   four callers, one run; a fifth has the same bytes in $took ms"
+echo "   four callers, one run; a fifth caller gets the same bytes in $took ms"
 
 echo
-echo "4. CACHE_TYPE=null turns caching off: the command runs each time."
+echo "4. Without caching (CACHE_TYPE=null), the command runs each time."
 before=$(wc -l <"$RUNS")
 for call in 1 2; do
 	CACHE_TYPE=null CACHE_NO_NULL_WARNING=1 cachectl exec -- sh -c 'echo run >>"$RUNS"'
@@ -112,8 +114,8 @@ ran $((before + 2))
 echo "   two calls, two runs"
 
 echo
-echo "5. The library in a program: cache.Of[User] and GetOrSet over the simple backend (tools/demo/main.go)."
+echo "5. The library in a program: cache.Of[User] and GetOrSet with the simple backend (tools/demo/main.go)."
 (cd demo && go run -buildvcs=false .)
 
 echo
-echo "All as promised."
+echo "All results are as expected."

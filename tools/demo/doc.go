@@ -1,4 +1,4 @@
-// Demo shows the library in a program: a typed view of a cache in memory, filled
-// by one slow load however many callers ask. It is the last part of demo.sh,
-// which shows cachectl.
+// Demo uses the library in a program: eight concurrent callers of a typed view of a
+// cache in memory share one slow load. It is the last part of demo.sh, which
+// demonstrates cachectl.
 package main

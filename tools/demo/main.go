@@ -12,7 +12,7 @@ import (
 	_ "github.com/cachebackends/cachebackends/simple"
 )
 
-// User is what the program caches.
+// User is a cached value.
 type User struct {
 	ID   int
 	Name string
@@ -36,7 +36,7 @@ func run(ctx context.Context) error {
 	var loads atomic.Int64
 	load := func(context.Context) (User, error) {
 		loads.Add(1)
-		time.Sleep(300 * time.Millisecond) // as a slow database does
+		time.Sleep(300 * time.Millisecond) // a slow database
 		return User{ID: 42, Name: "Ada"}, nil
 	}
 
@@ -45,17 +45,17 @@ func run(ctx context.Context) error {
 		callers.Go(func() { users.GetOrSet(ctx, "user:42", load) })
 	}
 	callers.Wait()
-	fmt.Printf("   8 callers at once, %d load of 300 ms\n", loads.Load())
+	fmt.Printf("   8 concurrent callers, %d load of 300 ms\n", loads.Load())
 
 	start := time.Now()
 	user, err := users.GetOrSet(ctx, "user:42", load)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("   %+v again, in %v\n", user, time.Since(start))
+	fmt.Printf("   %+v from the cache in %v\n", user, time.Since(start))
 
 	if user.Name != "Ada" || loads.Load() != 1 {
-		return fmt.Errorf("%+v after %d loads, not after 1", user, loads.Load())
+		return fmt.Errorf("got %+v after %d loads, want Ada after 1", user, loads.Load())
 	}
 	return nil
 }

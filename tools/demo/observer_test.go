@@ -12,24 +12,24 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// metrics feeds Prometheus from a cache's observer.
+// metrics exports the events of a cache's observer to Prometheus.
 type metrics struct {
 	lookups   *prometheus.CounterVec
 	durations *prometheus.HistogramVec
-	faults    *prometheus.CounterVec
+	failures  *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "cache_lookups_total", Help: "Keys looked up, by what was found."}, []string{"backend", "result"}),
+			Name: "cache_lookups_total", Help: "Keys looked up, by result."}, []string{"backend", "result"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "cache_operation_seconds", Help: "Durations of operations.",
 			Buckets: prometheus.ExponentialBuckets(1e-6, 10, 7)}, []string{"backend", "op"}),
-		faults: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "cache_faults_total", Help: "Operations that failed, by kind."}, []string{"backend", "op", "kind"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cache_failures_total", Help: "Failed operations, by kind."}, []string{"backend", "op", "kind"}),
 	}
-	r.MustRegister(m.lookups, m.durations, m.faults)
+	r.MustRegister(m.lookups, m.durations, m.failures)
 	return m
 }
 
@@ -40,14 +40,14 @@ func (m *metrics) observe(_ context.Context, e cache.Event) {
 	switch {
 	case e.Err == nil:
 	case errors.Is(e.Err, cache.ErrUnavailable):
-		m.faults.WithLabelValues(e.Backend, e.Op, "unavailable").Inc()
+		m.failures.WithLabelValues(e.Backend, e.Op, "unavailable").Inc()
 	default:
-		m.faults.WithLabelValues(e.Backend, e.Op, "other").Inc()
+		m.failures.WithLabelValues(e.Backend, e.Op, "other").Inc()
 	}
 }
 
-// A cache that Prometheus watches: hits, misses, durations and faults come from
-// its observer, whatever the backend.
+// The observer of a cache reports hits, misses, durations and failures to
+// Prometheus, whatever the backend.
 func Example_prometheus() {
 	ctx := context.Background()
 	registry := prometheus.NewRegistry()
@@ -70,7 +70,7 @@ func Example_prometheus() {
 		}
 	}
 	// Output:
-	// # HELP cache_lookups_total Keys looked up, by what was found.
+	// # HELP cache_lookups_total Keys looked up, by result.
 	// # TYPE cache_lookups_total counter
 	// cache_lookups_total{backend="simple",result="hit"} 1
 	// cache_lookups_total{backend="simple",result="miss"} 2

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The programs in the READMEs compile: what a stranger copies first has to work.
+// The programs in the READMEs compile.
 func TestProgramsInReadmes(t *testing.T) {
 	readmes, err := filepath.Glob("../../*/README.md")
 	if err != nil {
@@ -29,7 +29,7 @@ func TestProgramsInReadmes(t *testing.T) {
 		}
 	}
 	if found == 0 {
-		t.Error("no README has a program: has their form changed?")
+		t.Error("no README contains a program that begins with \"package main\"")
 	}
 }
 
