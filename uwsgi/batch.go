@@ -11,49 +11,64 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// GetMany asks for the keys side by side, Options.MaxConns at a time: the server
-// has no command for several.
+// GetMany gets the keys, [Options.PoolSize] at a time: the protocol has no command
+// for several keys. An invalid key fails the whole batch before anything is sent.
 func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 	values := make([][]byte, len(keys))
-	err := b.each(ctx, len(keys), func(i int) string { return keys[i] }, func(i int) (err error) {
+	err := b.parallel(keys, func(i int) (err error) {
 		values[i], _, err = b.Get(ctx, keys[i])
 		return err
 	})
 	return values, err
 }
 
-// SetMany is a Set for each item, side by side.
+// SetMany sets the items, [Options.PoolSize] at a time. An invalid key fails the
+// whole batch before anything is sent; a value that is too large fails alone.
 func (b *Backend) SetMany(ctx context.Context, items []cache.Item, ttl time.Duration) error {
-	return b.each(ctx, len(items), func(i int) string { return items[i].Key }, func(i int) error {
+	keys := make([]string, len(items))
+	for i, item := range items {
+		keys[i] = item.Key
+	}
+	return b.parallel(keys, func(i int) error {
 		return b.Set(ctx, items[i].Key, items[i].Value, ttl)
 	})
 }
 
-// DeleteMany is a Delete for each key, side by side.
+// DeleteMany deletes the keys, [Options.PoolSize] at a time. An invalid key fails
+// the whole batch before anything is sent.
 func (b *Backend) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	deleted := make([]bool, len(keys))
-	err := b.each(ctx, len(keys), func(i int) string { return keys[i] }, func(i int) (err error) {
+	err := b.parallel(keys, func(i int) (err error) {
 		deleted[i], err = b.Delete(ctx, keys[i])
 		return err
 	})
 	return deleted, err
 }
 
-// each runs call for n keys, several at a time. Once the server cannot be reached
-// or says nothing, it does not try the rest.
-func (b *Backend) each(ctx context.Context, n int, key func(i int) string, call func(i int) error) error {
-	errs := make([]error, n)
+// parallel checks all keys and then calls do for each, several at a time. After an
+// outage it skips the keys that are left.
+func (b *Backend) parallel(keys []string, do func(i int) error) error {
+	var failed cache.BatchError
+	for _, key := range keys {
+		if err := b.check(request{key: key}); err != nil {
+			failed.Fail(key, err)
+		}
+	}
+	if len(failed.Failed) > 0 {
+		return &failed
+	}
+	errs := make([]error, len(keys))
 	var next atomic.Int64
 	var outage atomic.Pointer[error]
 	var workers sync.WaitGroup
-	for range min(n, cap(b.slots)) {
+	for range min(len(keys), b.options.PoolSize) {
 		workers.Go(func() {
-			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
-				if why := outage.Load(); why != nil {
-					errs[i] = fmt.Errorf("%w: not tried, because another key met: %w", cache.ErrUnavailable, *why)
+			for i := int(next.Add(1) - 1); i < len(keys); i = int(next.Add(1) - 1) {
+				if cause := outage.Load(); cause != nil {
+					errs[i] = fmt.Errorf("%w: skipped after another key failed: %w", cache.ErrUnavailable, *cause)
 					continue
 				}
-				errs[i] = call(i)
+				errs[i] = do(i)
 				if errors.Is(errs[i], cache.ErrUnavailable) || errors.Is(errs[i], cache.ErrClosed) || isTimeout(errs[i]) {
 					outage.Store(&errs[i])
 				}
@@ -61,10 +76,9 @@ func (b *Backend) each(ctx context.Context, n int, key func(i int) string, call 
 		})
 	}
 	workers.Wait()
-	var failed cache.BatchError
 	for i, err := range errs {
 		if err != nil {
-			failed.Fail(key(i), err)
+			failed.Fail(keys[i], err)
 		}
 	}
 	return failed.ErrorOrNil()

@@ -1,40 +1,55 @@
-// Package uwsgi is the cache backend on the caches that a uWSGI server keeps for
-// its workers (--cache2). It speaks the uwsgi protocol over TCP or a unix socket,
-// from any program, and requires nothing beyond core.
+// Package uwsgi is a cache backend for the caches that a uWSGI server keeps for its
+// workers (--cache2). It speaks the uwsgi protocol over TCP or a unix socket, works
+// in any program and requires nothing beyond core.
 //
-// Importing the package registers CACHE_TYPE "uwsgi". [New] opens the same from
-// [Options].
+// Importing the package registers CACHE_TYPE "uwsgi". [New] opens the same backend
+// from [Options].
 //
-// What a worker stores with uwsgi.cache_set or cache_update is read here byte for
-// byte, and the other way round. One kind of value the server cannot hold: an
-// empty one. It travels as a NUL byte, and a value of NUL bytes alone as one more.
+// Entries are shared with the workers byte for byte: Get returns what a worker
+// stored with uwsgi.cache_set or uwsgi.cache_update, and workers read what Set
+// stored. The exception is the empty value, which the server cannot store. It is
+// stored as one NUL byte; a value of only NUL bytes is stored with one more.
 //
-// # A server that says nothing
+// # Errors and retries
 //
-// The server answers each request on a connection of its own, which it closes.
-// What it refuses it closes without a byte: a key that is absent, one that is there
-// already, a cache that is full or does not exist. New therefore tries the cache
-// once, and afterwards such an end is looked into:
+// The server answers each request on a connection of its own and then closes it. If
+// it refuses a request, it closes the connection without a reply: the key is absent,
+// Add found the key present, the cache is full, or there is no such cache. New
+// therefore checks once that the cache exists. Later, a connection closed without a
+// reply means:
 //
-//   - of a read, it is a miss. A worker that dies while it reads for us looks the
-//     same, and so does an outage behind a TCP proxy that accepts in place of the
-//     server; without one, an outage is cache.ErrUnavailable.
-//   - of Set, the entry is read: where it is ours, Set has worked; else it was
-//     refused, as cache.ErrFull or cache.ErrTooLarge.
-//   - of Add, the entry is read: where there is one, Add is false. A worker that
-//     died between storing and answering would look like that, too.
+//   - For a read: a miss. A worker that crashes during the read looks the same. So
+//     does an outage behind a TCP proxy that accepts connections for the server;
+//     without such a proxy, an outage is [cache.ErrUnavailable].
+//   - For Set: the entry is read back. If it is the new one, Set succeeded.
+//     Otherwise Set returns [cache.ErrFull] or [cache.ErrTooLarge].
+//   - For Add: the entry is read back. If there is one, Add returns false. This is
+//     wrong if a worker crashed after it stored the entry and before it replied.
 //
-// A connection that is reset is an outage, not a refusal: a read is repeated once,
-// and so is Set, to which it does no harm. Add and Delete, whose answers would be
-// wrong the second time, return cache.ErrUnknownOutcome, and so does Set where its
-// second try fails too. A request that did not go out in full is never carried out.
+// A connection that is reset is an outage. A read is retried once, and so is Set,
+// because repeating it does no harm. Add and Delete are not retried, because the
+// second reply would be wrong: they return [cache.ErrUnknownOutcome]. So does Set if
+// the retry fails as well. The server never executes a request that was sent in part.
 //
-// # Time
+// # Expiry
 //
-// The server keeps the end of life in whole seconds of its clock, and removes
-// what is over every few seconds (--cache-expire-freq, 3). In between it goes on
-// serving it; this package looks at the end itself, so the clocks of both machines
-// must agree. An entry lives up to two seconds longer than asked for, never less.
-// Add of a key whose entry is over but not removed waits until it is: for up to
-// those seconds, or the deadline of its context.
+// The server keeps the expiry time in whole seconds of its own clock. An entry lives
+// up to two seconds longer than its TTL, never shorter. The server removes expired
+// entries every few seconds (--cache-expire-freq, 3 by default) and serves them until
+// then. This package checks the expiry time itself, so the clocks of both machines
+// must agree. Add of an expired key waits until the server has removed the entry or
+// the context ends.
+//
+// # Limits
+//
+// A key has at most [Options.MaxKey] bytes and must fit in a request
+// ([Options.BufferSize]). A value has at most [Options.MaxValue] bytes. The protocol
+// has no counters and cannot list keys, so Inc and Clear with a prefix are
+// unsupported. Clear without a prefix needs [Options.AllowFlush], and
+// [Options.FirstCache] if the cache has a name.
+//
+// # Concurrency
+//
+// A [Backend] has at most [Options.PoolSize] connections at a time. Batches send one
+// request per key, that many at a time.
 package uwsgi

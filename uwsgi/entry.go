@@ -5,38 +5,39 @@ import (
 	"time"
 )
 
-// entry is what the server answers to a get.
+// entry is the server's reply to a get.
 type entry struct {
-	found bool
-	value []byte
-	end   int64 // the unix second with which life is over; 0 never
+	found   bool
+	value   []byte
+	expires int64 // unix second; 0 never expires
 }
 
-// isAlive also looks at the end, for the server goes on serving what is over.
-func (e entry) isAlive() bool { return e.found && (e.end == 0 || e.left() > 0) }
+// isAlive also checks the expiry time, because the server serves expired entries.
+func (e entry) isAlive() bool { return e.found && (e.expires == 0 || e.ttl() > 0) }
 
-// left is the remaining life, 0 where it never ends.
-func (e entry) left() time.Duration {
-	if e.end == 0 {
+// ttl returns the remaining TTL, 0 if the entry never expires.
+func (e entry) ttl() time.Duration {
+	if e.expires == 0 {
 		return 0
 	}
-	return time.Until(time.Unix(e.end, 0).Add(clockTick))
+	return time.Until(time.Unix(e.expires, 0).Add(clockTick))
 }
 
-// clockTick is how much the server's clock, which it reads in whole seconds, may
-// lag behind: the system sets that one with each of its ticks.
+// clockTick is how far the server's clock of whole seconds may lag behind: the
+// system updates that clock once per timer tick.
 const clockTick = 10 * time.Millisecond
 
-// isOf reports whether the end is that of r, sent not before the second begin.
-func (e entry) isOf(r request, begin int64) bool {
+// isFrom reports whether the expiry time is that of r, sent not before the unix
+// second start.
+func (e entry) isFrom(r request, start int64) bool {
 	if r.seconds == 0 {
-		return e.end == 0
+		return e.expires == 0
 	}
-	return e.end >= begin+r.seconds && e.end <= time.Now().Unix()+r.seconds
+	return e.expires >= start+r.seconds && e.expires <= time.Now().Unix()+r.seconds
 }
 
-// seconds is what the server is told of a life: it adds them to the begun second
-// that its clock is in, so one more is needed. 0 never ends.
+// seconds returns the TTL to send. The server adds it to the current second of its
+// clock, which has begun already, so one second is added. 0 never expires.
 func seconds(ttl time.Duration) int64 {
 	if ttl == 0 {
 		return 0
@@ -48,9 +49,9 @@ func seconds(ttl time.Duration) int64 {
 	return s + 1
 }
 
-// escape makes of value what the server can hold, which is anything but nothing:
-// a value without any byte but NUL gets one more. The others, which are all that
-// other programs store if they do not store such ones, stay as they are.
+// escape returns value in a form that the server can store. The server refuses an
+// empty value, so values without any byte but NUL get one NUL more. All others are
+// unchanged and so are shared with other programs byte for byte.
 func escape(value []byte) []byte {
 	if !isBlank(value) {
 		return value
@@ -58,7 +59,7 @@ func escape(value []byte) []byte {
 	return make([]byte, len(value)+1)
 }
 
-// unescape undoes escape.
+// unescape reverses escape.
 func unescape(value []byte) []byte {
 	if !isBlank(value) {
 		return value

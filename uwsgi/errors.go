@@ -12,56 +12,70 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// notSent is why the server cannot have carried out the request.
-type notSent struct{ error }
+var (
+	// errNoReply is how the server refuses a request.
+	errNoReply = errors.New("the server closed the connection without a reply")
 
-func (e notSent) Unwrap() error { return e.error }
+	errMalformed     = errors.New("malformed reply")
+	errPoolExhausted = errors.New("timed out waiting for one of the PoolSize connections")
 
-// failure makes an error of this project's kinds out of one of an exchange. Of a
-// write, the caller must learn whether it may have happened.
+	errFull     = fmt.Errorf("%w, or the cache no longer exists", cache.ErrFull)
+	errTooLarge = fmt.Errorf("%w: the server refused it; its blocksize is smaller than MaxValue", cache.ErrTooLarge)
+	errNotSwept = fmt.Errorf("%w: the server does not remove the expired entry", cache.ErrUnavailable)
+)
+
+// unsent marks an error that happened before the whole request was sent: the server
+// did not execute it.
+type unsent struct{ error }
+
+func (e unsent) Unwrap() error { return e.error }
+
+func isUnsent(err error) bool {
+	var e unsent
+	return errors.As(err, &e)
+}
+
+// failure turns the error of a round trip into one of the errors of package cache. A
+// write that may have been executed is [cache.ErrUnknownOutcome].
 func failure(ctx context.Context, err error, write bool) error {
 	if err == nil || errors.Is(err, cache.ErrClosed) {
 		return err
 	}
-	var unsent notSent
-	sent := !errors.As(err, &unsent)
 	if end := ended(ctx); end != nil && !errors.Is(err, end) {
 		err = fmt.Errorf("%w: %w", end, err)
 	}
 	switch {
-	case write && sent:
+	case write && !isUnsent(err):
 		return fmt.Errorf("%w: %w", cache.ErrUnknownOutcome, err)
-	case errors.Is(err, context.Canceled): // says enough
+	case errors.Is(err, context.Canceled):
 		return err
 	}
 	return fmt.Errorf("%w: %w", cache.ErrUnavailable, err)
 }
 
-// ended is why the context has ended. A deadline may strike a connection a moment
-// before the context.
+// ended returns why ctx has ended, or nil. A socket may report the deadline of ctx a
+// moment before ctx does.
 func ended(ctx context.Context) error {
-	if deadline, limited := ctx.Deadline(); limited && !time.Now().Before(deadline) {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded
 	}
 	return ctx.Err()
 }
 
-// isBroken reports whether a connection ended after the request had gone out, which
-// says nothing of the next one.
-func isBroken(err error) bool {
-	var unsent notSent
-	return err != nil && !errors.As(err, &unsent) && isReset(err)
-}
+// isBroken reports whether a connection ended after the request was sent, which says
+// nothing about the next connection.
+func isBroken(err error) bool { return err != nil && !isUnsent(err) && isReset(err) }
 
 func isReset(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// isRefusal reports whether err may be the server's way to refuse a large request:
-// where it does not read to the end, it resets the connection.
-func isRefusal(err error) bool { return err == errRefused || isReset(err) }
+// isRefusal reports whether err may be the server's refusal of a large request: it
+// resets the connection if it does not read the request to its end.
+func isRefusal(err error) bool { return err == errNoReply || isReset(err) }
 
-// isTimeout reports whether a server was silent, or the caller's time is over.
+// isTimeout reports whether the server was silent for too long, or the deadline of
+// the caller has passed.
 func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()

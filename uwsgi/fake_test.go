@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// fake is a server with one cache, "c". Like the real one, it closes without a byte
-// what it refuses. It removes nothing that is over unless told to.
+// fake is a server with one cache, "c". Like uWSGI, it closes the connection of a
+// refused request without a reply. It does not remove expired entries.
 type fake struct {
 	addr string
 
@@ -22,9 +22,10 @@ type fake struct {
 	maxKey   int // 0 for no limit
 	maxValue int
 	purgeLRU bool
-	behind   int64            // seconds by which the clock is
-	log      []string         // the commands that came, with their keys
-	fault    func(*call) bool // nil, or reports whether it has answered itself
+	nameless bool             // also serve requests without a cache name
+	behind   int64            // seconds by which its clock is behind
+	log      []string         // the commands received, with their keys
+	fault    func(*call) bool // nil, or reports whether it replaced the reply
 }
 
 // call is one request at the fake.
@@ -36,7 +37,7 @@ type call struct {
 	value   []byte
 }
 
-// reset ends the connection with an error for the client.
+// reset closes the connection with a reset.
 func (c *call) reset() {
 	if tcp, is := c.conn.(*net.TCPConn); is {
 		tcp.SetLinger(0)
@@ -78,7 +79,7 @@ func serveFake(t *testing.T, network, addr string) *fake {
 	return f
 }
 
-// backend is open on the fake, whose log is empty.
+// backend opens a Backend on the fake and empties the log.
 func (f *fake) backend(t *testing.T, o Options) *Backend {
 	t.Helper()
 	o.Addr, o.Cache = f.addr, "c"
@@ -100,7 +101,7 @@ func (f *fake) commands() []string {
 	return log
 }
 
-// set changes the fake while it works.
+// set changes the fake while it serves.
 func (f *fake) set(change func(f *fake)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,8 +115,11 @@ func (f *fake) serve(conn net.Conn) {
 	if !ok {
 		return
 	}
-	if c.pairs["cache"] != "c" {
-		conn.SetDeadline(time.Now().Add(10 * time.Millisecond)) // what has come with the header is no reason for a reset
+	f.mu.Lock()
+	known := c.pairs["cache"] == "c" || f.nameless && c.pairs["cache"] == ""
+	f.mu.Unlock()
+	if !known {
+		conn.SetDeadline(time.Now().Add(10 * time.Millisecond)) // unread bytes would cause a reset
 		conn.Read(make([]byte, 4096))
 		return
 	}
@@ -147,15 +151,15 @@ func readCall(conn net.Conn) (*call, bool) {
 	c := &call{conn: conn, pairs: map[string]string{}}
 	for len(rest) > 0 {
 		var name, text []byte
-		name, rest, _ = cutText(rest)
-		text, rest, _ = cutText(rest)
+		name, rest, _ = cutString(rest)
+		text, rest, _ = cutString(rest)
 		c.pairs[string(name)] = string(text)
 	}
 	c.command, c.key = c.pairs["cmd"], c.pairs["key"]
 	return c, true
 }
 
-// execute returns the answer, nothing where the fake refuses.
+// execute returns the reply, or nil if the fake refuses the request.
 func (f *fake) execute(c *call) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -165,7 +169,7 @@ func (f *fake) execute(c *call) []byte {
 		if !found {
 			return nil
 		}
-		return answer(e)
+		return replyBytes(e)
 	case "del":
 		if !found {
 			return nil
@@ -187,12 +191,12 @@ func (f *fake) execute(c *call) []byte {
 	return []byte("o\x0c\x00\x11\x06\x00status\x02\x00ok")
 }
 
-// answer is what the server sends for an entry.
-func answer(e entry) []byte {
+// replyBytes returns the reply with an entry.
+func replyBytes(e entry) []byte {
 	data := appendPair([]byte{modifier1, 0, 0, modifier2}, "status", "ok")
 	data = appendPair(data, "size", strconv.Itoa(len(e.value)))
-	if e.end != 0 {
-		data = appendPair(data, "expires", strconv.FormatInt(e.end, 10))
+	if e.expires != 0 {
+		data = appendPair(data, "expires", strconv.FormatInt(e.expires, 10))
 	}
 	binary.LittleEndian.PutUint16(data[1:], uint16(len(data)-headerSize))
 	return append(data, e.value...)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,80 +12,91 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// check tries the cache with the largest key and value that Options allow, and
-// finds out why it refuses them.
-func (b *Backend) check(ctx context.Context) error {
+// Ping stores, reads and removes an entry under a random key. If the cache is full,
+// it only checks that the cache exists.
+func (b *Backend) Ping(ctx context.Context) error {
+	err := b.probe(ctx, probeKey(), []byte("1"))
+	if err == errNoReply {
+		return b.checkExists(ctx)
+	}
+	return failure(ctx, err, false)
+}
+
+// probeLimits checks the cache with the largest key and value that Options allow. If
+// the server refuses them, it returns the reason.
+func (b *Backend) probeLimits(ctx context.Context) error {
 	short := probeKey()
 	long := short + strings.Repeat("k", max(b.maxKey-len(short), 0))
-	large := bytes.Repeat([]byte("v"), min(b.o.MaxValue, firstAlloc))
+	large := bytes.Repeat([]byte("v"), min(b.options.MaxValue, maxPrealloc))
 	err := b.probe(ctx, long, large)
 	if !isRefusal(err) {
 		return failure(ctx, err, false)
 	}
 	err = b.probe(ctx, short, []byte("v"))
-	if err == errRefused {
+	if err == errNoReply {
 		return b.checkExists(ctx)
 	}
 	if err != nil {
 		return failure(ctx, err, false)
 	}
 	if isRefusal(b.probe(ctx, long, []byte("v"))) {
-		return fmt.Errorf("MaxKey: cache %q takes no key of %d bytes: give its keysize (2048 if the server does not say), or BufferSize if smaller", b.o.Cache, len(long))
+		return fmt.Errorf("MaxKey: cache %q refuses a key of %d bytes: set MaxKey to its keysize (2048 by default), or BufferSize if the server's buffer-size is smaller", b.options.Cache, len(long))
 	}
-	return fmt.Errorf("MaxValue: cache %q takes no value of %d bytes: give its blocksize (65536 if the server does not say)", b.o.Cache, len(large))
+	return fmt.Errorf("MaxValue: cache %q refuses a value of %d bytes: set MaxValue to its blocksize (65536 by default)", b.options.Cache, len(large))
 }
 
-const probeLife = 60 * time.Second
+const probeTTL = 60 * time.Second
 
 func probeKey() string { return "cachebackends-probe-" + rand.Text() }
 
 // probe stores, reads and removes an entry.
 func (b *Backend) probe(ctx context.Context, key string, value []byte) error {
-	begin := time.Now()
-	stored := request{command: "set", key: key, value: value, seconds: seconds(probeLife)}
-	if _, err := b.exchange(ctx, stored); err != nil {
+	start := time.Now()
+	stored := request{command: "set", key: key, value: value, seconds: seconds(probeTTL)}
+	if _, err := b.roundTrip(ctx, stored); err != nil {
 		return err
 	}
-	e, err := b.exchange(ctx, request{command: "get", key: key})
+	e, err := b.roundTrip(ctx, request{command: "get", key: key})
 	if err != nil {
 		return err
 	}
-	if _, err := b.exchange(ctx, request{command: "del", key: key}); err != nil {
+	if _, err := b.roundTrip(ctx, request{command: "del", key: key}); err != nil {
 		return err
 	}
 	if !bytes.Equal(e.value, value) {
-		return errProtocol
+		return errMalformed
 	}
-	// With purge_lru, the server keeps the seconds as they are and never looks at them.
-	if e.end == stored.seconds {
-		return fmt.Errorf("cache %q knows no expiry: it was made with purge_lru, without which this package can use it", b.o.Cache)
+	// With purge_lru, the server stores the TTL instead of an expiry time and ignores it.
+	if e.expires == stored.seconds {
+		return fmt.Errorf("cache %q has expiry disabled (purge_lru): restart the server without purge_lru", b.options.Cache)
 	}
-	if !e.isAlive() || e.left() > probeLife+time.Since(begin)+time.Minute {
-		return fmt.Errorf("the clock of the server and ours are more than a minute apart: they decide when entries expire")
+	if !e.isAlive() || e.ttl() > probeTTL+time.Since(start)+time.Minute {
+		return errors.New("the clocks of server and client differ by more than a minute; entries would expire at the wrong time")
 	}
 	return nil
 }
 
-// checkExists tells a full cache from one that is not there, which refuse all
-// entries alike: for a value that we hold back the server only waits if there is a
-// cache to put it in.
+// checkExists returns an error if the cache does not exist. A full cache and a
+// missing one refuse every entry alike. But the server waits for a value that the
+// client holds back only if it has a cache for it.
 func (b *Backend) checkExists(ctx context.Context) error {
 	conn, err := b.connect(ctx)
 	if err != nil {
-		return failure(ctx, notSent{err}, false)
+		return failure(ctx, unsent{err}, false)
 	}
-	defer b.hangUp(conn)
+	defer b.disconnect(conn)
 	held := request{command: "set", key: probeKey(), value: []byte("v")}
-	data := held.appendTo(nil, b.o.Cache)
-	conn.SetDeadline(time.Now().Add(waitForRefusal))
+	data := held.appendTo(nil, b.options.Cache)
+	conn.SetDeadline(time.Now().Add(refusalTimeout))
 	if _, err = conn.Write(data[:len(data)-len(held.value)]); err == nil {
 		_, err = conn.Read(data)
 	}
 	if isTimeout(err) {
 		return nil
 	}
-	return fmt.Errorf("%w: there is no cache %q at %s", cache.ErrUnavailable, b.o.Cache, b.o.Addr)
+	return fmt.Errorf("%w: no cache %q at %s", cache.ErrUnavailable, b.options.Cache, b.options.Addr)
 }
 
-// waitForRefusal is how long a server that has no such cache may take to say so.
-const waitForRefusal = 300 * time.Millisecond
+// refusalTimeout is how long a server may take to close the connection if it has no
+// such cache.
+const refusalTimeout = 300 * time.Millisecond

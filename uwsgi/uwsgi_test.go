@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -30,7 +31,7 @@ func TestRoundTrip(t *testing.T) {
 				t.Errorf("TTL = %v, %v, %v", left, ok, err)
 			}
 			if added, err := b.Add(ctx, "k", nil, 0); added || err != nil {
-				t.Errorf("Add of a key that is there = %v, %v", added, err)
+				t.Errorf("Add of a present key = %v, %v", added, err)
 			}
 			if deleted, err := b.Delete(ctx, "k"); !deleted || err != nil {
 				t.Errorf("Delete = %v, %v", deleted, err)
@@ -42,23 +43,23 @@ func TestRoundTrip(t *testing.T) {
 				t.Errorf("Add = %v, %v", added, err)
 			}
 			if left, ok, err := b.TTL(ctx, "k"); err != nil || !ok || left != 0 {
-				t.Errorf("TTL of what never ends = %v, %v, %v", left, ok, err)
+				t.Errorf("TTL of an entry that never expires = %v, %v, %v", left, ok, err)
 			}
 		})
 	}
 }
 
-// over puts an entry into the fake whose life ended a second ago.
-func (f *fake) over(key string) {
+// expired puts an entry that expired a second ago into the fake.
+func (f *fake) expired(key string) {
 	f.set(func(f *fake) { f.items[key] = entry{true, []byte("old"), time.Now().Unix() - 1} })
 }
 
-// What is over is absent, and Delete does not touch it: somebody may have stored
-// anew in the meantime.
-func TestOverIsAbsent(t *testing.T) {
+// An expired entry is absent. Delete does not remove it, because another caller may
+// have replaced it since.
+func TestExpiredIsAbsent(t *testing.T) {
 	f := startFake(t)
 	b, ctx := f.backend(t, Options{}), t.Context()
-	f.over("k")
+	f.expired("k")
 	if value, ok, err := b.Get(ctx, "k"); ok || err != nil || value != nil {
 		t.Errorf("Get = %q, %v, %v", value, ok, err)
 	}
@@ -69,14 +70,14 @@ func TestOverIsAbsent(t *testing.T) {
 		t.Errorf("Delete = %v, %v", deleted, err)
 	}
 	if log := f.commands(); slices.Contains(log, "del k") {
-		t.Errorf("%q: what is over was deleted", log)
+		t.Errorf("%q: an expired entry was deleted", log)
 	}
 }
 
-func TestAddWaitsForTheSweep(t *testing.T) {
+func TestAddWaitsForSweep(t *testing.T) {
 	f := startFake(t)
 	b := f.backend(t, Options{})
-	f.over("k")
+	f.expired("k")
 	f.fault = func(c *call) bool {
 		if c.command == "set" && len(f.commandsLike("set k")) == 3 {
 			f.set(func(f *fake) { delete(f.items, "k") })
@@ -87,18 +88,18 @@ func TestAddWaitsForTheSweep(t *testing.T) {
 		t.Errorf("Add = %v, %v; the commands were %q", added, err, f.commands())
 	}
 	if log := f.commands(); slices.Contains(log, "del k") || slices.Contains(log, "update k") {
-		t.Errorf("%q: not the server took the old entry away", log)
+		t.Errorf("%q: the client removed the expired entry", log)
 	}
-	f.over("k")
+	f.expired("k")
 	f.set(func(f *fake) { f.fault = nil })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if added, err := b.Add(ctx, "k", nil, 0); added || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cache.ErrUnknownOutcome) {
-		t.Errorf("Add over what is not swept in time = %v, %v", added, err)
+		t.Errorf("Add of an expired key that the server keeps = %v, %v", added, err)
 	}
 }
 
-// commandsLike returns those of the log that are command, and leaves it.
+// commandsLike returns the entries of the log that equal command.
 func (f *fake) commandsLike(command string) []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,10 +120,10 @@ func TestFull(t *testing.T) {
 		t.Errorf("Add = %v, %v, want %v", added, err, cache.ErrFull)
 	}
 	if err := b.Set(ctx, "old", []byte("2"), 0); err != nil {
-		t.Errorf("Set of a key that has its place: %v", err)
+		t.Errorf("Set of a present key: %v", err)
 	}
 	if added, err := b.Add(ctx, "old", []byte("v"), 0); added || err != nil {
-		t.Errorf("Add of a key that is there = %v, %v", added, err)
+		t.Errorf("Add of a present key = %v, %v", added, err)
 	}
 	err := b.SetMany(ctx, []cache.Item{{Key: "old", Value: []byte("3")}, {Key: "x"}, {Key: "y"}}, 0)
 	var batch *cache.BatchError
@@ -134,11 +135,11 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// A lock that is taken and given back all the time is not a full cache.
-func TestAddOfWhatComesAndGoes(t *testing.T) {
+// A key that other callers add and delete all the time does not mean a full cache.
+func TestAddOfContestedKey(t *testing.T) {
 	f := startFake(t)
 	b := f.backend(t, Options{})
-	f.fault = func(c *call) bool { return c.key == "k" } // refused, and not there when looked for
+	f.fault = func(c *call) bool { return c.key == "k" } // present for Add, absent for the read
 	if added, err := b.Add(t.Context(), "k", nil, 0); added || err != nil {
 		t.Errorf("Add = %v, %v", added, err)
 	}
@@ -149,25 +150,25 @@ func TestChecksBeforeSending(t *testing.T) {
 	b, ctx := f.backend(t, Options{MaxKey: 100, MaxValue: 1000}), t.Context()
 	long, large := strings.Repeat("k", 101), make([]byte, 1001)
 	_, _, err := b.Get(ctx, long)
-	_, errTTL := b.Delete(ctx, long)
-	for what, got := range map[string]error{"Get": err, "Delete": errTTL, "Set": b.Set(ctx, long, nil, 0)} {
+	_, errDelete := b.Delete(ctx, long)
+	for what, got := range map[string]error{"Get": err, "Delete": errDelete, "Set": b.Set(ctx, long, nil, 0)} {
 		if !errors.Is(got, cache.ErrInvalidKey) || !strings.Contains(got.Error(), "100") {
 			t.Errorf("%s of a long key: %v", what, got)
 		}
 	}
 	_, errAdd := b.Add(ctx, "k", large, 0)
-	nul := make([]byte, 1000) // and one more on the way
+	nul := make([]byte, 1000) // sent with one byte more
 	for what, got := range map[string]error{"Set": b.Set(ctx, "k", large, 0), "Add": errAdd, "Set of NULs": b.Set(ctx, "k", nul, 0)} {
 		if !errors.Is(got, cache.ErrTooLarge) {
 			t.Errorf("%s of a large value: %v", what, got)
 		}
 	}
 	if log := f.commands(); len(log) > 0 {
-		t.Errorf("sent all the same: %q", log)
+		t.Errorf("sent: %q", log)
 	}
 }
 
-// times makes a fault that strikes a command so many times.
+// times returns a fault that strikes the first n requests with command.
 func times(n int, command string, strike func(*call)) func(*call) bool {
 	var mu sync.Mutex
 	return func(c *call) bool {
@@ -188,7 +189,7 @@ func cut(c *call) { c.conn.Write([]byte("o\x0c\x00\x11\x06\x00sta")) }
 
 func garbage(c *call) { c.conn.Write(bytes.Repeat([]byte("\xff\x00!garbage 4294967295\r\n"), 4)) }
 
-// refuse is the end without a byte.
+// refuse closes the connection without a reply.
 func refuse(*call) {}
 
 func TestFaults(t *testing.T) {
@@ -225,11 +226,11 @@ func TestFaults(t *testing.T) {
 		{"set, reset twice", set, times(2, "update", reset), cache.ErrUnknownOutcome, 2},
 		{"set, garbage", set, times(1, "update", garbage), cache.ErrUnknownOutcome, 1},
 		{"set, refused", set, times(1, "update", refuse), cache.ErrTooLarge, 2},
-		{"set, refused, and no answer why", set, both(times(1, "update", refuse), times(2, "get", reset)), cache.ErrUnknownOutcome, 3},
+		{"set, refused, then reset", set, both(times(1, "update", refuse), times(2, "get", reset)), cache.ErrUnknownOutcome, 3},
 		{"add, reset", add, times(1, "set", reset), cache.ErrUnknownOutcome, 1},
 		{"add, cut", add, times(1, "set", cut), cache.ErrUnknownOutcome, 1},
 		{"add, garbage", add, times(1, "set", garbage), cache.ErrUnknownOutcome, 1},
-		{"add, refused, and no answer why", add, both(times(1, "set", refuse), times(2, "get", reset)), cache.ErrUnknownOutcome, 3},
+		{"add, refused, then reset", add, both(times(1, "set", refuse), times(2, "get", reset)), cache.ErrUnknownOutcome, 3},
 		{"delete, reset", del, times(1, "del", reset), cache.ErrUnknownOutcome, 2},
 		{"delete, refused", del, times(1, "del", refuse), nil, 2},
 		{"clear, reset once", clearAll, times(1, "clear", reset), nil, 2},
@@ -237,7 +238,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := startFake(t)
-			b := f.backend(t, Options{FirstCache: true})
+			b := f.backend(t, Options{FirstCache: true, AllowFlush: true})
 			if err := b.Set(t.Context(), "k", []byte("old"), 0); err != nil {
 				t.Fatal(err)
 			}
@@ -258,8 +259,8 @@ func both(a, b func(*call) bool) func(*call) bool {
 	return func(c *call) bool { return a(c) || b(c) }
 }
 
-// A Set that is executed, and whose connection ends before the answer.
-func TestSetThatOnlyLostItsAnswer(t *testing.T) {
+// A Set that was executed, but whose reply was lost.
+func TestSetLostReply(t *testing.T) {
 	f := startFake(t)
 	b := f.backend(t, Options{})
 	store := func(seconds int64) func(*call) {
@@ -269,11 +270,11 @@ func TestSetThatOnlyLostItsAnswer(t *testing.T) {
 	}
 	f.set(func(f *fake) { f.fault = times(1, "update", store(61)) })
 	if err := b.Set(t.Context(), "k", []byte("v"), time.Minute); err != nil {
-		t.Errorf("Set that was executed: %v", err)
+		t.Errorf("Set = %v, want nil: it was executed", err)
 	}
 	f.set(func(f *fake) { f.fault = times(1, "update", store(50)) })
 	if err := b.Set(t.Context(), "k", []byte("v"), time.Minute); err == nil {
-		t.Error("an older entry with the same value was taken for ours")
+		t.Error("an older entry with the same value counts as the new one")
 	}
 }
 
@@ -308,7 +309,7 @@ func TestDeadlineAndCancel(t *testing.T) {
 			t.Errorf("%s: Set = %v", c.name, err)
 		}
 		cancel()
-		if took := time.Since(begin); took > b.o.ReadTimeout {
+		if took := time.Since(begin); took > b.options.ReadTimeout {
 			t.Errorf("%s: two calls took %v", c.name, took)
 		}
 	}
@@ -324,22 +325,32 @@ func TestReadTimeout(t *testing.T) {
 	if !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Get = %v", err)
 	}
-	// A silent server is not asked for the rest of a batch.
+	f.commands()
 	keys := make([]string, 1000)
-	begin := time.Now()
+	for i := range keys {
+		keys[i] = fmt.Sprint("k", i)
+	}
 	_, err = b.GetMany(t.Context(), keys)
 	var batch *cache.BatchError
-	if !errors.As(err, &batch) || len(batch.Failed) != len(keys) || !errors.Is(err, cache.ErrUnavailable) {
-		t.Errorf("GetMany = %v", err)
+	if !errors.As(err, &batch) || len(batch.Failed) != len(keys) {
+		t.Fatalf("GetMany = %v", err)
 	}
-	if took := time.Since(begin); took > time.Second {
-		t.Errorf("GetMany of %d keys took %v from a server that is silent for %v", len(keys), took, b.o.ReadTimeout)
+	for _, failed := range batch.Failed {
+		if !errors.Is(failed.Err, cache.ErrUnavailable) {
+			t.Errorf("%s: %v", failed.Key, failed.Err)
+		}
+	}
+	if last := batch.Failed[len(keys)-1].Err; !strings.Contains(last.Error(), "skipped after another key failed") {
+		t.Errorf("the last key: %v", last)
+	}
+	if sent := len(f.commands()); sent > b.options.PoolSize {
+		t.Errorf("%d requests to a silent server, want at most %d", sent, b.options.PoolSize)
 	}
 }
 
-func TestConnectionsAreBounded(t *testing.T) {
+func TestPoolSize(t *testing.T) {
 	f := startFake(t)
-	b := f.backend(t, Options{MaxConns: 3, DialTimeout: time.Second})
+	b := f.backend(t, Options{PoolSize: 3, DialTimeout: time.Second})
 	over := make(chan struct{})
 	end := sync.OnceFunc(func() { close(over) })
 	defer end()
@@ -349,7 +360,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	busy := 0
 	for range 5 {
 		calls.Go(func() {
-			if _, _, err := b.Get(t.Context(), "k"); errors.Is(err, errBusy) && errors.Is(err, cache.ErrUnavailable) {
+			if _, _, err := b.Get(t.Context(), "k"); errors.Is(err, errPoolExhausted) && errors.Is(err, cache.ErrUnavailable) {
 				mu.Lock()
 				defer mu.Unlock()
 				if busy++; busy == 2 {
@@ -360,24 +371,91 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	calls.Wait()
 	if busy != 2 {
-		t.Errorf("%d of 5 calls found no free connection of 3", busy)
+		t.Errorf("%d of 5 calls timed out waiting for one of 3 connections, want 2", busy)
 	}
 }
 
-func TestClearIsRefused(t *testing.T) {
+func TestClearNeedsPermission(t *testing.T) {
 	f := startFake(t)
-	b := f.backend(t, Options{})
-	if err := b.Clear(t.Context()); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "first_cache") {
-		t.Errorf("Clear = %v", err)
+	f.set(func(f *fake) { f.nameless = true })
+	for name, c := range map[string]struct {
+		cache, want string
+		o           Options
+	}{
+		"no permission":                 {"c", "first_cache", Options{}},
+		"permission, not the first":     {"c", "first_cache", Options{AllowFlush: true}},
+		"the first, no permission":      {"c", "CACHE_ALLOW_FLUSH", Options{FirstCache: true}},
+		"without a name, no permission": {"", "CACHE_ALLOW_FLUSH", Options{}},
+		"the first, permission":         {"c", "", Options{FirstCache: true, AllowFlush: true}},
+		"without a name, permission":    {"", "", Options{AllowFlush: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.o.Addr, c.o.Cache = f.addr, c.cache
+			b, err := New(t.Context(), c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			f.commands()
+			err = b.Clear(t.Context())
+			sent := f.commands()
+			if c.want == "" {
+				if err != nil || len(sent) != 1 {
+					t.Errorf("Clear = %v, sent %q", err, sent)
+				}
+				return
+			}
+			if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), c.want) || len(sent) > 0 {
+				t.Errorf("Clear = %v, want %s; sent %q", err, c.want, sent)
+			}
+		})
+	}
+}
+
+// Rule BAT-15 of the contract: an invalid key fails a batch before anything is sent.
+func TestInvalidKeysInBatch(t *testing.T) {
+	f := startFake(t)
+	b, ctx := f.backend(t, Options{MaxKey: 100}), t.Context()
+	long := strings.Repeat("k", 101)
+	keys := []string{"a", long, "b", ""}
+	values, errGet := b.GetMany(ctx, keys)
+	deleted, errDelete := b.DeleteMany(ctx, keys)
+	errSet := b.SetMany(ctx, []cache.Item{{Key: "a"}, {Key: long}, {Key: "b"}, {Key: ""}}, 0)
+	for what, err := range map[string]error{"GetMany": errGet, "DeleteMany": errDelete, "SetMany": errSet} {
+		var batch *cache.BatchError
+		if !errors.As(err, &batch) || len(batch.Failed) != 2 || batch.Failed[0].Key != long || batch.Failed[1].Key != "" || !errors.Is(err, cache.ErrInvalidKey) {
+			t.Errorf("%s = %v", what, err)
+		}
+	}
+	if len(values) != len(keys) || len(deleted) != len(keys) {
+		t.Errorf("%d values and %d results for %d keys", len(values), len(deleted), len(keys))
 	}
 	if log := f.commands(); len(log) > 0 {
-		t.Errorf("sent all the same: %q", log)
+		t.Errorf("sent: %q", log)
+	}
+}
+
+// A server that does not read a large request ends the call at WriteTimeout.
+func TestWriteTimeout(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() // the kernel accepts connections that nobody serves
+	o, err := Options{Addr: listener.Addr().String(), MaxValue: 64 << 20, ReadTimeout: time.Hour, WriteTimeout: 50 * time.Millisecond}.resolved()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Backend{options: o, dialer: newDialer(o), maxKey: o.maxKey(), slots: make(chan struct{}, o.PoolSize)}
+	err = b.Set(t.Context(), "k", make([]byte, 63<<20), 0)
+	if !errors.Is(err, cache.ErrUnavailable) || !isTimeout(err) {
+		t.Errorf("Set = %v, want a timeout before the request was sent", err)
 	}
 }
 
 func TestClose(t *testing.T) {
 	f := startFake(t)
-	b := f.backend(t, Options{FirstCache: true})
+	b := f.backend(t, Options{FirstCache: true, AllowFlush: true, MaxValue: 10})
 	for range 2 {
 		if err := b.Close(); err != nil {
 			t.Error(err)
@@ -389,18 +467,19 @@ func TestClose(t *testing.T) {
 	_, errDelete := b.Delete(ctx, "k")
 	_, errMany := b.GetMany(ctx, []string{"k"})
 	_, _, errTTL := b.TTL(ctx, "k")
-	for what, err := range map[string]error{"Get": errGet, "Set": b.Set(ctx, "k", nil, 0), "Add": errAdd, "Delete": errDelete,
+	for what, err := range map[string]error{"Get": errGet, "Set": b.Set(ctx, "k", nil, 0), "Set of a large value": b.Set(ctx, "k", make([]byte, 11), 0),
+		"Set of an invalid key": b.Set(ctx, "", nil, 0), "Add": errAdd, "Delete": errDelete,
 		"GetMany": errMany, "TTL": errTTL, "Clear": b.Clear(ctx), "Ping": b.Ping(ctx)} {
 		if !errors.Is(err, cache.ErrClosed) || errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrUnknownOutcome) {
 			t.Errorf("%s after Close: %v", what, err)
 		}
 	}
 	if log := f.commands(); len(log) > 0 {
-		t.Errorf("sent all the same: %q", log)
+		t.Errorf("sent: %q", log)
 	}
 }
 
-func TestNewTriesTheCache(t *testing.T) {
+func TestNewChecksCache(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(f *fake)
 		cache  string
@@ -408,13 +487,13 @@ func TestNewTriesTheCache(t *testing.T) {
 	}{
 		"all is well":        {func(*fake) {}, "c", ""},
 		"a full cache":       {func(f *fake) { f.full = true }, "c", ""},
-		"no such cache":      {func(*fake) {}, "d", `there is no cache "d" at `},
+		"no such cache":      {func(*fake) {}, "d", `no cache "d" at `},
 		"smaller keys":       {func(f *fake) { f.maxKey = 2047 }, "c", "MaxKey: "},
 		"smaller values":     {func(f *fake) { f.maxValue = 1<<16 - 1 }, "c", "MaxValue: "},
 		"no expiry":          {func(f *fake) { f.purgeLRU = true }, "c", "purge_lru"},
 		"a clock far behind": {func(f *fake) { f.behind = 3600 }, "c", "clock"},
 		"a clock far ahead":  {func(f *fake) { f.behind = -3600 }, "c", "clock"},
-		"garbage":            {func(f *fake) { f.fault = times(1, "set", garbage) }, "c", errProtocol.Error()},
+		"garbage":            {func(f *fake) { f.fault = times(1, "set", garbage) }, "c", errMalformed.Error()},
 		"resets":             {func(f *fake) { f.fault = times(1000, "set", reset) }, "c", "store is unavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {

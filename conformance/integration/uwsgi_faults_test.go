@@ -27,9 +27,9 @@ func newUwsgi(t *testing.T, o uwsgi.Options) *uwsgi.Backend {
 	return b
 }
 
-// While the server is away calls fail as ErrUnavailable or, where they were under
-// way, ErrUnknownOutcome. The first call after it is back works.
-func TestUwsgiKilled(t *testing.T) {
+// While the server restarts, calls return ErrUnavailable or, if they were in
+// progress, ErrUnknownOutcome. The first call after the restart succeeds.
+func TestUWSGIKilled(t *testing.T) {
 	server := servers.StartUwsgi(t, "")
 	for name, addr := range map[string]string{"tcp": server.Addr, "unix": server.Socket} {
 		t.Run(name, func(t *testing.T) {
@@ -69,9 +69,9 @@ func TestUwsgiKilled(t *testing.T) {
 	}
 }
 
-// Workers that are busy let a call wait, and nothing is said about what they do
-// with it once they have time.
-func TestUwsgiWorkersBusy(t *testing.T) {
+// If all workers are busy, a call ends at its deadline. The outcome of a write is
+// then unknown, because a worker may execute it later.
+func TestUWSGIWorkersBusy(t *testing.T) {
 	server := servers.StartUwsgi(t, "")
 	for name, addr := range map[string]string{"tcp": server.Addr, "unix": server.Socket} {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestUwsgiWorkersBusy(t *testing.T) {
 				t.Errorf("Get = %v", err)
 			}
 			if took := time.Since(begin); took > time.Second {
-				t.Errorf("Get was back after %v", took)
+				t.Errorf("Get returned after %v", took)
 			}
 			ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
@@ -93,20 +93,20 @@ func TestUwsgiWorkersBusy(t *testing.T) {
 			}
 			server.Thaw(t)
 			if err := b.Set(t.Context(), "k", []byte("v"), time.Hour); err != nil {
-				t.Errorf("Set when the workers are back: %v", err)
+				t.Errorf("Set after the workers resumed: %v", err)
 			}
 			if _, ok, err := b.Get(t.Context(), "k"); !ok || err != nil {
-				t.Errorf("Get when the workers are back: %v, %v", ok, err)
+				t.Errorf("Get after the workers resumed: %v, %v", ok, err)
 			}
 		})
 	}
 }
 
-// A cache that is full refuses what is new, and nothing else. The first cache can
-// then be cleared.
-func TestUwsgiFullThenClear(t *testing.T) {
+// A full cache refuses new keys and nothing else. Clear of the first cache makes
+// room.
+func TestUWSGIFullThenClear(t *testing.T) {
 	server := servers.StartUwsgi(t, "")
-	b := newUwsgi(t, uwsgi.Options{Addr: server.Socket, Cache: "first", FirstCache: true})
+	b := newUwsgi(t, uwsgi.Options{Addr: server.Socket, Cache: "first", FirstCache: true, AllowFlush: true})
 	ctx := t.Context()
 	items := make([]cache.Item, servers.UwsgiItems+3)
 	keys := make([]string, len(items))
@@ -117,7 +117,7 @@ func TestUwsgiFullThenClear(t *testing.T) {
 	err := b.SetMany(ctx, items, time.Hour)
 	var batch *cache.BatchError
 	if !errors.As(err, &batch) || len(batch.Failed) != 3 || !errors.Is(err, cache.ErrFull) {
-		t.Fatalf("SetMany of 3 more than there is room for: %v", err)
+		t.Fatalf("SetMany of 3 items too many: %v", err)
 	}
 	refused := batch.Failed[0].Key
 	if err := b.Set(ctx, refused, []byte("v"), time.Hour); !errors.Is(err, cache.ErrFull) {
@@ -126,7 +126,7 @@ func TestUwsgiFullThenClear(t *testing.T) {
 	if added, err := b.Add(ctx, refused, []byte("v"), time.Hour); added || !errors.Is(err, cache.ErrFull) {
 		t.Errorf("Add = %v, %v", added, err)
 	}
-	newUwsgi(t, uwsgi.Options{Addr: server.Socket, Cache: "first"}) // a full cache does not keep a program from starting
+	newUwsgi(t, uwsgi.Options{Addr: server.Socket, Cache: "first"}) // a full cache is not an error
 	if err := b.Ping(ctx); err != nil {
 		t.Errorf("Ping = %v", err)
 	}
@@ -155,14 +155,14 @@ func hits(values [][]byte) (n int) {
 	return n
 }
 
-// What the server was not started for is found out by New.
-func TestUwsgiNew(t *testing.T) {
+// New reports options that do not match the server.
+func TestUWSGINew(t *testing.T) {
 	server := servers.StartUwsgi(t, "")
 	for name, c := range map[string]struct {
 		o    uwsgi.Options
 		want string
 	}{
-		"no such cache": {uwsgi.Options{Cache: "third"}, `there is no cache "third" at ` + server.Addr},
+		"no such cache": {uwsgi.Options{Cache: "third"}, `no cache "third" at ` + server.Addr},
 		"values":        {uwsgi.Options{Cache: "first"}, "MaxValue: "},
 		"keys":          {uwsgi.Options{Cache: "first", MaxValue: servers.UwsgiBlockSize, MaxKey: 2049}, "MaxKey: "},
 		"buffer size":   {uwsgi.Options{Cache: "first", MaxValue: servers.UwsgiBlockSize, MaxKey: 9000, BufferSize: 10_000}, "MaxKey: "},
@@ -175,16 +175,16 @@ func TestUwsgiNew(t *testing.T) {
 			}
 		})
 	}
-	newUwsgi(t, uwsgi.Options{Addr: server.Addr}) // without a name, the first
+	newUwsgi(t, uwsgi.Options{Addr: server.Addr}) // no name is the first cache
 }
 
-// To clear a cache that is not the first would crash the server, or be a lie: it is
-// never asked for.
-func TestUwsgiNeverClearsTheSecond(t *testing.T) {
+// Clearing a cache that is not the first would crash the server or clear a part of
+// the cache, so the request is never sent.
+func TestUWSGINeverClearsSecondCache(t *testing.T) {
 	server := servers.StartUwsgi(t, "")
 	wire := record(t, server.Addr)
 	ctx := t.Context()
-	first := newUwsgi(t, uwsgi.Options{Addr: wire.addr, Cache: "first", FirstCache: true})
+	first := newUwsgi(t, uwsgi.Options{Addr: wire.addr, Cache: "first", FirstCache: true, AllowFlush: true})
 	second := newUwsgi(t, uwsgi.Options{Addr: wire.addr, Cache: "second"})
 	for _, b := range []*uwsgi.Backend{first, second} {
 		if err := b.Set(ctx, "k", []byte("v"), time.Hour); err != nil {
@@ -198,13 +198,13 @@ func TestUwsgiNeverClearsTheSecond(t *testing.T) {
 		}
 	}
 	if sent := wire.sent(); strings.Contains(sent, "clear") || !strings.Contains(sent, "update") {
-		t.Errorf("on the wire: %q", sent)
+		t.Errorf("sent: %q", sent)
 	}
 	if err := first.Clear(ctx); err != nil {
 		t.Errorf("Clear of the first: %v", err)
 	}
 	if !strings.Contains(wire.sent(), "clear") {
-		t.Error("the recording misses what was sent")
+		t.Error("the recording is incomplete")
 	}
 	for b, want := range map[*uwsgi.Backend]bool{first: false, second: true} {
 		if _, ok, err := b.Get(ctx, "k"); ok != want || err != nil {
@@ -213,7 +213,7 @@ func TestUwsgiNeverClearsTheSecond(t *testing.T) {
 	}
 }
 
-// recording passes connections on to a server and keeps what is sent there.
+// recording forwards connections to a server and records what clients send.
 type recording struct {
 	addr string
 	mu   sync.Mutex

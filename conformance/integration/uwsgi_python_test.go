@@ -12,8 +12,8 @@ import (
 	"github.com/cachebackends/cachebackends/uwsgi"
 )
 
-// wsgi calls the functions that uWSGI gives to its workers, as a Flask application
-// beside ours would: /set?cache=first&key=k&life=60 with the value as body.
+// wsgi is an application that calls the cache functions of uWSGI workers, for
+// example /set?cache=first&key=k&life=60 with the value in the body.
 const wsgi = `
 import uwsgi
 from urllib.parse import parse_qsl
@@ -35,7 +35,7 @@ def application(environ, start_response):
     return []
 `
 
-// worker is the Python program of a server, and one of its caches.
+// worker calls the Python program of a server for one of its caches.
 type worker struct {
 	t          *testing.T
 	url, cache string
@@ -56,8 +56,8 @@ func (w worker) call(command, key, value, life string) (status int, body string)
 	return answer.StatusCode, string(data)
 }
 
-// A value set by a worker is read here byte for byte, and the other way round.
-func TestUwsgiSharedWithPython(t *testing.T) {
+// Values are shared with Python workers byte for byte, in both directions.
+func TestUWSGISharedWithPython(t *testing.T) {
 	server := servers.StartUwsgi(t, wsgi)
 	b, err := uwsgi.New(t.Context(), uwsgi.Options{Addr: server.Socket, Cache: "second", MaxValue: servers.UwsgiBlockSize})
 	if err != nil {
@@ -87,7 +87,7 @@ func TestUwsgiSharedWithPython(t *testing.T) {
 		}
 	}
 
-	// A key is one key on both sides, locks included.
+	// Both sides use the same keys, also for locks.
 	if added, err := b.Add(ctx, "lock", []byte("go"), time.Hour); !added || err != nil {
 		t.Fatalf("Add = %v, %v", added, err)
 	}
@@ -104,10 +104,10 @@ func TestUwsgiSharedWithPython(t *testing.T) {
 		t.Errorf("Add of a key that cache_set stored = %v, %v", added, err)
 	}
 	if left, ok, err := b.TTL(ctx, "lock"); left != 0 || !ok || err != nil {
-		t.Errorf("TTL of what cache_set stored for ever = %v, %v, %v", left, ok, err)
+		t.Errorf("TTL of an entry that never expires = %v, %v, %v", left, ok, err)
 	}
 
-	// What the server cannot hold, as the documentation says it travels.
+	// The encoding of an empty value is documented.
 	if err := b.Set(ctx, "empty", nil, time.Hour); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/cachebackends/cachebackends/uwsgi"
 )
 
-// uwsgiAt is the harness of one cache of a server.
+// uwsgiAt returns the harness for a cache, by its CACHE_UWSGI_NAME.
 func uwsgiAt(name string) conformance.Harness {
 	open := func(t *testing.T) cache.Backend {
 		t.Helper()
@@ -26,20 +26,20 @@ func uwsgiAt(name string) conformance.Harness {
 	return conformance.Harness{
 		New:    open,
 		Stores: conformance.Stores{Reopen: func(t *testing.T, _ cache.Backend) cache.Backend { return open(t) }},
-		// The server counts whole seconds. They are rounded up twice, so that no entry expires early.
+		// The server keeps whole seconds. The client rounds up twice, so that no entry expires early.
 		Limits: conformance.Limits{Resolution: 2100 * time.Millisecond, MaxKey: 2048, MaxValue: servers.UwsgiBlockSize},
 		Traits: map[conformance.Trait]string{
 			conformance.ReadsBeforeDelete: "the server reports expired entries as deleted",
 		},
 		Unsupported: map[conformance.Feature]string{
-			conformance.Counter:     "the server counts for its own workers only: the protocol has no such command",
+			conformance.Counter:     "the protocol has no counters",
 			conformance.PrefixClear: "the protocol cannot list keys",
-			conformance.Threshold:   "the items of the cache, which the server was started with, bound it",
+			conformance.Threshold:   "the server bounds the number of entries",
 		},
 	}
 }
 
-func TestUwsgi(t *testing.T) {
+func TestUWSGI(t *testing.T) {
 	server := servers.StartUwsgi(t, "")
 	h := uwsgiAt("first@" + server.Addr)
 	h.Server, h.ServerVersion = "uwsgi", server.Version(t)
@@ -51,19 +51,19 @@ func TestUwsgi(t *testing.T) {
 	}
 	spare := servers.StartUwsgi(t, "")
 	h.Stores.ClearAllowed = func(t *testing.T) cache.Backend {
-		return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "first", FirstCache: true})
+		return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "first", FirstCache: true, AllowFlush: true})
 	}
 	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend { return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "second"}) }
 	conformance.Run(t, h)
 }
 
-func TestUwsgiSecondUnix(t *testing.T) {
+func TestUWSGISecondUnix(t *testing.T) {
 	t.Parallel()
 	server := servers.StartUwsgi(t, "")
 	h := uwsgiAt("second@" + server.Socket)
 	h.Name = "uwsgi-unix"
 	h.Server, h.ServerVersion = "uwsgi", server.Version(t)
-	h.Unsupported[conformance.Network] = "faults of the wire are tested over TCP"
-	h.Unsupported[conformance.FullClear] = "told to clear a cache that is not its first, the server crashes or clears a part"
+	h.Unsupported[conformance.Network] = "network faults are tested over TCP"
+	h.Unsupported[conformance.FullClear] = "the server can clear only its first cache"
 	conformance.Run(t, h)
 }

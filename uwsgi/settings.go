@@ -19,17 +19,19 @@ func open(ctx context.Context, s *cache.Settings) (cache.Backend, error) {
 	case !complete || addr == "":
 		s.Fail(keyName, "%q does not say where the server is: mycache@host:port or mycache@/path/to.sock", name)
 	}
-	further := s.Options()
+	options := s.Options()
 	o := Options{
-		Addr:        addr,
-		Cache:       name,
-		FirstCache:  further.Bool("first_cache", false),
-		MaxKey:      further.Int("max_key", 0),
-		MaxValue:    further.Int("max_value", 0),
-		BufferSize:  further.Int("buffer_size", 0),
-		MaxConns:    further.Int("max_conns", 0),
-		DialTimeout: further.Duration("dial_timeout", 0),
-		ReadTimeout: further.Duration("read_timeout", 0),
+		Addr:         addr,
+		Cache:        name,
+		AllowFlush:   s.Bool("CACHE_ALLOW_FLUSH", false),
+		FirstCache:   options.Bool("first_cache", false),
+		MaxKey:       options.Int("max_key", 0),
+		MaxValue:     options.Int("max_value", 0),
+		BufferSize:   options.Int("buffer_size", 0),
+		PoolSize:     options.Int("pool_size", 0),
+		DialTimeout:  options.Duration("dial_timeout", 0),
+		ReadTimeout:  options.Duration("read_timeout", 0),
+		WriteTimeout: options.Duration("write_timeout", 0),
 	}
 	if err := s.Err(); err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func TestFullQueueIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := newDialer(Options{Addr: path})
-	first, err := d.dial(until{t.Context(), time.Now().Add(time.Minute)})
+	first, err := d.dial(withDeadline{t.Context(), time.Now().Add(time.Minute)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestFullQueueIsWaitedFor(t *testing.T) {
 
 	short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
-	for what, limited := range map[string]until{
+	for what, limited := range map[string]withDeadline{
 		"deadline":    {short, time.Now().Add(time.Minute)},
 		"DialTimeout": {t.Context(), time.Now().Add(30 * time.Millisecond)},
 	} {
@@ -47,7 +47,7 @@ func TestFullQueueIsWaitedFor(t *testing.T) {
 
 	var second net.Conn
 	var dialling sync.WaitGroup
-	dialling.Go(func() { second, err = d.dial(until{t.Context(), time.Now().Add(time.Minute)}) })
+	dialling.Go(func() { second, err = d.dial(withDeadline{t.Context(), time.Now().Add(time.Minute)}) })
 	time.Sleep(30 * time.Millisecond)
 	accepted, _, errAccept := syscall.Accept(fd)
 	if errAccept != nil {

@@ -18,14 +18,16 @@ func TestSettings(t *testing.T) {
 	}{
 		"a name": {map[string]any{"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": "c@" + f.addr},
 			func(o Options) bool {
-				return o == Options{f.addr, "c", false, 2048, 1 << 16, 4096, 16, 5 * time.Second, 3 * time.Second}
+				return o == Options{Addr: f.addr, Cache: "c", MaxKey: 2048, MaxValue: 1 << 16, BufferSize: 4096, PoolSize: 16,
+					DialTimeout: 5 * time.Second, ReadTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second}
 			}},
 		"a dotted path": {map[string]any{"CACHE_TYPE": "flask_caching.contrib.uwsgicache.UWSGICache", "CACHE_UWSGI_NAME": "c@" + f.addr},
 			func(o Options) bool { return o.Cache == "c" }},
-		"options": {map[string]any{"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": "c@" + f.addr, "CACHE_OPTIONS": `{"first_cache": true, "max_key": 100,
-				"max_value": 1000, "buffer_size": 300, "max_conns": 7, "dial_timeout": "1s", "read_timeout": 2}`},
+		"options": {map[string]any{"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": "c@" + f.addr, "CACHE_ALLOW_FLUSH": true, "CACHE_OPTIONS": `{"first_cache": true, "max_key": 100,
+				"max_value": 1000, "buffer_size": 300, "pool_size": 7, "dial_timeout": "1s", "read_timeout": 2, "write_timeout": 4}`},
 			func(o Options) bool {
-				return o == Options{f.addr, "c", true, 100, 1000, 300, 7, time.Second, 2 * time.Second}
+				return o == Options{Addr: f.addr, Cache: "c", FirstCache: true, AllowFlush: true, MaxKey: 100, MaxValue: 1000, BufferSize: 300, PoolSize: 7,
+					DialTimeout: time.Second, ReadTimeout: 2 * time.Second, WriteTimeout: 4 * time.Second}
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -34,14 +36,14 @@ func TestSettings(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if o := c.Backend().(*Backend).o; !tt.want(o) {
+			if o := c.Backend().(*Backend).options; !tt.want(o) {
 				t.Errorf("got %+v", o)
 			}
 		})
 	}
 }
 
-func TestSocketInSettings(t *testing.T) {
+func TestUnixSocketInSettings(t *testing.T) {
 	f := startFakeUnix(t)
 	c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": "c@" + f.addr}))
 	if err != nil {
@@ -51,7 +53,7 @@ func TestSocketInSettings(t *testing.T) {
 }
 
 // Rule CFG-2 of the contract.
-func TestBadSettings(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
 	for name, tt := range map[string]struct {
 		settings map[string]any
 		want     string
@@ -76,30 +78,30 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
-// All that is wrong is reported at once, before anything is sent.
-func TestBadOptions(t *testing.T) {
+// All invalid options are reported at once, before anything is sent.
+func TestInvalidOptions(t *testing.T) {
 	_, err := New(t.Context(), Options{Addr: "host", Cache: "a@b", MaxKey: -1, MaxValue: -1, BufferSize: 1 << 16,
-		MaxConns: -1, DialTimeout: -1, ReadTimeout: -1})
-	for _, want := range []string{"Addr", "Cache", "MaxKey", "MaxValue", "BufferSize", "MaxConns", "DialTimeout", "ReadTimeout"} {
+		PoolSize: -1, DialTimeout: -1, ReadTimeout: -1, WriteTimeout: -1})
+	for _, want := range []string{"Addr", "Cache", "MaxKey", "MaxValue", "BufferSize", "PoolSize", "DialTimeout", "ReadTimeout", "WriteTimeout"} {
 		if !strings.Contains(fmt.Sprint(err), want+": ") {
-			t.Errorf("%v; want %s", err, want)
+			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 	if errors.Is(err, cache.ErrUnavailable) {
-		t.Errorf("%v: it was tried", err)
+		t.Errorf("a connection was tried: %v", err)
 	}
 	if _, err := New(t.Context(), Options{BufferSize: 50}); !strings.Contains(fmt.Sprint(err), "no room for a key") {
 		t.Errorf("a small buffer: %v", err)
 	}
 }
 
-// A long name leaves less room for keys.
-func TestLongestKey(t *testing.T) {
+// The name of the cache reduces the room for keys.
+func TestMaxKey(t *testing.T) {
 	f := startFake(t)
 	b := f.backend(t, Options{MaxKey: 5000})
 	key := strings.Repeat("k", b.maxKey)
 	if b.maxKey < 3900 || b.maxKey > 4096-80 {
-		t.Errorf("keys of %d bytes into 4096", b.maxKey)
+		t.Errorf("keys of %d bytes in a buffer of 4096", b.maxKey)
 	}
 	if err := b.Set(t.Context(), key, make([]byte, 1000), time.Hour); err != nil {
 		t.Error(err)

@@ -1,0 +1,152 @@
+package uwsgi
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// buffers hold a request, then the reply without its value. Buffers that grew for a
+// large value are not kept.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+const bufferSize = 8 << 10
+
+// roundTrip sends r on a new connection and returns the reply.
+func (b *Backend) roundTrip(ctx context.Context, r request) (entry, error) {
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return entry{}, unsent{err}
+	}
+	defer b.disconnect(conn)
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, func() { conn.SetDeadline(past) })()
+	}
+
+	buffer := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buffer)
+	conn.SetWriteDeadline(earlier(ctx, b.options.WriteTimeout))
+	if _, err := conn.Write(r.appendTo(buffer[:0], b.options.Cache)); err != nil {
+		return entry{}, unsent{err} // in part: the server does not execute it
+	}
+	conn.SetReadDeadline(earlier(ctx, b.options.ReadTimeout))
+	if ctx.Err() != nil { // the line above may have replaced the deadline in the past
+		conn.SetReadDeadline(past)
+	}
+	return readReply(conn, buffer[:])
+}
+
+// past makes every operation on a connection fail at once.
+var past = time.Unix(1, 0)
+
+// earlier returns the end of timeout or the deadline of ctx.
+func earlier(ctx context.Context, timeout time.Duration) time.Time {
+	end := time.Now().Add(timeout)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
+		return deadline
+	}
+	return end
+}
+
+// connect waits for a free slot and connects, both within DialTimeout.
+func (b *Backend) connect(ctx context.Context) (net.Conn, error) {
+	if b.closed.Load() {
+		return nil, cache.ErrClosed
+	}
+	limited := withDeadline{ctx, earlier(ctx, b.options.DialTimeout)}
+	select {
+	case b.slots <- struct{}{}:
+	default:
+		if err := b.waitForSlot(limited); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := b.dialer.dial(limited)
+	if err != nil {
+		<-b.slots
+	}
+	return conn, err
+}
+
+func (b *Backend) waitForSlot(limited withDeadline) error {
+	ctx, cancel := context.WithDeadline(limited.Context, limited.deadline)
+	defer cancel()
+	select {
+	case b.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return errPoolExhausted
+	}
+}
+
+// withDeadline is a context with a deadline that no timer enforces. Package net sets
+// the deadline on the socket. If the parent cannot be cancelled, net then needs no
+// goroutine for each connection, which would cost as much as the rest of the call.
+type withDeadline struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c withDeadline) Deadline() (time.Time, bool) { return c.deadline, true }
+
+// disconnect closes conn with a reset: everything has been read, or nobody needs the
+// rest. An orderly close would keep the local port of each call in use for a minute.
+func (b *Backend) disconnect(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+	<-b.slots
+}
+
+// dialer connects to the server.
+type dialer struct {
+	net.Dialer
+	network, addr string
+	byName        bool // addr has a host name, which the resolver looks up
+}
+
+func newDialer(o Options) dialer {
+	d := dialer{Dialer: net.Dialer{KeepAlive: -1}, network: "tcp", addr: o.Addr} // connections are too short for keep-alive
+	if isPath(o.Addr) {
+		d.network = "unix"
+		return d
+	}
+	host, _, _ := net.SplitHostPort(o.Addr)
+	d.byName = net.ParseIP(host) == nil
+	return d
+}
+
+// dial connects. A unix socket refuses connections while its queue is full, so dial
+// tries again; for TCP the kernel waits.
+func (d dialer) dial(limited withDeadline) (net.Conn, error) {
+	ctx := context.Context(limited)
+	if d.byName { // only the end of its context ends a lookup
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(limited.Context, limited.deadline)
+		defer cancel()
+	}
+	for {
+		conn, err := d.DialContext(ctx, d.network, d.addr)
+		if !errors.Is(err, syscall.EAGAIN) || time.Now().After(limited.deadline) || sleep(ctx, time.Millisecond) != nil {
+			return conn, err
+		}
+	}
+}
+
+// sleep waits for d. If ctx ends first, it returns the error of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
