@@ -3,12 +3,14 @@ package uwsgi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"syscall"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 // buffers hold a request, then the reply without its value. Buffers that grew for a
@@ -21,7 +23,7 @@ const bufferSize = 8 << 10
 func (b *Backend) roundTrip(ctx context.Context, r request) (entry, error) {
 	conn, err := b.connect(ctx)
 	if err != nil {
-		return entry{}, unsent{err}
+		return entry{}, remote.Unsent{Err: err}
 	}
 	defer b.disconnect(conn)
 	if ctx.Done() != nil {
@@ -32,7 +34,7 @@ func (b *Backend) roundTrip(ctx context.Context, r request) (entry, error) {
 	defer buffers.Put(buffer)
 	conn.SetWriteDeadline(earlier(ctx, b.options.WriteTimeout))
 	if _, err := conn.Write(r.appendTo(buffer[:0], b.options.Cache)); err != nil {
-		return entry{}, unsent{err} // in part: the server does not execute it
+		return entry{}, remote.Unsent{Err: err} // in part: the server does not execute it
 	}
 	conn.SetReadDeadline(earlier(ctx, b.options.ReadTimeout))
 	if ctx.Err() != nil { // the line above may have replaced the deadline in the past
@@ -56,7 +58,7 @@ func earlier(ctx context.Context, timeout time.Duration) time.Time {
 // connect waits for a free slot and connects, both within DialTimeout.
 func (b *Backend) connect(ctx context.Context) (net.Conn, error) {
 	if b.closed.Load() {
-		return nil, cache.ErrClosed
+		return nil, driver.ErrClosed
 	}
 	limited := withDeadline{ctx, earlier(ctx, b.options.DialTimeout)}
 	select {
@@ -80,6 +82,9 @@ func (b *Backend) waitForSlot(limited withDeadline) error {
 	case b.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
+		if err := remote.Ended(limited.Context); err != nil {
+			return fmt.Errorf("%w: %w", err, errPoolExhausted)
+		}
 		return errPoolExhausted
 	}
 }
@@ -113,7 +118,7 @@ type dialer struct {
 
 func newDialer(o Options) dialer {
 	d := dialer{Dialer: net.Dialer{KeepAlive: -1}, network: "tcp", addr: o.Addr} // connections are too short for keep-alive
-	if isPath(o.Addr) {
+	if remote.IsPath(o.Addr) {
 		d.network = "unix"
 		return d
 	}
@@ -133,20 +138,8 @@ func (d dialer) dial(limited withDeadline) (net.Conn, error) {
 	}
 	for {
 		conn, err := d.DialContext(ctx, d.network, d.addr)
-		if !errors.Is(err, syscall.EAGAIN) || time.Now().After(limited.deadline) || sleep(ctx, time.Millisecond) != nil {
+		if !errors.Is(err, syscall.EAGAIN) || time.Now().After(limited.deadline) || remote.Sleep(ctx, time.Millisecond) != nil {
 			return conn, err
 		}
-	}
-}
-
-// sleep waits for d. If ctx ends first, it returns the error of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -20,15 +20,15 @@
 //
 //   - For a read: a miss. A worker that crashes during the read looks the same. So
 //     does an outage behind a TCP proxy that accepts connections for the server;
-//     without such a proxy, an outage is [cache.ErrUnavailable].
+//     without such a proxy, an outage is [driver.ErrUnavailable].
 //   - For Set: the entry is read back. If it is the new one, Set succeeded.
-//     Otherwise Set returns [cache.ErrFull] or [cache.ErrTooLarge].
+//     Otherwise Set returns [driver.ErrFull] or [driver.ErrTooLarge].
 //   - For Add: the entry is read back. If there is one, Add returns false. This is
 //     wrong if a worker crashed after it stored the entry and before it replied.
 //
 // A connection that is reset is an outage. A read is retried once, and so is Set,
 // because repeating it does no harm. Add and Delete are not retried, because the
-// second reply would be wrong: they return [cache.ErrUnknownOutcome]. So does Set if
+// second reply would be wrong: they return [driver.ErrUnknownOutcome]. So does Set if
 // the retry fails as well. The server never executes a request that was sent in part.
 //
 // # Expiry

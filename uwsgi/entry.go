@@ -3,6 +3,8 @@ package uwsgi
 import (
 	"bytes"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // entry is the server's reply to a get.
@@ -42,11 +44,7 @@ func seconds(ttl time.Duration) int64 {
 	if ttl == 0 {
 		return 0
 	}
-	s := int64(ttl / time.Second)
-	if ttl%time.Second > 0 {
-		s++
-	}
-	return s + 1
+	return driver.RoundUp(ttl, time.Second) + 1
 }
 
 // escape returns value in a form that the server can store. The server refuses an

@@ -1,12 +1,12 @@
 package uwsgi
 
 import (
-	"errors"
-	"fmt"
-	"net"
-	"strconv"
+	"cmp"
 	"strings"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 // Options locates the cache and states its limits. The zero value is the first cache
@@ -14,95 +14,63 @@ import (
 type Options struct {
 	// Addr is the server's uwsgi socket: "host:port" or the path of a unix socket.
 	// Default "127.0.0.1:3031".
-	Addr string
+	Addr string `setting:"CACHE_UWSGI_NAME" default:"127.0.0.1:3031"`
 
 	// Cache is the name of the cache (--cache2 name=...). Empty is the server's first.
 	Cache string
 
+	// AllowFlush permits Clear without a prefix, which removes the entries of all
+	// programs.
+	AllowFlush bool `setting:"CACHE_ALLOW_FLUSH" default:"false" help:"permits Clear, which removes the entries of all programs"`
+
 	// FirstCache states that Cache is the first cache of the server. Clear requires
 	// it, because the server can clear only its first cache: for another one it
 	// reports success and clears a part of it, or crashes.
-	FirstCache bool
-
-	// AllowFlush permits Clear without a prefix, which removes the entries of all
-	// programs.
-	AllowFlush bool
+	FirstCache bool `option:"first_cache" default:"false" help:"states that the cache is the first of the server, which Clear requires"`
 
 	// MaxKey is the maximum length of a key in bytes: the keysize of the cache.
 	// Default 2048.
-	MaxKey int
+	MaxKey int `option:"max_key" default:"2048" min:"1" help:"the keysize of the cache, in bytes"`
 
 	// MaxValue is the maximum length of a value in bytes: the blocksize of the cache.
 	// A value of only NUL bytes needs one byte more. Default 65536.
-	MaxValue int
+	MaxValue int `option:"max_value" default:"65536" min:"1" help:"the blocksize of the cache, in bytes"`
 
 	// BufferSize is the server's buffer-size. The key and about 100 bytes more must
-	// fit in it. Default 4096, at most 65535.
-	BufferSize int
+	// fit in it. Default 4096, at most 65535 because the protocol has 16-bit lengths.
+	BufferSize int `option:"buffer_size" default:"4096" min:"1" max:"65535" help:"the server's buffer-size; a key and 100 bytes must fit in it"`
 
 	// PoolSize is the maximum number of open connections, and the number of keys of a
 	// batch that are requested at a time. Each connection occupies a thread of the
 	// server or a place in its listen queue (100). Default 16.
-	PoolSize int
+	PoolSize int `option:"pool_size" default:"16" min:"1" help:"maximum number of connections, and keys of a batch that are requested at a time"`
 
-	DialTimeout  time.Duration // limit for a connection, including the wait for a free one; default 5 s
-	ReadTimeout  time.Duration // limit for the reply; default 3 s
-	WriteTimeout time.Duration // limit for sending the request; default 3 s
+	// DialTimeout limits the wait for a free connection together with its dial.
+	// Default 5 s.
+	DialTimeout time.Duration `option:"dial_timeout" default:"5s" min:"1ms" help:"limit for connecting, including the wait for a free connection"`
+
+	// ReadTimeout limits the wait for the reply to a request. Default 3 s.
+	ReadTimeout time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"limit for reading a reply"`
+
+	// WriteTimeout limits sending a request. Default 3 s.
+	WriteTimeout time.Duration `option:"write_timeout" default:"3s" min:"1ms" help:"limit for sending a request"`
 }
 
-// resolved returns o with defaults, or an error that names every invalid field.
-func (o Options) resolved() (Options, error) {
-	o = o.withDefaults()
-	var errs []error
-	wrong := func(is bool, format string, args ...any) {
-		if is {
-			errs = append(errs, fmt.Errorf(format, args...))
+// Validate reports an invalid address or name, and a buffer without room for a key.
+func (o Options) Validate(p *driver.Problems) {
+	if o.Addr != "" {
+		if err := remote.CheckAddr(o.Addr, true); err != nil {
+			p.Add("Addr", "%w", err)
 		}
 	}
-	if !isPath(o.Addr) {
-		_, port, err := net.SplitHostPort(o.Addr)
-		if err == nil {
-			_, err = strconv.ParseUint(port, 10, 16)
-		}
-		wrong(err != nil, "Addr: %q is neither host:port nor the path of a unix socket", o.Addr)
+	if strings.Contains(o.Cache, "@") {
+		p.Add("Cache", "%q contains @", o.Cache)
 	}
-	wrong(strings.Contains(o.Cache, "@"), "Cache: %q contains @", o.Cache)
-	wrong(o.MaxKey < 0, "MaxKey: %d is negative", o.MaxKey)
-	wrong(o.MaxValue < 0, "MaxValue: %d is negative", o.MaxValue)
-	wrong(o.BufferSize > maxBufferSize, "BufferSize: %d is more than %d", o.BufferSize, maxBufferSize)
-	wrong(o.maxKey() <= 0, "BufferSize: %d has no room for a key", o.BufferSize)
-	wrong(o.PoolSize < 0, "PoolSize: %d is negative", o.PoolSize)
-	wrong(o.DialTimeout < 0, "DialTimeout: %v is negative", o.DialTimeout)
-	wrong(o.ReadTimeout < 0, "ReadTimeout: %v is negative", o.ReadTimeout)
-	wrong(o.WriteTimeout < 0, "WriteTimeout: %v is negative", o.WriteTimeout)
-	return o, errors.Join(errs...)
-}
-
-const maxBufferSize = 1<<16 - 1 // the protocol has 16-bit lengths
-
-func (o Options) withDefaults() Options {
-	if o.Addr == "" {
-		o.Addr = "127.0.0.1:3031"
+	if size := cmp.Or(o.BufferSize, 4096); overhead(o.Cache) >= size {
+		p.Add("BufferSize", "%d bytes have no room for a key", size)
 	}
-	for option, def := range map[*int]int{&o.MaxKey: 2048, &o.MaxValue: 1 << 16, &o.BufferSize: 4096, &o.PoolSize: 16} {
-		if *option == 0 {
-			*option = def
-		}
-	}
-	if o.DialTimeout == 0 {
-		o.DialTimeout = 5 * time.Second
-	}
-	if o.ReadTimeout == 0 {
-		o.ReadTimeout = 3 * time.Second
-	}
-	if o.WriteTimeout == 0 {
-		o.WriteTimeout = 3 * time.Second
-	}
-	return o
 }
 
 // maxKey returns the maximum length of a key that the cache accepts and that fits in
 // a request.
 func (o Options) maxKey() int { return min(o.MaxKey, o.BufferSize-overhead(o.Cache)) }
-
-func isPath(addr string) bool { return strings.HasPrefix(addr, "/") }

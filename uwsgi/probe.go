@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 // Ping stores, reads and removes an entry under a random key. If the cache is full,
@@ -19,7 +20,7 @@ func (b *Backend) Ping(ctx context.Context) error {
 	if err == errNoReply {
 		return b.checkExists(ctx)
 	}
-	return failure(ctx, err, false)
+	return remote.Outcome(ctx, err, false)
 }
 
 // probeLimits checks the cache with the largest key and value that Options allow. If
@@ -30,19 +31,21 @@ func (b *Backend) probeLimits(ctx context.Context) error {
 	large := bytes.Repeat([]byte("v"), min(b.options.MaxValue, maxPrealloc))
 	err := b.probe(ctx, long, large)
 	if !isRefusal(err) {
-		return failure(ctx, err, false)
+		return remote.Outcome(ctx, err, false)
 	}
 	err = b.probe(ctx, short, []byte("v"))
 	if err == errNoReply {
 		return b.checkExists(ctx)
 	}
 	if err != nil {
-		return failure(ctx, err, false)
+		return remote.Outcome(ctx, err, false)
 	}
 	if isRefusal(b.probe(ctx, long, []byte("v"))) {
-		return fmt.Errorf("MaxKey: cache %q refuses a key of %d bytes: set MaxKey to its keysize (2048 by default), or BufferSize if the server's buffer-size is smaller", b.options.Cache, len(long))
+		return fmt.Errorf("%w: CACHE_OPTIONS.max_key (Options.MaxKey): cache %q refuses a key of %d bytes: set it to the keysize of the cache "+
+			"(2048 by default), or buffer_size (Options.BufferSize) to a smaller buffer-size of the server", driver.ErrInvalidSettings, b.options.Cache, len(long))
 	}
-	return fmt.Errorf("MaxValue: cache %q refuses a value of %d bytes: set MaxValue to its blocksize (65536 by default)", b.options.Cache, len(large))
+	return fmt.Errorf("%w: CACHE_OPTIONS.max_value (Options.MaxValue): cache %q refuses a value of %d bytes: set it to the blocksize of the cache "+
+		"(65536 by default)", driver.ErrInvalidSettings, b.options.Cache, len(large))
 }
 
 const probeTTL = 60 * time.Second
@@ -82,7 +85,7 @@ func (b *Backend) probe(ctx context.Context, key string, value []byte) error {
 func (b *Backend) checkExists(ctx context.Context) error {
 	conn, err := b.connect(ctx)
 	if err != nil {
-		return failure(ctx, unsent{err}, false)
+		return remote.Outcome(ctx, remote.Unsent{Err: err}, false)
 	}
 	defer b.disconnect(conn)
 	held := request{command: "set", key: probeKey(), value: []byte("v")}
@@ -91,10 +94,10 @@ func (b *Backend) checkExists(ctx context.Context) error {
 	if _, err = conn.Write(data[:len(data)-len(held.value)]); err == nil {
 		_, err = conn.Read(data)
 	}
-	if isTimeout(err) {
+	if remote.IsTimeout(err) {
 		return nil
 	}
-	return fmt.Errorf("%w: no cache %q at %s", cache.ErrUnavailable, b.options.Cache, b.options.Addr)
+	return fmt.Errorf("%w: no cache %q at %s", driver.ErrUnavailable, b.options.Cache, b.options.Addr)
 }
 
 // refusalTimeout is how long a server may take to close the connection if it has no

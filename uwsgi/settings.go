@@ -4,36 +4,37 @@ import (
 	"context"
 	"strings"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-func init() { cache.Register("uwsgi", open) }
+func init() {
+	driver.Register(driver.Info{
+		Types:    []string{"uwsgi"},
+		Aliases:  map[string]string{"UWSGICache": "uwsgi"},
+		Settings: settings{},
+		Open:     open,
+	})
+}
 
-const keyName = "CACHE_UWSGI_NAME"
+// settings has the address and the cache in one text.
+type settings struct {
+	Options
+	Name string `setting:"CACHE_UWSGI_NAME" required:"true" help:"mycache@host:port or mycache@/path/to.sock"`
+}
 
-func open(ctx context.Context, s *cache.Settings) (cache.Backend, error) {
-	name, addr, complete := strings.Cut(s.String(keyName, ""), "@")
+func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
+	var given settings
+	s.Bind(&given)
+	o := given.Options
+	var found bool
+	o.Cache, o.Addr, found = strings.Cut(given.Name, "@")
 	switch {
-	case !s.Has(keyName):
-		s.Fail(keyName, "missing: mycache@host:port or mycache@/path/to.sock")
-	case !complete || addr == "":
-		s.Fail(keyName, "%q does not say where the server is: mycache@host:port or mycache@/path/to.sock", name)
+	case !s.Has("CACHE_UWSGI_NAME"):
+		s.Fail("CACHE_UWSGI_NAME", "missing: mycache@host:port or mycache@/path/to.sock")
+	case !found || o.Addr == "":
+		s.Fail("CACHE_UWSGI_NAME", "%q has no address: mycache@host:port or mycache@/path/to.sock", o.Cache)
 	}
-	options := s.Options()
-	o := Options{
-		Addr:         addr,
-		Cache:        name,
-		AllowFlush:   s.Bool("CACHE_ALLOW_FLUSH", false),
-		FirstCache:   options.Bool("first_cache", false),
-		MaxKey:       options.Int("max_key", 0),
-		MaxValue:     options.Int("max_value", 0),
-		BufferSize:   options.Int("buffer_size", 0),
-		PoolSize:     options.Int("pool_size", 0),
-		DialTimeout:  options.Duration("dial_timeout", 0),
-		ReadTimeout:  options.Duration("read_timeout", 0),
-		WriteTimeout: options.Duration("write_timeout", 0),
-	}
-	if err := s.Err(); err != nil {
+	if err := s.Check(&o); err != nil {
 		return nil, err
 	}
 	return New(ctx, o)

@@ -7,7 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 // Backend stores entries in a cache of a uWSGI server. It is safe for concurrent
@@ -22,11 +23,10 @@ type Backend struct {
 
 // New returns a Backend after it has checked the cache: it stores, reads and removes
 // an entry under a random key, with the largest key and value that o allows. An
-// unreachable server and a missing cache are [cache.ErrUnavailable]. A full cache is
+// unreachable server and a missing cache are [driver.ErrUnavailable]. A full cache is
 // not an error. All invalid options are reported at once.
 func New(ctx context.Context, o Options) (*Backend, error) {
-	o, err := o.resolved()
-	if err != nil {
+	if err := driver.Complete(&o); err != nil {
 		return nil, fmt.Errorf("uwsgi: %w", err)
 	}
 	b := &Backend{options: o, dialer: newDialer(o), maxKey: o.maxKey(), slots: make(chan struct{}, o.PoolSize)}
@@ -38,7 +38,7 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 
 // Get returns the value of key. The caller owns the slice.
 func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	e, err := b.read(ctx, key)
+	e, err := b.lookup(ctx, key)
 	if err != nil || !e.isAlive() {
 		return nil, false, err
 	}
@@ -53,7 +53,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 	}
 	start := time.Now().Unix()
 	_, err := b.roundTrip(ctx, r)
-	if isBroken(err) {
+	if remote.IsBroken(err) {
 		if _, retry := b.roundTrip(ctx, r); retry == nil || retry == errNoReply {
 			err = retry
 		}
@@ -61,7 +61,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 	if err == errNoReply {
 		return b.explainSet(ctx, r, start)
 	}
-	return failure(ctx, err, true)
+	return remote.Outcome(ctx, err, true)
 }
 
 // explainSet returns why the update r, sent not before the unix second start, got no
@@ -70,7 +70,7 @@ func (b *Backend) explainSet(ctx context.Context, r request, start int64) error 
 	e, err := b.read(ctx, r.key)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: %w", cache.ErrUnknownOutcome, err)
+		return unknownOutcome(ctx, err)
 	case e.found && bytes.Equal(escape(e.value), r.value) && e.isFrom(r, start):
 		return nil // only the reply was lost
 	case e.found: // an existing entry needs no room, so the cache is not full
@@ -91,20 +91,20 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 	for absent := 0; ; {
 		_, err := b.roundTrip(ctx, r)
 		if err != errNoReply {
-			return err == nil, failure(ctx, err, true)
+			return err == nil, remote.Outcome(ctx, err, true)
 		}
 		e, err := b.read(ctx, key)
 		switch {
 		case err != nil:
-			return false, fmt.Errorf("%w: %w", cache.ErrUnknownOutcome, err)
+			return false, unknownOutcome(ctx, err)
 		case e.isAlive():
 			return false, nil
 		case e.found:
 			if time.Now().After(sweepEnd) {
 				return false, errNotSwept
 			}
-			if err := sleep(ctx, sweepPoll); err != nil {
-				return false, failure(ctx, unsent{err}, true)
+			if err := remote.Sleep(ctx, sweepPoll); err != nil {
+				return false, remote.Outcome(ctx, remote.Unsent{Err: err}, true)
 			}
 		default: // removed since, or the cache is full
 			if absent++; absent == 3 {
@@ -125,13 +125,13 @@ func (b *Backend) checkFull(ctx context.Context) error {
 	if err == errNoReply {
 		return errFull
 	}
-	return failure(ctx, err, false)
+	return remote.Outcome(ctx, err, false)
 }
 
 // Delete removes key. It reads the entry first, because the server also reports an
 // expired entry as deleted; a present key takes two requests.
 func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
-	e, err := b.read(ctx, key)
+	e, err := b.lookup(ctx, key)
 	if err != nil || !e.isAlive() {
 		return false, err
 	}
@@ -139,12 +139,12 @@ func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 	if err == errNoReply {
 		return false, nil // another caller deleted it first
 	}
-	return err == nil, failure(ctx, err, true)
+	return err == nil, remote.Outcome(ctx, err, true)
 }
 
 // TTL returns the remaining TTL of key, up to two seconds more than what was set.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	e, err := b.read(ctx, key)
+	e, err := b.lookup(ctx, key)
 	ttl := e.ttl()
 	alive := e.found && (e.expires == 0 || ttl > 0)
 	if err != nil || !alive {
@@ -156,27 +156,34 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, err
 // CopiesValues reports that the backend shares no memory with its callers.
 func (b *Backend) CopiesValues() bool { return true }
 
-// Close makes later calls return [cache.ErrClosed]. Calls in progress finish. No
+// Close makes later calls return [driver.ErrClosed]. Calls in progress finish. No
 // connection is open between calls.
 func (b *Backend) Close() error {
 	b.closed.Store(true)
 	return nil
 }
 
-// read gets key and retries once if the connection breaks. The entry may be expired.
-func (b *Backend) read(ctx context.Context, key string) (entry, error) {
-	r := request{command: "get", key: key}
-	if err := b.check(r); err != nil {
+// lookup checks and reads key. The entry may be expired.
+func (b *Backend) lookup(ctx context.Context, key string) (entry, error) {
+	if err := b.check(request{key: key}); err != nil {
 		return entry{}, err
 	}
+	e, err := b.read(ctx, key)
+	return e, remote.Outcome(ctx, err, false)
+}
+
+// read gets key and retries once if the connection breaks. Its error is that of the
+// round trip.
+func (b *Backend) read(ctx context.Context, key string) (entry, error) {
+	r := request{command: "get", key: key}
 	e, err := b.roundTrip(ctx, r)
-	if isBroken(err) {
+	if remote.IsBroken(err) {
 		e, err = b.roundTrip(ctx, r)
 	}
 	if err == errNoReply {
 		return entry{}, nil
 	}
-	return e, failure(ctx, err, false)
+	return e, err
 }
 
 // check returns an error if b is closed, or if the server would refuse r, which it
@@ -184,23 +191,23 @@ func (b *Backend) read(ctx context.Context, key string) (entry, error) {
 func (b *Backend) check(r request) error {
 	switch {
 	case b.closed.Load():
-		return cache.ErrClosed
+		return driver.ErrClosed
 	case r.key == "":
-		return fmt.Errorf("%w: empty", cache.ErrInvalidKey)
+		return fmt.Errorf("%w: empty", driver.ErrInvalidKey)
 	case len(r.key) > b.maxKey:
-		return fmt.Errorf("%w: %d bytes, at most %d", cache.ErrInvalidKey, len(r.key), b.maxKey)
+		return fmt.Errorf("%w: %d bytes, at most %d", driver.ErrInvalidKey, len(r.key), b.maxKey)
 	case len(r.value) > b.options.MaxValue:
-		return fmt.Errorf("%w: %d bytes, at most %d", cache.ErrTooLarge, len(r.value), b.options.MaxValue)
+		return fmt.Errorf("%w: %d bytes, at most %d", driver.ErrTooLarge, len(r.value), b.options.MaxValue)
 	}
 	return nil
 }
 
 var (
-	_ cache.Backend     = (*Backend)(nil)
-	_ cache.ManyGetter  = (*Backend)(nil)
-	_ cache.ManySetter  = (*Backend)(nil)
-	_ cache.ManyDeleter = (*Backend)(nil)
-	_ cache.TTLer       = (*Backend)(nil)
-	_ cache.Pinger      = (*Backend)(nil)
-	_ cache.Copier      = (*Backend)(nil)
+	_ driver.Backend     = (*Backend)(nil)
+	_ driver.ManyGetter  = (*Backend)(nil)
+	_ driver.ManySetter  = (*Backend)(nil)
+	_ driver.ManyDeleter = (*Backend)(nil)
+	_ driver.TTLer       = (*Backend)(nil)
+	_ driver.Pinger      = (*Backend)(nil)
+	_ driver.Copier      = (*Backend)(nil)
 )

@@ -12,7 +12,8 @@ import (
 	"testing"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 func TestRoundTrip(t *testing.T) {
@@ -94,7 +95,7 @@ func TestAddWaitsForSweep(t *testing.T) {
 	f.set(func(f *fake) { f.fault = nil })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if added, err := b.Add(ctx, "k", nil, 0); added || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cache.ErrUnknownOutcome) {
+	if added, err := b.Add(ctx, "k", nil, 0); added || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrUnknownOutcome) {
 		t.Errorf("Add of an expired key that the server keeps = %v, %v", added, err)
 	}
 }
@@ -113,11 +114,11 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.set(func(f *fake) { f.full = true })
-	if err := b.Set(ctx, "new", []byte("v"), 0); !errors.Is(err, cache.ErrFull) {
-		t.Errorf("Set = %v, want %v", err, cache.ErrFull)
+	if err := b.Set(ctx, "new", []byte("v"), 0); !errors.Is(err, driver.ErrFull) {
+		t.Errorf("Set = %v, want %v", err, driver.ErrFull)
 	}
-	if added, err := b.Add(ctx, "new", []byte("v"), 0); added || !errors.Is(err, cache.ErrFull) {
-		t.Errorf("Add = %v, %v, want %v", added, err, cache.ErrFull)
+	if added, err := b.Add(ctx, "new", []byte("v"), 0); added || !errors.Is(err, driver.ErrFull) {
+		t.Errorf("Add = %v, %v, want %v", added, err, driver.ErrFull)
 	}
 	if err := b.Set(ctx, "old", []byte("2"), 0); err != nil {
 		t.Errorf("Set of a present key: %v", err)
@@ -125,10 +126,10 @@ func TestFull(t *testing.T) {
 	if added, err := b.Add(ctx, "old", []byte("v"), 0); added || err != nil {
 		t.Errorf("Add of a present key = %v, %v", added, err)
 	}
-	err := b.SetMany(ctx, []cache.Item{{Key: "old", Value: []byte("3")}, {Key: "x"}, {Key: "y"}}, 0)
-	var batch *cache.BatchError
-	if !errors.As(err, &batch) || len(batch.Failed) != 2 || batch.Failed[0].Key != "x" || batch.Failed[1].Key != "y" || !errors.Is(err, cache.ErrFull) {
-		t.Errorf("SetMany = %v, want x and y: %v", err, cache.ErrFull)
+	err := b.SetMany(ctx, []driver.Item{{Key: "old", Value: []byte("3")}, {Key: "x"}, {Key: "y"}}, 0)
+	var batch *driver.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != 2 || batch.Failed[0].Key != "x" || batch.Failed[1].Key != "y" || !errors.Is(err, driver.ErrFull) {
+		t.Errorf("SetMany = %v, want x and y: %v", err, driver.ErrFull)
 	}
 	if err := b.Ping(ctx); err != nil {
 		t.Errorf("Ping = %v", err)
@@ -152,14 +153,14 @@ func TestChecksBeforeSending(t *testing.T) {
 	_, _, err := b.Get(ctx, long)
 	_, errDelete := b.Delete(ctx, long)
 	for what, got := range map[string]error{"Get": err, "Delete": errDelete, "Set": b.Set(ctx, long, nil, 0)} {
-		if !errors.Is(got, cache.ErrInvalidKey) || !strings.Contains(got.Error(), "100") {
+		if !errors.Is(got, driver.ErrInvalidKey) || !strings.Contains(got.Error(), "100") {
 			t.Errorf("%s of a long key: %v", what, got)
 		}
 	}
 	_, errAdd := b.Add(ctx, "k", large, 0)
 	nul := make([]byte, 1000) // sent with one byte more
 	for what, got := range map[string]error{"Set": b.Set(ctx, "k", large, 0), "Add": errAdd, "Set of NULs": b.Set(ctx, "k", nul, 0)} {
-		if !errors.Is(got, cache.ErrTooLarge) {
+		if !errors.Is(got, driver.ErrTooLarge) {
 			t.Errorf("%s of a large value: %v", what, got)
 		}
 	}
@@ -219,22 +220,22 @@ func TestFaults(t *testing.T) {
 	}{
 		{"get, reset once", get, times(1, "get", reset), nil, 2},
 		{"get, cut once", get, times(1, "get", cut), nil, 2},
-		{"get, reset twice", get, times(2, "get", reset), cache.ErrUnavailable, 2},
-		{"get, garbage", get, times(1, "get", garbage), cache.ErrUnavailable, 1},
+		{"get, reset twice", get, times(2, "get", reset), driver.ErrUnavailable, 2},
+		{"get, garbage", get, times(1, "get", garbage), driver.ErrUnavailable, 1},
 		{"set, reset once", set, times(1, "update", reset), nil, 2},
 		{"set, cut once", set, times(1, "update", cut), nil, 2},
-		{"set, reset twice", set, times(2, "update", reset), cache.ErrUnknownOutcome, 2},
-		{"set, garbage", set, times(1, "update", garbage), cache.ErrUnknownOutcome, 1},
-		{"set, refused", set, times(1, "update", refuse), cache.ErrTooLarge, 2},
-		{"set, refused, then reset", set, both(times(1, "update", refuse), times(2, "get", reset)), cache.ErrUnknownOutcome, 3},
-		{"add, reset", add, times(1, "set", reset), cache.ErrUnknownOutcome, 1},
-		{"add, cut", add, times(1, "set", cut), cache.ErrUnknownOutcome, 1},
-		{"add, garbage", add, times(1, "set", garbage), cache.ErrUnknownOutcome, 1},
-		{"add, refused, then reset", add, both(times(1, "set", refuse), times(2, "get", reset)), cache.ErrUnknownOutcome, 3},
-		{"delete, reset", del, times(1, "del", reset), cache.ErrUnknownOutcome, 2},
+		{"set, reset twice", set, times(2, "update", reset), driver.ErrUnknownOutcome, 2},
+		{"set, garbage", set, times(1, "update", garbage), driver.ErrUnknownOutcome, 1},
+		{"set, refused", set, times(1, "update", refuse), driver.ErrTooLarge, 2},
+		{"set, refused, then reset", set, both(times(1, "update", refuse), times(2, "get", reset)), driver.ErrUnknownOutcome, 3},
+		{"add, reset", add, times(1, "set", reset), driver.ErrUnknownOutcome, 1},
+		{"add, cut", add, times(1, "set", cut), driver.ErrUnknownOutcome, 1},
+		{"add, garbage", add, times(1, "set", garbage), driver.ErrUnknownOutcome, 1},
+		{"add, refused, then reset", add, both(times(1, "set", refuse), times(2, "get", reset)), driver.ErrUnknownOutcome, 3},
+		{"delete, reset", del, times(1, "del", reset), driver.ErrUnknownOutcome, 2},
 		{"delete, refused", del, times(1, "del", refuse), nil, 2},
 		{"clear, reset once", clearAll, times(1, "clear", reset), nil, 2},
-		{"clear, refused", clearAll, times(1, "clear", refuse), cache.ErrUnknownOutcome, 1},
+		{"clear, refused", clearAll, times(1, "clear", refuse), driver.ErrUnknownOutcome, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := startFake(t)
@@ -247,6 +248,9 @@ func TestFaults(t *testing.T) {
 			err := c.call(b, t.Context())
 			if c.want == nil && err != nil || !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
+			}
+			if c.want == driver.ErrUnknownOutcome && errors.Is(err, driver.ErrUnavailable) {
+				t.Errorf("%v says both that the write may have been executed and that it was not", err)
 			}
 			if log := f.commands(); len(log) != c.sends {
 				t.Errorf("%d requests, want %d: %q", len(log), c.sends, log)
@@ -305,7 +309,7 @@ func TestDeadlineAndCancel(t *testing.T) {
 		}
 		cancel()
 		ctx, cancel = c.end()
-		if err := b.Set(ctx, "k", nil, 0); !errors.Is(err, c.want) || !errors.Is(err, cache.ErrUnknownOutcome) {
+		if err := b.Set(ctx, "k", nil, 0); !errors.Is(err, c.want) || !errors.Is(err, driver.ErrUnknownOutcome) {
 			t.Errorf("%s: Set = %v", c.name, err)
 		}
 		cancel()
@@ -322,7 +326,7 @@ func TestReadTimeout(t *testing.T) {
 	defer close(over)
 	f.set(func(f *fake) { f.fault = func(*call) bool { <-over; return true } })
 	_, _, err := b.Get(t.Context(), "k")
-	if !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+	if !errors.Is(err, driver.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Get = %v", err)
 	}
 	f.commands()
@@ -331,12 +335,12 @@ func TestReadTimeout(t *testing.T) {
 		keys[i] = fmt.Sprint("k", i)
 	}
 	_, err = b.GetMany(t.Context(), keys)
-	var batch *cache.BatchError
+	var batch *driver.BatchError
 	if !errors.As(err, &batch) || len(batch.Failed) != len(keys) {
 		t.Fatalf("GetMany = %v", err)
 	}
 	for _, failed := range batch.Failed {
-		if !errors.Is(failed.Err, cache.ErrUnavailable) {
+		if !errors.Is(failed.Err, driver.ErrUnavailable) {
 			t.Errorf("%s: %v", failed.Key, failed.Err)
 		}
 	}
@@ -360,7 +364,7 @@ func TestPoolSize(t *testing.T) {
 	busy := 0
 	for range 5 {
 		calls.Go(func() {
-			if _, _, err := b.Get(t.Context(), "k"); errors.Is(err, errPoolExhausted) && errors.Is(err, cache.ErrUnavailable) {
+			if _, _, err := b.Get(t.Context(), "k"); errors.Is(err, errPoolExhausted) && errors.Is(err, driver.ErrUnavailable) {
 				mu.Lock()
 				defer mu.Unlock()
 				if busy++; busy == 2 {
@@ -420,10 +424,10 @@ func TestInvalidKeysInBatch(t *testing.T) {
 	keys := []string{"a", long, "b", ""}
 	values, errGet := b.GetMany(ctx, keys)
 	deleted, errDelete := b.DeleteMany(ctx, keys)
-	errSet := b.SetMany(ctx, []cache.Item{{Key: "a"}, {Key: long}, {Key: "b"}, {Key: ""}}, 0)
+	errSet := b.SetMany(ctx, []driver.Item{{Key: "a"}, {Key: long}, {Key: "b"}, {Key: ""}}, 0)
 	for what, err := range map[string]error{"GetMany": errGet, "DeleteMany": errDelete, "SetMany": errSet} {
-		var batch *cache.BatchError
-		if !errors.As(err, &batch) || len(batch.Failed) != 2 || batch.Failed[0].Key != long || batch.Failed[1].Key != "" || !errors.Is(err, cache.ErrInvalidKey) {
+		var batch *driver.BatchError
+		if !errors.As(err, &batch) || len(batch.Failed) != 2 || batch.Failed[0].Key != long || batch.Failed[1].Key != "" || !errors.Is(err, driver.ErrInvalidKey) {
 			t.Errorf("%s = %v", what, err)
 		}
 	}
@@ -442,13 +446,13 @@ func TestWriteTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close() // the kernel accepts connections that nobody serves
-	o, err := Options{Addr: listener.Addr().String(), MaxValue: 64 << 20, ReadTimeout: time.Hour, WriteTimeout: 50 * time.Millisecond}.resolved()
-	if err != nil {
+	o := Options{Addr: listener.Addr().String(), MaxValue: 64 << 20, ReadTimeout: time.Hour, WriteTimeout: 50 * time.Millisecond}
+	if err := driver.Complete(&o); err != nil {
 		t.Fatal(err)
 	}
 	b := &Backend{options: o, dialer: newDialer(o), maxKey: o.maxKey(), slots: make(chan struct{}, o.PoolSize)}
 	err = b.Set(t.Context(), "k", make([]byte, 63<<20), 0)
-	if !errors.Is(err, cache.ErrUnavailable) || !isTimeout(err) {
+	if !errors.Is(err, driver.ErrUnavailable) || !remote.IsTimeout(err) {
 		t.Errorf("Set = %v, want a timeout before the request was sent", err)
 	}
 }
@@ -470,7 +474,7 @@ func TestClose(t *testing.T) {
 	for what, err := range map[string]error{"Get": errGet, "Set": b.Set(ctx, "k", nil, 0), "Set of a large value": b.Set(ctx, "k", make([]byte, 11), 0),
 		"Set of an invalid key": b.Set(ctx, "", nil, 0), "Add": errAdd, "Delete": errDelete,
 		"GetMany": errMany, "TTL": errTTL, "Clear": b.Clear(ctx), "Ping": b.Ping(ctx)} {
-		if !errors.Is(err, cache.ErrClosed) || errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrUnknownOutcome) {
+		if !errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrUnknownOutcome) {
 			t.Errorf("%s after Close: %v", what, err)
 		}
 	}
@@ -488,8 +492,8 @@ func TestNewChecksCache(t *testing.T) {
 		"all is well":        {func(*fake) {}, "c", ""},
 		"a full cache":       {func(f *fake) { f.full = true }, "c", ""},
 		"no such cache":      {func(*fake) {}, "d", `no cache "d" at `},
-		"smaller keys":       {func(f *fake) { f.maxKey = 2047 }, "c", "MaxKey: "},
-		"smaller values":     {func(f *fake) { f.maxValue = 1<<16 - 1 }, "c", "MaxValue: "},
+		"smaller keys":       {func(f *fake) { f.maxKey = 2047 }, "c", "(Options.MaxKey): "},
+		"smaller values":     {func(f *fake) { f.maxValue = 1<<16 - 1 }, "c", "(Options.MaxValue): "},
 		"no expiry":          {func(f *fake) { f.purgeLRU = true }, "c", "purge_lru"},
 		"a clock far behind": {func(f *fake) { f.behind = 3600 }, "c", "clock"},
 		"a clock far ahead":  {func(f *fake) { f.behind = -3600 }, "c", "clock"},
@@ -519,7 +523,7 @@ func TestNewChecksCache(t *testing.T) {
 
 func TestNewWithoutServer(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:1", t.TempDir() + "/none"} {
-		if _, err := New(t.Context(), Options{Addr: addr}); !errors.Is(err, cache.ErrUnavailable) {
+		if _, err := New(t.Context(), Options{Addr: addr}); !errors.Is(err, driver.ErrUnavailable) {
 			t.Errorf("%s: %v", addr, err)
 		}
 	}

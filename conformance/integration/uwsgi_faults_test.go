@@ -13,6 +13,7 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/integration/servers"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/uwsgi"
 )
 
@@ -108,11 +109,11 @@ func TestUWSGIFullThenClear(t *testing.T) {
 	server := servers.StartUwsgi(t, "")
 	b := newUwsgi(t, uwsgi.Options{Addr: server.Socket, Cache: "first", FirstCache: true, AllowFlush: true})
 	ctx := t.Context()
-	items := make([]cache.Item, servers.UwsgiItems+3)
+	items := make([]driver.Item, servers.UwsgiItems+3)
 	keys := make([]string, len(items))
 	for i := range items {
 		keys[i] = fmt.Sprint("k", i)
-		items[i] = cache.Item{Key: keys[i], Value: []byte("v")}
+		items[i] = driver.Item{Key: keys[i], Value: []byte("v")}
 	}
 	err := b.SetMany(ctx, items, time.Hour)
 	var batch *cache.BatchError
@@ -163,9 +164,9 @@ func TestUWSGINew(t *testing.T) {
 		want string
 	}{
 		"no such cache": {uwsgi.Options{Cache: "third"}, `no cache "third" at ` + server.Addr},
-		"values":        {uwsgi.Options{Cache: "first"}, "MaxValue: "},
-		"keys":          {uwsgi.Options{Cache: "first", MaxValue: servers.UwsgiBlockSize, MaxKey: 2049}, "MaxKey: "},
-		"buffer size":   {uwsgi.Options{Cache: "first", MaxValue: servers.UwsgiBlockSize, MaxKey: 9000, BufferSize: 10_000}, "MaxKey: "},
+		"values":        {uwsgi.Options{Cache: "first"}, "(Options.MaxValue): "},
+		"keys":          {uwsgi.Options{Cache: "first", MaxValue: servers.UwsgiBlockSize, MaxKey: 2049}, "(Options.MaxKey): "},
+		"buffer size":   {uwsgi.Options{Cache: "first", MaxValue: servers.UwsgiBlockSize, MaxKey: 9000, BufferSize: 10_000}, "(Options.MaxKey): "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.o.Addr = server.Addr
