@@ -40,7 +40,7 @@ func (b *Backend) roundTrip(ctx context.Context, r request) (entry, error) {
 	if ctx.Err() != nil { // the line above may have replaced the deadline in the past
 		conn.SetReadDeadline(past)
 	}
-	return readReply(conn, buffer[:])
+	return readReply(conn, buffer[:], uint64(max(b.options.MaxValue, minReply)))
 }
 
 // past makes every operation on a connection fail at once.

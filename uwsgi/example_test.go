@@ -10,7 +10,7 @@ import (
 	"github.com/cachebackends/cachebackends/uwsgi"
 )
 
-// From settings, such as those of the environment. The server must be there.
+// Open from settings. The server must be running.
 func Example() {
 	ctx := context.Background()
 	c, err := cache.Open(ctx, cache.FromMap(map[string]any{
@@ -28,11 +28,9 @@ func Example() {
 	}
 }
 
-// Beside a Flask application: what it stores with
+// Get reads what a Python worker stored with
 //
 //	uwsgi.cache_update("user:42", b"...", 60, "mycache")
-//
-// is found under the same key.
 func ExampleNew() {
 	ctx := context.Background()
 	backend, err := uwsgi.New(ctx, uwsgi.Options{Addr: "/run/app.sock", Cache: "mycache"})

@@ -67,13 +67,14 @@ const (
 	// allocated as bytes arrive.
 	maxPrealloc = 1 << 20
 
-	// sizeBits bounds the claimed length to what an int holds on every platform.
-	sizeBits = 31
+	// minReply is the largest value that is read whatever MaxValue is: workers may
+	// store longer values than this program.
+	minReply = 64 << 20
 )
 
-// readReply reads the reply to a request. It uses buffer, and the value is not part
-// of it.
-func readReply(conn io.Reader, buffer []byte) (entry, error) {
+// readReply reads the reply to a request, with a value of at most maxValue bytes. It
+// uses buffer, and the value is not part of it.
+func readReply(conn io.Reader, buffer []byte, maxValue uint64) (entry, error) {
 	n, err := io.ReadAtLeast(conn, buffer, headerSize)
 	if err == io.EOF {
 		return entry{}, errNoReply
@@ -95,6 +96,9 @@ func readReply(conn io.Reader, buffer []byte) (entry, error) {
 	e, size, err := parsePairs(buffer[headerSize:end])
 	if err != nil {
 		return entry{}, err
+	}
+	if size > maxValue {
+		return entry{}, fmt.Errorf("%w: value of %d bytes", errMalformed, size)
 	}
 	if e.value, err = readValue(conn, buffer[end:n], size); err != nil {
 		return entry{}, err
@@ -142,7 +146,7 @@ func parsePairs(pairs []byte) (e entry, size uint64, err error) {
 		case "status":
 			status = string(text)
 		case "size":
-			size, err = strconv.ParseUint(string(text), 10, sizeBits)
+			size, err = strconv.ParseUint(string(text), 10, 64)
 		case "expires":
 			e.expires, err = parseExpires(string(text))
 		}

@@ -62,13 +62,13 @@ func TestReadReply(t *testing.T) {
 		"a text too long":       {"o\x0c\x00\x11\x06\x00status\x03\x00ok", "", 0, errMalformed},
 		"half a length":         {"o\x0d\x00\x11\x06\x00status\x02\x00ok\x00", "", 0, errMalformed},
 		"size not a number":     {"o\x15\x00\x11\x06\x00status\x02\x00ok\x04\x00size\x01\x00x", "", 0, errMalformed},
-		"size too large":        {"o\x1e\x00\x11\x06\x00status\x02\x00ok\x04\x00size\x0a\x002147483648", "", 0, errMalformed},
+		"size too large":        {"o\x1c\x00\x11\x06\x00status\x02\x00ok\x04\x00size\x08\x0067108865", "", 0, errMalformed},
 		"size is negative":      {"o\x16\x00\x11\x06\x00status\x02\x00ok\x04\x00size\x02\x00-1", "", 0, errMalformed},
 		"expires not a number":  {"o\x18\x00\x11\x06\x00status\x02\x00ok\x07\x00expires\x01\x00x", "", 0, errMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for way, r := range map[string]io.Reader{"at once": strings.NewReader(c.data), "byte by byte": iotest.OneByteReader(strings.NewReader(c.data))} {
-				e, err := readReply(r, make([]byte, bufferSize))
+				e, err := readReply(r, make([]byte, bufferSize), minReply)
 				if !errors.Is(err, c.err) || err == nil && (string(e.value) != c.value || e.expires != c.expires || !e.found || e.value == nil) {
 					t.Errorf("%s: %q, expires %d, found %v, %v; want %q, %d, %v", way, e.value, e.expires, e.found, err, c.value, c.expires, c.err)
 				}
@@ -79,10 +79,10 @@ func TestReadReply(t *testing.T) {
 
 // The claimed length of a value does not determine how much memory is allocated.
 func TestLargeClaimedSize(t *testing.T) {
-	const data = "o\x1e\x00\x11\x06\x00status\x02\x00ok\x04\x00size\x0a\x002147483647begin"
+	const data = "o\x1c\x00\x11\x06\x00status\x02\x00ok\x04\x00size\x08\x0067108864begin"
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := readReply(strings.NewReader(data), make([]byte, bufferSize))
+	_, err := readReply(strings.NewReader(data), make([]byte, bufferSize), minReply)
 	runtime.ReadMemStats(&after)
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v, want %v", err, io.ErrUnexpectedEOF)
@@ -94,7 +94,7 @@ func TestLargeClaimedSize(t *testing.T) {
 
 func TestLargeValue(t *testing.T) {
 	value := bytes.Repeat([]byte("0123456789abcde\n"), 3*maxPrealloc/16+1)
-	e, err := readReply(bytes.NewReader(replyBytes(entry{true, value, 0})), make([]byte, bufferSize))
+	e, err := readReply(bytes.NewReader(replyBytes(entry{true, value, 0})), make([]byte, bufferSize), minReply)
 	if err != nil || !bytes.Equal(e.value, value) {
 		t.Errorf("%d bytes, %v; want %d", len(e.value), err, len(value))
 	}
@@ -138,7 +138,7 @@ func FuzzReadReply(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n"))
 	f.Add([]byte("o\x27\x00\x11\x06\x00status\x02\x00ok\x04\x00size\x13\x009223372036854775807"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := readReply(bytes.NewReader(data), make([]byte, bufferSize))
+		e, err := readReply(bytes.NewReader(data), make([]byte, bufferSize), minReply)
 		if err != nil {
 			if e.found || e.value != nil {
 				t.Errorf("an entry with an error: %+v, %v", e, err)
@@ -148,7 +148,7 @@ func FuzzReadReply(f *testing.F) {
 		if len(e.value) > len(data) || e.expires < 0 {
 			t.Errorf("%+v of %q", e, data)
 		}
-		again, err := readReply(bytes.NewReader(replyBytes(entry{true, escape(e.value), e.expires})), make([]byte, bufferSize))
+		again, err := readReply(bytes.NewReader(replyBytes(entry{true, escape(e.value), e.expires})), make([]byte, bufferSize), minReply)
 		if err != nil || !slices.Equal(again.value, e.value) || again.expires != e.expires {
 			t.Errorf("%+v became %+v, %v", e, again, err)
 		}
