@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/simple"
 )
 
@@ -87,26 +87,33 @@ type faulty struct {
 }
 
 func init() {
-	cache.Register("broken", func(context.Context, *cache.Settings) (cache.Backend, error) {
-		return faulty{err: cache.ErrUnavailable}, nil
+	register("broken", func(context.Context) (driver.Backend, error) {
+		return faulty{err: driver.ErrUnavailable}, nil
 	})
-	cache.Register("unreachable", func(context.Context, *cache.Settings) (cache.Backend, error) {
-		return nil, fmt.Errorf("dialling: %w", cache.ErrUnavailable)
+	register("unreachable", func(context.Context) (driver.Backend, error) {
+		return nil, fmt.Errorf("dialling: %w", driver.ErrUnavailable)
 	})
-	cache.Register("hanging", func(ctx context.Context, _ *cache.Settings) (cache.Backend, error) {
+	register("hanging", func(ctx context.Context) (driver.Backend, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
-	cache.Register("stuck", func(context.Context, *cache.Settings) (cache.Backend, error) {
+	register("stuck", func(context.Context) (driver.Backend, error) {
 		return faulty{stuck: true}, nil
 	})
-	cache.Register("defective", func(ctx context.Context, _ *cache.Settings) (cache.Backend, error) {
+	register("defective", func(ctx context.Context) (driver.Backend, error) {
 		b, err := simple.New(ctx, simple.Options{})
 		return defective{b}, err
 	})
-	cache.Register("small", func(context.Context, *cache.Settings) (cache.Backend, error) {
+	register("small", func(context.Context) (driver.Backend, error) {
 		return faulty{limit: 200}, nil
 	})
+}
+
+// register registers a backend without settings.
+func register(name string, open func(context.Context) (driver.Backend, error)) {
+	driver.Register(driver.Info{Types: []string{name}, Open: func(ctx context.Context, _ *driver.Settings) (driver.Backend, error) {
+		return open(ctx)
+	}})
 }
 
 // defective is a store whose Add is a Set.
@@ -126,7 +133,7 @@ func (f faulty) Get(ctx context.Context, _ string) ([]byte, bool, error) {
 
 func (f faulty) Set(_ context.Context, _ string, value []byte, _ time.Duration) error {
 	if len(value) > f.limit {
-		return errors.Join(f.err, cache.ErrTooLarge)
+		return errors.Join(f.err, driver.ErrTooLarge)
 	}
 	return f.err
 }

@@ -27,6 +27,7 @@ a rule is violated.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "list every rule, with the reason if it was not checked")
+	cmd.PreRun = func(*cobra.Command, []string) { a.unbounded = true } // the check must not evict entries
 	cmd.RunE = a.withCache(func(ctx context.Context, c *cache.Cache, _ []string) error {
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 		defer stop()
@@ -47,12 +48,9 @@ a rule is violated.`,
 			return errors.New("the backend violates rules")
 		}
 		return nil
-	}, unbounded)
+	})
 	return cmd
 }
-
-// unbounded keeps the entries of the check from evicting others.
-var unbounded = layer{"doctor", cache.FromMap(map[string]any{"CACHE_THRESHOLD": 0})}
 
 // reportText lists the violated rules, or all rules, and the totals.
 func reportText(report conformance.Report, ping time.Duration, all bool) []byte {

@@ -4,15 +4,9 @@
 //
 //	cachectl exec --timeout 10m -- COMMAND [ARG...]
 //
-// It reads the same CACHE_* settings as the library, from the environment and,
-// with --config, from a JSON file. If CACHE_TYPE is not set, entries are files in
-// the user's cache directory. CACHE_IGNORE_ERRORS has no effect: a command line
-// reports every failure.
-//
-// The exit status is 0 for a hit or a completed operation, 1 for a miss, 2 for
-// invalid usage or settings and 3 for a failed backend. Exec exits with the status
-// of its command, or, like a shell, with 126 or 127 if the command cannot be
-// started.
+// It reads the same CACHE_* settings as the library. CACHE_IGNORE_ERRORS has no
+// effect: a command line reports every failure. See the README for the exit status
+// and the guarantees of exec.
 package main
 
 import (
@@ -42,6 +36,7 @@ type app struct {
 	configFile string
 	json       bool
 	parsed     bool // the command line was parsed without an error
+	unbounded  bool // open the backend without a limit for its entries
 }
 
 // run executes the command line in args and returns the exit status.

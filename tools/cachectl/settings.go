@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/spf13/cobra"
 )
 
@@ -75,14 +76,16 @@ func merge(layers []layer) cache.Config {
 
 var errNoDirectory = errors.New("no home directory for the default cache: set HOME, CACHE_DIR or CACHE_TYPE")
 
-// open opens the backend that the settings describe. The layers in over override
-// all others.
-func (a *app) open(ctx context.Context, over ...layer) (*cache.Cache, error) {
+// open opens the backend that the settings describe.
+func (a *app) open(ctx context.Context) (*cache.Cache, error) {
 	layers, err := a.layers()
 	if err != nil {
 		return nil, err
 	}
-	config := merge(append(layers, over...))
+	config := merge(layers)
+	if a.unbounded && reads(config, "CACHE_THRESHOLD") {
+		config = config.Override(cache.FromMap(map[string]any{"CACHE_THRESHOLD": 0}))
+	}
 	if layers[0].name == "default" && !config.Has("CACHE_DIR") {
 		return nil, errNoDirectory
 	}
@@ -93,14 +96,22 @@ func (a *app) open(ctx context.Context, over ...layer) (*cache.Cache, error) {
 	return c, err
 }
 
+// reads reports whether the backend in config reads the setting name.
+func reads(config cache.Config, name string) bool {
+	typ, _ := config.Masked()["CACHE_TYPE"].(string)
+	info, _ := driver.Lookup(typ)
+	isName := func(s driver.Setting) bool { return s.Name == name }
+	return slices.ContainsFunc(info.Declared(), isName) || slices.Contains(info.Undeclared, name)
+}
+
 // action is what a command does with the open cache.
 type action func(ctx context.Context, c *cache.Cache, args []string) error
 
 // withCache returns a command body that opens the cache, calls do and closes the
 // cache.
-func (a *app) withCache(do action, over ...layer) func(*cobra.Command, []string) error {
+func (a *app) withCache(do action) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		c, err := a.open(cmd.Context(), over...)
+		c, err := a.open(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -119,7 +130,7 @@ func (a *app) configCommand() *cobra.Command {
 		Short: "Print the settings in effect and their sources, with secrets masked",
 		Args:  cobra.NoArgs,
 	}
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "also print settings that are not set, with default and meaning")
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "print every setting of every backend, with default and meaning")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		layers, err := a.layers()
 		if err != nil {
@@ -127,9 +138,9 @@ func (a *app) configCommand() *cobra.Command {
 		}
 		settings := inEffect(layers)
 		if all {
-			settings = append(settings, unset(settings)...)
+			settings = withDeclared(settings)
 		}
-		return a.result(true, object{"settings": settings, "backends": cache.Registered()}, settingsTable(settings))
+		return a.result(true, object{"settings": settings, "backends": driver.Types()}, settingsTable(settings, all))
 	}
 	return cmd
 }
@@ -139,10 +150,12 @@ type setting struct {
 	Key     string `json:"key"`
 	Value   any    `json:"value"` // masked
 	From    string `json:"from"`
+	Backend string `json:"backend,omitempty"` // that declares it; empty if all read it
+	Default string `json:"default,omitempty"`
 	Meaning string `json:"meaning,omitempty"`
 }
 
-// inEffect lists the settings that are set.
+// inEffect lists the settings that are set, with one row for each of CACHE_OPTIONS.
 func inEffect(layers []layer) []setting {
 	from := make(map[string]string)
 	for _, l := range layers {
@@ -151,39 +164,60 @@ func inEffect(layers []layer) []setting {
 		}
 	}
 	masked := merge(layers).Masked()
-	settings := make([]setting, 0, len(masked))
+	if options, ok := masked["CACHE_OPTIONS"].(map[string]any); ok {
+		delete(masked, "CACHE_OPTIONS")
+		for name, value := range options {
+			masked["CACHE_OPTIONS."+name], from["CACHE_OPTIONS."+name] = value, from["CACHE_OPTIONS"]
+		}
+	}
+	var settings []setting
 	for _, key := range slices.Sorted(maps.Keys(masked)) {
 		settings = append(settings, setting{Key: key, Value: masked[key], From: from[key]})
 	}
 	return settings
 }
 
-// unset lists the settings of all backends that are not in settings.
-func unset(settings []setting) []setting {
-	var unset []setting
-	for _, known := range cache.KnownSettings() {
-		if slices.ContainsFunc(settings, func(s setting) bool { return s.Key == known.Key }) {
-			continue
+// withDeclared lists every setting of every backend, with its value if it is in
+// effect, and then the settings in effect that no backend declares.
+func withDeclared(inEffect []setting) []setting {
+	var rows []setting
+	add := func(backend string, declared []driver.Setting) {
+		for _, s := range declared {
+			row := setting{Key: s.Name, From: "not set"}
+			if at := slices.IndexFunc(inEffect, func(e setting) bool { return e.Key == s.Name }); at >= 0 {
+				row = inEffect[at]
+			}
+			row.Backend, row.Default, row.Meaning = backend, s.Default, s.Help
+			if s.Required {
+				row.Meaning += "; required"
+			}
+			rows = append(rows, row)
 		}
-		meaning := known.Meaning
-		if len(known.Backends) > 0 {
-			meaning = strings.Join(known.Backends, ", ") + ": " + meaning
-		}
-		unset = append(unset, setting{Key: known.Key, Value: known.Default, From: "not set", Meaning: meaning})
 	}
-	return unset
+	add("", driver.CommonSettings())
+	for _, info := range driver.Registered() {
+		add(info.Types[0], info.Declared())
+	}
+	for _, s := range inEffect {
+		if !slices.ContainsFunc(rows, func(row setting) bool { return row.Key == s.Key }) {
+			rows = append(rows, s)
+		}
+	}
+	return rows
 }
 
-func settingsTable(settings []setting) []byte {
+func settingsTable(settings []setting, all bool) []byte {
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SETTING\tVALUE\tFROM")
-	for _, s := range settings {
-		row := s.Key + "\t" + display(s.Value) + "\t" + s.From
-		if s.Meaning != "" {
-			row += "\t" + s.Meaning
+	line := func(cells ...string) {
+		if !all {
+			cells = cells[:3]
 		}
-		fmt.Fprintln(w, row)
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	line("SETTING", "VALUE", "FROM", "DEFAULT", "BACKEND", "MEANING")
+	for _, s := range settings {
+		line(s.Key, display(s.Value), s.From, s.Default, s.Backend, s.Meaning)
 	}
 	w.Flush()
 	return table.Bytes()
@@ -191,6 +225,9 @@ func settingsTable(settings []setting) []byte {
 
 // display formats a value so that it stays in its line and column.
 func display(value any) string {
+	if value == nil {
+		return ""
+	}
 	if text, ok := value.(string); ok && isPlain(text) && !strings.Contains(text, "\t") {
 		return text
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 func TestConfig(t *testing.T) {
@@ -46,6 +48,44 @@ func TestConfig(t *testing.T) {
 	}
 	if strings.Contains(o.stdout, secret) {
 		t.Errorf("secret in the output: %s", o.stdout)
+	}
+}
+
+func TestConfigAll(t *testing.T) {
+	env := environ(t, "CACHE_OTHER_PROGRAM=1", `CACHE_OPTIONS={"pool_size": 3}`)
+	text := call(env, "config", "--all")
+	rows := decode(t, call(env, "config", "--all", "--json").stdout)["settings"].([]any)
+	row := func(key, backend string) map[string]any {
+		for _, r := range rows {
+			if r := r.(map[string]any); r["key"] == key && (r["backend"] == backend || r["backend"] == nil && backend == "") {
+				return r
+			}
+		}
+		t.Errorf("no row for %s of %q", key, backend)
+		return nil
+	}
+	for _, info := range driver.Registered() {
+		for _, s := range info.Declared() {
+			got := row(s.Name, info.Types[0])
+			if meaning, _ := got["meaning"].(string); !strings.HasPrefix(meaning, s.Help) || s.Default != "" && got["default"] != s.Default {
+				t.Errorf("%s: got %v, want default %q and meaning %q", s.Name, got, s.Default, s.Help)
+			}
+			if !strings.Contains(text.stdout, s.Name) || !strings.Contains(text.stdout, s.Help) {
+				t.Errorf("the table has no %s", s.Name)
+			}
+		}
+	}
+	if got := row("CACHE_TYPE", ""); got["value"] != "filesystem" || got["from"] != "environment" || got["meaning"] == nil {
+		t.Errorf("CACHE_TYPE: %v", got)
+	}
+	if got := row("CACHE_OPTIONS.pool_size", "uwsgi"); got["value"] != 3.0 || got["from"] != "environment" || got["default"] != "16" {
+		t.Errorf("an option that is set: %v", got)
+	}
+	if got := row("CACHE_OPTIONS.max_key", "uwsgi"); got["value"] != nil || got["from"] != "not set" || got["default"] != "2048" {
+		t.Errorf("an option that is not set: %v", got)
+	}
+	if got := row("CACHE_OTHER_PROGRAM", ""); got["value"] != "***" {
+		t.Errorf("a setting that no backend declares: %v", got)
 	}
 }
 
