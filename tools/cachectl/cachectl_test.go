@@ -86,7 +86,14 @@ type faulty struct {
 	limit int
 }
 
+// vaultSettings are the declared settings of a backend with a secret.
+type vaultSettings struct {
+	Password driver.Secret `setting:"CACHE_VAULT_PASSWORD" help:"password"`
+	URL      string        `setting:"CACHE_VAULT_URL" default:"vault://localhost" help:"URL of the server" required:"true"`
+}
+
 func init() {
+	driver.Register(driver.Info{Types: []string{"vault"}, Settings: vaultSettings{}})
 	register("broken", func(context.Context) (driver.Backend, error) {
 		return faulty{err: driver.ErrUnavailable}, nil
 	})

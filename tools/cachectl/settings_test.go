@@ -17,8 +17,8 @@ func TestConfig(t *testing.T) {
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := environ(t, "CACHE_KEY_PREFIX=env:", "CACHE_DEFAULT_TIMEOUT=5m", "CACHE_REDIS_PASSWORD="+secret,
-		"CACHE_REDIS_URL=redis://user:"+secret+"@host/0")
+	env := environ(t, "CACHE_KEY_PREFIX=env:", "CACHE_DEFAULT_TIMEOUT=5m", "CACHE_VAULT_PASSWORD="+secret,
+		"CACHE_VAULT_URL=vault://user:"+secret+"@host/0")
 	text := call(env, "config", "--all", "--config", file)
 	if text.status != 0 || strings.Contains(text.stdout, secret) || strings.Contains(text.stderr, secret) {
 		t.Errorf("got %+v", text)
@@ -39,7 +39,7 @@ func TestConfig(t *testing.T) {
 		{"CACHE_TYPE", "filesystem", "environment"},
 		{"CACHE_KEY_PREFIX", "file:", file},
 		{"CACHE_DEFAULT_TIMEOUT", "5m", "environment"},
-		{"CACHE_REDIS_PASSWORD", "***", "environment"},
+		{"CACHE_VAULT_PASSWORD", "***", "environment"},
 		{"CACHE_IGNORE_ERRORS", false, "cachectl"},
 	} {
 		if got[want.key] != want.value || from[want.key] != want.from {
