@@ -14,7 +14,7 @@ import (
 type Options struct {
 	// Addr is the server's uwsgi socket: "host:port" or the path of a unix socket.
 	// Default "127.0.0.1:3031".
-	Addr string `setting:"CACHE_UWSGI_NAME" default:"127.0.0.1:3031"`
+	Addr string `setting:"CACHE_UWSGI_NAME"`
 
 	// Cache is the name of the cache (--cache2 name=...). Empty is the server's first.
 	Cache string

@@ -1,6 +1,7 @@
 package uwsgi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -108,5 +109,13 @@ func TestMaxKey(t *testing.T) {
 	}
 	if err := b.Set(t.Context(), key+"k", nil, time.Hour); !errors.Is(err, cache.ErrInvalidKey) {
 		t.Errorf("one byte more: %v", err)
+	}
+}
+
+func TestDefaultAddress(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // before anything is sent
+	if _, err := New(ctx, Options{}); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "127.0.0.1:3031") {
+		t.Errorf("got %v, want a dial of 127.0.0.1:3031", err)
 	}
 }

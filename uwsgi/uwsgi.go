@@ -2,6 +2,7 @@ package uwsgi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type Backend struct {
 // unreachable server and a missing cache are [driver.ErrUnavailable]. A full cache is
 // not an error. All invalid options are reported at once.
 func New(ctx context.Context, o Options) (*Backend, error) {
+	o.Addr = cmp.Or(o.Addr, "127.0.0.1:3031") // not a default of CACHE_UWSGI_NAME, which is required
 	if err := driver.Complete(&o); err != nil {
 		return nil, fmt.Errorf("uwsgi: %w", err)
 	}

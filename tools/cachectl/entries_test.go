@@ -198,7 +198,7 @@ func TestUsage(t *testing.T) {
 		{"no such config file", nil, "get k --config " + config + "x", "no such file"},
 		{"config file that is not JSON", nil, "get k --config " + config, config},
 		{"unknown type", []string{"CACHE_TYPE=filesytem"}, "get k", "filesystem"},
-		{"misspelt setting", append(filesystem, "CACHE_DRI="+dir), "get k", "CACHE_DIR"},
+		{"misspelt setting", append(filesystem, "CACHE_DIRR="+dir), "get k", "CACHE_DIR"},
 		{"no directory", []string{"CACHE_TYPE=filesystem"}, "get k", "CACHE_DIR"},
 		{"bad setting", append(filesystem, "CACHE_DEFAULT_TIMEOUT=soon"), "get k", "CACHE_DEFAULT_TIMEOUT"},
 		{"bad setting for exec", append(filesystem, "CACHE_THRESHOLD=many"), "exec -- true", "CACHE_THRESHOLD"},
