@@ -228,23 +228,26 @@ func suggestion(name string, names []string) string {
 	return "; did you mean " + best + "?"
 }
 
-// distance is the Levenshtein distance of two names.
+// distance counts the letters to insert, remove, replace or swap with their
+// neighbour in order to make b of a.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
 		row[0] = i + 1
 		for j := range len(b) {
-			substituted := diagonal
+			substituted := last[j]
 			if a[i] != b[j] {
 				substituted++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(substituted, row[j]+1, diagonal+1)
+			row[j+1] = min(substituted, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
+		before, last, row = last, row, before
 	}
-	return row[len(b)]
+	return last[len(b)]
 }
