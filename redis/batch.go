@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
@@ -122,23 +121,6 @@ func (b *Backend) each(ctx context.Context, cmds []goredis.Cmder, item func(i in
 			}
 		}
 	}
-}
-
-// exec sends cmds together and returns the error of the first that has one.
-func (b *Backend) exec(ctx context.Context, pipe goredis.Pipeliner, cmds []goredis.Cmder) error {
-	err := error(cache.ErrClosed)
-	if !b.closed.Load() {
-		_ = pipe.BatchProcess(ctx, cmds...) // queues, and never fails
-		_, err = pipe.Exec(ctx)
-	}
-	// Where a connection was refused by a reply, such as to a wrong password, the
-	// driver leaves the commands without an error.
-	if err != nil && !slices.ContainsFunc(cmds, func(cmd goredis.Cmder) bool { return cmd.Err() != nil }) {
-		for _, cmd := range cmds {
-			cmd.SetErr(err)
-		}
-	}
-	return err
 }
 
 func allFailed(keys []string, err error) error {

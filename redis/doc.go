@@ -24,10 +24,17 @@
 // A failover loses the writes that the old primary had not passed on. Redis
 // acknowledges them before; do not keep here what must not be lost.
 //
+// # Permissions
+//
+// README lists the commands that each call needs. Inc with a timeout is a script. If
+// the server refuses scripts, Inc sends transactions instead, and if it refuses
+// transactions too, single commands. The count is exact in each case. With single
+// commands, a counter that expires during the call starts anew within it.
+//
 // # Many callers
 //
 // Up to four calls at a time each use a connection of their own. Beyond that, Get,
-// Has, TTL, Set, Add and Delete share round trips: what arrives while two are under
+// Has, TTL, Set, Add, Inc and Delete share round trips: what arrives while two are under
 // way goes out with the next, which at 64 callers is several times faster. A call
 // that ends before its turn is not sent. Options.NoAutoPipeline turns it off. A
 // cluster never does it: one slow node would delay the callers of all others.

@@ -27,6 +27,9 @@ type abandoned struct{ error }
 
 func (e abandoned) Unwrap() error { return e.error }
 
+// errMalformed is a reply that does not fit its command.
+var errMalformed = errors.New("malformed reply")
+
 // Replies by their first word. What is not here is a mistake of ours or of the
 // server's, and returned as it is.
 var replies = map[string]error{
@@ -97,16 +100,21 @@ func replyFailure(err error, text string) error {
 	if told, _, repeats := strings.Cut(text, ", with args beginning with"); repeats {
 		return errors.New(told)
 	}
-	for _, reply := range replyTexts {
-		if strings.HasPrefix(text, reply.begin) {
-			return fmt.Errorf("%w: %w", reply.kind, err)
-		}
-	}
-	word, _, _ := strings.Cut(text, " ")
-	if kind := replies[word]; kind != nil {
+	if kind := replyKind(text); kind != nil {
 		return fmt.Errorf("%w: %w", kind, err)
 	}
 	return err
+}
+
+// replyKind returns what kind of error a reply is, nil where it is none of them.
+func replyKind(text string) error {
+	for _, reply := range replyTexts {
+		if strings.HasPrefix(text, reply.begin) {
+			return reply.kind
+		}
+	}
+	word, _, _ := strings.Cut(text, " ")
+	return replies[word]
 }
 
 func isUnreached(err error) bool {

@@ -38,7 +38,7 @@ var verbs = []verb{
 		_, err := b.Add(ctx, "k", []byte(value), time.Minute)
 		return err
 	}},
-	{"Inc", "exec", true, func(ctx context.Context, b *Backend) error { _, err := b.Inc(ctx, "k", 1, time.Minute); return err }},
+	{"Inc", "eval", true, func(ctx context.Context, b *Backend) error { _, err := b.Inc(ctx, "k", 1, time.Minute); return err }},
 	{"Delete", "unlink", true, func(ctx context.Context, b *Backend) error { _, err := b.Delete(ctx, "k"); return err }},
 	{"SetMany", "set", true, func(ctx context.Context, b *Backend) error {
 		return b.SetMany(ctx, []cache.Item{{Key: "k", Value: []byte(value)}}, time.Minute)

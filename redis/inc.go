@@ -2,23 +2,183 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Inc is one transaction of two commands: the first makes an absent key with its
-// expiry, the second counts and touches no expiry. Unlike a script it needs no
-// rights beyond those of the commands, and nothing that a server could have lost.
+// Inc counts in one step. Without a timeout that is INCRBY. With one it is a
+// script, which is a single command: if the server refuses it, nothing has been
+// done. If the server refuses scripts, Inc sends a transaction, and if it refuses
+// transactions too, single commands. The Backend remembers what was refused.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, []byte("0"), lifeArgs(ttl)), "nx")...)
-	count := goredis.NewIntCmd(ctx, "incrby", key, delta)
-	_ = b.exec(ctx, b.client.TxPipeline(), []goredis.Cmder{once{begin}, once{count}})
-	err := count.Err()
-	if goredis.HasErrorPrefix(err, "WRONGTYPE") {
-		return 0, fmt.Errorf("%w: %w", cache.ErrNotInteger, err)
+	if ttl == 0 {
+		sum, err := b.count(ctx, goredis.NewIntCmd(ctx, "incrby", key, delta))
+		return sum, b.countFailure(ctx, err)
 	}
-	return count.Val(), b.failure(ctx, err, true)
+	for {
+		method := b.incMethod.Load()
+		sum, err := incMethods[method](b, ctx, key, delta, ttl)
+		if method == incCommands || !isCommandRefused(err) {
+			return sum, b.countFailure(ctx, err)
+		}
+		next := method + 1
+		if method == incFirstTransaction {
+			next = incCommands
+		}
+		b.incMethod.CompareAndSwap(method, next)
+	}
+}
+
+// Indexes of incMethods, the best method first.
+const (
+	incScript int32 = iota
+	incFirstTransaction
+	incTransaction
+	incCommands
+)
+
+// incMethods are the ways to count. Where the server refuses one, it has changed
+// nothing.
+var incMethods = [...]func(*Backend, context.Context, string, int64, time.Duration) (int64, error){
+	incScript:           (*Backend).incByScript,
+	incFirstTransaction: (*Backend).incByFirstTransaction,
+	incTransaction:      (*Backend).incByTransaction,
+	incCommands:         (*Backend).incByCommands,
+}
+
+// incScriptText makes an absent key with its expiry, or adds to a present one. Lua
+// holds numbers as float64, so a sum that might be inexact is read back as text;
+// if that fails, the reply is no number, and the outcome is unknown. Servers before
+// version 7 begin the errors of their own with the place in the script.
+const incScriptText = `local function failed(r) r.err = string.gsub(r.err, '^@user_script: %d+: %-?', '') return r end
+local made = redis.pcall('set', KEYS[1], ARGV[1], 'nx', 'px', ARGV[2])
+if type(made) == 'table' then if made.err then return failed(made) end return ARGV[1] end
+local sum = redis.pcall('incrby', KEYS[1], ARGV[1])
+if type(sum) == 'table' then return failed(sum) end
+if sum > -9007199254740992 and sum < 9007199254740992 then return sum end
+local text = redis.pcall('get', KEYS[1])
+return type(text) == 'string' and text or 'unreadable'`
+
+func (b *Backend) incByScript(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	cmd := goredis.NewIntCmd(ctx, "eval", incScriptText, 1, key, delta, milliseconds(ttl))
+	cmd.SetFirstKeyPos(3) // by which a cluster finds the node
+	return b.count(ctx, cmd)
+}
+
+// count runs a command whose reply is the sum.
+func (b *Backend) count(ctx context.Context, cmd *goredis.IntCmd) (int64, error) {
+	if err := b.process(ctx, once{cmd}, true); err != nil {
+		return 0, err
+	}
+	return cmd.Val(), nil
+}
+
+// incByFirstTransaction asks with an empty transaction whether there are
+// transactions: where MULTI is refused, the commands after it would be executed
+// one by one.
+func (b *Backend) incByFirstTransaction(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	primary, err := b.primaryOf(ctx, key)
+	if err != nil {
+		return 0, unreached{err}
+	}
+	multi := goredis.NewCmd(ctx, "multi")
+	_ = b.exec(ctx, primary.Pipeline(), []goredis.Cmder{once{multi}, once{goredis.NewCmd(ctx, "exec")}})
+	if multi.Err() != nil {
+		return 0, multi.Err()
+	}
+	b.incMethod.CompareAndSwap(incFirstTransaction, incTransaction)
+	return b.incByTransaction(ctx, key, delta, ttl)
+}
+
+// incByTransaction sends a transaction as a plain pipeline, in which every command
+// has a reply of its own. The driver's TxPipeline stops at the first error and
+// returns the connection with the other replies unread.
+func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	primary, err := b.primaryOf(ctx, key)
+	if err != nil {
+		return 0, unreached{err}
+	}
+	multi, exec := goredis.NewCmd(ctx, "multi"), goredis.NewCmd(ctx, "exec")
+	begin := goredis.NewCmd(ctx, append(setArgs(key, []byte("0"), lifeArgs(ttl)), "nx")...)
+	count := goredis.NewCmd(ctx, "incrby", key, delta)
+	_ = b.exec(ctx, primary.Pipeline(), []goredis.Cmder{once{multi}, once{begin}, once{count}, once{exec}})
+	if sum, ok := count.Val().(int64); ok { // MULTI was allowed before and is not now: the commands ran one by one
+		b.incMethod.CompareAndSwap(incTransaction, incCommands)
+		return sum, nil
+	}
+	for _, cmd := range []*goredis.Cmd{multi, begin, count, exec} { // an error before that of exec is its reason
+		if err := cmd.Err(); err != nil && err != goredis.Nil {
+			return 0, err
+		}
+	}
+	replies, _ := exec.Val().([]any)
+	if len(replies) != 2 {
+		return 0, errMalformed
+	}
+	switch sum := replies[1].(type) {
+	case int64:
+		return sum, nil
+	case error:
+		return 0, sum
+	}
+	return 0, errMalformed
+}
+
+// incByCommands counts with commands that every user of a cache may send. Each is
+// atomic, so no count is lost or made twice. A counter that expires between the two
+// round trips starts anew with the second, which gives it its expiry, too.
+func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, delta, lifeArgs(ttl)), "nx")...)
+	life := goredis.NewIntCmd(ctx, "pttl", key)
+	_ = b.exec(ctx, b.client.Pipeline(), []goredis.Cmder{once{begin}, once{life}})
+	if begin.Err() != nil {
+		return 0, begin.Err()
+	}
+	if begin.Val() {
+		return delta, nil
+	}
+	count := goredis.NewIntCmd(ctx, "incrby", key, delta)
+	cmds := []goredis.Cmder{once{count}}
+	if mortal := life.Err() == nil && life.Val() != -1; mortal {
+		// NX leaves an expiry as it is. Servers before version 7 refuse it.
+		cmds = append(cmds, once{goredis.NewIntCmd(ctx, "pexpire", key, milliseconds(ttl), "nx")})
+	}
+	_ = b.exec(ctx, b.client.Pipeline(), cmds)
+	if count.Err() != nil {
+		return 0, count.Err()
+	}
+	return count.Val(), nil
+}
+
+// primaryOf returns the client of the server that takes writes to key.
+func (b *Backend) primaryOf(ctx context.Context, key string) (*goredis.Client, error) {
+	if b.cluster != nil {
+		return b.cluster.MasterForKey(ctx, key)
+	}
+	return b.one, nil
+}
+
+// isCommandRefused reports whether the server does not execute the command at all:
+// it does not know it, or the user has no right to it.
+func isCommandRefused(err error) bool {
+	var reply goredis.Error
+	if err == nil || isUnreached(err) || !errors.As(err, &reply) {
+		return false
+	}
+	if goredis.HasErrorPrefix(err, "NOPERM") {
+		return strings.Contains(reply.Error(), " to run ") // not: to access the key
+	}
+	return replyKind(reply.Error()) == nil
+}
+
+func (b *Backend) countFailure(ctx context.Context, err error) error {
+	if goredis.HasErrorPrefix(err, "WRONGTYPE") {
+		return fmt.Errorf("%w: %w", cache.ErrNotInteger, err)
+	}
+	return b.failure(ctx, err, true)
 }

@@ -24,6 +24,7 @@ type Backend struct {
 	allowFlush bool
 	shared     *shared // nil where every call goes alone
 	calls      atomic.Int32
+	incMethod  atomic.Int32 // index in incMethods
 	closed     atomic.Bool
 }
 
@@ -288,7 +289,7 @@ func setCmd(ctx context.Context, key string, value []byte, life []any) *goredis.
 }
 
 // setArgs leaves room for one argument more.
-func setArgs(key string, value []byte, life []any) []any {
+func setArgs(key string, value any, life []any) []any {
 	return append(append(make([]any, 0, 6), "set", key, value), life...)
 }
 

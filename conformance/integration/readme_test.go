@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,9 +30,21 @@ func worksAsShown(t *testing.T, backend, begin string, real ...string) {
 	}
 }
 
-// readmeLine is a line of code in the README of the backend that is tested, be it
-// the one of this tree or a published one.
+// readmeLine is a line of code in the README of the backend that is tested.
 func readmeLine(t *testing.T, backend, begin string) string {
+	t.Helper()
+	for _, line := range readmeText(t, backend) {
+		if strings.HasPrefix(line, "    "+begin) {
+			return line
+		}
+	}
+	t.Fatalf("the README of %s has no line of settings that begins with %q", backend, begin)
+	return ""
+}
+
+// readmeText returns the lines of the README of the backend that is tested, be it
+// the one of this tree or a published one.
+func readmeText(t *testing.T, backend string) []string {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/cachebackends/cachebackends/"+backend).Output()
 	if err != nil {
@@ -41,11 +54,5 @@ func readmeLine(t *testing.T, backend, begin string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "    "+begin) {
-			return line
-		}
-	}
-	t.Fatalf("the README of %s has no line of settings that begins with %q", backend, begin)
-	return ""
+	return slices.Collect(strings.Lines(string(text)))
 }
