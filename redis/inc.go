@@ -72,10 +72,7 @@ func (b *Backend) incByScript(ctx context.Context, key string, delta int64, ttl 
 
 // count runs a command whose reply is the sum.
 func (b *Backend) count(ctx context.Context, cmd *goredis.IntCmd) (int64, error) {
-	if err := b.process(ctx, once{cmd}, true); err != nil {
-		return 0, err
-	}
-	return cmd.Val(), nil
+	return result(cmd, b.process(ctx, once{cmd}, true))
 }
 
 // incByFirstTransaction asks with an empty transaction whether there are

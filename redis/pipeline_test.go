@@ -151,3 +151,56 @@ func TestBatchEndsWithItsCallers(t *testing.T) {
 		t.Errorf("after it: %v", err)
 	}
 }
+
+// A caller that leaves reads nothing of its command, which the pipeline may be
+// writing: the race detector sees it if it does.
+func TestAbandonedCommandIsNotRead(t *testing.T) {
+	f := startFake(t, func(_ int, args []string) string {
+		switch args[0] {
+		case "set", "unlink", "exists", "pttl", "incrby", "eval":
+			time.Sleep(time.Millisecond)
+			return ":1\r\n"
+		case "get":
+			return "$1\r\nv\r\n"
+		}
+		return ""
+	})
+	b := start(t, Options{Addr: f.addr})
+	calls := map[string]func(ctx context.Context) (zero bool, err error){
+		"Get":    func(ctx context.Context) (bool, error) { v, ok, err := b.Get(ctx, "k"); return v == nil && !ok, err },
+		"Add":    func(ctx context.Context) (bool, error) { added, err := b.Add(ctx, "k", nil, 0); return !added, err },
+		"Delete": func(ctx context.Context) (bool, error) { deleted, err := b.Delete(ctx, "k"); return !deleted, err },
+		"Has":    func(ctx context.Context) (bool, error) { ok, err := b.Has(ctx, "k"); return !ok, err },
+		"TTL":    func(ctx context.Context) (bool, error) { ttl, ok, err := b.TTL(ctx, "k"); return ttl == 0 && !ok, err },
+		"Inc": func(ctx context.Context) (bool, error) {
+			sum, err := b.Inc(ctx, "k", 1, time.Minute)
+			return sum == 0, err
+		},
+	}
+	var callers sync.WaitGroup
+	for caller := range 16 {
+		callers.Go(func() {
+			for i := range 20 {
+				for name, call := range calls {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration((i+caller)%20)*200*time.Microsecond)
+					if zero, err := call(ctx); err != nil && !zero {
+						t.Errorf("%s returned a result and %v", name, err)
+					}
+					cancel()
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+func TestResultOfAnError(t *testing.T) {
+	cmd := goredis.NewBoolCmd(t.Context())
+	cmd.SetVal(true)
+	if val, err := result(cmd, context.Canceled); val || err != context.Canceled {
+		t.Errorf("got %v, %v; want no value", val, err)
+	}
+	if val, err := result(cmd, nil); !val || err != nil {
+		t.Errorf("got %v, %v; want the value", val, err)
+	}
+}

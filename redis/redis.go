@@ -131,14 +131,14 @@ const maxValue = 512 << 20
 // Get returns the value of key.
 func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	cmd := goredis.NewStringCmd(ctx, "get", key)
-	err := b.read(ctx, cmd, true)
+	text, err := result(cmd, b.read(ctx, cmd, true))
 	if err == goredis.Nil {
 		return nil, false, nil
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	return bytesOf(cmd.Val()), true, nil
+	return bytesOf(text), true, nil
 }
 
 // bytesOf returns the memory of text, which the driver made for us and nobody
@@ -171,34 +171,31 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 	}
 	args := append(setArgs(key, value, lifeArgs(ttl)), "nx")
 	cmd := goredis.NewBoolCmd(ctx, args...)
-	err := b.process(ctx, once{cmd}, len(value) <= largest)
-	return cmd.Val(), b.failure(ctx, err, true)
+	return result(cmd, b.write(ctx, cmd, len(value) <= largest))
 }
 
 // Delete removes key; the server frees its memory in the background.
 func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 	cmd := goredis.NewIntCmd(ctx, "unlink", key)
-	err := b.process(ctx, once{cmd}, true)
-	return cmd.Val() == 1, b.failure(ctx, err, true)
+	removed, err := result(cmd, b.write(ctx, cmd, true))
+	return removed == 1, err
 }
 
 // Has asks for key without its value.
 func (b *Backend) Has(ctx context.Context, key string) (bool, error) {
 	cmd := goredis.NewIntCmd(ctx, "exists", key)
-	err := b.read(ctx, cmd, true)
-	return cmd.Val() == 1, err
+	present, err := result(cmd, b.read(ctx, cmd, true))
+	return present == 1, err
 }
 
 // TTL returns the remaining life of key.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
 	cmd := goredis.NewIntCmd(ctx, "pttl", key)
-	if err := b.read(ctx, cmd, true); err != nil {
+	ms, err := result(cmd, b.read(ctx, cmd, true))
+	switch {
+	case err != nil, ms == -2:
 		return 0, false, err
-	}
-	switch ms := cmd.Val(); ms {
-	case -2:
-		return 0, false, nil
-	case -1:
+	case ms == -1:
 		return 0, true, nil
 	default:
 		// The server counts begun milliseconds, and a key lives to the end of its last.
@@ -262,6 +259,20 @@ func (b *Backend) read(ctx context.Context, cmd goredis.Cmder, share bool) error
 		return err
 	}
 	return b.failure(ctx, err, false)
+}
+
+// write runs a command that may be executed only once.
+func (b *Backend) write(ctx context.Context, cmd goredis.Cmder, share bool) error {
+	return b.failure(ctx, b.process(ctx, once{cmd}, share), true)
+}
+
+// result returns the value of cmd if err, the outcome of cmd, is nil. A command that
+// was abandoned still belongs to the pipeline, which may write its value at any time.
+func result[T any](cmd interface{ Val() T }, err error) (val T, _ error) {
+	if err != nil {
+		return val, err
+	}
+	return cmd.Val(), nil
 }
 
 // again repeats a command whose connection broke: once, and once more for each idle
