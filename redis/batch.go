@@ -39,14 +39,17 @@ func (b *Backend) mget(ctx context.Context, keys []string, values [][]byte) erro
 	for i := range keys {
 		args = append(args, &keys[i]) // a pointer needs no memory to become an any
 	}
-	cmd := goredis.NewSliceCmd(ctx, args...)
-	if err := b.read(ctx, cmd, false); err != nil {
+	// A SliceCmd would take any reply with a number for the beginning of a list.
+	cmd := goredis.NewCmd(ctx, args...)
+	reply, err := result(cmd, b.read(ctx, cmd, false))
+	if err != nil {
 		return err
 	}
-	if len(cmd.Val()) != len(keys) {
-		return fmt.Errorf("%d values for %d keys", len(cmd.Val()), len(keys))
+	list, _ := reply.([]any)
+	if len(list) != len(keys) {
+		return b.failure(ctx, fmt.Errorf("%w: %d values for %d keys", errMalformed, len(list), len(keys)), false)
 	}
-	for i, value := range cmd.Val() {
+	for i, value := range list {
 		if text, ok := value.(string); ok {
 			values[i] = bytesOf(text)
 		}

@@ -36,20 +36,48 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	}
 	pattern := literal.Replace(prefix) + "*"
 	err := b.eachPrimary(ctx, func(ctx context.Context, primary *goredis.Client) error {
-		for cursor := uint64(0); ; {
-			keys, next, err := primary.Scan(ctx, cursor, pattern, chunkKeys).Result()
+		for cursor := "0"; ; {
+			keys, next, err := scan(ctx, primary, cursor, pattern)
 			if err != nil {
 				return err
 			}
 			if err := b.exec(ctx, b.client.Pipeline(), unlinks(ctx, keys)); err != nil {
 				return err
 			}
-			if cursor = next; cursor == 0 {
+			if cursor = next; cursor == "0" {
 				return nil
 			}
 		}
 	})
 	return b.failure(ctx, err, true)
+}
+
+// scan returns some of the keys, and the cursor of the next ones, "0" at the end. It
+// takes a reply of any shape: a ScanCmd of the driver leaves a part of it unread if
+// there is an error inside.
+func scan(ctx context.Context, primary *goredis.Client, cursor, pattern string) (keys []string, next string, err error) {
+	cmd := goredis.NewCmd(ctx, "scan", cursor, "match", pattern, "count", chunkKeys)
+	_ = primary.Process(ctx, cmd)
+	reply, err := cmd.Slice()
+	if err != nil {
+		return nil, "", err
+	}
+	if len(reply) != 2 {
+		return nil, "", errMalformed
+	}
+	next, ok := reply[0].(string)
+	list, isList := reply[1].([]any)
+	if !ok || !isList {
+		return nil, "", errMalformed
+	}
+	for _, item := range list {
+		key, ok := item.(string)
+		if !ok {
+			return nil, "", errMalformed
+		}
+		keys = append(keys, key)
+	}
+	return keys, next, nil
 }
 
 // unlinks go one by one, for one command must not span the slots of a cluster.

@@ -27,8 +27,18 @@ type abandoned struct{ error }
 
 func (e abandoned) Unwrap() error { return e.error }
 
-// errMalformed is a reply that does not fit its command.
+// errMalformed is a reply that is none, or that does not fit its command.
 var errMalformed = errors.New("malformed reply")
+
+// What is malformed about a reply.
+var (
+	errNoEnd       = errors.New("no line end")
+	errLongLine    = errors.New("line too long")
+	errLength      = errors.New("length out of range")
+	errDepth       = errors.New("too many lists in lists")
+	errMisplaced   = errors.New("misplaced value")
+	errUnknownType = errors.New("unknown type")
+)
 
 // Replies by their first word. What is not here is a mistake of ours or of the
 // server's, and returned as it is.

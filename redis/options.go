@@ -78,6 +78,8 @@ const (
 	defaultAddr    = "localhost:6379"
 	defaultMaster  = "mymaster"
 	defaultTimeout = 3 * time.Second
+
+	defaultDialTimeout = 5 * time.Second
 )
 
 // resolved returns o with defaults and the parts of the URL filled in, or all that
@@ -102,6 +104,9 @@ func (o Options) resolved() (Options, error) {
 	}
 	if o.SentinelMaster == "" {
 		o.SentinelMaster = defaultMaster
+	}
+	if o.DialTimeout == 0 {
+		o.DialTimeout = defaultDialTimeout
 	}
 	if o.ReadTimeout == 0 {
 		o.ReadTimeout = defaultTimeout

@@ -3,6 +3,7 @@ package redis
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -135,5 +136,10 @@ func (b *batch) exec(backend *Backend) {
 		defer cancel()
 	}
 	waiting := slices.DeleteFunc(b.cmds, func(cmd goredis.Cmder) bool { return cmd == nil })
+	defer func() { // nobody else could recover on this goroutine
+		if p := recover(); p != nil {
+			setErr(waiting, fmt.Errorf("panic in the driver: %v", p))
+		}
+	}()
 	_ = backend.exec(ctx, backend.client.Pipeline(), waiting) // each has its own error
 }

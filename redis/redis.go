@@ -83,6 +83,7 @@ func newBackend(client goredis.UniversalClient, o Options) *Backend {
 func (o Options) client() goredis.UniversalClient {
 	u := goredis.UniversalOptions{
 		Addrs:    o.addrs(),
+		Dialer:   o.dialer(),
 		Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
 		MasterName: o.SentinelMaster, SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword,
 		PoolSize: o.PoolSize, MinIdleConns: o.MinIdleConns,

@@ -1,0 +1,278 @@
+package redis
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"syscall"
+)
+
+// limits bound a reply. The driver believes every length that it reads: it makes
+// room for a string or a list before the content has come, and calls itself for a
+// list in a list.
+type limits struct {
+	line     int // bytes of a line, without the line feed
+	bytes    int // of a string
+	elements int // of all lists and maps of a reply, as they declare them
+}
+
+const maxDepth = 16 // of lists in lists; the deepest reply, to COMMAND, has 9
+
+var (
+	// beforeLogin holds for the first reply on a connection, which is the one to
+	// HELLO: any program may have sent it.
+	beforeLogin = limits{line: 64 << 10, bytes: 64 << 10, elements: 4 << 10}
+	afterLogin  = limits{line: 64 << 10, bytes: maxValue, elements: 1 << 20}
+)
+
+// guarded ends a connection on which a malformed reply arrives.
+type guarded struct {
+	net.Conn
+	check replyCheck
+	err   error // for good: the driver reads again
+}
+
+// guard keeps a socket a syscall.Conn, by which the driver finds out whether an
+// idle connection has been closed.
+func guard(conn net.Conn) net.Conn {
+	g := guarded{Conn: conn, check: replyCheck{limits: beforeLogin, later: afterLogin}}
+	if socket, ok := conn.(syscall.Conn); ok {
+		return &struct {
+			guarded
+			syscall.Conn
+		}{g, socket}
+	}
+	return &g
+}
+
+// NetConn returns the connection within, as tls.Conn does.
+func (g *guarded) NetConn() net.Conn { return g.Conn }
+
+// Read gives the driver nothing of a piece that is malformed somewhere.
+func (g *guarded) Read(p []byte) (int, error) {
+	if g.err != nil {
+		return 0, g.err
+	}
+	n, err := g.Conn.Read(p)
+	if g.err = g.check.pass(p[:n]); g.err != nil {
+		return 0, g.err
+	}
+	return n, err
+}
+
+// replyCheck follows a stream of replies in whatever pieces it comes. It is
+// stricter than the driver: what passes, the driver reads alike.
+type replyCheck struct {
+	limits limits
+	later  limits // after the first reply
+
+	line [16]byte // beginning of the line that is arriving
+	n    int      // its length so far
+	last byte     // its last byte
+
+	body int // bytes of a string that are still to come, with the line end
+
+	open      [maxDepth]list
+	depth     int
+	elements  int  // of the reply that is arriving
+	push      bool // it is no reply but a notification
+	attribute bool // an attribute came before it
+}
+
+// list is a list, a map or an attribute whose elements are arriving.
+type list struct {
+	kind byte
+	left int
+}
+
+// pass takes in the next piece of the stream.
+func (c *replyCheck) pass(p []byte) error {
+	for len(p) > 0 {
+		var err error
+		if c.body > 0 {
+			p, err = c.passBody(p)
+		} else {
+			p, err = c.passLine(p)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errMalformed, err)
+		}
+	}
+	return nil
+}
+
+// passBody takes in a piece of a string and returns what is behind it.
+func (c *replyCheck) passBody(p []byte) ([]byte, error) {
+	const end = "\r\n"
+	if c.body >= len(end) && len(p) >= c.body { // mostly
+		n := c.body
+		if p[n-2] != '\r' || p[n-1] != '\n' {
+			return nil, errNoEnd
+		}
+		c.body = 0
+		c.valueEnds()
+		return p[n:], nil
+	}
+	if c.body > len(end) {
+		n := min(c.body-len(end), len(p))
+		c.body -= n
+		return p[n:], nil
+	}
+	if p[0] != end[len(end)-c.body] {
+		return nil, errNoEnd
+	}
+	if c.body--; c.body == 0 {
+		c.valueEnds()
+	}
+	return p[1:], nil
+}
+
+// passLine takes in a piece of a line and returns what is behind it.
+func (c *replyCheck) passLine(p []byte) ([]byte, error) {
+	end := bytes.IndexByte(p, '\n')
+	if c.n == 0 && end > 1 && end <= c.limits.line && p[end-1] == '\r' { // mostly
+		return p[end+1:], c.value(p[0], p[1:end-1], end-2)
+	}
+	piece := p
+	if end >= 0 {
+		piece = p[:end]
+	}
+	if c.n < len(c.line) {
+		copy(c.line[c.n:], piece)
+	}
+	if c.n += len(piece); c.n > c.limits.line {
+		return nil, errLongLine
+	}
+	if len(piece) > 0 {
+		c.last = piece[len(piece)-1]
+	}
+	if end < 0 {
+		return nil, nil
+	}
+	n := c.n - len("\r")
+	c.n = 0
+	if n < 1 || c.last != '\r' {
+		return nil, errNoEnd
+	}
+	return p[end+1:], c.value(c.line[0], c.line[1:min(n, len(c.line))], n-1)
+}
+
+// value takes in the line that begins a value: its kind, and what follows, of which
+// text is the beginning and n the length.
+func (c *replyCheck) value(kind byte, text []byte, n int) error {
+	if c.depth > 0 && c.isMisplaced(kind, text) {
+		return errMisplaced
+	}
+	switch kind {
+	case '+', '-', ':', ',', '#', '(', '_':
+		c.valueEnds()
+		return nil
+	case '$', '=', '!':
+		return c.string(kind, text, n)
+	case '*', '~', '>', '%', '|':
+		return c.list(kind, text, n)
+	}
+	return errUnknownType
+}
+
+// isMisplaced reports whether a value inside a list is one that the driver takes for
+// the whole reply, so that it leaves the rest of the list unread: an error, or null
+// as a key. A transaction has errors in its list.
+func (c *replyCheck) isMisplaced(kind byte, text []byte) bool {
+	outer := c.open[c.depth-1]
+	switch kind {
+	case '-', '!':
+		return c.limits != c.later || c.depth > 1 || outer.kind != '*'
+	case '_', '$', '*':
+		isNull := kind == '_' || bytes.Equal(text, minusOne)
+		return isNull && outer.kind == '%' && outer.left%2 == 0
+	}
+	return false
+}
+
+func (c *replyCheck) string(kind byte, text []byte, n int) error {
+	length, ok := parseLength(kind, text, n)
+	if !ok || length > c.limits.bytes {
+		return errLength
+	}
+	if length < 0 {
+		c.valueEnds()
+		return nil
+	}
+	c.body = length + len("\r\n")
+	return nil
+}
+
+func (c *replyCheck) list(kind byte, text []byte, n int) error {
+	length, ok := parseLength(kind, text, n)
+	if !ok || length > c.limits.elements {
+		return errLength
+	}
+	if c.depth == 0 {
+		c.push = kind == '>'
+	} else if kind == '|' || kind == '>' {
+		return errMisplaced
+	}
+	if kind == '|' {
+		if c.attribute { // the driver calls itself for each
+			return errMisplaced
+		}
+		c.attribute = true
+	}
+	if kind == '%' || kind == '|' {
+		length *= 2
+	}
+	if length <= 0 {
+		if kind != '|' {
+			c.valueEnds()
+		}
+		return nil
+	}
+	if c.elements += length; c.elements > c.limits.elements {
+		return errLength
+	}
+	if c.depth == maxDepth {
+		return errDepth
+	}
+	c.open[c.depth] = list{kind, length}
+	c.depth++
+	return nil
+}
+
+// valueEnds counts the value for the lists in which it is, which may end with it.
+func (c *replyCheck) valueEnds() {
+	for c.depth > 0 {
+		l := &c.open[c.depth-1]
+		if l.left--; l.left > 0 {
+			return
+		}
+		c.depth--
+		if l.kind == '|' { // the reply is still to come
+			return
+		}
+	}
+	if !c.push {
+		c.limits = c.later
+	}
+	c.elements, c.push, c.attribute = 0, false, false
+}
+
+var minusOne = []byte("-1")
+
+// parseLength accepts the one way to write a length, and -1 for null where the
+// protocol has it. text is at least the beginning of n bytes.
+func parseLength(kind byte, text []byte, n int) (length int, ok bool) {
+	if n < 1 || n > len("999999999") || text[0] == '0' && n > 1 {
+		return 0, false
+	}
+	if bytes.Equal(text[:n], minusOne) {
+		return -1, kind == '$' || kind == '*'
+	}
+	for _, digit := range text[:n] {
+		if digit < '0' || digit > '9' {
+			return 0, false
+		}
+		length = 10*length + int(digit-'0')
+	}
+	return length, true
+}
