@@ -5,32 +5,48 @@ import (
 	"fmt"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// A round trip of a batch takes at most so many keys, and no more once it has so
-// many bytes of values: timeouts hold for the whole of it, and other clients of the
-// server wait no longer than for a thousand small commands.
+// A round trip of a batch has at most chunkKeys keys, and accepts no further key once
+// it has chunkBytes bytes of values: timeouts hold for the whole of it, and other
+// clients of the server wait no longer than for a thousand small commands.
 const (
 	chunkKeys  = 1000
 	chunkBytes = 8 << 20
 )
 
-// GetMany reads 1,000 keys in one round trip: an MGET, or on a cluster, where that
-// cannot span slots, a pipeline of GETs to each node.
+// GetMany reads 1,000 keys in one round trip: by MGET, or on a cluster, where MGET
+// cannot span slots, by a pipeline of GETs to each node.
 func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 	values := make([][]byte, len(keys))
+	if b.closed.Load() {
+		return values, driver.ErrClosed
+	}
 	if b.cluster != nil {
 		return values, b.getEach(ctx, keys, values)
 	}
+	var failed driver.BatchError
 	for begin := 0; begin < len(keys); begin += chunkKeys {
 		end := min(begin+chunkKeys, len(keys))
-		if err := b.mget(ctx, keys[begin:end], values[begin:end]); err != nil {
-			return values, allFailed(keys[begin:], err)
+		err := b.mget(ctx, keys[begin:end], values[begin:end])
+		if err == nil {
+			continue
+		}
+		failAll(&failed, keys[begin:end], err)
+		if driver.EndsBatch(err) {
+			failAll(&failed, keys[end:], driver.Skipped(err))
+			break
 		}
 	}
-	return values, nil
+	return values, failed.ErrorOrNil()
+}
+
+func failAll(failed *driver.BatchError, keys []string, err error) {
+	for _, key := range keys {
+		failed.Fail(key, err)
+	}
 }
 
 func (b *Backend) mget(ctx context.Context, keys []string, values [][]byte) error {
@@ -41,7 +57,7 @@ func (b *Backend) mget(ctx context.Context, keys []string, values [][]byte) erro
 	}
 	// A SliceCmd would take any reply with a number for the beginning of a list.
 	cmd := goredis.NewCmd(ctx, args...)
-	reply, err := result(cmd, b.read(ctx, cmd, false))
+	reply, err := result(cmd, b.read(ctx, cmd))
 	if err != nil {
 		return err
 	}
@@ -62,8 +78,8 @@ func (b *Backend) getEach(ctx context.Context, keys []string, values [][]byte) e
 	for i, key := range keys {
 		cmds[i] = goredis.NewStringCmd(ctx, "get", key)
 	}
-	var failed cache.BatchError
-	b.each(ctx, cmds, func(i int) cache.Item { return cache.Item{Key: keys[i]} }, &failed, false)
+	var failed driver.BatchError
+	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, false)
 	for i, cmd := range cmds {
 		if get := cmd.(*goredis.StringCmd); get.Err() == nil {
 			values[i] = bytesOf(get.Val())
@@ -73,63 +89,128 @@ func (b *Backend) getEach(ctx context.Context, keys []string, values [][]byte) e
 }
 
 // SetMany is a pipeline of SETs.
-func (b *Backend) SetMany(ctx context.Context, items []cache.Item, ttl time.Duration) error {
-	var failed cache.BatchError
+func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Duration) error {
+	if b.closed.Load() {
+		return driver.ErrClosed
+	}
+	var failed driver.BatchError
 	cmds := make([]goredis.Cmder, 0, len(items))
-	stored := make([]cache.Item, 0, len(items))
-	life, sent := lifeArgs(ttl), make([]once, len(items))
+	sendable := make([]driver.Item, 0, len(items))
+	args, sets := ttlArgs(ttl), make([]singleAttempt, len(items))
 	for i, item := range items {
-		if err := tooLarge(item.Value); err != nil {
+		if err := checkSize(item.Value); err != nil {
 			failed.Fail(item.Key, err)
 			continue
 		}
-		sent[i] = once{setCmd(ctx, item.Key, item.Value, life)}
-		cmds = append(cmds, &sent[i]) // in a slice, for each alone is memory of its own
-		stored = append(stored, item)
+		sets[i] = singleAttempt{setCmd(ctx, item.Key, item.Value, args)}
+		cmds = append(cmds, &sets[i]) // one slice instead of an allocation each
+		sendable = append(sendable, item)
 	}
-	b.each(ctx, cmds, func(i int) cache.Item { return stored[i] }, &failed, true)
+	b.execChunks(ctx, cmds, func(i int) driver.Item { return sendable[i] }, &failed, true)
 	return failed.ErrorOrNil()
 }
 
-// DeleteMany is a pipeline of UNLINKs, whose answers tell which keys were there.
+// DeleteMany is a pipeline of UNLINKs, whose replies report which keys were present.
 func (b *Backend) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
+	deleted := make([]bool, len(keys))
+	if b.closed.Load() {
+		return deleted, driver.ErrClosed
+	}
 	cmds := make([]goredis.Cmder, len(keys))
 	counts := make([]*goredis.IntCmd, len(keys))
-	sent := make([]once, len(keys))
+	unlinks := make([]singleAttempt, len(keys))
 	for i, key := range keys {
 		counts[i] = goredis.NewIntCmd(ctx, "unlink", key)
-		sent[i] = once{counts[i]}
-		cmds[i] = &sent[i]
+		unlinks[i] = singleAttempt{counts[i]}
+		cmds[i] = &unlinks[i]
 	}
-	var failed cache.BatchError
-	b.each(ctx, cmds, func(i int) cache.Item { return cache.Item{Key: keys[i]} }, &failed, true)
-	deleted := make([]bool, len(keys))
+	var failed driver.BatchError
+	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, true)
 	for i, count := range counts {
 		deleted[i] = count.Err() == nil && count.Val() == 1
 	}
 	return deleted, failed.ErrorOrNil()
 }
 
-// each runs cmds[i] for item(i), many in a round trip, and looks at the reply to
-// each.
-func (b *Backend) each(ctx context.Context, cmds []goredis.Cmder, item func(i int) cache.Item, failed *cache.BatchError, write bool) {
+// execChunks runs cmds[i] for item(i), many in a round trip, and adds those that failed
+// to failed. After an outage of a server it sends no further command to it.
+func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item func(i int) driver.Item, failed *driver.BatchError, write bool) {
+	down := outages{backend: b}
 	for begin, end := 0, 0; begin < len(cmds); begin = end {
 		for size := 0; end < len(cmds) && end-begin < chunkKeys && size < chunkBytes; end++ {
 			size += len(item(end).Value)
 		}
-		_ = b.exec(ctx, b.client.Pipeline(), cmds[begin:end]) // each has its own error
+		sent := down.skip(ctx, cmds[begin:end], func(i int) string { return item(begin + i).Key }, failed)
+		_ = b.exec(ctx, b.client.Pipeline(), sent) // each command has its own error
+		var ended []driver.KeyError
 		for i := begin; i < end; i++ {
-			if err := cmds[i].Err(); err != nil && err != goredis.Nil {
-				failed.Fail(item(i).Key, b.failure(ctx, err, write))
+			err := cmds[i].Err()
+			if err == nil || err == goredis.Nil || isSkipped(err) {
+				continue
 			}
+			key := item(i).Key
+			err = b.failure(ctx, err, write)
+			failed.Fail(key, err)
+			if driver.EndsBatch(err) {
+				ended = append(ended, driver.KeyError{Key: key, Err: err})
+			}
+		}
+		if end < len(cmds) {
+			down.add(ctx, ended, len(sent))
 		}
 	}
 }
 
-func allFailed(keys []string, err error) error {
-	var failed cache.BatchError
-	for _, key := range keys {
-		failed.Fail(key, err)
+// outages are the servers to which a batch sends no further command.
+type outages struct {
+	backend *Backend
+	servers map[*goredis.Client]error
+	all     error // of every server
+}
+
+// add adds the servers of the keys that failed, of so many that were sent.
+func (o *outages) add(ctx context.Context, failed []driver.KeyError, sent int) {
+	if len(failed) > 0 && len(failed) == sent {
+		o.all = failed[0].Err // and if there is no map of the cluster, it is not asked for once a key
+		return
 	}
-	return failed.ErrorOrNil()
+	for _, f := range failed {
+		if server, err := o.backend.primaryOf(ctx, f.Key); err == nil {
+			if o.servers == nil {
+				o.servers = make(map[*goredis.Client]error)
+			}
+			o.servers[server] = f.Err
+		}
+	}
+}
+
+// skip fails the commands for servers that are down, and returns the others.
+func (o *outages) skip(ctx context.Context, cmds []goredis.Cmder, key func(i int) string, failed *driver.BatchError) []goredis.Cmder {
+	if o.all == nil && o.servers == nil {
+		return cmds
+	}
+	var others []goredis.Cmder
+	for i, cmd := range cmds {
+		cause := o.all
+		if cause == nil {
+			server, _ := o.backend.primaryOf(ctx, key(i))
+			cause = o.servers[server]
+		}
+		if cause == nil {
+			others = append(others, cmd)
+			continue
+		}
+		err := skippedError{driver.Skipped(cause)}
+		cmd.SetErr(err)
+		failed.Fail(key(i), err.error)
+	}
+	return others
+}
+
+// skippedError is the error of a command that was not sent.
+type skippedError struct{ error }
+
+func isSkipped(err error) bool {
+	_, ok := err.(skippedError)
+	return ok
 }

@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"strings"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Clear empties the database, or all of a cluster, if Options.AllowFlush permits.
+// Clear empties the database, or the whole cluster, if Options.AllowFlush permits it.
 // The server frees the memory in the background.
 func (b *Backend) Clear(ctx context.Context) error {
 	if b.closed.Load() {
-		return cache.ErrClosed
+		return driver.ErrClosed
 	}
 	if !b.allowFlush {
 		return errNoFlush
@@ -25,14 +25,15 @@ func (b *Backend) Clear(ctx context.Context) error {
 	return b.failure(ctx, err, true)
 }
 
-var errNoFlush = fmt.Errorf("%w: a Clear without a prefix would empty the whole database, "+
-	"of other programs too; AllowFlush (CACHE_ALLOW_FLUSH) permits it", errors.ErrUnsupported)
+var errNoFlush = fmt.Errorf("%w: Clear without a prefix would empty the whole database, "+
+	"including the entries of other programs; AllowFlush (CACHE_ALLOW_FLUSH) permits it", errors.ErrUnsupported)
 
-// ClearPrefix goes through all keys of every primary, a thousand at a time, so that
-// the server answers others in between: its time depends on the keys in the database.
+// ClearPrefix scans all keys of every primary, a thousand per round trip, so that the
+// server executes other commands in between. It takes time in proportion to all keys of
+// the database.
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.closed.Load() {
-		return cache.ErrClosed
+		return driver.ErrClosed
 	}
 	pattern := literal.Replace(prefix) + "*"
 	err := b.eachPrimary(ctx, func(ctx context.Context, primary *goredis.Client) error {
@@ -52,9 +53,9 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	return b.failure(ctx, err, true)
 }
 
-// scan returns some of the keys, and the cursor of the next ones, "0" at the end. It
-// takes a reply of any shape: a ScanCmd of the driver leaves a part of it unread if
-// there is an error inside.
+// scan returns some of the keys and the cursor of the next ones, "0" at the end. It reads
+// a reply of any shape: the driver's ScanCmd leaves a part of it unread if there is an
+// error inside.
 func scan(ctx context.Context, primary *goredis.Client, cursor, pattern string) (keys []string, next string, err error) {
 	cmd := goredis.NewCmd(ctx, "scan", cursor, "match", pattern, "count", chunkKeys)
 	_ = primary.Process(ctx, cmd)
@@ -80,7 +81,8 @@ func scan(ctx context.Context, primary *goredis.Client, cursor, pattern string) 
 	return keys, next, nil
 }
 
-// unlinks go one by one, for one command must not span the slots of a cluster.
+// unlinks has a command for each key, because one command must not span the slots of a
+// cluster.
 func unlinks(ctx context.Context, keys []string) []goredis.Cmder {
 	cmds := make([]goredis.Cmder, len(keys))
 	for i, key := range keys {
@@ -89,5 +91,5 @@ func unlinks(ctx context.Context, keys []string) []goredis.Cmder {
 	return cmds
 }
 
-// literal escapes what has a meaning in a pattern of the server.
+// literal escapes the special characters of a pattern.
 var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)

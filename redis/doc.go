@@ -1,41 +1,61 @@
-// Package redis is the cache backend on Redis, and on the servers that speak its
-// protocol: one server, a cluster, or the primary that sentinels know. It is built
-// on github.com/redis/go-redis/v9 and brings nothing else.
+// Package redis is the cache backend for Redis and servers that speak its protocol: one
+// server, a cluster, or the primary that sentinels know. It requires
+// github.com/redis/go-redis/v9 and nothing else.
 //
 // Importing the package registers CACHE_TYPE "redis", "rediscluster" and
-// "redissentinel". [New] opens the same from [Options], and [NewFromClient]
-// borrows a client that the application has already.
+// "redissentinel". [New] opens the same backend from [Options]. [NewFromClient] uses a
+// go-redis client of the application.
 //
-// # What may happen to a call
+// # Errors and retries
 //
-// A call is back at the deadline of its context. To a cancellation without a
-// deadline the driver is blind: such a call ends at Options.ReadTimeout at the
-// latest, at once where it shares a round trip with others.
+// A call returns at the deadline of its context. go-redis does not notice the
+// cancellation of a context that has no deadline: such a call returns at
+// [Options.ReadTimeout] at the latest, and at once if it shares a round trip.
 //
-// A read whose connection breaks is repeated once, and so is Set, to which it does
-// no harm. Add, Inc and deletes, whose answers would be wrong the second time, are
-// sent at most once: where the answer is lost they return cache.ErrUnknownOutcome,
-// and so does Set where its second try fails too. cache.ErrUnavailable from a write
-// means that nothing was sent, or that the server refused it for now (loading, read
-// only, cluster down).
+// If the connection breaks, a read is sent once more, and so is Set, which may be
+// repeated without harm. Add, Inc and deletes are sent at most once: if the reply is lost,
+// the error is [driver.ErrUnknownOutcome]. [driver.ErrUnavailable] from a write means that
+// nothing was sent, or that the server refused it for now: it is loading, read only, or
+// its cluster is down.
 //
-// Life begins when the server executes the command, by the server's clock.
+// A [driver.BatchError] names the keys of a batch that failed, and the other keys have
+// their results. A server that fails ends the batch for its own keys only.
 //
-// A failover loses the writes that the old primary had not passed on. Redis
-// acknowledges them before; do not keep here what must not be lost.
+// A failover loses the writes that the old primary had acknowledged and not yet sent to
+// its replica. Do not store what must not be lost.
+//
+// # Expiry
+//
+// The TTL is rounded up to milliseconds. It begins when the server executes the command,
+// and the server's clock counts it. TTL returns the remaining TTL.
+//
+// # Limits
+//
+// Values have up to 512 MiB, the server's default limit; larger ones are rejected before
+// anything is sent. Keys are not limited.
+//
+// Replies are bounded: 512 MiB per string, 16 lists in lists, 1,048,576 elements, and much
+// less before login. A connection on which a malformed reply arrives is closed. A client
+// of the application has no such bounds.
 //
 // # Permissions
 //
-// README lists the commands that each call needs. Inc with a timeout is a script. If
-// the server refuses scripts, Inc sends transactions instead, and if it refuses
-// transactions too, single commands. The count is exact in each case. With single
-// commands, a counter that expires during the call starts anew within it.
+// README lists the commands that each call needs. Inc with a timeout is a script. If the
+// server refuses scripts, Inc sends transactions instead, and if it refuses transactions
+// too, single commands. The count is exact in each case. With single commands, a counter
+// that expires during the call starts anew within the call.
 //
-// # Many callers
+// # Concurrency
 //
-// Up to four calls at a time each use a connection of their own. Beyond that, Get,
-// Has, TTL, Set, Add, Inc and Delete share round trips: what arrives while two are under
-// way goes out with the next, which at 64 callers is several times faster. A call
-// that ends before its turn is not sent. Options.NoAutoPipeline turns it off. A
-// cluster never does it: one slow node would delay the callers of all others.
+// A [Backend] is safe for concurrent use. Up to four calls at a time use a connection
+// each. Beyond that, Get, Has, TTL, Set, Add, Inc and Delete share round trips: while two
+// are under way, further calls gather for the next one. With 64 callers this is several
+// times as fast. A call whose context ends before that is not sent. See [remote.Group].
+// [Options.NoAutoPipeline] turns it off. Calls to a cluster never share a round trip,
+// because one slow node would delay the callers of all others.
+//
+// # Wire format
+//
+// Values are stored as they are, so other clients read them. Integers are decimal text,
+// which INCRBY of other clients accepts.
 package redis

@@ -2,32 +2,20 @@ package redis
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
-	"syscall"
-	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
+	"github.com/cachebackends/cachebackends/core/driver/remote/cachetls"
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// unreached is why there is no connection: no command has been sent.
-type unreached struct{ error }
-
-func (e unreached) Unwrap() error { return e.error }
-
-// abandoned is the end of the context of a call whose command had been sent
-// together with those of others, and may have been executed.
-type abandoned struct{ error }
-
-func (e abandoned) Unwrap() error { return e.error }
-
-// errMalformed is a reply that is none, or that does not fit its command.
+// errMalformed is the error of bytes that are no reply, or of a reply that does not fit
+// its command.
 var errMalformed = errors.New("malformed reply")
 
 // What is malformed about a reply.
@@ -40,75 +28,73 @@ var (
 	errUnknownType = errors.New("unknown type")
 )
 
-// Replies by their first word. What is not here is a mistake of ours or of the
-// server's, and returned as it is.
+// replies classifies error replies by their first word. Other replies are mistakes of
+// this package or of the server and are returned unchanged.
 var replies = map[string]error{
-	"OOM":         cache.ErrFull,
-	"NOAUTH":      cache.ErrAuth,
-	"WRONGPASS":   cache.ErrAuth,
-	"NOPERM":      cache.ErrAuth,
-	"WRONGTYPE":   cache.ErrCorrupt, // a list or the like, of another program
-	"LOADING":     cache.ErrUnavailable,
-	"MASTERDOWN":  cache.ErrUnavailable,
-	"CLUSTERDOWN": cache.ErrUnavailable,
-	"READONLY":    cache.ErrUnavailable,
-	"TRYAGAIN":    cache.ErrUnavailable,
-	"MOVED":       cache.ErrUnavailable, // the driver has followed some already
-	"ASK":         cache.ErrUnavailable,
-	"NOREPLICAS":  cache.ErrUnavailable,
-	"MISCONF":     cache.ErrUnavailable,
-	"BUSY":        cache.ErrUnavailable,
+	"OOM":         driver.ErrFull,
+	"NOAUTH":      driver.ErrAuth,
+	"WRONGPASS":   driver.ErrAuth,
+	"NOPERM":      driver.ErrAuth,
+	"WRONGTYPE":   driver.ErrCorrupt, // a list or another type, of another program
+	"LOADING":     driver.ErrUnavailable,
+	"MASTERDOWN":  driver.ErrUnavailable,
+	"CLUSTERDOWN": driver.ErrUnavailable,
+	"READONLY":    driver.ErrUnavailable,
+	"TRYAGAIN":    driver.ErrUnavailable,
+	"MOVED":       driver.ErrUnavailable, // the driver has followed some already
+	"ASK":         driver.ErrUnavailable,
+	"NOREPLICAS":  driver.ErrUnavailable,
+	"MISCONF":     driver.ErrUnavailable,
+	"BUSY":        driver.ErrUnavailable,
 }
 
-// Replies that all begin with ERR, by how they go on.
+// replyTexts classifies error replies that all begin with ERR.
 var replyTexts = []struct {
 	begin string
 	kind  error
 }{
-	{"ERR max number of clients", cache.ErrUnavailable},
-	{"ERR value is not an integer", cache.ErrNotInteger},
-	{"ERR increment or decrement would overflow", cache.ErrNotInteger},
-	{"ERR invalid password", cache.ErrAuth},
-	{"ERR AUTH", cache.ErrAuth},
-	{"ERR Client sent AUTH", cache.ErrAuth},
+	{"ERR max number of clients", driver.ErrUnavailable},
+	{"ERR value is not an integer", driver.ErrNotInteger},
+	{overflow, driver.ErrNotInteger},
+	{"ERR invalid password", driver.ErrAuth},
+	{"ERR AUTH", driver.ErrAuth},
+	{"ERR Client sent AUTH", driver.ErrAuth},
 }
 
-// failure makes an error of this project's kinds out of one of the driver's. Of a
-// write, the caller must learn whether it may have happened.
+const overflow = "ERR increment or decrement would overflow"
+
+// failure turns an error of go-redis into one of package driver. write says whether the
+// command may have changed something.
 func (b *Backend) failure(ctx context.Context, err error, write bool) error {
-	if err == nil || err == cache.ErrClosed {
+	if err == nil || err == driver.ErrClosed {
 		return err
 	}
 	var reply goredis.Error
-	if !isUnreached(err) && errors.As(err, &reply) {
+	if !remote.IsUnsent(err) && errors.As(err, &reply) {
 		return replyFailure(err, reply.Error())
 	}
-	if isProtocol(err) {
+	if isMalformed(err) {
 		err = withoutQuote(err)
 	}
-	if deadline, ok := ctx.Deadline(); ok && isTimeout(err) && !time.Now().Before(deadline) &&
-		!errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+	if isRejected(err) {
+		return fmt.Errorf("%w: %w", driver.ErrAuth, err)
 	}
-	switch {
-	case isRefused(err):
-		return fmt.Errorf("%w: %w", cache.ErrAuth, err)
-	case write && !isUnsent(err):
-		err = fmt.Errorf("%w: %w", cache.ErrUnknownOutcome, err)
-	case b.closed.Load(), errors.Is(err, context.Canceled): // says enough
-	default:
-		return fmt.Errorf("%w: %w", cache.ErrUnavailable, err)
+	if isUnsent(err) && !remote.IsUnsent(err) {
+		err = remote.Unsent{Err: err}
 	}
-	if b.closed.Load() {
-		return fmt.Errorf("%w: %w", cache.ErrClosed, err)
+	if !b.closed.Load() {
+		return remote.Outcome(ctx, err, write)
 	}
-	return err
+	if write && !remote.IsUnsent(err) {
+		err = remote.Outcome(ctx, err, write)
+	}
+	return fmt.Errorf("%w: %w", driver.ErrClosed, err)
 }
 
 func replyFailure(err error, text string) error {
-	// After these words the server repeats arguments, and one may be a value.
-	if told, _, repeats := strings.Cut(text, ", with args beginning with"); repeats {
-		return errors.New(told)
+	// After these words the server repeats arguments, of which one may be a value.
+	if begin, _, repeats := strings.Cut(text, ", with args beginning with"); repeats {
+		return errors.New(begin)
 	}
 	if kind := replyKind(text); kind != nil {
 		return fmt.Errorf("%w: %w", kind, err)
@@ -116,7 +102,7 @@ func replyFailure(err error, text string) error {
 	return err
 }
 
-// replyKind returns what kind of error a reply is, nil where it is none of them.
+// replyKind returns the class of an error reply, nil if it has none.
 func replyKind(text string) error {
 	for _, reply := range replyTexts {
 		if strings.HasPrefix(text, reply.begin) {
@@ -127,60 +113,39 @@ func replyKind(text string) error {
 	return replies[word]
 }
 
-func isUnreached(err error) bool {
-	var e unreached
-	return errors.As(err, &e)
-}
-
-// isUnsent reports whether the command never left: there was no connection for
-// it, or its context ended before there was. An end during the exchange shows as
-// abandoned or as a timeout of the socket.
+// isUnsent reports whether the command was not sent: there was no connection for it, or
+// its context ended before there was one. If the context ends during the exchange, the
+// error is remote.Abandoned or a timeout of the socket.
 func isUnsent(err error) bool {
-	var sent abandoned
 	switch {
-	case isUnreached(err), errors.Is(err, goredis.ErrPoolTimeout), errors.Is(err, goredis.ErrPoolExhausted),
+	case remote.IsUnsent(err), errors.Is(err, goredis.ErrPoolTimeout), errors.Is(err, goredis.ErrPoolExhausted),
 		errors.Is(err, goredis.ErrClosed):
 		return true
-	case errors.As(err, &sent), errors.Is(err, os.ErrDeadlineExceeded):
+	case remote.IsAbandoned(err), errors.Is(err, os.ErrDeadlineExceeded):
 		return false
 	}
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// isRefused reports whether one side would not talk to the other: certificates
-// that do not fit, and sentinels that know no such password.
-func isRefused(err error) bool {
-	var ours *tls.CertificateVerificationError
-	var theirs *net.OpError
-	return errors.As(err, &ours) || errors.As(err, &theirs) && theirs.Op == "remote error" ||
-		// The driver has taken the OpError off an alert that came after our side of the handshake.
-		!isUnreached(err) && strings.HasPrefix(err.Error(), "tls: ") ||
+// isRejected reports whether one side rejected the other: the certificates do not fit,
+// or sentinels do not accept the password.
+func isRejected(err error) bool {
+	return cachetls.IsRejected(err) ||
+		// The driver has removed the OpError from an alert that came after our side of the handshake.
+		!remote.IsUnsent(err) && strings.HasPrefix(err.Error(), "tls: ") ||
 		goredis.IsAuthError(err)
 }
 
-// isBroken reports whether a connection ended during the exchange, which says
-// nothing of the next one.
-func isBroken(err error) bool {
-	return err != nil && !isUnreached(err) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed))
-}
-
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
-}
-
-// isProtocol reports whether the driver could not make sense of an answer.
-func isProtocol(err error) bool {
+// isMalformed reports whether the driver could not parse a reply.
+func isMalformed(err error) bool {
 	var network net.Error
-	return !errors.As(err, &network) && !isUnreached(err) && !isBroken(err) && !isUnsent(err)
+	return !errors.As(err, &network) && !remote.IsBroken(err) && !isUnsent(err) && !remote.IsAbandoned(err)
 }
 
-// withoutQuote cuts what the driver quotes of an answer: it may be part of a value.
+// withoutQuote cuts off what the driver quotes of a reply: it may be part of a value.
 func withoutQuote(err error) error {
-	var sent abandoned
-	if told, _, quotes := strings.Cut(err.Error(), `"`); quotes && !errors.As(err, &sent) {
-		return errors.New(strings.TrimRight(told, ": "))
+	if begin, _, quotes := strings.Cut(err.Error(), `"`); quotes {
+		return errors.New(strings.TrimRight(begin, ": "))
 	}
 	return err
 }

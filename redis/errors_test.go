@@ -12,6 +12,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	goredis "github.com/redis/go-redis/v9"
 )
 
@@ -80,19 +81,19 @@ func TestFailures(t *testing.T) {
 	}{
 		"read, broken":                   {early, io.EOF, false, cache.ErrUnavailable, cache.ErrUnknownOutcome},
 		"write, broken":                  {early, io.EOF, true, cache.ErrUnknownOutcome, cache.ErrUnavailable},
-		"write, refused":                 {early, noConnection(io.EOF), true, cache.ErrUnavailable, cache.ErrUnknownOutcome},
-		"write, as the driver unwraps":   {early, errors.Unwrap(noConnection(io.EOF)), true, cache.ErrUnavailable, cache.ErrUnknownOutcome},
+		"write, refused":                 {early, notConnected(io.EOF), true, cache.ErrUnavailable, cache.ErrUnknownOutcome},
+		"write, as the driver unwraps":   {early, errors.Unwrap(notConnected(io.EOF)), true, cache.ErrUnavailable, cache.ErrUnknownOutcome},
 		"read, timeout of the driver":    {early, timeout, false, cache.ErrUnavailable, context.DeadlineExceeded},
 		"read, deadline in the socket":   {late, timeout, false, context.DeadlineExceeded, cache.ErrUnknownOutcome},
 		"write, deadline in the socket":  {late, timeout, true, cache.ErrUnknownOutcome, cache.ErrUnavailable},
 		"write, deadline in the queue":   {late, context.DeadlineExceeded, true, cache.ErrUnavailable, cache.ErrUnknownOutcome},
 		"write, pool":                    {early, goredis.ErrPoolTimeout, true, cache.ErrUnavailable, cache.ErrUnknownOutcome},
 		"write, cancelled before":        {early, context.Canceled, true, context.Canceled, cache.ErrUnavailable},
-		"write, cancelled when sent":     {early, abandoned{context.Canceled}, true, cache.ErrUnknownOutcome, cache.ErrUnavailable},
-		"write, out of time when sent":   {late, abandoned{context.DeadlineExceeded}, true, cache.ErrUnknownOutcome, cache.ErrUnavailable},
-		"read, out of time when sent":    {late, abandoned{context.DeadlineExceeded}, false, context.DeadlineExceeded, cache.ErrUnknownOutcome},
-		"sentinel, wrong password":       {early, unreached{fmt.Errorf("sentinel: %w", reply(t, "WRONGPASS x"))}, true, cache.ErrAuth, cache.ErrUnavailable},
-		"sentinel that knows no primary": {early, unreached{goredis.Nil}, false, cache.ErrUnavailable, none},
+		"write, cancelled when sent":     {early, remote.Abandoned{Err: context.Canceled}, true, cache.ErrUnknownOutcome, cache.ErrUnavailable},
+		"write, out of time when sent":   {late, remote.Abandoned{Err: context.DeadlineExceeded}, true, cache.ErrUnknownOutcome, cache.ErrUnavailable},
+		"read, out of time when sent":    {late, remote.Abandoned{Err: context.DeadlineExceeded}, false, context.DeadlineExceeded, cache.ErrUnknownOutcome},
+		"sentinel, wrong password":       {early, remote.Unsent{Err: fmt.Errorf("sentinel: %w", reply(t, "WRONGPASS x"))}, true, cache.ErrAuth, cache.ErrUnavailable},
+		"sentinel that knows no primary": {early, remote.Unsent{Err: goredis.Nil}, false, cache.ErrUnavailable, none},
 	} {
 		err := new(Backend).failure(tt.ctx, tt.err, tt.write)
 		if !errors.Is(err, tt.want) || errors.Is(err, tt.never) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
@@ -11,7 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// From settings, such as those of the environment. Nothing is connected yet.
+// From settings, such as those of the environment. Nothing connects yet.
 func Example() {
 	c, err := cache.Open(context.Background(), cache.FromMap(map[string]any{
 		"CACHE_TYPE":       "redis",
@@ -27,8 +28,8 @@ func Example() {
 	// Output: *redis.Backend
 }
 
-// One client for the cache and for the rest of the application, which goes on
-// using it when the cache is closed.
+// One client serves the cache and the rest of the application, which still uses it when
+// the cache is closed.
 func ExampleNewFromClient() {
 	ctx := context.Background()
 	client := goredis.NewClient(&goredis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
@@ -49,11 +50,12 @@ func ExampleNewFromClient() {
 	fmt.Println(client.Get(ctx, "shop:greeting").Val())
 }
 
-// A cluster is found through any of its nodes.
+// Any node of a cluster leads to the others.
 func ExampleNew_cluster() {
 	backend, err := redis.New(context.Background(), redis.Options{
 		Cluster:  []string{"10.0.0.1:6379", "10.0.0.2:6379"},
 		Username: "shop",
+		Password: cache.Secret(os.Getenv("REDIS_PASSWORD")),
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -61,7 +63,7 @@ func ExampleNew_cluster() {
 	defer backend.Close()
 }
 
-// The sentinels say which server is the primary, also after a failover.
+// The sentinels know which server is the primary, also after a failover.
 func ExampleNew_sentinels() {
 	backend, err := redis.New(context.Background(), redis.Options{
 		Sentinels:      []string{"10.0.0.1:26379", "10.0.0.2:26379", "10.0.0.3:26379"},

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	goredis "github.com/redis/go-redis/v9"
 )
 
@@ -13,8 +13,8 @@ import (
 // caller.
 func (b *Backend) exec(ctx context.Context, pipe goredis.Pipeliner, cmds []goredis.Cmder) error {
 	if b.closed.Load() {
-		setErr(cmds, cache.ErrClosed)
-		return cache.ErrClosed
+		setErr(cmds, driver.ErrClosed)
+		return driver.ErrClosed
 	}
 	if len(cmds) == 0 {
 		return nil

@@ -330,7 +330,7 @@ func TestWrongPassword(t *testing.T) {
 		}
 		return "-NOAUTH Authentication required.\r\n"
 	})
-	b := start(t, Options{Addr: f.addr, Password: secret, AllowFlush: true})
+	b := start(t, Options{Addr: f.addr, Password: cache.Secret(secret), AllowFlush: true})
 	for _, v := range verbs {
 		before := f.count("auth")
 		err := v.call(t.Context(), b)
@@ -366,7 +366,7 @@ func TestCertificates(t *testing.T) {
 		"trusted":               {Options{Addr: f.addr, TLS: &tls.Config{RootCAs: trusted}}, nil},
 		"another name":          {Options{Addr: f.addr, TLS: &tls.Config{RootCAs: trusted, ServerName: "example.com"}}, nil},
 		"wrong name":            {Options{Addr: f.addr, TLS: &tls.Config{RootCAs: trusted, ServerName: "example.org"}}, cache.ErrAuth},
-		"unknown authority":     {Options{URL: "rediss://" + f.addr}, cache.ErrAuth},
+		"unknown authority":     {Options{URL: cache.Secret("rediss://" + f.addr)}, cache.ErrAuth},
 		"no client certificate": {Options{Addr: strict.addr, TLS: &tls.Config{RootCAs: trusted}}, cache.ErrAuth},
 		"no TLS on our side":    {Options{Addr: f.addr}, cache.ErrUnavailable},
 	} {
@@ -386,15 +386,15 @@ func TestPasswordWithoutTLSWarns(t *testing.T) {
 		o        Options
 		warnings int
 	}{
-		"far":            {Options{Addr: "cache.example.com:6379", Password: secret}, 1},
-		"far by URL":     {Options{URL: "redis://:" + secret + "@cache.example.com"}, 1},
-		"far sentinels":  {Options{Sentinels: []string{"192.0.2.1:26379"}, SentinelPassword: secret}, 1},
-		"with TLS":       {Options{URL: "rediss://:" + secret + "@cache.example.com"}, 0},
+		"far":            {Options{Addr: "cache.example.com:6379", Password: cache.Secret(secret)}, 1},
+		"far by URL":     {Options{URL: cache.Secret("redis://:" + secret + "@cache.example.com")}, 1},
+		"far sentinels":  {Options{Sentinels: []string{"192.0.2.1:26379"}, SentinelPassword: cache.Secret(secret)}, 1},
+		"with TLS":       {Options{URL: cache.Secret("rediss://:" + secret + "@cache.example.com")}, 0},
 		"no password":    {Options{Addr: "cache.example.com:6379"}, 0},
-		"localhost":      {Options{Password: secret}, 0},
-		"loopback":       {Options{Addr: "[::1]:6379", Password: secret}, 0},
-		"unix socket":    {Options{Addr: "/run/redis.sock", Password: secret}, 0},
-		"one far of two": {Options{Cluster: []string{"127.0.0.1:1", "192.0.2.1:1"}, Password: secret}, 1},
+		"localhost":      {Options{Password: cache.Secret(secret)}, 0},
+		"loopback":       {Options{Addr: "[::1]:6379", Password: cache.Secret(secret)}, 0},
+		"unix socket":    {Options{Addr: "/run/redis.sock", Password: cache.Secret(secret)}, 0},
+		"one far of two": {Options{Cluster: []string{"127.0.0.1:1", "192.0.2.1:1"}, Password: cache.Secret(secret)}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := slog.Default()

@@ -200,11 +200,11 @@ func (panicking) MarshalBinary() ([]byte, error) { panic("no") }
 // A panic on the goroutine of the pipeline is an error of the callers.
 func TestPanicInPipeline(t *testing.T) {
 	f := startFake(t, on("get", always("$1\r\nv\r\n")))
-	b := start(t, Options{Addr: f.addr})
-	if err := b.shared.process(t.Context(), goredis.NewStringCmd(t.Context(), "get", panicking{})); err == nil || !strings.Contains(err.Error(), "panic") {
+	b := sharing(t, f)
+	if err := b.pipeline.Do(t.Context(), goredis.NewStringCmd(t.Context(), "get", panicking{})); err == nil || !strings.Contains(err.Error(), "panic") {
 		t.Errorf("%v; want the panic as an error", err)
 	}
-	if err := b.shared.process(t.Context(), goredis.NewStringCmd(t.Context(), "get", "k")); err != nil {
+	if err := b.pipeline.Do(t.Context(), goredis.NewStringCmd(t.Context(), "get", "k")); err != nil {
 		t.Errorf("after it: %v", err)
 	}
 }

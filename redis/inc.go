@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	goredis "github.com/redis/go-redis/v9"
 )
 
@@ -65,14 +66,14 @@ local text = redis.pcall('get', KEYS[1])
 return type(text) == 'string' and text or 'unreadable'`
 
 func (b *Backend) incByScript(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	cmd := goredis.NewIntCmd(ctx, "eval", incScriptText, 1, key, delta, milliseconds(ttl))
+	cmd := goredis.NewIntCmd(ctx, "eval", incScriptText, 1, key, delta, driver.RoundUp(ttl, time.Millisecond))
 	cmd.SetFirstKeyPos(3) // by which a cluster finds the node
 	return b.count(ctx, cmd)
 }
 
 // count runs a command whose reply is the sum.
 func (b *Backend) count(ctx context.Context, cmd *goredis.IntCmd) (int64, error) {
-	return result(cmd, b.process(ctx, once{cmd}, true))
+	return result(cmd, b.process(ctx, singleAttempt{cmd}))
 }
 
 // incByFirstTransaction asks with an empty transaction whether there are
@@ -81,10 +82,10 @@ func (b *Backend) count(ctx context.Context, cmd *goredis.IntCmd) (int64, error)
 func (b *Backend) incByFirstTransaction(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	primary, err := b.primaryOf(ctx, key)
 	if err != nil {
-		return 0, unreached{err}
+		return 0, remote.Unsent{Err: err}
 	}
 	multi := goredis.NewCmd(ctx, "multi")
-	_ = b.exec(ctx, primary.Pipeline(), []goredis.Cmder{once{multi}, once{goredis.NewCmd(ctx, "exec")}})
+	_ = b.exec(ctx, primary.Pipeline(), []goredis.Cmder{singleAttempt{multi}, singleAttempt{goredis.NewCmd(ctx, "exec")}})
 	if multi.Err() != nil {
 		return 0, multi.Err()
 	}
@@ -98,12 +99,12 @@ func (b *Backend) incByFirstTransaction(ctx context.Context, key string, delta i
 func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	primary, err := b.primaryOf(ctx, key)
 	if err != nil {
-		return 0, unreached{err}
+		return 0, remote.Unsent{Err: err}
 	}
 	multi, exec := goredis.NewCmd(ctx, "multi"), goredis.NewCmd(ctx, "exec")
-	begin := goredis.NewCmd(ctx, append(setArgs(key, []byte("0"), lifeArgs(ttl)), "nx")...)
+	begin := goredis.NewCmd(ctx, append(setArgs(key, []byte("0"), ttlArgs(ttl)), "nx")...)
 	count := goredis.NewCmd(ctx, "incrby", key, delta)
-	_ = b.exec(ctx, primary.Pipeline(), []goredis.Cmder{once{multi}, once{begin}, once{count}, once{exec}})
+	_ = b.exec(ctx, primary.Pipeline(), []goredis.Cmder{singleAttempt{multi}, singleAttempt{begin}, singleAttempt{count}, singleAttempt{exec}})
 	if sum, ok := count.Val().(int64); ok { // MULTI was allowed before and is not now: the commands ran one by one
 		b.incMethod.CompareAndSwap(incTransaction, incCommands)
 		return sum, nil
@@ -130,9 +131,9 @@ func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64,
 // atomic, so no count is lost or made twice. A counter that expires between the two
 // round trips starts anew with the second, which gives it its expiry, too.
 func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, delta, lifeArgs(ttl)), "nx")...)
-	life := goredis.NewIntCmd(ctx, "pttl", key)
-	_ = b.exec(ctx, b.client.Pipeline(), []goredis.Cmder{once{begin}, once{life}})
+	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, delta, ttlArgs(ttl)), "nx")...)
+	expiry := goredis.NewIntCmd(ctx, "pttl", key)
+	_ = b.exec(ctx, b.client.Pipeline(), []goredis.Cmder{singleAttempt{begin}, singleAttempt{expiry}})
 	if begin.Err() != nil {
 		return 0, begin.Err()
 	}
@@ -140,10 +141,10 @@ func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, tt
 		return delta, nil
 	}
 	count := goredis.NewIntCmd(ctx, "incrby", key, delta)
-	cmds := []goredis.Cmder{once{count}}
-	if mortal := life.Err() == nil && life.Val() != -1; mortal {
+	cmds := []goredis.Cmder{singleAttempt{count}}
+	if expires := expiry.Err() == nil && expiry.Val() != -1; expires {
 		// NX leaves an expiry as it is. Servers before version 7 refuse it.
-		cmds = append(cmds, once{goredis.NewIntCmd(ctx, "pexpire", key, milliseconds(ttl), "nx")})
+		cmds = append(cmds, singleAttempt{goredis.NewIntCmd(ctx, "pexpire", key, driver.RoundUp(ttl, time.Millisecond), "nx")})
 	}
 	_ = b.exec(ctx, b.client.Pipeline(), cmds)
 	if count.Err() != nil {
@@ -152,19 +153,11 @@ func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, tt
 	return count.Val(), nil
 }
 
-// primaryOf returns the client of the server that takes writes to key.
-func (b *Backend) primaryOf(ctx context.Context, key string) (*goredis.Client, error) {
-	if b.cluster != nil {
-		return b.cluster.MasterForKey(ctx, key)
-	}
-	return b.one, nil
-}
-
 // isCommandRefused reports whether the server does not execute the command at all:
 // it does not know it, or the user has no right to it.
 func isCommandRefused(err error) bool {
 	var reply goredis.Error
-	if err == nil || isUnreached(err) || !errors.As(err, &reply) {
+	if err == nil || remote.IsUnsent(err) || !errors.As(err, &reply) {
 		return false
 	}
 	if goredis.HasErrorPrefix(err, "NOPERM") {
@@ -174,8 +167,11 @@ func isCommandRefused(err error) bool {
 }
 
 func (b *Backend) countFailure(ctx context.Context, err error) error {
-	if goredis.HasErrorPrefix(err, "WRONGTYPE") {
-		return fmt.Errorf("%w: %w", cache.ErrNotInteger, err)
+	switch {
+	case goredis.HasErrorPrefix(err, "WRONGTYPE"):
+		return fmt.Errorf("%w: %w", driver.ErrNotInteger, err)
+	case goredis.HasErrorPrefix(err, strings.TrimPrefix(overflow, "ERR ")):
+		return fmt.Errorf("%w: sum overflows int64", driver.ErrNotInteger)
 	}
 	return b.failure(ctx, err, true)
 }

@@ -2,164 +2,132 @@ package redis
 
 import (
 	"crypto/tls"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
-// Options says where the store is and how to talk to it. The zero value is the
-// server at localhost:6379. However Options is printed, no secret is shown.
+// Options configures a Backend. In every field zero means the default.
 type Options struct {
 	// Addr is one server: "host:port", or the path of a unix socket.
-	// Default "localhost:6379".
-	Addr string
+	Addr string `setting:"CACHE_REDIS_HOST" default:"localhost:6379" help:"one server, host:port, host, or the path of a unix socket; several are nodes of a cluster; or a go-redis client, which Close does not close"`
 
-	// URL names one server in place of Addr, Username, Password and DB:
+	// URL names one server instead of Addr, Username, Password and DB:
 	//
 	//	redis://user:password@host:6379/0
 	//	rediss://host:6380                      the same over TLS
 	//	unix://user:password@/path/to.sock?db=0
-	URL string
+	URL driver.Secret `setting:"CACHE_REDIS_URL" help:"redis://user:password@host:6379/0, rediss:// (TLS) or unix://, instead of host, username, password and database"`
 
-	// Cluster lists nodes of a cluster, "host:port". One suffices, the others
-	// are found out; with several, one of them may be down at the start.
-	Cluster []string
+	// Cluster lists nodes of a cluster, "host:port". The driver finds the other nodes
+	// through any of them.
+	Cluster []string `setting:"CACHE_REDIS_CLUSTER" help:"nodes of a cluster, host:port; one that is reachable suffices"`
 
-	// Sentinels lists sentinels, "host:port", which know the address of the
-	// primary called SentinelMaster (default "mymaster"). Their credentials are
-	// not those of the servers.
-	Sentinels        []string
-	SentinelMaster   string
-	SentinelUsername string
-	SentinelPassword string
+	// Sentinels lists sentinels, "host:port", which know the address of the primary
+	// called SentinelMaster. Their credentials are not those of the servers.
+	Sentinels        []string      `setting:"CACHE_REDIS_SENTINELS" help:"sentinels, host:port"`
+	SentinelMaster   string        `setting:"CACHE_REDIS_SENTINEL_MASTER" default:"mymaster" help:"name of the primary"`
+	SentinelUsername string        `setting:"CACHE_REDIS_SENTINEL_USERNAME" verbatim:"true" help:"user of the sentinels"`
+	SentinelPassword driver.Secret `setting:"CACHE_REDIS_SENTINEL_PASSWORD" help:"password of the sentinels"`
 
-	Username string // ACL user; empty for the default user
-	Password string
-	DB       int // number of the database; a cluster has only 0
+	// Username is an ACL user; empty for the default user.
+	Username string        `setting:"CACHE_REDIS_USERNAME" verbatim:"true" help:"ACL user, by default the server's default user"`
+	Password driver.Secret `setting:"CACHE_REDIS_PASSWORD" help:"password of the user"`
+	DB       int           `setting:"CACHE_REDIS_DB" min:"0" help:"number of the database; a cluster has only 0"`
 
 	// TLS turns TLS on. With URL it refines what rediss:// implies.
 	TLS *tls.Config
 
-	PoolSize     int           // connections per server, default 10 per CPU (cluster: 5)
-	MinIdleConns int           // connections kept ready per server, default 0
-	DialTimeout  time.Duration // of one connection, default 5 s
-	ReadTimeout  time.Duration // of one answer, default 3 s
-	WriteTimeout time.Duration // of sending one command, default 3 s
+	PoolSize     int           `option:"pool_size" min:"1" help:"connections per server, by default 10 per CPU (cluster: 5 per CPU)"`
+	MinIdleConns int           `option:"min_idle_conns" min:"0" help:"connections kept open per server"`
+	DialTimeout  time.Duration `option:"dial_timeout" default:"5s" min:"1ms" help:"of one connection, with TLS and login"`
+	ReadTimeout  time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"of one reply"`
+	WriteTimeout time.Duration `option:"write_timeout" default:"3s" min:"1ms" help:"of sending one command"`
 
-	// ReadFromReplicas sends reads to the replicas of a cluster or of sentinels.
-	// What has just been written may then not be found, for a second or more.
-	ReadFromReplicas bool
+	// ReadFromReplicas sends reads to the replicas of a cluster or of sentinels. A value
+	// that was just written may be missing there for a second or more.
+	ReadFromReplicas bool `option:"read_from_replicas" help:"read from replicas of a cluster or of sentinels, which lag behind"`
 
-	// NoAutoPipeline gives every call a round trip of its own, however many there
-	// are at a time. See the documentation of the package. Hooks of a borrowed
-	// client, such as those of tracing, then see every call with its context, not
-	// pipelines without one.
+	// NoAutoPipeline gives every call a round trip of its own. See the documentation of
+	// the package. Hooks of a borrowed client, such as those of tracing, then receive
+	// every call with its context, not pipelines without one.
 	NoAutoPipeline bool
 
-	// ClientSideCache keeps up to so many values in the memory of this process
-	// (0, the default: none) until the server says that they have changed: a hit
-	// costs 1 us in place of a round trip. Its price: for some milliseconds, in
-	// bad times up to a second, an old value may be read, even by who has just
-	// written a new one. One server with DB 0 only; experimental in the driver.
-	ClientSideCache int
+	// ClientSideCache keeps up to that many values in the memory of this process until
+	// the server reports that they have changed: a hit takes 1 us instead of a round
+	// trip. For some milliseconds, at most a second, a Get may return the old value, even
+	// after a Set by the same caller. It requires one server with DB 0, and is
+	// experimental in the driver.
+	ClientSideCache int `option:"client_side_cache" min:"0" help:"values kept in this process, experimental: reads may be up to a second old; one server with database 0 only"`
 
-	// AllowFlush lets Clear without a prefix empty the whole database, whoever
-	// wrote to it. Without it such a Clear is refused.
-	AllowFlush bool
+	// AllowFlush permits Clear without a prefix, which empties the database, including
+	// the entries of other programs.
+	AllowFlush bool `setting:"CACHE_ALLOW_FLUSH" help:"permit Clear without a prefix, which empties the database"`
 }
 
-const (
-	defaultAddr    = "localhost:6379"
-	defaultMaster  = "mymaster"
-	defaultTimeout = 3 * time.Second
+const defaultHost = "localhost"
 
-	defaultDialTimeout = 5 * time.Second
-)
+// Validate checks the fields that depend on each other. [New] calls it.
+func (o Options) Validate(p *driver.Problems) {
+	p.Exclusive("URL", "Addr", "Username", "Password", "DB", "Cluster", "Sentinels")
+	p.Exclusive("Cluster", "Addr", "Sentinels")
+	p.Exclusive("Sentinels", "Addr")
+	p.Requires("SentinelMaster", "Sentinels")
+	p.Requires("SentinelUsername", "Sentinels")
+	p.Requires("SentinelPassword", "Sentinels")
+	p.Exclusive("ClientSideCache", "Cluster", "Sentinels", "DB")
+	if o.ReadFromReplicas && len(o.Cluster) == 0 && len(o.Sentinels) == 0 {
+		p.Add("ReadFromReplicas", "has no effect without %s or %s", keyCluster, keySentinels)
+	}
+	if len(o.Cluster) > 0 && o.DB != 0 {
+		p.Add("DB", "a cluster has no database %d, only 0", o.DB)
+	}
+	o.validateURL(p)
+	if o.Addr != "" {
+		validateAddrs(p, "Addr", true, o.Addr)
+	}
+	validateAddrs(p, "Cluster", false, o.Cluster...)
+	validateAddrs(p, "Sentinels", false, o.Sentinels...)
+}
 
-// resolved returns o with defaults and the parts of the URL filled in, or all that
-// is wrong with it.
-func (o Options) resolved() (Options, error) {
-	errs := o.mistakes()
-	if o.URL != "" {
-		server, err := parseURL(o.URL)
+func (o Options) validateURL(p *driver.Problems) {
+	if o.URL.IsZero() {
+		return
+	}
+	server, err := parseURL(o.URL.Reveal())
+	if err != nil {
+		p.Add("URL", "%w", err)
+	}
+	if o.ClientSideCache != 0 && server.db != 0 {
+		p.Add("ClientSideCache", "requires database 0, not %d", server.db)
+	}
+}
+
+func validateAddrs(p *driver.Problems, field string, pathAllowed bool, addrs ...string) {
+	for _, addr := range addrs {
+		if err := remote.CheckAddr(addr, pathAllowed); err != nil {
+			p.Add(field, "%w", err)
+		}
+	}
+}
+
+// complete returns o with its defaults and the parts of the URL.
+func (o Options) complete() (Options, error) {
+	if err := driver.Complete(&o); err != nil {
+		return o, fmt.Errorf("redis: %w", err)
+	}
+	if !o.URL.IsZero() {
+		server, err := parseURL(o.URL.Reveal())
 		if err != nil {
-			errs = append(errs, fmt.Errorf("URL: %w", err))
+			return o, fmt.Errorf("redis: %w", err)
 		}
-		o.Addr, o.Username, o.Password, o.DB = server.addr, server.username, server.password, server.db
-		if server.tls && o.TLS == nil {
-			o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-		}
+		o.Addr = server.addr
+		server.configure(&o)
 	}
-	if o.ClientSideCache != 0 && o.DB != 0 {
-		errs = append(errs, fmt.Errorf("ClientSideCache needs DB 0, not %d", o.DB))
-	}
-	if o.Addr == "" {
-		o.Addr = defaultAddr
-	}
-	if o.SentinelMaster == "" {
-		o.SentinelMaster = defaultMaster
-	}
-	if o.DialTimeout == 0 {
-		o.DialTimeout = defaultDialTimeout
-	}
-	if o.ReadTimeout == 0 {
-		o.ReadTimeout = defaultTimeout
-	}
-	if o.WriteTimeout == 0 {
-		o.WriteTimeout = defaultTimeout
-	}
-	return o, errors.Join(errs...)
+	return o, nil
 }
-
-func (o Options) mistakes() (errs []error) {
-	wrong := func(is bool, format string, args ...any) {
-		if is {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	oneServer := len(o.Cluster) == 0 && len(o.Sentinels) == 0
-	wrong(o.URL != "" && (o.Addr != "" || o.Username != "" || o.Password != "" || o.DB != 0),
-		"URL takes the place of Addr, Username, Password and DB: give either")
-	wrong(!oneServer && (o.Addr != "" || o.URL != ""), "Addr and URL name one server: not with Cluster or Sentinels")
-	wrong(len(o.Cluster) > 0 && len(o.Sentinels) > 0, "Cluster and Sentinels exclude each other")
-	wrong(len(o.Sentinels) == 0 && (o.SentinelMaster != "" || o.SentinelUsername != "" || o.SentinelPassword != ""),
-		"Sentinels is missing: SentinelMaster, SentinelUsername and SentinelPassword are of no use without it")
-	wrong(len(o.Cluster) > 0 && o.DB != 0, "DB: a cluster has no database %d, only 0", o.DB)
-	wrong(o.DB < 0, "DB: %d is negative", o.DB)
-	wrong(oneServer && o.ReadFromReplicas, "ReadFromReplicas needs Cluster or Sentinels")
-	wrong(o.ClientSideCache != 0 && !oneServer, "ClientSideCache needs one server")
-	for name, n := range map[string]int{"PoolSize": o.PoolSize, "MinIdleConns": o.MinIdleConns, "ClientSideCache": o.ClientSideCache} {
-		wrong(n < 0, "%s: %d is negative", name, n)
-	}
-	for name, d := range map[string]time.Duration{"DialTimeout": o.DialTimeout, "ReadTimeout": o.ReadTimeout, "WriteTimeout": o.WriteTimeout} {
-		wrong(d < 0, "%s: %v is negative", name, d)
-	}
-	for name, addrs := range map[string][]string{"Addr": {o.Addr}, "Cluster": o.Cluster, "Sentinels": o.Sentinels} {
-		for _, addr := range addrs {
-			if name == "Addr" && (addr == "" || isPath(addr)) {
-				continue
-			}
-			_, port, err := net.SplitHostPort(addr)
-			if err == nil {
-				_, err = strconv.ParseUint(port, 10, 16)
-			}
-			wrong(err != nil && isURL(addr), "%s: not host:port but a URL", name) // there may be a password in it
-			wrong(err != nil && !isURL(addr), "%s: %q is not host:port", name, addr)
-		}
-	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errs
-}
-
-func isPath(addr string) bool { return strings.HasPrefix(addr, "/") }
-
-func isURL(addr string) bool { return strings.ContainsAny(addr, "@/") }
 
 // addrs are the servers that are asked first.
 func (o Options) addrs() []string {
@@ -172,46 +140,15 @@ func (o Options) addrs() []string {
 	return []string{o.Addr}
 }
 
-// exposed returns a server to which a password would travel readable for others.
-func (o Options) exposed() (addr string, is bool) {
-	if o.TLS != nil || o.Password == "" && o.SentinelPassword == "" {
+// unprotected returns a remote server that would receive the password in clear text.
+func (o Options) unprotected() (addr string, found bool) {
+	if o.TLS != nil || o.Password.IsZero() && o.SentinelPassword.IsZero() {
 		return "", false
 	}
 	for _, addr := range o.addrs() {
-		host, _, err := net.SplitHostPort(addr)
-		if err != nil || host == "" || host == "localhost" || net.ParseIP(host).IsLoopback() {
-			continue
+		if !remote.IsLocal(addr) {
+			return addr, true
 		}
-		return addr, true
 	}
 	return "", false
 }
-
-// String names the servers.
-func (o Options) String() string {
-	kind := "redis "
-	switch {
-	case len(o.Cluster) > 0:
-		kind = "redis cluster "
-	case len(o.Sentinels) > 0:
-		kind = "redis sentinels "
-	case o.URL != "":
-		server, err := parseURL(o.URL)
-		if err != nil {
-			return kind + "(bad URL)"
-		}
-		return kind + server.addr
-	case o.Addr == "":
-		return kind + defaultAddr
-	}
-	return kind + strings.Join(o.addrs(), ",")
-}
-
-// Format prints what String returns, whatever the verb.
-func (o Options) Format(f fmt.State, _ rune) { fmt.Fprint(f, o.String()) }
-
-// LogValue logs what String returns.
-func (o Options) LogValue() slog.Value { return slog.StringValue(o.String()) }
-
-// MarshalJSON writes what String returns.
-func (o Options) MarshalJSON() ([]byte, error) { return json.Marshal(o.String()) }

@@ -2,12 +2,14 @@ package redis
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cachebackends/cachebackends/core/driver"
 	goredis "github.com/redis/go-redis/v9"
 )
 
@@ -49,6 +51,12 @@ func TestParseURLRefuses(t *testing.T) {
 		"redis://u:1/hidden@h":        "not a number",
 		"redis://h?hidden=x":          "parameter",
 		"redis://u:hid?den=1@h":       "cannot be parsed",
+		"redis://u:hidden@h:0":        "between 1 and 65535",
+		"redis://u:hidden@h:70000":    "between 1 and 65535",
+		"redis://u:pass@h/1?db=2":     "twice",
+		"redis://u:pass@h/1#hidden":   "%23",
+		"redis://hidden#word@h":       "%23",
+		"redis:hidden":                "does not begin with",
 		"unix://u:hidden@host/r.sock": "is not unix:///",
 		"unix://":                     "is not unix:///",
 	} {
@@ -62,69 +70,81 @@ func TestParseURLRefuses(t *testing.T) {
 	}
 }
 
-func TestMistakes(t *testing.T) {
-	for want, o := range map[string]Options{
-		"URL takes the place":              {URL: "redis://h", Password: secret},
-		"URL: does not begin":              {URL: "h:6379"},
-		"name one server":                  {Addr: "h:1", Cluster: []string{"h:1"}},
-		"exclude each other":               {Cluster: []string{"h:1"}, Sentinels: []string{"h:1"}},
-		"Sentinels is missing":             {SentinelPassword: secret},
-		"DB: a cluster":                    {Cluster: []string{"h:1"}, DB: 1},
-		"DB: -1 is negative":               {DB: -1},
-		"ReadFromReplicas needs":           {ReadFromReplicas: true},
-		"ClientSideCache needs one server": {Cluster: []string{"h:1"}, ClientSideCache: 1},
-		"ClientSideCache needs DB 0":       {URL: "redis://h/1", ClientSideCache: 1},
-		"PoolSize: -1 is negative":         {PoolSize: -1},
-		"ReadTimeout: -1s is negative":     {ReadTimeout: -time.Second},
-		`Addr: "h" is not host:port`:       {Addr: "h"},
-		`Addr: "h:x" is not host:port`:     {Addr: "h:x"},
-		"Addr: not host:port but a URL":    {Addr: "redis://:" + secret + "@h"},
-		`Cluster: "" is not host:port`:     {Cluster: []string{"h:1", ""}},
+func TestInvalidOptions(t *testing.T) {
+	password := driver.NewSecret(secret)
+	for _, tt := range []struct {
+		options Options
+		want    string
+	}{
+		{Options{URL: driver.NewSecret("redis://h"), Password: password}, "CACHE_REDIS_URL (Options.URL): cannot be combined with CACHE_REDIS_PASSWORD (Options.Password)"},
+		{Options{URL: driver.NewSecret("h:6379")}, "Options.URL): does not begin with"},
+		{Options{Addr: "h:1", Cluster: []string{"h:1"}}, "CACHE_REDIS_CLUSTER (Options.Cluster): cannot be combined with CACHE_REDIS_HOST (Options.Addr)"},
+		{Options{Addr: "h:1", Sentinels: []string{"h:1"}}, "Options.Sentinels): cannot be combined with"},
+		{Options{Cluster: []string{"h:1"}, Sentinels: []string{"h:1"}}, "cannot be combined with CACHE_REDIS_SENTINELS"},
+		{Options{SentinelMaster: "m"}, "CACHE_REDIS_SENTINEL_MASTER (Options.SentinelMaster): has no effect without CACHE_REDIS_SENTINELS"},
+		{Options{SentinelPassword: password}, "has no effect without CACHE_REDIS_SENTINELS (Options.Sentinels)"},
+		{Options{Cluster: []string{"h:1"}, DB: 1}, "CACHE_REDIS_DB (Options.DB): a cluster has no database 1, only 0"},
+		{Options{DB: -1}, "CACHE_REDIS_DB (Options.DB): -1 is too small: at least 0"},
+		{Options{ReadFromReplicas: true}, "CACHE_OPTIONS.read_from_replicas (Options.ReadFromReplicas): has no effect without"},
+		{Options{Cluster: []string{"h:1"}, ClientSideCache: 1}, "Options.ClientSideCache): cannot be combined with CACHE_REDIS_CLUSTER"},
+		{Options{DB: 1, ClientSideCache: 1}, "Options.ClientSideCache): cannot be combined with CACHE_REDIS_DB"},
+		{Options{URL: driver.NewSecret("redis://h/1"), ClientSideCache: 1}, "Options.ClientSideCache): requires database 0, not 1"},
+		{Options{PoolSize: -1}, "CACHE_OPTIONS.pool_size (Options.PoolSize): -1 is too small: at least 1"},
+		{Options{ReadTimeout: -time.Second}, "-1s is too small: at least 1ms"},
+		{Options{Addr: "h"}, `CACHE_REDIS_HOST (Options.Addr): "h" is not host:port`},
+		{Options{Addr: "h:x"}, `"h:x" is not host:port`},
+		{Options{Addr: "h:70000"}, "the port is not between 1 and 65535"},
+		{Options{Addr: "redis://:" + secret + "@h"}, "a URL, not host:port"},
+		{Options{Cluster: []string{"h:1", ""}}, `CACHE_REDIS_CLUSTER (Options.Cluster): "" is not host:port`},
 	} {
-		_, err := New(t.Context(), o)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v; want %q", err, want)
+		_, err := New(t.Context(), tt.options)
+		if !errors.Is(err, driver.ErrInvalidSettings) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v; want %q", err, tt.want)
 		}
 		if err != nil && strings.Contains(err.Error(), secret) {
-			t.Errorf("the password is shown: %v", err)
+			t.Errorf("the password is in %v", err)
 		}
 	}
-}
-
-func TestAllMistakesAtOnce(t *testing.T) {
-	_, err := New(t.Context(), Options{PoolSize: -1, DB: -1, URL: "x"})
-	if n := strings.Count(err.Error(), "\n") + 1; n != 4 {
-		t.Errorf("%d of 4 mistakes:\n%v", n, err)
+	_, err := New(t.Context(), Options{PoolSize: -1, DB: -1, URL: driver.NewSecret("x")})
+	if n := strings.Count(err.Error(), "Options."); n != 5 { // URL cannot be combined with DB
+		t.Errorf("%d fields are named; want 5: %v", n, err)
 	}
 }
 
-func TestNoSecretIsPrinted(t *testing.T) {
+// Neither options nor a backend show a password, under any verb.
+func TestSecretIsNotShown(t *testing.T) {
+	password := driver.NewSecret(secret)
 	for name, o := range map[string]Options{
-		"one":       {Addr: "h:1", Username: secret, Password: secret},
-		"URL":       {URL: "redis://:hidden@h:1"},
-		"bad URL":   {URL: "hidden"},
-		"cluster":   {Cluster: []string{"h:1", "h:2"}, Password: secret},
-		"sentinels": {Sentinels: []string{"h:1"}, SentinelPassword: secret},
+		"one":       {Addr: "127.0.0.1:1", Password: password},
+		"URL":       {URL: driver.NewSecret("redis://:s3cr%3Aet%2F%2B%23@127.0.0.1:1")},
+		"cluster":   {Cluster: []string{"127.0.0.1:1"}, Password: password},
+		"sentinels": {Sentinels: []string{"127.0.0.1:1"}, SentinelPassword: password},
 	} {
-		js, _ := json.Marshal(o)
-		var log strings.Builder
-		slog.New(slog.NewTextHandler(&log, nil)).Info("opened", "options", o)
-		all := fmt.Sprintf("%v %+v %#v %s %q %d %v", o, o, o, o, o, o, &o) + string(js) + log.String()
-		if strings.Contains(all, secret) || strings.Contains(all, "hidden") {
-			t.Errorf("%s: %s", name, all)
+		b := start(t, o)
+		encoded, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if name != "bad URL" && strings.Count(all, "h:1") < 8 {
-			t.Errorf("%s: does not say where: %s", name, all)
+		var logged strings.Builder
+		slog.New(slog.NewTextHandler(&logged, nil)).Info("", "o", o)
+		texts := []string{logged.String(), string(encoded)}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+			texts = append(texts, fmt.Sprintf(verb, o), fmt.Sprintf(verb, &o), fmt.Sprintf(verb, b))
+		}
+		for _, text := range texts {
+			if strings.Contains(text, secret) || strings.Contains(text, "s3cr%3A") || strings.Contains(text, fmt.Sprintf("%x", secret)) {
+				t.Errorf("%s: printed as %s", name, text)
+			}
 		}
 	}
 }
 
 func TestDriverSettings(t *testing.T) {
-	driver := start(t, Options{}).one.Options()
-	if driver.Addr != defaultAddr || driver.ReadTimeout != 3*time.Second || !driver.ContextTimeoutEnabled ||
-		driver.MaxRetries != 0 || driver.DialerRetries != 1 {
-		t.Errorf("%s, read timeout %v, contexts %v, %d retries, %d dials", driver.Addr, driver.ReadTimeout,
-			driver.ContextTimeoutEnabled, driver.MaxRetries, driver.DialerRetries)
+	one := start(t, Options{}).one.Options()
+	if one.Addr != "localhost:6379" || one.DialTimeout != 5*time.Second || one.ReadTimeout != 3*time.Second ||
+		one.WriteTimeout != 3*time.Second || !one.ContextTimeoutEnabled || one.MaxRetries != 0 || one.DialerRetries != 1 {
+		t.Errorf("%s, timeouts %v, %v, %v, contexts %v, %d retries, %d dials", one.Addr, one.DialTimeout, one.ReadTimeout,
+			one.WriteTimeout, one.ContextTimeoutEnabled, one.MaxRetries, one.DialerRetries)
 	}
 	cluster := start(t, Options{Cluster: []string{"h:1"}}).cluster.Options()
 	if cluster.ClusterStateReloadInterval != time.Second || cluster.ReadOnly {
@@ -150,21 +170,10 @@ func TestNewFromClient(t *testing.T) {
 		"ring":          {ring, Options{}, false},
 		"nil":           {nil, Options{}, false},
 		"nil client":    {(*goredis.Client)(nil), Options{}, false},
-		"with settings": {one, Options{Password: secret}, false},
+		"with settings": {one, Options{Password: driver.NewSecret(secret)}, false},
 	} {
-		if _, err := NewFromClient(tt.client, tt.o); (err == nil) != tt.ok {
+		if _, err := NewFromClient(tt.client, tt.o); (err == nil) != tt.ok || !tt.ok && !errors.Is(err, driver.ErrInvalidSettings) {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestMilliseconds(t *testing.T) {
-	for d, want := range map[time.Duration]int64{
-		1: 1, 500 * time.Microsecond: 1, time.Millisecond: 1, time.Millisecond + 1: 2,
-		1500 * time.Millisecond: 1500, 1<<63 - 1: 9223372036855,
-	} {
-		if got := milliseconds(d); got != want {
-			t.Errorf("%v: %d; want %d", d, got, want)
 		}
 	}
 }

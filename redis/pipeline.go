@@ -3,95 +3,56 @@ package redis
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"runtime"
-	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	goredis "github.com/redis/go-redis/v9"
 )
 
 const (
-	// largest is the largest value, in bytes, that shares a round trip: larger ones
-	// would keep the others waiting.
-	largest = 64 << 10
+	// maxShared is the largest value, in bytes, that shares a round trip: larger ones
+	// would delay the other callers.
+	maxShared = 64 << 10
 
-	// lanes is how many batches are under way at most. Measured: with one, batches
-	// are the deepest and a server nearby answers 10 % more; with two, a slow
-	// answer does not keep everybody waiting, nor does a distant server.
-	lanes = 2
+	// maxSharedBytes is the size, in bytes of values, from which a shared round trip
+	// accepts no further command.
+	maxSharedBytes = 1 << 20
 )
 
-// shared puts the commands of many callers into one round trip: while batches are
-// under way the next one gathers. The driver has an automatic pipeliner of its own,
-// but that sends a command even when its caller has gone, whenever its turn comes.
-type shared struct {
-	backend *Backend
-	mu      sync.Mutex
-	next    *batch
-	running int         // lanes
-	busy    atomic.Bool // running > 0, for those who do not hold mu
-}
-
-type batch struct {
-	cmds     []goredis.Cmder // nil where the caller has gone
-	deadline time.Time       // of the most patient caller
-	forever  bool            // a caller has no deadline
-	sent     bool
-	done     chan struct{} // closed when every command has its reply
-}
-
-func newShared(backend *Backend) *shared {
-	return &shared{backend: backend, next: newBatch()}
-}
-
-func newBatch() *batch { return &batch{done: make(chan struct{})} }
-
-// process returns when cmd has its reply or ctx is done. In the latter case the
-// error is abandoned if cmd has been sent.
-func (s *shared) process(ctx context.Context, cmd goredis.Cmder) error {
-	own(cmd.Args())
-	s.mu.Lock()
-	b, place := s.next, len(s.next.cmds)
-	b.add(ctx, cmd)
-	if s.running < lanes {
-		s.running++
-		s.busy.Store(true)
-		go s.run()
+// newPipeline coalesces the commands of concurrent callers. The driver has an automatic
+// pipeliner of its own, but that sends a command even if its caller has left before.
+func newPipeline(b *Backend) *remote.Group[goredis.Cmder] {
+	return &remote.Group[goredis.Cmder]{
+		RoundTrip: b.one.Process,
+		NewBatch:  func() remote.Batch[goredis.Cmder] { return &sharedCommands{backend: b} },
+		BatchSize: maxSharedBytes,
+		Detach:    detach,
 	}
-	s.mu.Unlock()
-	if b.wait(ctx) {
-		return cmd.Err()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if b.sent {
-		return abandoned{ctx.Err()}
-	}
-	b.cmds[place] = nil
-	return ctx.Err()
 }
 
-// wait reports whether b was done before ctx.
-func (b *batch) wait(ctx context.Context) bool {
-	gone := ctx.Done()
-	if gone == nil { // a receive alone costs less than a select
-		<-b.done
+// isLarge reports whether cmd has a round trip of its own: it has a large value, or is
+// itself a batch.
+func isLarge(cmd goredis.Cmder) bool {
+	if _, batch := cmd.(*goredis.Cmd); batch {
 		return true
 	}
-	select {
-	case <-b.done:
-		return true
-	case <-gone:
-		return false
-	}
+	return valueSize(cmd) > maxShared
 }
 
-// own replaces the caller's memory, for an abandoned command may be written after
-// its caller has gone on.
-func own(args []any) {
+// valueSize returns the size of the value that cmd stores, in bytes.
+func valueSize(cmd goredis.Cmder) int {
+	size := 0
+	for _, arg := range cmd.Args() {
+		if value, ok := arg.([]byte); ok {
+			size += len(value)
+		}
+	}
+	return size
+}
+
+// detach replaces the caller's memory by copies: a command may be written after its
+// caller has left.
+func detach(cmd goredis.Cmder) {
+	args := cmd.Args()
 	for i, arg := range args {
 		if value, ok := arg.([]byte); ok {
 			args[i] = bytes.Clone(value)
@@ -99,47 +60,34 @@ func own(args []any) {
 	}
 }
 
-func (b *batch) add(ctx context.Context, cmd goredis.Cmder) {
-	b.cmds = append(b.cmds, cmd)
-	deadline, ok := ctx.Deadline()
-	b.forever = b.forever || !ok
-	if deadline.After(b.deadline) {
-		b.deadline = deadline
-	}
+// sharedCommands are the commands of one shared round trip. Each has its own error.
+type sharedCommands struct {
+	backend *Backend
+	cmds    []goredis.Cmder // nil if the caller has left
+	waiting []goredis.Cmder // the others
+	size    int
 }
 
-// run is a lane: it sends batches until there is nothing to send.
-func (s *shared) run() {
-	for {
-		s.mu.Lock()
-		b := s.next
-		if len(b.cmds) == 0 {
-			s.running--
-			s.busy.Store(s.running > 0)
-			s.mu.Unlock()
-			return
-		}
-		b.sent = true
-		s.next = newBatch()
-		s.mu.Unlock()
-		b.exec(s.backend)
-		close(b.done)
-		runtime.Gosched() // to those who have their answers: most come back at once
-	}
+func (s *sharedCommands) Add(cmd goredis.Cmder) int {
+	s.cmds = append(s.cmds, cmd)
+	s.size += valueSize(cmd)
+	return s.size
 }
 
-func (b *batch) exec(backend *Backend) {
-	ctx := context.Background()
-	if !b.forever {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, b.deadline)
-		defer cancel()
-	}
-	waiting := slices.DeleteFunc(b.cmds, func(cmd goredis.Cmder) bool { return cmd == nil })
-	defer func() { // nobody else could recover on this goroutine
-		if p := recover(); p != nil {
-			setErr(waiting, fmt.Errorf("panic in the driver: %v", p))
+func (s *sharedCommands) Remove(i int) { s.cmds[i] = nil }
+
+func (s *sharedCommands) Send(ctx context.Context) error {
+	for _, cmd := range s.cmds {
+		if cmd != nil {
+			s.waiting = append(s.waiting, cmd)
 		}
-	}()
-	_ = backend.exec(ctx, backend.client.Pipeline(), waiting) // each has its own error
+	}
+	_ = s.backend.exec(ctx, s.backend.client.Pipeline(), s.waiting)
+	return nil
+}
+
+func (s *sharedCommands) Reset() {
+	clear(s.cmds)
+	clear(s.waiting)
+	s.cmds, s.waiting, s.size = s.cmds[:0], s.waiting[:0], 0
 }

@@ -13,8 +13,8 @@ import (
 )
 
 func TestManyCallersShare(t *testing.T) {
-	const callers = 32
-	for alone, connections := range map[bool][2]int{false: {1, alone + lanes}, true: {alone + lanes + 1, callers}} {
+	const callers, few = 32, 4 + 2 // calls alone and shared round trips at a time
+	for alone, connections := range map[bool][2]int{false: {1, few}, true: {few + 1, callers}} {
 		f := startFake(t, func(_ int, args []string) string {
 			if args[0] != "get" {
 				return ""
@@ -40,115 +40,73 @@ func TestManyCallersShare(t *testing.T) {
 	}
 }
 
-// busy returns a backend with all batches under way until release is called.
-func busy(t *testing.T) (b *Backend, f *fake, release func()) {
+// sharing returns a backend whose calls all share round trips.
+func sharing(t *testing.T, f *fake) *Backend {
 	t.Helper()
-	hold := make(chan struct{})
-	f = startFake(t, func(n int, args []string) string {
-		if args[0] == "get" && args[1] == "held" {
-			<-hold
-		}
-		if args[0] == "get" {
-			return "$-1\r\n"
-		}
-		return ""
-	})
-	b = start(t, Options{Addr: f.addr})
-	release = sync.OnceFunc(func() { close(hold) })
-	t.Cleanup(release)
-	for lane := range lanes {
-		go b.shared.process(t.Context(), goredis.NewStringCmd(t.Context(), "get", "held"))
-		waitFor(t, "a batch", func() bool { return f.count("get") == lane+1 })
-	}
-	return b, f, release
-}
-
-func (s *shared) gathered() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.next.cmds)
-}
-
-func TestWhoHasGoneIsNotSent(t *testing.T) {
-	b, f, release := busy(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- b.shared.process(ctx, setCmd(ctx, "k", []byte("v"), nil)) }()
-	waitFor(t, "a command that waits", func() bool { return b.shared.gathered() == 1 })
-	cancel()
-	err := <-ended
-	if !errors.Is(err, context.Canceled) || !isUnsent(err) {
-		t.Errorf("%v; want the end of the context, before anything was sent", err)
-	}
-	release()
-	if err := b.shared.process(t.Context(), goredis.NewStringCmd(t.Context(), "get", "k")); err != goredis.Nil {
-		t.Errorf("the next command: %v", err)
-	}
-	if n := f.count("set"); n != 0 {
-		t.Errorf("the command was sent %d times, though its caller had gone", n)
-	}
-}
-
-func TestWhoGoesWhenSent(t *testing.T) {
-	f := startFake(t, on("set", always(silence)))
 	b := start(t, Options{Addr: f.addr})
+	b.pipeline.MaxAlone = -1
+	return b
+}
+
+func TestAbandonedWhenSent(t *testing.T) {
+	f := startFake(t, on("set", always(silence)))
+	b := sharing(t, f)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		waitFor(t, "the command", func() bool { return f.count("set") == 1 })
 		cancel()
 	}()
 	begin := time.Now()
-	err := b.failure(ctx, b.shared.process(ctx, setCmd(ctx, "k", nil, nil)), true)
-	if !errors.Is(err, context.Canceled) || !errors.Is(err, cache.ErrUnknownOutcome) {
-		t.Errorf("%v; want the end of the context, and an unknown outcome", err)
+	if err := b.Set(ctx, "k", nil, 0); !errors.Is(err, context.Canceled) || !errors.Is(err, cache.ErrUnknownOutcome) {
+		t.Errorf("%v; want a cancelled context and an unknown outcome", err)
 	}
 	if took := time.Since(begin); took > time.Second {
-		t.Errorf("took %v: it should not wait for the read timeout", took)
+		t.Errorf("took %v: it must not wait for the read timeout", took)
 	}
 }
 
+// The pipeline never reads the caller's memory after the call has returned.
 func TestCallersMemoryIsNotUsed(t *testing.T) {
-	b, f, release := busy(t)
-	stored := make(chan string, 1)
-	f.mu.Lock()
-	answer := f.answer
-	f.answer = func(n int, args []string) string {
-		if args[0] == "set" {
+	const callers = 2 // as many as round trips that are under way at a time
+	release, stored := make(chan struct{}), make(chan string, 1)
+	f := startFake(t, func(_ int, args []string) string {
+		switch args[0] {
+		case "get":
+			<-release
+			return "$-1\r\n"
+		case "set":
 			stored <- args[2]
 		}
-		return answer(n, args)
+		return ""
+	})
+	b := sharing(t, f)
+	for n := range callers {
+		go b.Get(t.Context(), "k")
+		waitFor(t, "a round trip", func() bool { return f.count("get") == n+1 })
 	}
-	f.mu.Unlock()
 	value := []byte("before")
-	go b.shared.process(t.Context(), setCmd(t.Context(), "k", value, nil))
-	waitFor(t, "a command that waits", func() bool { return b.shared.gathered() == 1 })
+	go b.Set(t.Context(), "k", value, 0)
+	waitFor(t, "a command that waits", func() bool { waiting, _ := b.pipeline.Load(); return waiting == 1 })
 	copy(value, "after!")
-	release()
+	close(release)
 	if got := <-stored; got != "before" {
 		t.Errorf("stored %q", got)
 	}
 }
 
-// A batch ends when nobody waits for it any more, so that the next can begin.
-func TestBatchEndsWithItsCallers(t *testing.T) {
-	f := startFake(t, on("get", func(n int) string {
-		if n <= lanes {
-			return silence
+func TestLargeCommandsDoNotShare(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cmd  goredis.Cmder
+		want bool
+	}{
+		"get":         {goredis.NewStringCmd(t.Context(), "get", "k"), false},
+		"set":         {setCmd(t.Context(), "k", make([]byte, maxShared), nil), false},
+		"large value": {singleAttempt{setCmd(t.Context(), "k", make([]byte, maxShared+1), nil)}, true},
+		"batch":       {goredis.NewCmd(t.Context(), "mget", "k"), true},
+	} {
+		if got := isLarge(tt.cmd); got != tt.want {
+			t.Errorf("%s: %v", name, got)
 		}
-		return "$1\r\nv\r\n"
-	}))
-	b := start(t, Options{Addr: f.addr})
-	get := func(patience time.Duration) error {
-		ctx := soon(t, patience)
-		return b.failure(ctx, b.shared.process(ctx, goredis.NewStringCmd(ctx, "get", "k")), false)
-	}
-	for range lanes {
-		if err := get(50 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("of a silent server: %v", err)
-		}
-	}
-	if err := get(ample); err != nil {
-		t.Errorf("after it: %v", err)
 	}
 }
 
@@ -165,7 +123,7 @@ func TestAbandonedCommandIsNotRead(t *testing.T) {
 		}
 		return ""
 	})
-	b := start(t, Options{Addr: f.addr})
+	b := sharing(t, f)
 	calls := map[string]func(ctx context.Context) (zero bool, err error){
 		"Get":    func(ctx context.Context) (bool, error) { v, ok, err := b.Get(ctx, "k"); return v == nil && !ok, err },
 		"Add":    func(ctx context.Context) (bool, error) { added, err := b.Add(ctx, "k", nil, 0); return !added, err },

@@ -1,11 +1,16 @@
 package redis
 
 import (
+	"cmp"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 // server is what a URL says.
@@ -15,13 +20,21 @@ type server struct {
 	tls                      bool
 }
 
-// parseURL does not use the driver's parser, nor show the error of net/url: both
-// repeat the URL, in which there may be a password. No part of it is repeated here.
+// configure sets everything but the address in o. TLS that is configured stays.
+func (s server) configure(o *Options) {
+	o.Username, o.Password, o.DB = s.username, driver.NewSecret(s.password), s.db
+	if s.tls && o.TLS == nil {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+}
+
+// parseURL neither uses the driver's parser nor returns the error of net/url: both
+// repeat the URL, which may hold a password. No part of the URL is in its errors.
 func parseURL(text string) (server, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return server{}, errors.New("cannot be parsed (it is not shown, for it may hold a password); " +
-			"in user and password, special characters are written as %XX")
+		return server{}, errors.New("cannot be parsed (not shown, because it may hold a password); " +
+			"special characters in user and password must be written as %XX")
 	}
 	s := server{username: u.User.Username(), tls: u.Scheme == "rediss"}
 	s.password, _ = u.User.Password()
@@ -29,15 +42,20 @@ func parseURL(text string) (server, error) {
 	db := query.Get("db")
 	query.Del("db")
 	if len(query) > 0 {
-		return server{}, errors.New("has a parameter other than db; options are given beside it")
+		return server{}, errors.New("has a parameter other than db; options are separate settings")
 	}
-	switch u.Scheme {
-	case "redis", "rediss":
-		s.addr = net.JoinHostPort(orElse(u.Hostname(), "localhost"), orElse(u.Port(), "6379"))
-		if path := strings.Trim(u.Path, "/"); path != "" {
-			db = path
+	if strings.Contains(text, "#") {
+		return server{}, errors.New("holds a #, which must be written as %23")
+	}
+	switch {
+	case u.Opaque == "" && (u.Scheme == "redis" || u.Scheme == "rediss"):
+		s.addr = net.JoinHostPort(cmp.Or(u.Hostname(), defaultHost), cmp.Or(u.Port(), "6379"))
+		path := strings.Trim(u.Path, "/")
+		if path != "" && db != "" {
+			return server{}, errors.New("names the database twice, in its path and as a parameter")
 		}
-	case "unix":
+		db = cmp.Or(path, db)
+	case u.Opaque == "" && u.Scheme == "unix":
 		s.addr = u.Path
 		if u.Host != "" || u.Path == "" {
 			return server{}, errors.New("is not unix:///path/to.sock")
@@ -45,15 +63,11 @@ func parseURL(text string) (server, error) {
 	default:
 		return server{}, errors.New("does not begin with redis://, rediss:// or unix://")
 	}
-	if s.db, err = strconv.Atoi(orElse(db, "0")); err != nil || s.db < 0 {
-		return server{}, errors.New("names a database that is not a number")
+	if remote.CheckAddr(s.addr, true) != nil {
+		return server{}, errors.New("does not name a host and a port between 1 and 65535")
+	}
+	if s.db, err = strconv.Atoi(cmp.Or(db, "0")); err != nil || s.db < 0 {
+		return server{}, errors.New("the database is not a number")
 	}
 	return s, nil
-}
-
-func orElse(text, def string) string {
-	if text == "" {
-		return def
-	}
-	return text
 }

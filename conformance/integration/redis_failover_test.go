@@ -87,7 +87,7 @@ func (l *load) during(t *testing.T, disturb func(), longest time.Duration) {
 
 func TestRedisSentinelFailover(t *testing.T) {
 	sentinel := servers.StartRedisSentinel(t, "hunter2", "sesame")
-	c := openRedis(t, redis.Options{Sentinels: sentinel.Addrs, Password: "hunter2", SentinelPassword: "sesame"})
+	c := openRedis(t, redis.Options{Sentinels: sentinel.Addrs, Password: cache.Secret("hunter2"), SentinelPassword: cache.Secret("sesame")})
 	l := startLoad(t, c, time.Second)
 	l.during(t, func() { sentinel.KillPrimary(t) }, 4*time.Second)
 }

@@ -40,7 +40,7 @@ func TestRedisIncMethods(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			addr, admin := redisAdmin(t)
 			allow(t, admin, rules...)
-			b := openRedis(t, redis.Options{Addr: addr, Username: "app", Password: "secret"}).Backend().(*redis.Backend)
+			b := openRedis(t, redis.Options{Addr: addr, Username: "app", Password: cache.Secret("secret")}).Backend().(*redis.Backend)
 			ctx := t.Context()
 			inc := func(key string, delta, want int64, ttl time.Duration) {
 				t.Helper()
@@ -98,7 +98,7 @@ func TestRedisIncMethods(t *testing.T) {
 func TestRedisIncOfExpiringKey(t *testing.T) {
 	addr, admin := redisAdmin(t)
 	allow(t, admin, "+@read", "+@write", "+@connection")
-	b := openRedis(t, redis.Options{Addr: addr, Username: "app", Password: "secret"}).Backend().(*redis.Backend)
+	b := openRedis(t, redis.Options{Addr: addr, Username: "app", Password: cache.Secret("secret")}).Backend().(*redis.Backend)
 	for range 2000 {
 		if _, err := b.Inc(t.Context(), "p:n", 1, time.Millisecond); err != nil {
 			t.Fatal(err)
@@ -117,7 +117,7 @@ func TestRedisIncInCluster(t *testing.T) {
 				t.Fatal(out, err)
 			}
 		}
-		b := openRedis(t, redis.Options{Cluster: cluster.Addrs[:1], Username: "app", Password: "secret"}).Backend().(*redis.Backend)
+		b := openRedis(t, redis.Options{Cluster: cluster.Addrs[:1], Username: "app", Password: cache.Secret("secret")}).Backend().(*redis.Backend)
 		for i := range 20 {
 			key := name + strconv.Itoa(i)
 			for want := int64(3); want < 10; want += 3 {
@@ -169,7 +169,7 @@ func TestRedisPermissions(t *testing.T) {
 				commands[i] = "+" + commands[i]
 			}
 			allow(t, admin, append(commands, "+hello")...)
-			b := openRedis(t, redis.Options{Addr: addr, Username: "app", Password: "secret", AllowFlush: true}).Backend().(*redis.Backend)
+			b := openRedis(t, redis.Options{Addr: addr, Username: "app", Password: cache.Secret("secret"), AllowFlush: true}).Backend().(*redis.Backend)
 			for range 2 {
 				if err := tt.call(t, b); err != nil {
 					t.Error(err)

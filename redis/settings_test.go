@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func TestSettings(t *testing.T) {
 		want     func(b *Backend) bool
 	}{
 		"nothing": {map[string]any{"CACHE_TYPE": "redis"},
-			func(b *Backend) bool { return b.one.Options().Addr == "localhost:6379" && b.shared != nil }},
+			func(b *Backend) bool { return b.one.Options().Addr == "localhost:6379" && b.pipeline != nil }},
 		"a dotted path": {map[string]any{"CACHE_TYPE": "flask_caching.backends.RedisCache"},
 			func(b *Backend) bool { return b.one != nil }},
 		"host and port": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": "h", "CACHE_REDIS_PORT": "7"},
@@ -43,7 +44,7 @@ func TestSettings(t *testing.T) {
 				"dial_timeout": "1s", "read_timeout": 2, "write_timeout": "500ms", "auto_pipeline": false}`},
 			func(b *Backend) bool {
 				o := b.one.Options()
-				return b.allowFlush && b.shared == nil && o.PoolSize == 3 && o.DialTimeout == time.Second &&
+				return b.allowFlush && b.pipeline == nil && o.PoolSize == 3 && o.DialTimeout == time.Second &&
 					o.ReadTimeout == 2*time.Second && o.WriteTimeout == 500*time.Millisecond
 			}},
 		"client-side cache": {map[string]any{"CACHE_TYPE": "redis", "CACHE_OPTIONS": map[string]any{"client_side_cache": 100}},
@@ -81,29 +82,31 @@ func TestSettings(t *testing.T) {
 }
 
 // Rules CFG-2 and CFG-7 of the contract.
-func TestBadSettings(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
 	for name, tt := range map[string]struct {
 		settings map[string]any
 		want     []string
 	}{
-		"sentinels missing":     {map[string]any{"CACHE_TYPE": "redissentinel"}, []string{"CACHE_REDIS_SENTINELS: missing"}},
-		"nodes missing":         {map[string]any{"CACHE_TYPE": "rediscluster"}, []string{"CACHE_REDIS_CLUSTER: missing"}},
-		"URL and password":      {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://h", "CACHE_REDIS_PASSWORD": secret}, []string{"CACHE_REDIS_URL: takes the place of CACHE_REDIS_PASSWORD"}},
-		"URL and host, port":    {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://h", "CACHE_REDIS_HOST": "h", "CACHE_REDIS_PORT": 1}, []string{"place of CACHE_REDIS_HOST", "place of CACHE_REDIS_PORT"}},
-		"cluster and sentinels": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_CLUSTER": "h:1", "CACHE_REDIS_SENTINELS": "h:1"}, []string{"exclude each other"}},
-		"host and sentinels":    {map[string]any{"CACHE_TYPE": "redissentinel", "CACHE_REDIS_HOST": "h", "CACHE_REDIS_SENTINELS": "h:1"}, []string{"CACHE_REDIS_HOST"}},
-		"misspelt":              {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_ULR": "redis://h"}, []string{"did you mean CACHE_REDIS_URL?"}},
-		"misspelt option":       {map[string]any{"CACHE_TYPE": "redis", "CACHE_OPTIONS": map[string]any{"poolsize": 3}}, []string{"CACHE_OPTIONS.poolsize", "pool_size"}},
-		"no numbers":            {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_PORT": "x", "CACHE_REDIS_DB": "y"}, []string{"CACHE_REDIS_PORT", "CACHE_REDIS_DB"}},
-		"URL in the host":       {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": "redis://:" + secret + "@h"}, []string{"not host:port but a URL"}},
-		"bad URL":               {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://:" + secret + "@h"}, []string{"URL: cannot be parsed"}},
-		"bad URL of a cluster":  {map[string]any{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_URL": "redis://:" + secret + "@h"}, []string{"CACHE_REDIS_URL: "}},
-		"no CA file":            {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_TLS_CA": "/none"}, []string{"CACHE_REDIS_TLS_CA: open /none"}},
+		"sentinels missing":         {map[string]any{"CACHE_TYPE": "redissentinel"}, []string{"CACHE_REDIS_SENTINELS (Options.Sentinels): missing"}},
+		"nodes missing":             {map[string]any{"CACHE_TYPE": "rediscluster"}, []string{"CACHE_REDIS_CLUSTER (Options.Cluster): missing"}},
+		"URL and password":          {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://h", "CACHE_REDIS_PASSWORD": secret}, []string{"CACHE_REDIS_URL (Options.URL): cannot be combined with CACHE_REDIS_PASSWORD (Options.Password)"}},
+		"URL and host, port":        {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://h", "CACHE_REDIS_HOST": "h", "CACHE_REDIS_PORT": 1}, []string{"combined with CACHE_REDIS_HOST", "combined with CACHE_REDIS_PORT"}},
+		"cluster and sentinels":     {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_CLUSTER": "h:1", "CACHE_REDIS_SENTINELS": "h:1"}, []string{"CACHE_REDIS_CLUSTER (Options.Cluster): cannot be combined with CACHE_REDIS_SENTINELS"}},
+		"host and sentinels":        {map[string]any{"CACHE_TYPE": "redissentinel", "CACHE_REDIS_HOST": "h", "CACHE_REDIS_SENTINELS": "h:1"}, []string{"CACHE_REDIS_HOST (Options.Addr): cannot be combined with CACHE_REDIS_SENTINELS"}},
+		"misspelt":                  {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_ULR": "redis://h"}, []string{"did you mean CACHE_REDIS_URL?"}},
+		"misspelt option":           {map[string]any{"CACHE_TYPE": "redis", "CACHE_OPTIONS": map[string]any{"poolsize": 3}}, []string{"CACHE_OPTIONS.poolsize", "pool_size"}},
+		"no numbers":                {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_PORT": "x", "CACHE_REDIS_DB": "y"}, []string{"CACHE_REDIS_PORT", "CACHE_REDIS_DB"}},
+		"URL in the host":           {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": "redis://:" + secret + "@h"}, []string{"a URL, not host:port"}},
+		"bad URL":                   {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://:" + secret + "@h"}, []string{"CACHE_REDIS_URL (Options.URL): cannot be parsed"}},
+		"bad URL of a cluster":      {map[string]any{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_URL": "redis://:" + secret + "@h"}, []string{"CACHE_REDIS_URL (Options.URL): cannot be parsed"}},
+		"URL of a cluster and user": {map[string]any{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_URL": "redis://h", "CACHE_REDIS_USERNAME": "u"}, []string{"combined with CACHE_REDIS_USERNAME"}},
+		"several":                   {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": "h:x", "CACHE_OPTIONS": map[string]any{"pool_size": "x", "read_timeout": -1}}, []string{"CACHE_REDIS_HOST", "CACHE_OPTIONS.pool_size", "CACHE_OPTIONS.read_timeout"}},
+		"no CA file":                {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_TLS_CA": "/none"}, []string{"CACHE_REDIS_TLS_CA: open /none"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := cache.Open(t.Context(), cache.FromMap(tt.settings))
-			if err == nil {
-				t.Fatal("no error")
+			if !errors.Is(err, cache.ErrInvalidSettings) {
+				t.Fatalf("%v; want ErrInvalidSettings", err)
 			}
 			for _, want := range tt.want {
 				if !strings.Contains(err.Error(), want) {
@@ -111,7 +114,7 @@ func TestBadSettings(t *testing.T) {
 				}
 			}
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("the password is shown: %v", err)
+				t.Errorf("the password is in %v", err)
 			}
 		})
 	}
@@ -129,8 +132,8 @@ func TestReadyClient(t *testing.T) {
 	}
 	for _, key := range []string{"CACHE_REDIS_PORT", "CACHE_REDIS_DB"} {
 		_, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": client, key: 1}))
-		if err == nil {
-			t.Errorf("%s is lost without an error", key)
+		if !errors.Is(err, cache.ErrInvalidSettings) {
+			t.Errorf("a client with %s: %v; want ErrInvalidSettings", key, err)
 		}
 	}
 }

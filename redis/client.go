@@ -1,0 +1,125 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver/remote"
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// client returns the driver's client for the topology of o.
+func (o Options) client() goredis.UniversalClient {
+	u := goredis.UniversalOptions{
+		Addrs:    o.addrs(),
+		Dialer:   o.dialer(),
+		Username: o.Username, Password: o.Password.Reveal(), DB: o.DB, TLSConfig: o.TLS,
+		MasterName: o.SentinelMaster, SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword.Reveal(),
+		PoolSize: o.PoolSize, MinIdleConns: o.MinIdleConns,
+		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout,
+		ReadOnly:              o.ReadFromReplicas,
+		ContextTimeoutEnabled: true,
+		DialerRetries:         1,  // the default of five, with pauses, takes half a second if the connection is refused
+		MaxRetries:            -1, // this package decides which commands may be repeated
+		DisableIdentity:       true,
+		PipelinePoolSize:      -1, // no second pool beside the one of PoolSize
+		OnConnect:             onConnect,
+		// Maintenance notifications would extend the timeouts that the documentation promises.
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	switch {
+	case len(o.Cluster) > 0:
+		options := u.Cluster()
+		// The driver does not reload the map of the cluster when a connection is refused.
+		options.ClusterStateReloadInterval = time.Second
+		// Routing policies need permission for COMMAND; without it the driver sends COMMAND
+		// before every call.
+		options.DisableRoutingPolicies = true
+		return hookedCluster(goredis.NewClusterClient(options))
+	case len(o.Sentinels) > 0 && o.ReadFromReplicas:
+		return hookedCluster(goredis.NewFailoverClusterClient(u.Failover()))
+	case len(o.Sentinels) > 0:
+		client := goredis.NewFailoverClient(u.Failover())
+		client.AddHook(dialHook{})
+		return client
+	}
+	if o.ClientSideCache > 0 {
+		u.ClientSideCacheConfig = &goredis.ClientSideCacheConfig{MaxEntries: o.ClientSideCache, MaxStaleness: time.Second}
+	}
+	client := goredis.NewClient(u.Simple())
+	client.AddHook(dialHook{})
+	return client
+}
+
+func hookedCluster(client *goredis.ClusterClient) *goredis.ClusterClient {
+	client.OnNewNode(func(node *goredis.Client) { node.AddHook(dialHook{}) })
+	return client
+}
+
+// dialer returns the driver's own dialer with a guard around each connection. As an
+// option, unlike a hook, it is also used for connections to sentinels.
+func (o Options) dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+	dial := goredis.NewDialer(&goredis.Options{DialTimeout: o.DialTimeout, TLSConfig: o.TLS})
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return guard(conn), nil
+	}
+}
+
+// dialHook turns a failed dial into a connection that fails. The driver's pool counts
+// failed dials: after as many as its size, it does not dial for up to a second, so a
+// server that is back would still look unreachable. The pool does not count broken
+// connections.
+type dialHook struct{}
+
+// DialHook is called by the driver for every new connection to a server.
+func (dialHook) DialHook(dial goredis.DialHook) goredis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			nowhere, _ := net.Pipe()
+			return failedConn{nowhere, notConnected(err)}, nil
+		}
+		return conn, nil
+	}
+}
+
+// ProcessHook changes nothing.
+func (dialHook) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook { return next }
+
+// ProcessPipelineHook changes nothing.
+func (dialHook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+// failedConn is the result of a failed dial.
+type failedConn struct {
+	net.Conn
+	err error
+}
+
+func (c failedConn) Read([]byte) (int, error)  { return 0, c.err }
+func (c failedConn) Write([]byte) (int, error) { return 0, c.err }
+
+// notConnected marks err as the reason why nothing was sent. It wraps it twice, because
+// the driver removes one layer from errors of the set-up of a connection.
+func notConnected(err error) error { return fmt.Errorf("connecting: %w", remote.Unsent{Err: err}) }
+
+// onConnect finds out whether a new connection works before a command is sent that must
+// be sent at most once: a server with too many clients accepts connections and closes
+// them.
+func onConnect(ctx context.Context, conn *goredis.Conn) error {
+	err := conn.Ping(ctx).Err()
+	var reply goredis.Error
+	if err == nil || errors.As(err, &reply) { // the command gets the same error reply
+		return nil
+	}
+	return notConnected(err)
+}
