@@ -68,11 +68,11 @@ func TestBatchEndsAfterOutage(t *testing.T) {
 		kind error
 		ends bool
 	}{
-		"-LOADING Redis is loading\r\n":               {driver.ErrUnavailable, true},
-		"-NOAUTH Authentication required.\r\n":        {driver.ErrAuth, true},
-		"-OOM command not allowed\r\n":                {driver.ErrFull, false},
-		"-WRONGTYPE Operation against a key\r\n":      {driver.ErrCorrupt, false},
-		"-ERR a mistake that nobody has heard of\r\n": {nil, false},
+		"-LOADING Redis is loading\r\n":          {driver.ErrUnavailable, true},
+		"-NOAUTH Authentication required.\r\n":   {driver.ErrAuth, true},
+		"-OOM command not allowed\r\n":           {driver.ErrFull, false},
+		"-WRONGTYPE Operation against a key\r\n": {driver.ErrCorrupt, false},
+		"-ERR some other mistake\r\n":            {nil, false},
 	} {
 		for command, call := range batches {
 			t.Run(command+"/"+reply[1:4], func(t *testing.T) {

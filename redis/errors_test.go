@@ -16,7 +16,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// reply makes the error that the driver makes of an answer.
+// reply returns the error that the driver makes of an error reply.
 func reply(t *testing.T, text string) error {
 	t.Helper()
 	f := startFake(t, on("get", always("-"+text+"\r\n")))

@@ -8,9 +8,9 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// exec sends cmds together and returns the error of the first that has one. It
-// reads every reply: a connection with an unread one would give it to the next
-// caller.
+// exec sends cmds in one round trip and returns the error of the first command that
+// failed. It reads every reply: an unread one would become the reply to the next command
+// on the connection.
 func (b *Backend) exec(ctx context.Context, pipe goredis.Pipeliner, cmds []goredis.Cmder) error {
 	if b.closed.Load() {
 		setErr(cmds, driver.ErrClosed)
@@ -20,12 +20,12 @@ func (b *Backend) exec(ctx context.Context, pipe goredis.Pipeliner, cmds []gored
 		return nil
 	}
 	last := &lastCommand{Cmder: cmds[len(cmds)-1], all: cmds}
-	_ = pipe.BatchProcess(ctx, cmds[:len(cmds)-1]...) // queues, and never fails
+	_ = pipe.BatchProcess(ctx, cmds[:len(cmds)-1]...) // only queues the commands
 	_ = pipe.Process(ctx, last)
 	_, err := pipe.Exec(ctx)
 	last.restore()
-	// Where a connection was refused by a reply, such as to a wrong password, the
-	// driver leaves the commands without an error.
+	// If the set-up of the connection failed with an error reply, such as to a wrong
+	// password, the driver leaves the commands without an error.
 	if err != nil && !slices.ContainsFunc(cmds, func(cmd goredis.Cmder) bool { return cmd.Err() != nil }) {
 		setErr(cmds, err)
 	}
@@ -41,30 +41,29 @@ func setErr(cmds []goredis.Cmder, err error) {
 	}
 }
 
-// isMisdirected reports whether the server is not the one for the command: it has
-// become a replica, or has given the key away. The driver ends a connection after
-// such a reply, so that the next one finds the right server.
+// isMisdirected reports whether the command reached the wrong server: a replica, or a
+// node that does not have the key any more. After such a reply the driver closes the
+// connection, so that the next one reaches the right server.
 func isMisdirected(cmd goredis.Cmder) bool {
 	err := cmd.Err()
-	if err == nil {
+	if err == nil || err == goredis.Nil {
 		return false
 	}
 	_, moved := goredis.IsMovedError(err)
 	return moved || goredis.IsReadOnlyError(err)
 }
 
-// lastCommand is the last command of a pipeline. The driver looks only at the error
-// of the first command to decide whether the connection can be used again. So when
-// the last reply has come, the first command gets the error of one that was
-// misdirected, until the driver has seen it.
+// lastCommand is the last command of a pipeline. The driver decides by the error of the
+// first command alone whether it keeps the connection. So when the last reply has
+// arrived, the first command temporarily gets the error of a misdirected one.
 type lastCommand struct {
 	goredis.Cmder
 	all      []goredis.Cmder
 	replaced bool
-	first    error // what the first command had
+	first    error // the own error of the first command
 }
 
-// SetErr is called by the driver with the outcome of the command.
+// SetErr is called by the driver with the error of the command, nil for none.
 func (c *lastCommand) SetErr(err error) {
 	c.Cmder.SetErr(err)
 	c.replaced = false // the driver may try again
@@ -77,7 +76,7 @@ func (c *lastCommand) SetErr(err error) {
 	}
 }
 
-// restore gives the first command its own outcome.
+// restore gives the first command its own error back.
 func (c *lastCommand) restore() {
 	if c.replaced {
 		c.all[0].SetErr(c.first)

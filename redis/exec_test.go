@@ -8,8 +8,8 @@ import (
 
 const readOnly = "-READONLY You can't write against a read only replica.\r\n"
 
-// A server that has become a replica is left behind, whichever command of a
-// pipeline finds out, and by whatever client.
+// The connection to a server that has become a replica is closed, whichever command of a
+// pipeline it refuses, with a client of our own or of the application.
 func TestReplicaInPipeline(t *testing.T) {
 	for name, tt := range map[string]struct {
 		replies []string // to commands "c0", "c1" and so on

@@ -17,7 +17,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// The driver logs each fault to standard error.
+// Without this, the driver logs every failure to standard error.
 func TestMain(m *testing.M) {
 	goredis.SetLogger(silent{})
 	os.Exit(m.Run())
@@ -27,14 +27,14 @@ type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
 
-// Replies of a fake that are no replies.
+// What a fake does instead of sending a reply.
 const (
 	silence = "silence" // the connection stays open
 	hangUp  = "hang up"
 	partial = "partial " // what follows is sent before hanging up
 )
 
-// fake is a server that answers what a test wants, after counting.
+// fake is a server that counts commands and sends the replies of a test.
 type fake struct {
 	addr   string
 	answer func(n int, args []string) string // n counts the commands of that name, from 1
@@ -44,8 +44,8 @@ type fake struct {
 	counts map[string]int // commands by name, and connections as "conns"
 }
 
-// startFake serves until the test ends. Connections are set up as by a server of
-// old that knows no HELLO.
+// startFake serves until the test ends. Connections are set up as by an old server without
+// HELLO.
 func startFake(t *testing.T, answer func(n int, args []string) string) *fake {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -86,7 +86,7 @@ func serveFake(t *testing.T, listener net.Listener, answer func(n int, args []st
 	return f
 }
 
-// dropAll ends all connections, as a restart does.
+// dropAll closes all connections, as a restart does.
 func (f *fake) dropAll() {
 	f.conns.Range(func(conn, _ any) bool { conn.(net.Conn).Close(); return true })
 }
@@ -178,7 +178,7 @@ func readLength(in *bufio.Reader, kind byte) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(line[1:]))
 }
 
-// on answers one command and leaves the others as usual.
+// on replies to one command; the others have their usual replies.
 func on(name string, reply func(n int) string) func(int, []string) string {
 	return func(n int, args []string) string {
 		if strings.EqualFold(args[0], name) {
@@ -190,7 +190,7 @@ func on(name string, reply func(n int) string) func(int, []string) string {
 
 func always(reply string) func(int) string { return func(int) string { return reply } }
 
-// start makes a backend, closed at the end of the test.
+// start opens a backend until the end of the test.
 func start(t *testing.T, o Options) *Backend {
 	t.Helper()
 	b, err := New(t.Context(), o)
@@ -201,23 +201,23 @@ func start(t *testing.T, o Options) *Backend {
 	return b
 }
 
-// ample is more time than anything takes on a busy machine.
+// ample is longer than anything takes on a busy machine.
 const ample = 20 * time.Second
 
-// patiently tries with a little time, and again with more while something is wrong:
-// a busy machine does not get everything done in a short time.
-func patiently(t *testing.T, try func(patience time.Duration) error) {
+// withTimeouts calls try with longer and longer timeouts until it succeeds: on a busy
+// machine a short timeout may not suffice.
+func withTimeouts(t *testing.T, try func(timeout time.Duration) error) {
 	t.Helper()
 	var err error
-	for patience := 100 * time.Millisecond; patience < ample/4; patience *= 4 {
-		if err = try(patience); err == nil {
+	for timeout := 100 * time.Millisecond; timeout < ample/4; timeout *= 4 {
+		if err = try(timeout); err == nil {
 			return
 		}
 	}
 	t.Error(err)
 }
 
-// waitFor waits for what another goroutine is about to do.
+// waitFor waits until another goroutine has done something.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for ctx := soon(t, ample/2); !done(); time.Sleep(100 * time.Microsecond) {
@@ -227,7 +227,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// soon is a context with a deadline in d.
+// soon returns a context that ends after d.
 func soon(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)

@@ -21,7 +21,7 @@ import (
 
 const value = "a value that no error shows"
 
-// verb is an operation, by the command it sends.
+// verb is an operation and the command that it sends.
 type verb struct {
 	name, command string
 	write         bool
@@ -53,7 +53,7 @@ var verbs = []verb{
 }
 
 func TestNothingListens(t *testing.T) {
-	const addr = "127.0.0.1:1" // the system gives this port to nobody
+	const addr = "127.0.0.1:1" // the system never assigns this port
 	for name, o := range map[string]Options{
 		"one server": {Addr: addr},
 		"cluster":    {Cluster: []string{addr}},
@@ -63,15 +63,15 @@ func TestNothingListens(t *testing.T) {
 			o.AllowFlush = true
 			b := start(t, o)
 			for _, v := range verbs {
-				// More often than the pool has places, after which the driver alone stops dialling.
+				// More calls than the size of the pool, after which the driver would stop dialling.
 				for range 3 {
 					err := v.call(t.Context(), b)
 					if !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrUnknownOutcome) {
-						t.Errorf("%s: %v; want ErrUnavailable, for nothing was sent", v.name, err)
+						t.Errorf("%s: %v; want ErrUnavailable, because nothing was sent", v.name, err)
 					}
 				}
 			}
-			patiently(t, func(time.Duration) error {
+			withTimeouts(t, func(time.Duration) error {
 				begin := time.Now()
 				b.Get(t.Context(), "k")
 				if took := time.Since(begin); took > 50*time.Millisecond && name == "one server" {
@@ -83,7 +83,7 @@ func TestNothingListens(t *testing.T) {
 	}
 }
 
-// A server that is back is found at once, however often it was missed.
+// The first call after a server is back succeeds, however many failed before.
 func TestServerComesBack(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -98,7 +98,7 @@ func TestServerComesBack(t *testing.T) {
 		}
 	}
 	if listener, err = net.Listen("tcp", addr); err != nil {
-		t.Fatal("somebody took the port: ", err)
+		t.Fatal("the port was taken: ", err)
 	}
 	serveFake(t, listener, on("none", always("")))
 	if err := b.Ping(t.Context()); err != nil {
@@ -110,7 +110,7 @@ func TestLostReply(t *testing.T) {
 	for _, v := range verbs {
 		t.Run(v.name, func(t *testing.T) {
 			if v.name == "Ping" {
-				t.Skip("the set-up of a connection pings, too")
+				t.Skip("the set-up of a connection sends PING too")
 			}
 			f := startFake(t, on(v.command, always(hangUp)))
 			b := start(t, Options{Addr: f.addr, AllowFlush: true})
@@ -120,7 +120,7 @@ func TestLostReply(t *testing.T) {
 				want, sent = cache.ErrUnknownOutcome, 1
 			}
 			if v.name == "Set" {
-				sent = 2 // setting a value twice does no harm
+				sent = 2 // Set may be repeated
 			}
 			if v.name == "ClearPrefix" {
 				sent = 1
@@ -135,7 +135,7 @@ func TestLostReply(t *testing.T) {
 	}
 }
 
-// What the client of the application would repeat, a write does not let it.
+// A write is not repeated by a client of the application that would repeat commands.
 func TestLostReplyOnBorrowedClient(t *testing.T) {
 	for _, v := range verbs {
 		if v.name == "Clear" || v.name == "ClearPrefix" || !v.write {
@@ -176,7 +176,7 @@ func TestReadIsRepeated(t *testing.T) {
 	}
 }
 
-// Over TLS, idle connections that broke are met one after the other.
+// With TLS, broken idle connections are noticed one after the other.
 func TestBrokenIdleConnections(t *testing.T) {
 	const callers = 5
 	help := httptest.NewTLSServer(nil)
@@ -186,7 +186,7 @@ func TestBrokenIdleConnections(t *testing.T) {
 	var meet sync.WaitGroup
 	meet.Add(callers)
 	f := startFakeTLS(t, &tls.Config{Certificates: help.TLS.Certificates}, on("get", func(n int) string {
-		if n <= callers { // so that each has a connection of its own
+		if n <= callers { // so that each uses a connection of its own
 			meet.Done()
 			meet.Wait()
 		}
@@ -224,7 +224,7 @@ func TestSilence(t *testing.T) {
 			o.Addr, o.AllowFlush, o.ReadTimeout = f.addr, true, ample
 			b := start(t, o)
 			if name == "full pool" {
-				go b.Get(t.Context(), "taking the only connection")
+				go b.Get(t.Context(), "occupies the only connection")
 				waitFor(t, "a Get", func() bool { return f.count("get") == 1 })
 			}
 			for _, v := range verbs {
@@ -232,11 +232,11 @@ func TestSilence(t *testing.T) {
 					continue
 				}
 				unknown := v.write && name == "roomy pool"
-				patiently(t, func(patience time.Duration) error {
+				withTimeouts(t, func(timeout time.Duration) error {
 					begin := time.Now()
-					err := v.call(soon(t, patience), b)
-					if took := time.Since(begin); took > 2*patience {
-						return fmt.Errorf("%s with %v took %v", v.name, patience, took)
+					err := v.call(soon(t, timeout), b)
+					if took := time.Since(begin); took > 2*timeout {
+						return fmt.Errorf("%s with %v took %v", v.name, timeout, took)
 					}
 					if !errors.Is(err, context.DeadlineExceeded) ||
 						errors.Is(err, cache.ErrUnknownOutcome) != unknown || errors.Is(err, cache.ErrUnavailable) == unknown {
@@ -251,12 +251,12 @@ func TestSilence(t *testing.T) {
 
 func TestReadTimeoutBoundsCancel(t *testing.T) {
 	f := startFake(t, on("get", always(silence)))
-	patiently(t, func(patience time.Duration) error {
-		b := start(t, Options{Addr: f.addr, ReadTimeout: patience})
+	withTimeouts(t, func(timeout time.Duration) error {
+		b := start(t, Options{Addr: f.addr, ReadTimeout: timeout})
 		begin := time.Now()
 		_, _, err := b.Get(t.Context(), "k")
-		if took := time.Since(begin); took > 2*patience || !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("after %v: %v; want ErrUnavailable at the read timeout, and no deadline that there was not", took, err)
+		if took := time.Since(begin); took > 2*timeout || !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("after %v: %v; want ErrUnavailable at the read timeout, without DeadlineExceeded", took, err)
 		}
 		return nil
 	})
@@ -282,7 +282,7 @@ func TestGarbage(t *testing.T) {
 					continue
 				}
 				if strings.Contains(err.Error(), value[:8]) {
-					t.Errorf("%s: the error shows what may be a value: %v", v.name, err)
+					t.Errorf("%s: the error quotes what may be a value: %v", v.name, err)
 				}
 			}
 		})
@@ -305,8 +305,8 @@ func TestRepliesThatPass(t *testing.T) {
 	}
 }
 
-// A server with too many clients says so, and hangs up: what was never heard is
-// not of unknown outcome.
+// A server with too many clients replies so and closes the connection. It has not read
+// the command, so the outcome is known.
 func TestTooManyClients(t *testing.T) {
 	f := startFake(t, func(n int, args []string) string {
 		if args[0] == "hello" {
@@ -338,7 +338,7 @@ func TestWrongPassword(t *testing.T) {
 			t.Errorf("%s: %v; want ErrAuth", v.name, err)
 		}
 		if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, b), secret) {
-			t.Errorf("%s: the password is shown: %v", v.name, err)
+			t.Errorf("%s: the password is in %v", v.name, err)
 		}
 		if n := f.count("auth") - before; n > 2 {
 			t.Errorf("%s: tried %d times", v.name, n)
@@ -351,7 +351,7 @@ func TestWrongPassword(t *testing.T) {
 }
 
 func TestCertificates(t *testing.T) {
-	help := httptest.NewTLSServer(nil) // for its certificate, for 127.0.0.1 and example.com
+	help := httptest.NewTLSServer(nil) // has a certificate for 127.0.0.1 and example.com
 	defer help.Close()
 	trusted := x509.NewCertPool()
 	trusted.AddCert(help.Certificate())

@@ -7,33 +7,32 @@ import (
 	"syscall"
 )
 
-// limits bound a reply. The driver believes every length that it reads: it makes
-// room for a string or a list before the content has come, and calls itself for a
-// list in a list.
+// limits bound a reply. The driver trusts every length: it allocates a string or a list
+// before the content arrives, and reads nested lists by recursion.
 type limits struct {
 	line     int // bytes of a line, without the line feed
 	bytes    int // of a string
-	elements int // of all lists and maps of a reply, as they declare them
+	elements int // of all lists and maps of a reply together, as declared
 }
 
-const maxDepth = 16 // of lists in lists; the deepest reply, to COMMAND, has 9
+const maxDepth = 16 // of nested lists; the deepest reply, to COMMAND, has 9
 
 var (
-	// beforeLogin holds for the first reply on a connection, which is the one to
-	// HELLO: any program may have sent it.
+	// beforeLogin bounds the first reply on a connection, the reply to HELLO: the server
+	// may be any program.
 	beforeLogin = limits{line: 64 << 10, bytes: 64 << 10, elements: 4 << 10}
 	afterLogin  = limits{line: 64 << 10, bytes: maxValue, elements: 1 << 20}
 )
 
-// guarded ends a connection on which a malformed reply arrives.
+// guarded is a connection that fails when a malformed reply arrives.
 type guarded struct {
 	net.Conn
 	check replyCheck
-	err   error // for good: the driver reads again
+	err   error // kept, because the driver reads again
 }
 
-// guard keeps a socket a syscall.Conn, by which the driver finds out whether an
-// idle connection has been closed.
+// guard returns conn with a guard around it. A socket remains a syscall.Conn, with which
+// the driver checks whether the server has closed an idle connection.
 func guard(conn net.Conn) net.Conn {
 	g := guarded{Conn: conn, check: replyCheck{limits: beforeLogin, later: afterLogin}}
 	if socket, ok := conn.(syscall.Conn); ok {
@@ -45,10 +44,10 @@ func guard(conn net.Conn) net.Conn {
 	return &g
 }
 
-// NetConn returns the connection within, as tls.Conn does.
+// NetConn returns the guarded connection, as tls.Conn does.
 func (g *guarded) NetConn() net.Conn { return g.Conn }
 
-// Read gives the driver nothing of a piece that is malformed somewhere.
+// Read returns an error if any byte of what it has read is malformed.
 func (g *guarded) Read(p []byte) (int, error) {
 	if g.err != nil {
 		return 0, g.err
@@ -60,32 +59,32 @@ func (g *guarded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// replyCheck follows a stream of replies in whatever pieces it comes. It is
-// stricter than the driver: what passes, the driver reads alike.
+// replyCheck follows a stream of replies that arrives in pieces of any size. It is
+// stricter than the driver and finds the same structure in what it accepts.
 type replyCheck struct {
 	limits limits
 	later  limits // after the first reply
 
-	line [16]byte // beginning of the line that is arriving
+	line [16]byte // beginning of an incomplete line
 	n    int      // its length so far
-	last byte     // its last byte
+	last byte     // its last byte so far
 
-	body int // bytes of a string that are still to come, with the line end
+	body int // bytes of a string that have not arrived, with the line end
 
 	open      [maxDepth]list
 	depth     int
-	elements  int  // of the reply that is arriving
-	push      bool // it is no reply but a notification
-	attribute bool // an attribute came before it
+	elements  int  // of the current reply
+	push      bool // the current reply is a notification
+	attribute bool // an attribute precedes the current reply
 }
 
-// list is a list, a map or an attribute whose elements are arriving.
+// list is an incomplete list, map or attribute.
 type list struct {
 	kind byte
-	left int
+	left int // elements that have not arrived
 }
 
-// pass takes in the next piece of the stream.
+// pass checks the next piece of the stream.
 func (c *replyCheck) pass(p []byte) error {
 	for len(p) > 0 {
 		var err error
@@ -101,10 +100,10 @@ func (c *replyCheck) pass(p []byte) error {
 	return nil
 }
 
-// passBody takes in a piece of a string and returns what is behind it.
+// passBody checks a piece of a string and returns the bytes after it.
 func (c *replyCheck) passBody(p []byte) ([]byte, error) {
 	const end = "\r\n"
-	if c.body >= len(end) && len(p) >= c.body { // mostly
+	if c.body >= len(end) && len(p) >= c.body { // the usual case: the rest at once
 		n := c.body
 		if p[n-2] != '\r' || p[n-1] != '\n' {
 			return nil, errNoEnd
@@ -127,10 +126,10 @@ func (c *replyCheck) passBody(p []byte) ([]byte, error) {
 	return p[1:], nil
 }
 
-// passLine takes in a piece of a line and returns what is behind it.
+// passLine checks a piece of a line and returns the bytes after it.
 func (c *replyCheck) passLine(p []byte) ([]byte, error) {
 	end := bytes.IndexByte(p, '\n')
-	if c.n == 0 && end > 1 && end <= c.limits.line && p[end-1] == '\r' { // mostly
+	if c.n == 0 && end > 1 && end <= c.limits.line && p[end-1] == '\r' { // the usual case: a whole line
 		return p[end+1:], c.value(p[0], p[1:end-1], end-2)
 	}
 	piece := p
@@ -157,8 +156,8 @@ func (c *replyCheck) passLine(p []byte) ([]byte, error) {
 	return p[end+1:], c.value(c.line[0], c.line[1:min(n, len(c.line))], n-1)
 }
 
-// value takes in the line that begins a value: its kind, and what follows, of which
-// text is the beginning and n the length.
+// value checks the line that begins a value: its kind, and the n bytes after it, which
+// begin with text.
 func (c *replyCheck) value(kind byte, text []byte, n int) error {
 	if c.depth > 0 && c.isMisplaced(kind, text) {
 		return errMisplaced
@@ -175,9 +174,9 @@ func (c *replyCheck) value(kind byte, text []byte, n int) error {
 	return errUnknownType
 }
 
-// isMisplaced reports whether a value inside a list is one that the driver takes for
-// the whole reply, so that it leaves the rest of the list unread: an error, or null
-// as a key. A transaction has errors in its list.
+// isMisplaced reports whether the driver would stop reading a list at this value and
+// leave the rest of the list unread: at an error, or at null as a key. The reply to a
+// transaction is a list that may hold errors.
 func (c *replyCheck) isMisplaced(kind byte, text []byte) bool {
 	outer := c.open[c.depth-1]
 	switch kind {
@@ -214,7 +213,7 @@ func (c *replyCheck) list(kind byte, text []byte, n int) error {
 		return errMisplaced
 	}
 	if kind == '|' {
-		if c.attribute { // the driver calls itself for each
+		if c.attribute { // the driver reads a chain of attributes by recursion
 			return errMisplaced
 		}
 		c.attribute = true
@@ -239,7 +238,8 @@ func (c *replyCheck) list(kind byte, text []byte, n int) error {
 	return nil
 }
 
-// valueEnds counts the value for the lists in which it is, which may end with it.
+// valueEnds counts a complete value in the lists around it and closes those that are
+// complete too.
 func (c *replyCheck) valueEnds() {
 	for c.depth > 0 {
 		l := &c.open[c.depth-1]
@@ -247,7 +247,7 @@ func (c *replyCheck) valueEnds() {
 			return
 		}
 		c.depth--
-		if l.kind == '|' { // the reply is still to come
+		if l.kind == '|' { // the reply itself follows
 			return
 		}
 	}
@@ -259,8 +259,8 @@ func (c *replyCheck) valueEnds() {
 
 var minusOne = []byte("-1")
 
-// parseLength accepts the one way to write a length, and -1 for null where the
-// protocol has it. text is at least the beginning of n bytes.
+// parseLength accepts only the canonical form of a length, and -1 where it means null.
+// text holds at least the beginning of the n bytes.
 func parseLength(kind byte, text []byte, n int) (length int, ok bool) {
 	if n < 1 || n > len("999999999") || text[0] == '0' && n > 1 {
 		return 0, false

@@ -27,7 +27,7 @@ func passAll(c *replyCheck, stream string, size int) error {
 	return nil
 }
 
-// The stream is followed however it is cut, and a value is never taken for a length.
+// The guard follows a stream in pieces of any size and never takes a value for a length.
 func TestGuardPasses(t *testing.T) {
 	for name, stream := range map[string]string{
 		"simple":        "+OK\r\n-ERR a text that is longer than any length could be\r\n:12\r\n:-1\r\n_\r\n#t\r\n,1.5\r\n(99999999999999999999999\r\n",
@@ -53,7 +53,7 @@ func TestGuardPasses(t *testing.T) {
 	}
 }
 
-// malformed are the beginnings of replies that no server sends, and what is wrong.
+// malformed holds beginnings of replies that no server sends, and their errors.
 var malformed = map[string]error{
 	"$" + strconv.Itoa(maxValue+1) + "\r\n":    errLength,
 	"$99999999999999999999999999\r\n":          errLength,
@@ -121,7 +121,7 @@ func TestGuardBeforeLogin(t *testing.T) {
 	}
 }
 
-// The driver reads again after an error, and must not get what comes then.
+// The driver reads again after an error and must not get the next bytes.
 func TestGuardStaysRefused(t *testing.T) {
 	here, there := net.Pipe()
 	defer here.Close()
@@ -138,8 +138,8 @@ func TestGuardStaysRefused(t *testing.T) {
 	}
 }
 
-// What a server sends, at any time and to any kind of client, ends no process and
-// takes no memory that was not sent.
+// Nothing that a server sends, before or after login, ends the process or allocates much
+// more memory than was sent.
 func TestMalformedReplies(t *testing.T) {
 	streams := map[string]string{
 		"leading zeros":        "$00000000000000536870912" + "0000000\r\n",
@@ -160,7 +160,7 @@ func TestMalformedReplies(t *testing.T) {
 				"sentinels":  func(addr string) Options { return Options{Sentinels: []string{addr}} },
 			} {
 				if name == "string in HELLO" && command != "hello" {
-					continue // half a gigabyte is a value that a server may have
+					continue // a value of 512 MiB is legitimate
 				}
 				t.Run(name+"/"+when+"/"+topology, func(t *testing.T) {
 					f := startFake(t, func(_ int, args []string) string {
@@ -176,7 +176,7 @@ func TestMalformedReplies(t *testing.T) {
 					if err == nil || ctx.Err() != nil {
 						t.Errorf("GetMany: %v; want an error at once", err)
 					}
-					// The fake makes a copy or two of its own.
+					// The fake copies the stream, too.
 					if n := allocated() - before; n > 32<<20+4*uint64(len(stream)) {
 						t.Errorf("GetMany took %d bytes", n)
 					}
@@ -197,7 +197,7 @@ type panicking struct{}
 
 func (panicking) MarshalBinary() ([]byte, error) { panic("no") }
 
-// A panic on the goroutine of the pipeline is an error of the callers.
+// A panic on the goroutine of the pipeline becomes the error of its callers.
 func TestPanicInPipeline(t *testing.T) {
 	f := startFake(t, on("get", always("$1\r\nv\r\n")))
 	b := sharing(t, f)
@@ -255,8 +255,8 @@ func (*replay) SetReadDeadline(time.Time) error  { return nil }
 func (*replay) SetWriteDeadline(time.Time) error { return nil }
 func (*replay) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 
-// Behind the guard, the driver reads any stream without a panic and without more
-// memory than the guard allows.
+// Behind the guard, the driver reads any stream without a panic and within the memory that
+// the guard allows.
 func FuzzGuardAndDriver(f *testing.F) {
 	const room = 1 << 20 // for a string
 	f.Fuzz(func(t *testing.T, stream string, size int, call uint8) {
@@ -278,7 +278,7 @@ func FuzzGuardAndDriver(f *testing.F) {
 			t.Fatal(err)
 		}
 		before := allocated()
-		for range 2 { // also with what was left on the connection
+		for range 2 { // the second call may use the same connection
 			_ = verbs[int(call)%8].call(t.Context(), b)
 		}
 		if n := allocated() - before; n > 16*room {

@@ -12,9 +12,9 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Inc counts in one step. Without a timeout that is INCRBY. With one it is a
-// script, which is a single command: if the server refuses it, nothing has been
-// done. If the server refuses scripts, Inc sends a transaction, and if it refuses
+// Inc adds delta in one atomic step. Without a timeout it sends INCRBY. With a timeout it
+// sends a script, which is a single command: if the server refuses it, nothing has
+// changed. If the server refuses scripts, Inc sends a transaction, and if it refuses
 // transactions too, single commands. The Backend remembers what was refused.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	if ttl == 0 {
@@ -35,7 +35,7 @@ func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Dur
 	}
 }
 
-// Indexes of incMethods, the best method first.
+// Indexes of incMethods, in the order in which they are tried.
 const (
 	incScript int32 = iota
 	incFirstTransaction
@@ -43,8 +43,7 @@ const (
 	incCommands
 )
 
-// incMethods are the ways to count. Where the server refuses one, it has changed
-// nothing.
+// incMethods are the ways to send Inc. One that the server refuses changes nothing.
 var incMethods = [...]func(*Backend, context.Context, string, int64, time.Duration) (int64, error){
 	incScript:           (*Backend).incByScript,
 	incFirstTransaction: (*Backend).incByFirstTransaction,
@@ -52,10 +51,10 @@ var incMethods = [...]func(*Backend, context.Context, string, int64, time.Durati
 	incCommands:         (*Backend).incByCommands,
 }
 
-// incScriptText makes an absent key with its expiry, or adds to a present one. Lua
-// holds numbers as float64, so a sum that might be inexact is read back as text;
-// if that fails, the reply is no number, and the outcome is unknown. Servers before
-// version 7 begin the errors of their own with the place in the script.
+// incScriptText creates an absent key with its expiry, or adds to a present one. Lua's
+// numbers are float64, so a sum that may be inexact is read back as text. If that fails,
+// the reply is not a number and the outcome is unknown. Servers before version 7 put the
+// position in the script before some errors; the script removes it.
 const incScriptText = `local function failed(r) r.err = string.gsub(r.err, '^@user_script: %d+: %-?', '') return r end
 local made = redis.pcall('set', KEYS[1], ARGV[1], 'nx', 'px', ARGV[2])
 if type(made) == 'table' then if made.err then return failed(made) end return ARGV[1] end
@@ -67,7 +66,7 @@ return type(text) == 'string' and text or 'unreadable'`
 
 func (b *Backend) incByScript(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	cmd := goredis.NewIntCmd(ctx, "eval", incScriptText, 1, key, delta, driver.RoundUp(ttl, time.Millisecond))
-	cmd.SetFirstKeyPos(3) // by which a cluster finds the node
+	cmd.SetFirstKeyPos(3) // selects the node of a cluster
 	return b.count(ctx, cmd)
 }
 
@@ -76,9 +75,8 @@ func (b *Backend) count(ctx context.Context, cmd *goredis.IntCmd) (int64, error)
 	return result(cmd, b.process(ctx, singleAttempt{cmd}))
 }
 
-// incByFirstTransaction asks with an empty transaction whether there are
-// transactions: where MULTI is refused, the commands after it would be executed
-// one by one.
+// incByFirstTransaction first sends an empty transaction. If the server refuses MULTI, it
+// executes the commands after MULTI one by one, and there must be none.
 func (b *Backend) incByFirstTransaction(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	primary, err := b.primaryOf(ctx, key)
 	if err != nil {
@@ -93,9 +91,9 @@ func (b *Backend) incByFirstTransaction(ctx context.Context, key string, delta i
 	return b.incByTransaction(ctx, key, delta, ttl)
 }
 
-// incByTransaction sends a transaction as a plain pipeline, in which every command
-// has a reply of its own. The driver's TxPipeline stops at the first error and
-// returns the connection with the other replies unread.
+// incByTransaction sends a transaction as a plain pipeline, of which the driver reads
+// every reply. The driver's TxPipeline stops at the first error and returns the
+// connection to the pool with the other replies unread.
 func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	primary, err := b.primaryOf(ctx, key)
 	if err != nil {
@@ -105,11 +103,11 @@ func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64,
 	begin := goredis.NewCmd(ctx, append(setArgs(key, []byte("0"), ttlArgs(ttl)), "nx")...)
 	count := goredis.NewCmd(ctx, "incrby", key, delta)
 	_ = b.exec(ctx, primary.Pipeline(), []goredis.Cmder{singleAttempt{multi}, singleAttempt{begin}, singleAttempt{count}, singleAttempt{exec}})
-	if sum, ok := count.Val().(int64); ok { // MULTI was allowed before and is not now: the commands ran one by one
+	if sum, ok := count.Val().(int64); ok { // MULTI was refused this time, and the commands were executed one by one
 		b.incMethod.CompareAndSwap(incTransaction, incCommands)
 		return sum, nil
 	}
-	for _, cmd := range []*goredis.Cmd{multi, begin, count, exec} { // an error before that of exec is its reason
+	for _, cmd := range []*goredis.Cmd{multi, begin, count, exec} { // an earlier error is the cause of the one of EXEC
 		if err := cmd.Err(); err != nil && err != goredis.Nil {
 			return 0, err
 		}
@@ -127,9 +125,9 @@ func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64,
 	return 0, errMalformed
 }
 
-// incByCommands counts with commands that every user of a cache may send. Each is
-// atomic, so no count is lost or made twice. A counter that expires between the two
-// round trips starts anew with the second, which gives it its expiry, too.
+// incByCommands sends commands that every user of a cache may send. Each is atomic, so no
+// count is lost or made twice. A counter that expires between the two round trips starts
+// anew with the second one, which also sets its expiry.
 func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, delta, ttlArgs(ttl)), "nx")...)
 	expiry := goredis.NewIntCmd(ctx, "pttl", key)
@@ -143,7 +141,7 @@ func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, tt
 	count := goredis.NewIntCmd(ctx, "incrby", key, delta)
 	cmds := []goredis.Cmder{singleAttempt{count}}
 	if expires := expiry.Err() == nil && expiry.Val() != -1; expires {
-		// NX leaves an expiry as it is. Servers before version 7 refuse it.
+		// NX keeps an existing expiry. Servers before version 7 do not support it.
 		cmds = append(cmds, singleAttempt{goredis.NewIntCmd(ctx, "pexpire", key, driver.RoundUp(ttl, time.Millisecond), "nx")})
 	}
 	_ = b.exec(ctx, b.client.Pipeline(), cmds)
@@ -153,15 +151,15 @@ func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, tt
 	return count.Val(), nil
 }
 
-// isCommandRefused reports whether the server does not execute the command at all:
-// it does not know it, or the user has no right to it.
+// isCommandRefused reports whether the server does not support the command at all, or the
+// user has no permission for it.
 func isCommandRefused(err error) bool {
 	var reply goredis.Error
 	if err == nil || remote.IsUnsent(err) || !errors.As(err, &reply) {
 		return false
 	}
 	if goredis.HasErrorPrefix(err, "NOPERM") {
-		return strings.Contains(reply.Error(), " to run ") // not: to access the key
+		return strings.Contains(reply.Error(), " to run ") // not a missing permission for the key
 	}
 	return replyKind(reply.Error()) == nil
 }

@@ -16,7 +16,7 @@ const (
 	noMulti = "-ERR unsupported command 'multi'\r\n"
 )
 
-// record answers by the name of the command, and keeps the names in their order.
+// record replies by the name of the command and keeps the names in their order.
 type record struct {
 	mu       sync.Mutex
 	commands []string
@@ -92,8 +92,8 @@ func TestIncMethods(t *testing.T) {
 	}
 }
 
-// A command that is refused leaves no later command of its plan behind, and is the
-// error of the call.
+// If a command of a plan is refused, the later ones are not sent, and the call returns its
+// error.
 func TestIncRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answers map[string]string
@@ -128,7 +128,7 @@ func TestIncRefused(t *testing.T) {
 	}
 }
 
-// A refusal that comes after transactions were allowed does not hide a count.
+// If transactions are refused after they were allowed, Inc still returns the sum.
 func TestTransactionsRefusedLater(t *testing.T) {
 	r := &record{answers: map[string]string{"eval": noEval, "exec": "*2\r\n$-1\r\n:7\r\n"}}
 	b := start(t, Options{Addr: startFake(t, r.answer).addr})
@@ -150,7 +150,7 @@ func TestTransactionsRefusedLater(t *testing.T) {
 	}
 }
 
-// No reply to a plan is left for the next caller, however late it comes.
+// No reply to a plan is left for the next caller, even if it arrives late.
 func TestRefusedPlanLeavesNoReply(t *testing.T) {
 	for name, refused := range map[string][]string{
 		"scripts":                  {"eval"},

@@ -110,8 +110,8 @@ func TestLargeCommandsDoNotShare(t *testing.T) {
 	}
 }
 
-// A caller that leaves reads nothing of its command, which the pipeline may be
-// writing: the race detector sees it if it does.
+// A caller that leaves does not read its command, to which the pipeline may be writing.
+// Only the race detector notices if it does.
 func TestAbandonedCommandIsNotRead(t *testing.T) {
 	f := startFake(t, func(_ int, args []string) string {
 		switch args[0] {

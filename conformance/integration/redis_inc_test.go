@@ -17,8 +17,8 @@ import (
 	"github.com/cachebackends/cachebackends/redis"
 )
 
-// allow gives the user app, whose password is secret, the keys that begin with p:
-// and the commands of rules.
+// allow creates the user app with the password secret, the keys that begin with p: and
+// the commands of rules.
 func allow(t *testing.T, admin *goredis.Client, rules ...string) {
 	t.Helper()
 	args := []any{"acl", "setuser", "app", "reset", "on", ">secret", "~p:*", "-@all"}
@@ -30,7 +30,7 @@ func allow(t *testing.T, admin *goredis.Client, rules ...string) {
 	}
 }
 
-// Inc counts alike by each of its methods: scripts, transactions, and commands.
+// Inc has the same results with scripts, transactions and single commands.
 func TestRedisIncMethods(t *testing.T) {
 	for name, rules := range map[string][]string{
 		"scripts":      {"+@all", "-@transaction"},
@@ -94,7 +94,7 @@ func TestRedisIncMethods(t *testing.T) {
 	}
 }
 
-// Counters that expire all the time never stay for ever.
+// A counter that expires during Inc gets its expiry again.
 func TestRedisIncOfExpiringKey(t *testing.T) {
 	addr, admin := redisAdmin(t)
 	allow(t, admin, "+@read", "+@write", "+@connection")
@@ -132,7 +132,7 @@ func TestRedisIncInCluster(t *testing.T) {
 	}
 }
 
-// The commands that README names for a call are all that it needs.
+// A call needs only the commands that the README lists for it.
 func TestRedisPermissions(t *testing.T) {
 	type call func(t *testing.T, b *redis.Backend) error
 	addr, admin := redisAdmin(t)
