@@ -72,7 +72,7 @@ func TestCredentials(t *testing.T) {
 		return b
 	}
 	f.answer = func(_ int, r *http.Request) string {
-		if r.Header.Get("Authorization") != "Bearer "+secret && r.Header.Get("Part") == "" {
+		if r.Header.Get("Authorization") != "Bearer "+secret {
 			return "401"
 		}
 		return usual

@@ -3,6 +3,7 @@ package gcs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,76 +11,69 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// GetMany reads each object, several at a time: the service has no read of many.
+// GetMany reads each object with a request of its own, Options.Concurrency at a time:
+// the service has no request that reads several. An invalid key fails the batch before
+// anything is read.
 func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 	values := make([][]byte, len(keys))
-	errs := b.parallel(len(keys), func(i int) error {
+	err := b.each(keys, func(i int) error {
 		value, ok, err := b.Get(ctx, keys[i])
 		if ok {
 			values[i] = value
 		}
 		return err
 	})
-	return values, batchError(keys, errs)
+	return values, err
 }
 
-// SetMany stores each object, several at a time. A key that cannot be the name of
-// an object stores nothing at all.
+// SetMany stores each object with a request of its own, Options.Concurrency at a time.
+// An invalid key fails the batch before anything is stored.
 func (b *Backend) SetMany(ctx context.Context, items []cache.Item, ttl time.Duration) error {
 	keys := make([]string, len(items))
 	for i, item := range items {
 		keys[i] = item.Key
 	}
-	if err := b.checkAll(keys); err != nil {
-		return err
-	}
-	return batchError(keys, b.parallel(len(items), func(i int) error { return b.Set(ctx, keys[i], items[i].Value, ttl) }))
+	return b.each(keys, func(i int) error { return b.Set(ctx, keys[i], items[i].Value, ttl) })
 }
 
-// DeleteMany asks for the expiry of up to 100 objects in one request and removes
-// those that are there in another. A key that cannot be the name of an object removes
-// nothing at all.
+// DeleteMany removes each object as Delete does, Options.Concurrency at a time. An
+// invalid key fails the batch before anything is removed.
 func (b *Backend) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	deleted := make([]bool, len(keys))
-	if err := b.checkAll(keys); err != nil {
-		return deleted, err
-	}
-	if b.direct != nil {
-		return deleted, batchError(keys, b.deleteChunks(ctx, keys, deleted))
-	}
-	return deleted, batchError(keys, b.deleteEach(ctx, keys, deleted))
-}
-
-func (b *Backend) deleteEach(ctx context.Context, keys []string, deleted []bool) []error {
-	return b.parallel(len(keys), func(i int) (err error) {
+	err := b.each(keys, func(i int) (err error) {
 		deleted[i], err = b.Delete(ctx, keys[i])
 		return err
 	})
+	return deleted, err
 }
 
-// checkAll names the keys that cannot be names of objects.
-func (b *Backend) checkAll(keys []string) error {
+// each calls do for every key, unless a key is invalid, and returns a
+// [cache.BatchError] of the keys that failed.
+func (b *Backend) each(keys []string, do func(i int) error) error {
 	errs := make([]error, len(keys))
 	for i, key := range keys {
 		_, errs[i] = b.object(key)
 	}
-	return batchError(keys, errs)
+	if err := batchError(keys, errs); err != nil {
+		return err
+	}
+	return batchError(keys, b.parallel(len(keys), do))
 }
 
-// parallel calls do n times, several at a time. What would fail for all that
-// follow is not tried again.
+// parallel calls do for 0 to n-1, Options.Concurrency at a time. After an error that
+// the others would meet too, it skips what has not begun.
 func (b *Backend) parallel(n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var next atomic.Int64
-	var fatal atomic.Pointer[error]
+	var ended atomic.Pointer[error]
 	var workers sync.WaitGroup
 	for range min(b.concurrency, n) {
 		workers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				if ended := fatal.Load(); ended != nil {
-					errs[i] = *ended
+				if cause := ended.Load(); cause != nil {
+					errs[i] = fmt.Errorf("skipped after another key failed: %w", *cause)
 				} else if errs[i] = do(i); endsBatch(errs[i]) {
-					fatal.CompareAndSwap(nil, &errs[i])
+					ended.CompareAndSwap(nil, &errs[i])
 				}
 			}
 		})
@@ -88,8 +82,10 @@ func (b *Backend) parallel(n int, do func(i int) error) []error {
 	return errs
 }
 
+// endsBatch reports whether err is an outage, not the fault of one key.
 func endsBatch(err error) bool {
-	return errors.Is(err, cache.ErrClosed) || errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrAuth)
+	return errors.Is(err, cache.ErrClosed) || errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrAuth) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // batchError names the keys that failed.

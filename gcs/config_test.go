@@ -21,11 +21,8 @@ func TestSettings(t *testing.T) {
 	}
 	defer c.Close()
 	b := c.Backend().(*Backend)
-	if b.name != "b" || b.prefix != "p/" || !b.purges || !b.allowFlush || b.concurrency != 7 || b.timeout != 3*time.Second {
+	if b.bucketName != "b" || b.prefix != "p/" || !b.deleteExpiredOnRead || !b.allowFlush || b.concurrency != 7 || b.timeout != 3*time.Second {
 		t.Errorf("got %+v", b)
-	}
-	if b.direct.batch != "http://127.0.0.1:1/batch/storage/v1" {
-		t.Errorf("batches go to %s", b.direct.batch)
 	}
 }
 
@@ -37,13 +34,14 @@ func TestWrongSettings(t *testing.T) {
 		want     []string
 	}{
 		"no bucket":           {map[string]any{}, []string{"CACHE_GCS_BUCKET: missing"}},
-		"a path":              {map[string]any{"CACHE_GCS_BUCKET": "b/c"}, []string{`Bucket: "b/c"`}},
+		"a path as bucket":    {map[string]any{"CACHE_GCS_BUCKET": "b/c"}, []string{`Bucket: "b/c"`}},
 		"all at once":         {map[string]any{"CACHE_GCS_ANONYMOUS": "perhaps", "CACHE_OPTIONS": map[string]any{"concurrency": "x"}}, []string{"CACHE_GCS_ANONYMOUS", "concurrency", "CACHE_GCS_BUCKET"}},
 		"misspelt":            {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_BUKET": "c"}, []string{"did you mean CACHE_GCS_BUCKET?"}},
 		"misspelt option":     {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_OPTIONS": map[string]any{"time_out": 1}}, []string{"timeout"}},
 		"negative":            {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_OPTIONS": map[string]any{"timeout": -1, "concurrency": -1}}, []string{"Timeout", "Concurrency"}},
 		"a prefix of no name": {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_KEY_PREFIX": "a\nb"}, []string{"Prefix"}},
 		"no URL":              {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_ENDPOINT": "localhost:4443"}, []string{"Endpoint"}},
+		"a path":              {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_ENDPOINT": "http://h/prefix"}, []string{"Endpoint"}},
 		"a password":          {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_ENDPOINT": "http://u:" + secret + "@h"}, []string{"Endpoint"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +73,7 @@ func TestReadyClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b := c.Backend().(*Backend); b.close != nil || b.direct != nil {
+	if b := c.Backend().(*Backend); b.close != nil {
 		t.Error("the client is not borrowed")
 	}
 	settings["CACHE_GCS_ANONYMOUS"] = true
@@ -87,11 +85,11 @@ func TestReadyClient(t *testing.T) {
 func TestEmulatorVariable(t *testing.T) {
 	t.Setenv(emulatorVariable, "127.0.0.1:4443")
 	o, err := Options{Bucket: "b"}.resolved()
-	if err != nil || !o.Anonymous || o.url("/x") != "http://127.0.0.1:4443/x" {
+	if err != nil || !o.Anonymous || o.Endpoint != "http://127.0.0.1:4443" {
 		t.Errorf("%+v, %v", o, err)
 	}
 	o, err = Options{Bucket: "b", Endpoint: "http://h/storage/v1/"}.resolved()
-	if err != nil || o.Anonymous || o.url("/x") != "http://h/x" {
+	if err != nil || o.Anonymous || o.Endpoint != "http://h" {
 		t.Errorf("%+v, %v; want what was given", o, err)
 	}
 }

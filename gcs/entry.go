@@ -32,7 +32,7 @@ func entryOf(generation int64, metadata map[string]string) entry {
 		case strings.EqualFold(name, metaExpires):
 			expires, err := strconv.ParseInt(text, 10, 64)
 			if err != nil {
-				expires = 1 // nobody knows how long it may be served: no longer
+				expires = 1 // unreadable: treated as expired
 			}
 			e.expires, e.ours = expires, true
 		case strings.EqualFold(name, metaToken):
@@ -52,8 +52,8 @@ func (e entry) ttl() time.Duration {
 	return max(time.Until(time.UnixMilli(e.expires)), 1)
 }
 
-// endOf returns when a life of ttl from now is over, in Unix milliseconds, rounded up.
-func endOf(ttl time.Duration) int64 {
+// expiresAt returns when a life of ttl from now is over, in Unix milliseconds, rounded up.
+func expiresAt(ttl time.Duration) int64 {
 	if ttl == 0 {
 		return 0
 	}

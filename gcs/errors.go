@@ -3,6 +3,7 @@ package gcs
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -16,114 +17,141 @@ import (
 )
 
 var (
-	// errAbsent is the answer that there is no such object.
+	// errAbsent means that there is no such object.
 	errAbsent = errors.New("no such object")
-	// errCondition is the answer that the condition of a write does not hold.
+	// errCondition means that the condition of a write does not hold.
 	errCondition = errors.New("the condition of the write does not hold")
-	// errReplaced means that an object was replaced while it was being read.
-	errReplaced = errors.New("the object was replaced while being read")
 )
 
-// fault says what may follow an error.
+// fault says what an error means for the request that failed.
 type fault int
 
 const (
-	final      fault = iota // the answer will stay the same
-	refused                 // nothing was done, and may be done later
-	unanswered              // whatever was asked for may have been done
-	unreached               // nothing was asked
+	final      fault = iota // another attempt would fail alike
+	refused                 // not executed, for now
+	unanswered              // may have been executed
+	unreached               // not sent
+	foreign                 // answered by somebody else, who may have passed it on
 )
 
+// isTemporary reports whether another attempt may succeed soon.
+func (f fault) isTemporary() bool { return f == refused || f == unanswered }
+
 func faultOf(err error) fault {
+	var uncertain uncertainError
 	switch code := status(err); {
-	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable, isQuota(err):
+	case isForeignError(err):
+		return foreign
+	case errors.As(err, &uncertain):
+		return unanswered
+	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable, hasReason(err, "rateLimitExceeded"):
 		return refused
 	case code == http.StatusRequestTimeout, code >= http.StatusInternalServerError:
 		return unanswered
 	case code != 0:
 		return final
-	case isUnreached(err):
+	case isUnconnected(err), isUntrusted(err), tokenFailure(err) != "":
 		return unreached
 	}
 	return unanswered
 }
 
-// failure makes an error of this project's kinds out of one of the client's. lost
-// says that a write may have been executed all the same.
-func failure(err error, lost bool) error {
-	told := brief(err)
-	switch code := status(err); {
-	case lost && code == http.StatusPreconditionFailed:
-		return fmt.Errorf("%w: %w", cache.ErrUnknownOutcome, errCondition)
-	case lost:
-		return fmt.Errorf("%w: %w", cache.ErrUnknownOutcome, told)
+// uncertainError is the error of an attempt that may have been executed although the
+// status is that of a refusal.
+type uncertainError struct{ error }
+
+func (e uncertainError) Unwrap() error { return e.error }
+
+// failure makes one of this project's errors of an error of the client. Nothing was
+// changed by what failed.
+func failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	short := brief(err)
+	code, fault := status(err), faultOf(err)
+	switch {
 	case errors.Is(err, storage.ErrBucketNotExist):
-		return fmt.Errorf("%w: %w", cache.ErrUnavailable, told)
+		return fmt.Errorf("%w: %w", cache.ErrUnavailable, short)
 	case code == http.StatusNotFound:
 		return errAbsent
 	case code == http.StatusPreconditionFailed:
 		return errCondition
-	case faultOf(err) == refused:
-		return fmt.Errorf("%w: %w", cache.ErrUnavailable, told)
+	case fault == refused, fault == foreign:
+		return fmt.Errorf("%w: %w", cache.ErrUnavailable, short)
+	case hasReason(err, "retentionPolicyNotMet"), hasReason(err, "objectUnderActiveHold"):
+		return fmt.Errorf("object is under a hold or a retention policy: %w", short)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, isDenied(err):
-		return fmt.Errorf("%w: %w", cache.ErrAuth, told)
+		return fmt.Errorf("%w: %w", cache.ErrAuth, short)
 	case code == http.StatusRequestEntityTooLarge:
-		return fmt.Errorf("%w: %w", cache.ErrTooLarge, told)
-	case faultOf(err) == final, errors.Is(err, context.Canceled): // says enough
-		return told
+		return fmt.Errorf("%w: %w", cache.ErrTooLarge, short)
+	case fault == final, errors.Is(err, context.Canceled):
+		return short
 	}
-	return fmt.Errorf("%w: %w", cache.ErrUnavailable, told)
+	return fmt.Errorf("%w: %w", cache.ErrUnavailable, short)
 }
 
-// status is the status code of the answer that err is about, 0 for none.
+// status is the status code of the response that err is about, 0 for none.
 func status(err error) int {
-	var answer *googleapi.Error
+	var response *googleapi.Error
 	switch {
-	case errors.As(err, &answer):
-		return answer.Code
+	case errors.As(err, &response):
+		return response.Code
 	case errors.Is(err, storage.ErrObjectNotExist), errors.Is(err, storage.ErrBucketNotExist):
 		return http.StatusNotFound
 	}
 	return 0
 }
 
-// isQuota reports whether err is one of the 403 that are meant as 429.
-func isQuota(err error) bool {
-	var answer *googleapi.Error
-	if !errors.As(err, &answer) || answer.Code != http.StatusForbidden {
+// hasReason reports whether the service gives this reason, of which
+// "userRateLimitExceeded" is a kind of "rateLimitExceeded":
+// https://cloud.google.com/storage/docs/json_api/v1/status-codes
+func hasReason(err error, reason string) bool {
+	var response *googleapi.Error
+	if !errors.As(err, &response) {
 		return false
 	}
-	for _, item := range answer.Errors {
-		if strings.HasSuffix(strings.ToLower(item.Reason), "ratelimitexceeded") {
+	for _, item := range response.Errors {
+		if strings.HasSuffix(strings.ToLower(item.Reason), strings.ToLower(reason)) {
 			return true
 		}
 	}
 	return false
 }
 
-// isUnreached reports whether there was no connection, or no token to ask with.
-func isUnreached(err error) bool {
-	return isUnconnected(err) || isDenied(err) || withoutToken(err) != ""
+// isForeignError reports whether somebody else than the service responded. A response
+// to a borrowed client is seen only by what cannot be made of it.
+func isForeignError(err error) bool {
+	var reply foreignReply
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	code := status(err)
+	return errors.As(err, &reply) || errors.As(err, &syntax) || errors.As(err, &mismatch) || code >= 300 && code < 400
 }
 
+// isUnconnected reports whether there was no connection to send anything over.
 func isUnconnected(err error) bool {
 	var network *net.OpError
 	return errors.As(err, &network) && (network.Op == "dial" || network.Op == "proxyconnect")
 }
 
-// isDenied reports whether one side would not talk to the other: certificates that
-// do not fit, and credentials for which there is no token.
-func isDenied(err error) bool {
+// isUntrusted reports whether one side rejected the certificate of the other.
+func isUntrusted(err error) bool {
 	var ours *tls.CertificateVerificationError
 	var theirs *net.OpError
-	token := withoutToken(err)
-	return errors.As(err, &ours) || errors.As(err, &theirs) && theirs.Op == "remote error" ||
-		token != "" && !isUnconnected(err) && !strings.Contains(token, "cannot fetch token: 5") // nobody's fault for long
+	return errors.As(err, &ours) || errors.As(err, &theirs) && theirs.Op == "remote error"
 }
 
-// withoutToken is what the client library says where it has no token to ask with,
-// which two libraries beneath it do, with types that only they know.
-func withoutToken(err error) string {
+// isDenied reports whether certificates or credentials were rejected. A status of 500
+// and more from the token endpoint is temporary.
+func isDenied(err error) bool {
+	token := tokenFailure(err)
+	return isUntrusted(err) || token != "" && !isUnconnected(err) && !strings.Contains(token, "cannot fetch token: 5")
+}
+
+// tokenFailure is the text of an error of the two libraries that fetch tokens. Their
+// types are internal.
+func tokenFailure(err error) string {
 	var request *url.Error
 	if !errors.As(err, &request) {
 		return ""
@@ -135,35 +163,35 @@ func withoutToken(err error) string {
 	return ""
 }
 
-// noBucket is a clear word for the answer that there is no such thing.
+// noBucket names the bucket, which the response does not.
 func (b *Backend) noBucket(err error) error {
-	return briefly{fmt.Sprintf("bucket %q: %v", b.name, storage.ErrBucketNotExist), errors.Join(storage.ErrBucketNotExist, err)}
+	return briefError{fmt.Sprintf("bucket %q: %v", b.bucketName, storage.ErrBucketNotExist), errors.Join(storage.ErrBucketNotExist, err)}
 }
 
-// briefly is an error without what it repeats.
-type briefly struct {
+// briefError has a shorter text than the error it wraps.
+type briefError struct {
 	text string
 	error
 }
 
-func (e briefly) Error() string { return e.text }
-func (e briefly) Unwrap() error { return e.error }
+func (e briefError) Error() string { return e.text }
+func (e briefError) Unwrap() error { return e.error }
 
 // brief leaves out addresses, which name the object, and pages of text.
 func brief(err error) error {
-	var done briefly
-	var answer *googleapi.Error
+	var done briefError
+	var response *googleapi.Error
 	var request *url.Error
 	switch {
 	case errors.As(err, &done):
-	case errors.As(err, &answer):
-		text := answer.Message
+	case errors.As(err, &response):
+		text := response.Message
 		if text == "" {
-			text = answer.Body
+			text = response.Body
 		}
-		return briefly{fmt.Sprintf("%d %s: %.300q", answer.Code, http.StatusText(answer.Code), text), err}
+		return briefError{fmt.Sprintf("%d %s: %.300q", response.Code, http.StatusText(response.Code), text), err}
 	case errors.As(err, &request):
-		return briefly{request.Op + ": " + strings.Join(strings.Fields(request.Err.Error()), " "), err}
+		return briefError{request.Op + ": " + strings.Join(strings.Fields(request.Err.Error()), " "), err}
 	}
 	return err
 }

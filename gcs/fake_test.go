@@ -1,8 +1,6 @@
 package gcs
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -15,7 +13,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
-	"net/textproto"
 	"net/url"
 	"slices"
 	"strconv"
@@ -31,16 +28,15 @@ type fake struct {
 	url string
 
 	mu       sync.Mutex
-	objects  map[string]*object
+	objects  map[string]*stored
 	last     int64    // generation
 	requests []string // method, path and query
 	answer   func(n int, r *http.Request) string
 	counts   map[string]int // of requests by what, for answer
 	noMeta   bool           // reads of bytes tell no metadata, as by JSON
-	noBatch  bool
 }
 
-type object struct {
+type stored struct {
 	Name        string            `json:"name"`
 	Generation  int64             `json:"generation,string"`
 	ContentType string            `json:"contentType"`
@@ -50,7 +46,8 @@ type object struct {
 	content     []byte
 }
 
-// Answers of a fake that are no answers of the service.
+// Answers of a fake, besides "503", "403 reason", and "executed 503" after the request was
+// executed.
 const (
 	usual   = ""
 	silence = "silence" // the connection stays open
@@ -59,9 +56,32 @@ const (
 	cut     = "cut"  // half of the answer, then hang up
 )
 
+// Answers that are not the service's, by name.
+var foreignAnswers = map[string]func(w http.ResponseWriter){
+	"page": func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, "<!doctype html><title>Welcome to our wifi</title>")
+	},
+	"text": func(w http.ResponseWriter) { io.WriteString(w, "welcome") },
+	"json": func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, "{}")
+	},
+	"empty": func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) },
+	"page not found": func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, "<html>no such page</html>")
+	},
+	"page of no condition": func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusPreconditionFailed)
+	},
+}
+
 func startFake(t *testing.T) *fake {
 	t.Helper()
-	f := &fake{objects: map[string]*object{}, counts: map[string]int{}}
+	f := &fake{objects: map[string]*stored{}, counts: map[string]int{}}
 	server := httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -72,7 +92,7 @@ func startFake(t *testing.T) *fake {
 }
 
 // on makes the fake answer differently to one kind of request: "read", "write",
-// "attributes", "delete", "list" or "batch". n counts them from 1.
+// "attributes", "delete" or "list". n counts them from 1.
 func (f *fake) on(what string, answer func(n int) string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,7 +131,7 @@ func (f *fake) log() []string {
 	return requests
 }
 
-func (f *fake) get(name string) *object {
+func (f *fake) get(name string) *stored {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.objects[name]
@@ -122,13 +142,13 @@ func (f *fake) put(name string, content string, metadata map[string]string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.last++
-	f.objects[name] = newObject(object{Name: name, Generation: f.last, Metadata: metadata}, []byte(content))
+	f.objects[name] = newObject(stored{Name: name, Generation: f.last, Metadata: metadata}, []byte(content))
 }
 
 // expire ends the life of an object long ago.
 func (f *fake) expire(name string) { f.get(name).Metadata[metaExpires] = "1000" }
 
-func newObject(o object, content []byte) *object {
+func newObject(o stored, content []byte) *stored {
 	o.content = content
 	o.Crc32c = base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(content, castagnoli)))
 	return &o
@@ -138,8 +158,6 @@ func kindOf(r *http.Request) string {
 	switch path := r.URL.EscapedPath(); {
 	case strings.HasPrefix(path, "/upload/"):
 		return "write"
-	case strings.HasPrefix(path, "/batch/"):
-		return "batch"
 	case strings.HasSuffix(path, "/o"):
 		return "list"
 	case r.Method == http.MethodDelete:
@@ -160,8 +178,18 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		answer = f.answer(f.counts[what], r)
 	}
 	f.mu.Unlock()
-	code, _ := strconv.Atoi(answer)
+	text, executed := strings.CutPrefix(answer, "executed ")
+	text, reason, _ := strings.Cut(text, " ")
+	code, _ := strconv.Atoi(text)
+	foreign := foreignAnswers[answer]
+	if executed {
+		f.execute(httptest.NewRecorder(), r)
+	}
 	switch {
+	case foreign != nil:
+		io.Copy(io.Discard, r.Body)
+		foreign(w)
+		return
 	case answer == silence:
 		io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
@@ -169,7 +197,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	case answer == hangUp:
 		panic(http.ErrAbortHandler)
 	case code != 0:
-		refuse(w, code)
+		refuse(w, code, reason)
 		return
 	}
 	recorded := httptest.NewRecorder()
@@ -189,17 +217,13 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-func refuse(w http.ResponseWriter, code int) {
+func refuse(w http.ResponseWriter, code int, reasons ...string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	fmt.Fprintf(w, `{"error": {"code": %d, "message": "the message of %d"}}`, code, code)
+	fmt.Fprintf(w, `{"error": {"code": %d, "message": "the message of %[1]d", "errors": [{"reason": %q}]}}`, code, strings.Join(reasons, ""))
 }
 
 func (f *fake) execute(w http.ResponseWriter, r *http.Request) {
-	if kindOf(r) == "batch" {
-		f.batch(w, r)
-		return
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.EscapedPath(), "/upload"), "/storage/v1/b")
@@ -240,7 +264,7 @@ func (f *fake) one(w http.ResponseWriter, r *http.Request, name string) {
 	}
 }
 
-func (f *fake) download(w http.ResponseWriter, r *http.Request, o *object) {
+func (f *fake) download(w http.ResponseWriter, r *http.Request, o *stored) {
 	w.Header().Set("X-Goog-Generation", fmt.Sprint(o.Generation))
 	if o.Crc32c != "" {
 		w.Header().Set("X-Goog-Hash", "crc32c="+o.Crc32c+",md5=of-no-use")
@@ -272,7 +296,7 @@ func (f *fake) upload(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Query().Get("name")
 	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	parts := multipart.NewReader(r.Body, params["boundary"])
-	var o object
+	var o stored
 	part, err := parts.NextPart()
 	if err == nil {
 		err = json.NewDecoder(part).Decode(&o)
@@ -305,7 +329,7 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	size, _ := strconv.Atoi(query.Get("maxResults"))
 	var page struct {
-		Items []*object `json:"items"`
+		Items []*stored `json:"items"`
 		Next  string    `json:"nextPageToken,omitempty"`
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.objects)) {
@@ -319,54 +343,6 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 		page.Items = append(page.Items, f.objects[name])
 	}
 	json.NewEncoder(w).Encode(page)
-}
-
-// batch answers in the reverse order, which is as good as any.
-func (f *fake) batch(w http.ResponseWriter, r *http.Request) {
-	parts, err := r.MultipartReader()
-	if err != nil || f.noBatch {
-		refuse(w, http.StatusNotFound)
-		return
-	}
-	type answered struct {
-		id     string
-		answer *http.Response
-	}
-	var answers []answered
-	for part, err := parts.NextPart(); err == nil; part, err = parts.NextPart() {
-		one, err := http.ReadRequest(bufio.NewReader(part))
-		if err != nil {
-			refuse(w, http.StatusBadRequest)
-			return
-		}
-		f.mu.Lock()
-		f.counts["part "+kindOf(one)]++
-		f.requests = append(f.requests, "part "+one.Method+" "+one.URL.String())
-		answer := usual
-		if f.answer != nil {
-			one.Header.Set("Part", "true")
-			answer = f.answer(f.counts["part "+kindOf(one)], one)
-		}
-		f.mu.Unlock()
-		recorded := httptest.NewRecorder()
-		if code, _ := strconv.Atoi(answer); code != 0 {
-			refuse(recorded, code)
-		} else {
-			f.execute(recorded, one)
-		}
-		answers = append(answers, answered{part.Header.Get("Content-ID"), recorded.Result()})
-	}
-	var body bytes.Buffer
-	out := multipart.NewWriter(&body)
-	for _, a := range slices.Backward(answers) {
-		in, _ := out.CreatePart(textproto.MIMEHeader{
-			"Content-Type": {"application/http"}, "Content-ID": {strings.Replace(a.id, "<", "<response-", 1)},
-		})
-		a.answer.Write(in)
-	}
-	out.Close()
-	w.Header().Set("Content-Type", "multipart/mixed; boundary="+out.Boundary())
-	w.Write(body.Bytes())
 }
 
 // start makes a backend on the fake, closed at the end of the test.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"cloud.google.com/go/storage"
 	cache "github.com/cachebackends/cachebackends/core"
+	"google.golang.org/api/googleapi"
 )
 
 const value = "a value that no error shows"
@@ -61,7 +63,7 @@ var verbs = []verb{
 		_, err := b.Delete(ctx, key)
 		return err
 	}},
-	{"DeleteMany", "k", "batch", true, func(ctx context.Context, b *Backend, key string) error {
+	{"DeleteMany", "k", "delete", true, func(ctx context.Context, b *Backend, key string) error {
 		_, err := b.DeleteMany(ctx, []string{key})
 		return err
 	}},
@@ -97,10 +99,14 @@ func TestStatuses(t *testing.T) {
 				f, b := ready(t)
 				f.on(v.request, always(code))
 				passing := want == cache.ErrUnavailable
+				want := want
+				if code == "503" && v.request == "delete" { // see object.delete
+					want = cache.ErrUnknownOutcome
+				}
 				patiently(t, func(patience time.Duration) error {
 					begin, before := time.Now(), f.count(v.request)
 					err := v.call(soon(t, 4*patience), b, v.key)
-					if err == nil || want != nil && !errors.Is(err, want) || errors.Is(err, cache.ErrUnknownOutcome) {
+					if err == nil || want != nil && !errors.Is(err, want) || want != cache.ErrUnknownOutcome && errors.Is(err, cache.ErrUnknownOutcome) {
 						return fmt.Errorf("%s: %v; want %v", v.name, err, want)
 					}
 					if !strings.Contains(fmt.Sprint(err), "the message of "+code) {
@@ -126,9 +132,9 @@ func TestPassingRefusal(t *testing.T) {
 			f, b := ready(t)
 			f.on(v.request, first(code))
 			err := v.call(t.Context(), b, v.key)
-			// A 500 may come after the deed: a second answer of Delete could be wrong, and so
-			// could what Add makes of an object that is not its own.
-			unknown := code[0] == '5' && code != "503" && (v.name == "Delete" || v.name == "Add")
+			// A 500 may follow execution: Add cannot know whether the object of another was
+			// there before, or has replaced its own.
+			unknown := code[0] == '5' && code != "503" && v.name == "Add"
 			if unknown && !errors.Is(err, cache.ErrUnknownOutcome) || !unknown && err != nil {
 				t.Errorf("%s after one %s: %v", v.name, code, err)
 			}
@@ -139,8 +145,107 @@ func TestPassingRefusal(t *testing.T) {
 // A 403 that speaks of rates is a 429.
 func TestRateLimit403(t *testing.T) {
 	body := `{"error": {"code": 403, "message": "slow down", "errors": [{"reason": "rateLimitExceeded"}]}}`
-	if fault := faultOf(reply{http.StatusForbidden, []byte(body)}.err()); fault != refused {
+	err := googleapi.CheckResponseWithBody(&http.Response{StatusCode: http.StatusForbidden}, []byte(body))
+	if fault := faultOf(err); fault != refused {
 		t.Errorf("fault %d; want refused", fault)
+	}
+}
+
+// A proxy may respond with 503 after the service removed the object.
+func TestDeleteExecutedThen503(t *testing.T) {
+	for _, v := range verbs {
+		if v.request != "delete" {
+			continue
+		}
+		f, b := ready(t)
+		f.on("delete", first("executed 503"))
+		if err := v.call(t.Context(), b, v.key); !errors.Is(err, cache.ErrUnknownOutcome) {
+			t.Errorf("%s: %v; want ErrUnknownOutcome", v.name, err)
+		}
+		f, b = ready(t)
+		f.on("delete", first("503"))
+		if deleted, err := b.DeleteMany(t.Context(), []string{"k"}); !deleted[0] || err != nil || f.get("k") != nil {
+			t.Errorf("after a 503 before the deed: %v, %v", deleted, err)
+		}
+	}
+}
+
+// What was stored while a reply was lost stays.
+func TestRepeatedDeleteKeepsNewValue(t *testing.T) {
+	f, b := ready(t)
+	f.on("delete", func(n int) string {
+		if n == 1 {
+			return lost
+		}
+		f.last++
+		f.objects["k"] = newObject(stored{Name: "k", Generation: f.last}, []byte("new"))
+		return usual
+	})
+	if _, err := b.Delete(t.Context(), "k"); !errors.Is(err, cache.ErrUnknownOutcome) {
+		t.Errorf("%v; want ErrUnknownOutcome", err)
+	}
+	if f.get("k") == nil {
+		t.Error("the new value was removed")
+	}
+}
+
+// An object that is replaced between the two requests of Delete is looked at again.
+func TestDeleteOfReplaced(t *testing.T) {
+	f, b := ready(t)
+	f.on("delete", func(n int) string {
+		if n == 1 {
+			f.last++
+			f.objects["k"].Generation = f.last
+		}
+		return usual
+	})
+	if deleted, err := b.Delete(t.Context(), "k"); !deleted || err != nil || f.get("k") != nil {
+		t.Errorf("%v, %v", deleted, err)
+	}
+	if n := f.count("attributes"); n != 2 {
+		t.Errorf("%d requests of attributes; want 2", n)
+	}
+}
+
+// Rule BAT-16 of the contract: an object that the service holds fails alone.
+func TestHeldObjects(t *testing.T) {
+	for _, reason := range []string{"retentionPolicyNotMet", "objectUnderActiveHold"} {
+		f := startFake(t)
+		b := start(t, f, Options{AllowFlush: true, Concurrency: 1})
+		var keys []string
+		var items []cache.Item
+		for i := range 20 {
+			key := fmt.Sprintf("k%02d", i)
+			keys, items = append(keys, key), append(items, cache.Item{Key: key})
+			f.put(key, "old", map[string]string{metaExpires: "0"})
+		}
+		const held = "k03"
+		f.answer = func(_ int, r *http.Request) string {
+			if r.Method == http.MethodDelete && strings.HasSuffix(r.URL.Path, held) || r.URL.Query().Get("name") == held {
+				return "403 " + reason
+			}
+			return usual
+		}
+		isAlone := func(what string, err error) {
+			t.Helper()
+			var batch *cache.BatchError
+			if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != held || errors.Is(err, cache.ErrAuth) {
+				t.Errorf("%s, %s: %v; want the held key alone, and not ErrAuth", reason, what, err)
+			}
+		}
+		isAlone("SetMany", b.SetMany(t.Context(), items, 0))
+		deleted, err := b.DeleteMany(t.Context(), keys[:10])
+		isAlone("DeleteMany", err)
+		if n := len(f.objects); n != 11 || deleted[3] || !deleted[9] {
+			t.Errorf("%s: %d objects are left by DeleteMany, %v", reason, n, deleted)
+		}
+		err = b.Clear(t.Context())
+		if err == nil || errors.Is(err, cache.ErrAuth) || !strings.Contains(err.Error(), held) || len(f.objects) != 1 {
+			t.Errorf("%s: Clear: %v, left %d; want the held object alone", reason, err, len(f.objects))
+		}
+		if err := b.Set(t.Context(), held, nil, 0); err == nil || errors.Is(err, cache.ErrAuth) || !strings.Contains(err.Error(), "hold") {
+			t.Errorf("%s: Set: %v", reason, err)
+		}
 	}
 }
 
@@ -152,16 +257,12 @@ func TestLostReply(t *testing.T) {
 		}
 		f.on(v.request, first(lost))
 		err := v.call(t.Context(), b, v.key)
-		unknown := v.name == "Delete"
+		unknown := v.request == "delete"
 		if unknown && !errors.Is(err, cache.ErrUnknownOutcome) || !unknown && err != nil {
 			t.Errorf("%s: %v", v.name, err)
 		}
-		want := 2
-		if unknown {
-			want = 1
-		}
-		if n := f.count(v.request); v.name != "DeleteMany" && n != want {
-			t.Errorf("%s: %d requests; want %d", v.name, n, want)
+		if n := f.count(v.request); n != 2 {
+			t.Errorf("%s: %d requests; want 2", v.name, n)
 		}
 	})
 }
@@ -196,7 +297,7 @@ func TestLostReplyOnCondition(t *testing.T) {
 					return lost
 				}
 				f.last++
-				f.objects["n"] = newObject(object{Name: "n", Generation: f.last}, []byte("5"))
+				f.objects["n"] = newObject(stored{Name: "n", Generation: f.last}, []byte("5"))
 				return usual
 			})
 			if n, err := v.call(b); n != 0 || !errors.Is(err, cache.ErrUnknownOutcome) {
@@ -237,7 +338,7 @@ func TestSilence(t *testing.T) {
 	atOnce(t, func(t *testing.T, v verb) {
 		f, b := ready(t)
 		f.on(v.request, always(silence))
-		unknown := v.write && v.request != "list" && v.request != "batch"
+		unknown := v.write && v.request != "list"
 		patiently(t, func(patience time.Duration) error {
 			begin := time.Now()
 			err := v.call(soon(t, patience), b, v.key)
@@ -272,9 +373,13 @@ func TestCancelDuringPause(t *testing.T) {
 			}
 			return "503"
 		})
+		want := cache.ErrUnavailable
+		if v.request == "delete" {
+			want = cache.ErrUnknownOutcome
+		}
 		err := v.call(ctx, b, v.key)
-		if !errors.Is(err, context.Canceled) || !errors.Is(err, cache.ErrUnavailable) {
-			t.Errorf("%v; want Canceled and ErrUnavailable", err)
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, want) {
+			t.Errorf("%v; want Canceled and %v", err, want)
 		}
 	})
 }
@@ -393,74 +498,33 @@ func TestMissIsOneRequest(t *testing.T) {
 }
 
 func TestDeleteMany(t *testing.T) {
-	keys := make([]string, 250)
-	for i := range keys {
-		keys[i] = fmt.Sprintf("k%03d", i)
-	}
-	fill := func(f *fake) (want []bool) {
-		for i, key := range keys {
-			metadata := map[string]string{metaExpires: "0"}
-			if i%3 == 1 {
-				metadata[metaExpires] = "1000"
-			}
-			if i%3 != 2 {
-				f.put(key, "", metadata)
-			}
-			want = append(want, i%3 == 0)
-		}
-		return want
-	}
-	for name, tt := range map[string]struct {
-		prepare func(f *fake)
-		batches int
-	}{
-		"as it should be":        {func(*fake) {}, 8},
-		"a server that does not": {func(f *fake) { f.noBatch = true }, 4},
-		"parts refused once": {func(f *fake) {
-			f.answer = func(n int, r *http.Request) string {
-				if r.Header.Get("Part") != "" && n%7 == 0 {
-					return "503"
-				}
-				return usual
-			}
-		}, 8},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f, b := ready(t)
-			want := fill(f)
-			tt.prepare(f)
-			deleted, err := b.DeleteMany(t.Context(), keys)
-			if err != nil || !slices.Equal(deleted, want) {
-				t.Errorf("%v, %v; want %v", deleted, err, want)
-			}
-			if len(f.objects) != 1 { // k of ready
-				t.Errorf("%d objects are left", len(f.objects))
-			}
-			if n := f.count("batch"); n != tt.batches {
-				t.Errorf("%d requests of many; want %d", n, tt.batches)
-			}
-		})
-	}
 	f, b := ready(t)
-	fill(f)
-	expired := f.get("k001").Generation
-	b.DeleteMany(t.Context(), keys)
-	requests := strings.Join(f.log(), "\n") + "\n"
-	if !strings.Contains(requests, fmt.Sprintf("part DELETE /storage/v1/b/b/o/k001?ifGenerationMatch=%d\n", expired)) ||
-		!strings.Contains(requests, "part DELETE /storage/v1/b/b/o/k000\n") {
-		t.Error("an expired object is to be removed on condition, a live one as it is")
-	}
-	fill(f)
-	f.on("batch", func(n int) string {
-		if n%2 == 0 {
-			return lost
+	var keys []string
+	var want []bool
+	for i := range 250 {
+		key := fmt.Sprintf("k%03d", i)
+		metadata := map[string]string{metaExpires: "0"}
+		if i%3 == 1 {
+			metadata[metaExpires] = "1000"
 		}
-		return usual
-	})
-	_, err := b.DeleteMany(t.Context(), keys[:10])
-	var batch *cache.BatchError
-	if !errors.As(err, &batch) || len(batch.Failed) != 7 || !errors.Is(err, cache.ErrUnknownOutcome) {
-		t.Errorf("after a lost answer: %v; want the 7 keys whose fate is unknown", err)
+		if i%3 != 2 {
+			f.put(key, "", metadata)
+		}
+		keys, want = append(keys, key), append(want, i%3 == 0)
+	}
+	live, expired := f.get("k000").Generation, f.get("k001").Generation
+	deleted, err := b.DeleteMany(t.Context(), keys)
+	if err != nil || !slices.Equal(deleted, want) {
+		t.Errorf("%v, %v; want %v", deleted, err, want)
+	}
+	if len(f.objects) != 1 { // k of ready
+		t.Errorf("%d objects are left", len(f.objects))
+	}
+	requests := strings.Join(f.log(), "\n")
+	for key, generation := range map[string]int64{"k000": live, "k001": expired} {
+		if !regexp.MustCompile(fmt.Sprintf("DELETE /storage/v1/b/b/o/%s[?].*ifGenerationMatch=%d(&|\n|$)", key, generation)).MatchString(requests) {
+			t.Errorf("%s is removed without the condition that it is the same", key)
+		}
 	}
 }
 

@@ -187,7 +187,7 @@ func TestPurgeOfReplaced(t *testing.T) {
 	f.expire("k")
 	f.on("delete", func(int) string {
 		f.last++
-		f.objects["k"] = newObject(object{Name: "k", Generation: f.last}, []byte("fresh"))
+		f.objects["k"] = newObject(stored{Name: "k", Generation: f.last}, []byte("fresh"))
 		return usual
 	})
 	if ok, err := b.Has(t.Context(), "k"); ok || err != nil {
@@ -240,7 +240,7 @@ func TestInc(t *testing.T) {
 	f.on("write", func(n int) string {
 		if n == 1 {
 			f.last++
-			f.objects["k"] = newObject(object{Name: "k", Generation: f.last}, []byte("100"))
+			f.objects["k"] = newObject(stored{Name: "k", Generation: f.last}, []byte("100"))
 		}
 		return usual
 	})
@@ -424,7 +424,7 @@ func TestReadsWithoutMetadata(t *testing.T) {
 	f.on("attributes", func(n int) string {
 		if n == 1 { // after the read of its bytes
 			f.last++
-			f.objects["k"] = newObject(object{Name: "k", Generation: f.last}, []byte("new"))
+			f.objects["k"] = newObject(stored{Name: "k", Generation: f.last}, []byte("new"))
 		}
 		return usual
 	})

@@ -5,118 +5,161 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
+	"time"
 
 	"cloud.google.com/go/storage"
-	"google.golang.org/api/googleapi"
 )
 
-// read returns the bytes of an object, unless it has expired, and what else is
-// known of it.
-func (b *Backend) read(ctx context.Context, o *storage.ObjectHandle) (value []byte, e entry, there bool, err error) {
-	err = b.do(ctx, read, func(ctx context.Context) (err error) {
-		if b.direct != nil {
-			value, e, err = b.direct.get(ctx, o.ObjectName())
-		} else {
-			value, e, err = getByClient(ctx, o)
-		}
+// Get is one request, which returns the bytes and the expiry together.
+func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	o, err := b.object(key)
+	if err != nil {
+		return nil, false, err
+	}
+	value, e, found, err := o.read(ctx)
+	if err != nil || !found || !o.isLive(ctx, e) {
+		return nil, false, err
+	}
+	return value, true, nil
+}
+
+// Has reads the attributes of the object.
+func (b *Backend) Has(ctx context.Context, key string) (bool, error) {
+	_, ok, err := b.TTL(ctx, key)
+	return ok, err
+}
+
+// TTL returns the remaining TTL of key, by the clock of this machine.
+func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
+	o, err := b.object(key)
+	if err != nil {
+		return 0, false, err
+	}
+	e, found, err := o.attributes(ctx)
+	if err != nil || !found || !o.isLive(ctx, e) {
+		return 0, false, err
+	}
+	return e.ttl(), true, nil
+}
+
+// isLive reports whether e has not expired. An expired object is removed if the
+// options say so.
+func (o object) isLive(ctx context.Context, e entry) bool {
+	if !e.isExpired() {
+		return true
+	}
+	if o.b.deleteExpiredOnRead {
+		o.purge(ctx, e)
+	}
+	return false
+}
+
+// read returns the bytes of the object, none if it has expired, and its entry.
+func (o object) read(ctx context.Context) (value []byte, e entry, found bool, err error) {
+	err = o.b.read(ctx, func(ctx context.Context) (err error) {
+		value, e, err = o.download(ctx)
 		return err
 	})
-	there, err = b.isThere(ctx, err)
-	return value, e, there, err
+	found, err = o.b.isFound(ctx, err)
+	return value, e, found, err
 }
 
-// headerMeta is before the name of user metadata in an answer with the bytes.
-const headerMeta = "X-Goog-Meta-"
-
-func (d *direct) get(ctx context.Context, name string) ([]byte, entry, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.objects+url.PathEscape(name), nil)
-	if err != nil {
-		return nil, entry{}, err
-	}
-	req.Header.Set("Accept-Encoding", "gzip") // or what is stored compressed is not sent as it is
-	res, err := d.http.Do(req)
-	if err != nil {
-		return nil, entry{}, err
-	}
-	defer res.Body.Close()
-	if err := googleapi.CheckResponse(res); err != nil {
-		return nil, entry{}, err
-	}
-	generation, err := strconv.ParseInt(res.Header.Get("X-Goog-Generation"), 10, 64)
-	if err != nil {
-		return nil, entry{}, fmt.Errorf("the generation of the object: %w", err)
-	}
-	metadata := map[string]string{}
-	for _, meta := range []string{metaExpires, metaToken} {
-		if text := res.Header.Get(headerMeta + meta); text != "" {
-			metadata[meta] = text
-		}
-	}
-	e := entryOf(generation, metadata)
-	if e.isExpired() {
-		return nil, e, nil
-	}
-	value, err := content(res.Body, res.ContentLength)
-	if err == nil && !matches(value, res.Header.Values("X-Goog-Hash")) {
-		err = errors.New("the bytes arrived damaged")
-	}
-	return value, e, err
+// attributes returns the entry without the bytes.
+func (o object) attributes(ctx context.Context) (e entry, found bool, err error) {
+	err = o.b.read(ctx, func(ctx context.Context) (err error) {
+		e, err = attributesOf(ctx, o.handle)
+		return err
+	})
+	found, err = o.b.isFound(ctx, err)
+	return e, found, err
 }
 
-// matches reports whether value is what the answer has the sum of, if it has one.
-func matches(value []byte, hashes []string) bool {
-	for _, hash := range strings.Split(strings.Join(hashes, ","), ",") {
-		if want, is := strings.CutPrefix(strings.TrimSpace(hash), "crc32c="); is {
-			return want == sumText(crc32.Checksum(value, castagnoli))
-		}
+// attributesOf is a single attempt.
+func attributesOf(ctx context.Context, handle *storage.ObjectHandle) (entry, error) {
+	attrs, err := handle.Attrs(ctx)
+	if err == nil {
+		err = checkGeneration(attrs.Generation)
 	}
-	return true
+	if err != nil {
+		return entry{}, err
+	}
+	return entryOf(attrs.Generation, attrs.Metadata), nil
 }
 
-// getByClient takes a third longer than get of direct, with the server, and half as
-// much memory again.
-func getByClient(ctx context.Context, o *storage.ObjectHandle) ([]byte, entry, error) {
-	r, err := o.ReadCompressed(true).NewReader(ctx)
+// errReplaced means that an object was replaced while it was being read.
+var errReplaced = errors.New("the object was replaced while being read")
+
+// download is a single attempt to read the object.
+func (o object) download(ctx context.Context) ([]byte, entry, error) {
+	// Without ReadCompressed the service would expand what is stored compressed.
+	r, err := o.handle.ReadCompressed(true).NewReader(ctx)
 	if err != nil {
 		return nil, entry{}, err
 	}
 	defer r.Close()
+	if err := checkGeneration(r.Attrs.Generation); err != nil {
+		return nil, entry{}, err
+	}
 	e := entryOf(r.Attrs.Generation, r.Metadata())
 	if !e.ours {
-		// Reads by JSON return no metadata. It has to be that of the bytes.
-		attrs, err := o.Generation(e.generation).Attrs(ctx)
+		// It is another program's, or the client reads by JSON, which returns no
+		// metadata. The generation is pinned: the metadata has to be that of the bytes.
+		e, err = attributesOf(ctx, o.handle.Generation(e.generation))
 		if status(err) == http.StatusNotFound {
 			return nil, e, errReplaced
 		}
 		if err != nil {
 			return nil, e, err
 		}
-		e = entryOf(attrs.Generation, attrs.Metadata)
 	}
 	if e.isExpired() {
 		return nil, e, nil
 	}
-	value, err := content(r, r.Attrs.Size)
+	value, err := readAll(r, r.Attrs.Size)
 	return value, e, err
 }
 
-// firstBytes is how much memory is set aside for a value at once, whatever length
-// the answer claims.
-const firstBytes = 1 << 20
+// checkGeneration returns an error if a response has no generation, which every
+// object of the service has.
+func checkGeneration(generation int64) error {
+	if generation <= 0 {
+		return foreignReply("no generation of the object")
+	}
+	return nil
+}
 
-// content reads to the end, which is after size bytes, if that is known.
-func content(r io.Reader, size int64) ([]byte, error) {
-	first := min(max(size, 0), firstBytes)
+// maxPrealloc bounds the memory that is allocated before bytes arrive, whatever
+// length the response claims.
+const maxPrealloc = 1 << 20
+
+// readAll reads to the end, which is after size bytes unless size is negative.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	first := min(max(size, 0), maxPrealloc)
 	all := bytes.NewBuffer(make([]byte, 0, first+bytes.MinRead)) // room to find the end without growing
 	n, err := all.ReadFrom(r)
 	if err == nil && size >= 0 && n != size {
-		err = fmt.Errorf("%d bytes of %d", n, size)
+		err = fmt.Errorf("%d bytes of %d: %w", n, size, io.ErrUnexpectedEOF)
 	}
 	return all.Bytes(), err
+}
+
+// isFound makes a miss of err if it is errAbsent. A missing bucket responds alike,
+// so that the bucket is looked for until it has been seen.
+func (b *Backend) isFound(ctx context.Context, err error) (bool, error) {
+	if err == nil {
+		b.bucketSeen.Store(true)
+	}
+	if !errors.Is(err, errAbsent) {
+		return err == nil, err
+	}
+	if b.bucketSeen.Load() {
+		return false, nil
+	}
+	// Other errors do not make an error of a miss: the right to list may be missing.
+	if _, _, err := b.list(ctx, "", "", 1); errors.Is(err, storage.ErrBucketNotExist) {
+		return false, err
+	}
+	return false, nil
 }

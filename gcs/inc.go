@@ -13,78 +13,74 @@ import (
 )
 
 // Inc reads the object and replaces it on the condition that it is still the same,
-// as often as others are faster. The expiry of a counter stays as it is.
-func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	begun := endOf(ttl)
+// and starts again if it is not. The expiry of a counter stays as it is.
+func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (sum int64, err error) {
+	expires := expiresAt(ttl)
 	o, err := b.object(key)
 	if err != nil {
 		return 0, err
 	}
-	ctx, cancel := b.bounded(ctx)
-	defer cancel()
-	for pause := firstPause / 8; ; pause = min(2*pause, longestPause) {
-		sum, stored, err := b.tryInc(ctx, o, delta, begun)
-		switch {
-		case err != nil:
-			return 0, err
-		case stored:
-			return sum, nil
-		case !wait(ctx, pause):
-			return 0, fmt.Errorf("%w: others change the counter all the time", cache.ErrUnavailable)
-		}
+	err = b.race(ctx, func(ctx context.Context) (stored bool, err error) {
+		sum, stored, err = o.tryInc(ctx, delta, expires)
+		return stored, err
+	})
+	if err != nil {
+		return 0, err
 	}
+	return sum, nil
 }
 
-// tryInc reports whether it was fast enough. Callers of the same Backend take turns.
-func (b *Backend) tryInc(ctx context.Context, o *storage.ObjectHandle, delta, begun int64) (sum int64, stored bool, err error) {
-	done, err := b.counting.turn(ctx, o.ObjectName())
+// tryInc reports whether no other writer was faster. Callers of the same Backend take
+// turns: a race between them would cost requests and be decided by none.
+func (o object) tryInc(ctx context.Context, delta, expires int64) (sum int64, stored bool, err error) {
+	done, err := o.b.counting.turn(ctx, o.handle.ObjectName())
 	if err != nil {
-		return 0, false, failure(err, false)
+		return 0, false, failure(err)
 	}
 	defer done()
-	text, e, there, err := b.read(ctx, o)
+	text, e, found, err := o.read(ctx)
 	if err != nil {
 		return 0, false, err
 	}
-	condition, expires, sum := storage.Conditions{DoesNotExist: true}, begun, delta
-	if there {
+	condition, sum := storage.Conditions{DoesNotExist: true}, delta
+	if found {
 		condition = storage.Conditions{GenerationMatch: e.generation}
 	}
-	if there && !e.isExpired() {
+	if found && !e.isExpired() {
 		expires = e.expires
 		if sum, err = add(text, delta); err != nil {
 			return 0, false, err
 		}
 	}
-	stored, err = b.putIf(ctx, o, condition, strconv.AppendInt(nil, sum, 10), expires)
+	stored, err = o.putIf(ctx, condition, strconv.AppendInt(nil, sum, 10), expires)
 	return sum, stored, err
 }
 
-// add returns the number that is written in text, plus delta.
+// add returns the integer in text plus delta.
 func add(text []byte, delta int64) (int64, error) {
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil {
 		return 0, cache.ErrNotInteger
 	}
 	if delta > 0 && n > math.MaxInt64-delta || delta < 0 && n < math.MinInt64-delta {
-		return 0, fmt.Errorf("%w: the sum is beyond it", cache.ErrNotInteger)
+		return 0, fmt.Errorf("%w: sum overflows int64", cache.ErrNotInteger)
 	}
 	return n + delta, nil
 }
 
-// turns are those of callers who would only be in each other's way.
+// turns let one caller at a time work on a name.
 type turns struct {
 	mu    sync.Mutex
 	taken map[string]chan struct{} // closed at the end of the turn
 }
 
-// turn waits for its own and returns what ends it.
+// turn waits until nobody else works on name, and returns what ends the turn.
 func (t *turns) turn(ctx context.Context, name string) (done func(), err error) {
 	for {
 		t.mu.Lock()
 		other := t.taken[name]
 		if other == nil {
-			break // with the lock
+			break // with mu locked
 		}
 		t.mu.Unlock()
 		select {
@@ -94,12 +90,12 @@ func (t *turns) turn(ctx context.Context, name string) (done func(), err error) 
 		}
 	}
 	defer t.mu.Unlock()
-	mine := make(chan struct{})
-	t.taken[name] = mine
+	ended := make(chan struct{})
+	t.taken[name] = ended
 	return func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		delete(t.taken, name)
-		close(mine)
+		close(ended)
 	}, nil
 }

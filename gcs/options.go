@@ -33,7 +33,7 @@ type Options struct {
 	// STORAGE_EMULATOR_HOST names, which implies Anonymous.
 	Endpoint string
 
-	// Concurrency is how many requests a batch has under way at a time. Default 32.
+	// Concurrency is how many requests a batch has under way at a time. Default 64.
 	Concurrency int
 
 	// Timeout bounds each request and its repetitions where the context of the
@@ -47,7 +47,7 @@ type Options struct {
 
 const (
 	defaultEndpoint    = "https://storage.googleapis.com"
-	defaultConcurrency = 32
+	defaultConcurrency = 64
 	defaultTimeout     = 30 * time.Second
 
 	emulatorVariable = "STORAGE_EMULATOR_HOST"
@@ -65,6 +65,9 @@ func (o Options) resolved() (Options, error) {
 	if o.Endpoint == "" {
 		o.Endpoint = defaultEndpoint
 	}
+	// Values like those of the client library have the path of the API.
+	o.Endpoint, _, _ = strings.Cut(o.Endpoint, "/storage/v1")
+	o.Endpoint = strings.TrimSuffix(o.Endpoint, "/")
 	if o.Concurrency == 0 {
 		o.Concurrency = defaultConcurrency
 	}
@@ -87,16 +90,11 @@ func (o Options) mistakes() (errs []error) {
 		wrong(err != nil, "Prefix: %w", err)
 	}
 	u, err := url.Parse(o.Endpoint)
-	// The URL is not repeated: somebody may have put a password into it.
-	wrong(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "",
+	// The URL is not repeated: it may have a password. A path is refused, for the client
+	// library reads values without it.
+	wrong(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.User != nil || u.RawQuery != "",
 		"Endpoint: not http://host:port or https://host")
 	wrong(o.Concurrency < 0, "Concurrency: %d is negative", o.Concurrency)
 	wrong(o.Timeout < 0, "Timeout: %v is negative", o.Timeout)
 	return errs
-}
-
-// url returns the address of a part of the API at the endpoint.
-func (o Options) url(path string) string {
-	base, _, _ := strings.Cut(o.Endpoint, "/storage/v1")
-	return strings.TrimSuffix(base, "/") + path
 }

@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -178,24 +177,13 @@ func (s *spread) open(bucket string, shard int) error {
 // Beginnings of the paths of the API. Others are a bucket and an object, as in that
 // of XML. Names are escaped: they have no slash.
 const (
-	batchPath  = "/batch/storage/v1"
 	uploadPath = "/upload/storage/v1/b/"
 	bucketPath = "/storage/v1/b/"
 )
 
-// partPath finds the paths in a request of many.
-var partPath = regexp.MustCompile(`(?m)^(GET|DELETE) ` + bucketPath + `[^ ?]+`)
-
 func (s *spread) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	switch {
-	case path == batchPath:
-		body, _ := io.ReadAll(r.Body)
-		body = partPath.ReplaceAllFunc(body, func(part []byte) []byte {
-			method, path, _ := strings.Cut(string(part), " ")
-			return []byte(method + " " + shardPath(bucketPath, path))
-		})
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	case strings.HasPrefix(path, uploadPath):
 		bucket, _, _ := strings.Cut(path[len(uploadPath):], "/")
 		if err := s.note(bucket, r.URL.Query().Get("name")); err != nil {

@@ -16,6 +16,8 @@ import (
 
 const unboundedGCS = "a bucket has no bound; lifecycle rules remove what is old"
 
+const deletedExpired = "the service keeps expired objects, and its response to a delete does not tell them from live ones"
+
 // refusedByGCS are names that the service refuses, and the fake does not.
 var refusedByGCS = []string{"a\rb", "a\nb", "\xff", strings.Repeat("x", 1025)}
 
@@ -68,8 +70,7 @@ func TestGCS(t *testing.T) {
 	conformance.Run(t, h)
 }
 
-// TestGCSBorrowed is over a client of the application, which does more of its
-// requests one by one.
+// TestGCSBorrowed runs over a client of the application.
 func TestGCSBorrowed(t *testing.T) {
 	t.Parallel()
 	fake := newSpread(t)
