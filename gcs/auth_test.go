@@ -17,11 +17,11 @@ import (
 	"testing"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// asServiceAccount writes credentials whose tokens come from tokenURL to a file, and
-// makes them those that the client library finds.
+// asServiceAccount writes credentials whose tokens come from tokenURL to a file that the
+// client library finds.
 func asServiceAccount(t *testing.T, tokenURL string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -46,8 +46,8 @@ func asServiceAccount(t *testing.T, tokenURL string) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", path)
 }
 
-// Every kind of request carries the token, and what is behind a token that is not
-// given is ErrAuth: not tried again, nothing sent, no secret shown.
+// Every request carries the token. If the token is denied, the error is ErrAuth: nothing is
+// sent or retried, and the error shows no secret.
 func TestCredentials(t *testing.T) {
 	const secret = "hunter2"
 	f := startFake(t)
@@ -84,13 +84,13 @@ func TestCredentials(t *testing.T) {
 		}
 	}
 	f.log()
-	for code, want := range map[int32]error{http.StatusBadRequest: cache.ErrAuth, http.StatusInternalServerError: cache.ErrUnavailable} {
+	for code, want := range map[int32]error{http.StatusBadRequest: driver.ErrAuth, http.StatusInternalServerError: driver.ErrUnavailable} {
 		refuses.Store(code)
 		b = open()
 		for _, v := range verbs {
 			begin := time.Now()
 			err := v.call(t.Context(), b, v.key)
-			if !errors.Is(err, want) || errors.Is(err, cache.ErrUnknownOutcome) || !strings.Contains(err.Error(), "account not found") {
+			if !errors.Is(err, want) || errors.Is(err, driver.ErrUnknownOutcome) || !strings.Contains(err.Error(), "account not found") {
 				t.Errorf("%s: %v; want %v", v.name, err, want)
 			}
 			if took := time.Since(begin); took > 2*time.Second {

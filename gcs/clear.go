@@ -8,18 +8,19 @@ import (
 	"unicode/utf8"
 
 	"cloud.google.com/go/storage"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	"google.golang.org/api/iterator"
 )
 
 var errNoFlush = fmt.Errorf("%w: Clear without a prefix empties the whole bucket, "+
 	"including the objects of other programs; AllowFlush (CACHE_ALLOW_FLUSH) permits it", errors.ErrUnsupported)
 
-// Clear removes all objects whose names begin with Options.Prefix. Without a prefix
-// it empties the bucket if Options.AllowFlush is set, and else is refused with
+// Clear removes all objects whose names begin with [Options.Prefix]. Without a prefix
+// it empties the bucket if [Options.AllowFlush] is set, and else is refused with
 // [errors.ErrUnsupported].
 func (b *Backend) Clear(ctx context.Context) error {
-	if b.prefix == "" && !b.allowFlush && !b.closed.Load() {
+	if b.options.Prefix == "" && !b.options.AllowFlush && !b.closed.Load() {
 		return errNoFlush
 	}
 	return b.ClearPrefix(ctx, "")
@@ -29,15 +30,15 @@ func (b *Backend) Clear(ctx context.Context) error {
 const namesPerPage = 1000
 
 // ClearPrefix lists the names that begin with prefix and removes each object with a
-// request of its own, Options.Concurrency at a time. Objects that the service holds
+// request of its own, [Options.Concurrency] at a time. Objects that the service holds
 // are left, and reported when all others are removed.
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.closed.Load() {
-		return cache.ErrClosed
+		return driver.ErrClosed
 	}
-	prefix = b.prefix + prefix
+	prefix = b.options.Prefix + prefix
 	if !utf8.ValidString(prefix) {
-		return fmt.Errorf("%w: the prefix is not valid UTF-8", cache.ErrInvalidKey)
+		return fmt.Errorf("%w: the prefix is not valid UTF-8", driver.ErrInvalidKey)
 	}
 	var left leftObjects
 	for token, more := "", true; more; more = token != "" {
@@ -46,14 +47,18 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 			return err
 		}
 		token = next
-		for i, err := range b.parallel(len(names), func(i int) error { return b.remove(ctx, names[i]) }) {
-			if endsBatch(err) {
+		for i, err := range b.removeAll(ctx, names) {
+			if driver.EndsBatch(err) {
 				return err
 			}
 			left.add(names[i], err)
 		}
 	}
 	return left.errorOrNil()
+}
+
+func (b *Backend) removeAll(ctx context.Context, names []string) []error {
+	return remote.Parallel(ctx, len(names), b.options.Concurrency, func(i int) error { return b.remove(ctx, names[i]) })
 }
 
 // leftObjects are the objects that could not be removed.

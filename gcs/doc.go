@@ -1,36 +1,57 @@
-// Package gcs is the cache backend on Google Cloud Storage: each entry is an
-// object of a bucket. It is built on cloud.google.com/go/storage and brings
-// nothing else.
+// Package gcs is a cache backend on Google Cloud Storage: each entry is an object of a
+// bucket. It is built on cloud.google.com/go/storage and requires nothing else.
 //
-// Importing the package registers CACHE_TYPE "gcs". [New] opens the same from
-// [Options], and [NewFromClient] borrows a client that the application has already.
+// Importing the package registers CACHE_TYPE "gcs". [New] opens the same backend from
+// [Options], and [NewFromClient] borrows a client of the application.
 //
-// # Objects
+// The object of an entry has the name [Options.Prefix] + key and the bytes of the value.
+// Its user metadata has cache-expires, the expiry time in Unix milliseconds (0 is
+// never), which a read returns with the bytes: a hit is one request. An object that Add
+// or Inc wrote also has cache-token, by which it is recognised after a lost reply.
+// Objects of other programs are entries that never expire; a hit on one takes two
+// requests.
 //
-// An entry is the object whose name is Options.Prefix + key, and the bytes of the
-// object are those of the value. The end of its life is kept in the user metadata
-// cache-expires, in Unix milliseconds (0 is never), which a read returns beside the
-// bytes: a hit is one request. It is kept in customTime, too, for lifecycle rules,
-// which remove what has expired; until then it is there and absent for every method.
-// What an Add or Inc wrote also carries cache-token, which is how it is recognised
-// after a lost answer. Objects of other programs are entries that never expire.
+// # Errors and retries
 //
-// Life begins before the object is sent and is measured by the clocks of the
-// machines, those that write and those that read.
+// If the service responds with 429 or a status of 500 and more, or if a connection
+// breaks, the request is repeated with growing pauses until the deadline. A call whose
+// context has no deadline has [Options.Timeout]. A call returns at its deadline or when
+// its context is cancelled, except while the client library fetches a token, about once
+// an hour. If nobody listens, the call fails at once.
 //
-// # What may happen to a call
+// [driver.ErrUnavailable] from a write means that nothing was stored or removed. A write
+// that may have been executed is [driver.ErrUnknownOutcome]. Set may be repeated. Add,
+// Inc and Delete have a condition: Add and Inc recognise the object that they stored in
+// an attempt whose reply was lost, and Delete removes only the generation that it has
+// read. They return [driver.ErrUnknownOutcome] if that does not decide what happened.
 //
-// A call is back at the deadline of its context, or when that is cancelled; only
-// while the client library gets a token, about once an hour, it cannot be hurried.
-// What the service answers with 429, 503 and the like is tried again until then,
-// with growing pauses; without a deadline, for Options.Timeout. So is a request
-// whose connection breaks, but for Delete, whose answer would be wrong the second
-// time: where it is lost it returns cache.ErrUnknownOutcome. Add and Inc may be
-// repeated, for they store on a condition and recognise what they stored; where
-// that is not enough to tell, they return cache.ErrUnknownOutcome, too.
-// cache.ErrUnavailable from a write means that nothing was stored.
+// A response that is not the service's, such as a redirect or the page of a captive
+// portal, is a failure and is not repeated. Redirects are not followed: the token and
+// the value go to the configured host only. For a borrowed client, see [NewFromClient].
 //
-// The service takes about one write a second to the same object, and answers more
-// with 429: Inc of one key is slow, and so is a lock that many want. Callers of Inc
-// over the same Backend take turns.
+// An object under a hold or a retention policy cannot be replaced or removed. It fails
+// alone: a batch stores or removes the others, and Clear reports it at the end.
+//
+// # Expiry
+//
+// Expiry times are exact to a millisecond, by the clocks of the machines that write and
+// read. An expired object is absent for every method, but stays in the bucket until a
+// write replaces it, [Options.DeleteExpiredOnRead] removes it, or a lifecycle rule does.
+// The rule can use customTime, which has the expiry time.
+//
+// # Limits
+//
+// An object name has at most 1,024 bytes of UTF-8 without line breaks; the service
+// reserves ".", ".." and names that begin with .well-known/acme-challenge/. Other keys
+// are [driver.ErrInvalidKey]. The service accepts about one write per second to the same
+// object and refuses more with 429, so that Inc of one key, or Add of a lock that many
+// callers want, is slow.
+//
+// # Concurrency
+//
+// A [Backend] is safe for concurrent use. The service has no request for several
+// objects: a batch sends one request per key, or two to delete, and up to
+// [Options.Concurrency] of them at a time. There is no PoolSize, because HTTP/2 needs
+// one connection for all of them. Callers of Inc for the same key of one Backend take
+// turns.
 package gcs

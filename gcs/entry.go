@@ -7,11 +7,11 @@ import (
 	"time"
 	"unicode/utf8"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// User metadata of our objects. Reads return it in the form of headers, with
-// capital letters.
+// User metadata of the objects that this package writes. Reads return the names in the
+// form of headers, with capital letters.
 const (
 	metaExpires = "cache-expires" // Unix milliseconds, 0 for never
 	metaToken   = "cache-token"   // of the Add or Inc that wrote the object
@@ -22,7 +22,7 @@ type entry struct {
 	generation int64
 	expires    int64  // Unix milliseconds, 0 for never
 	token      string // of the Add or Inc that wrote it
-	ours       bool   // has our metadata
+	ours       bool   // written by this package
 }
 
 func entryOf(generation int64, metadata map[string]string) entry {
@@ -44,7 +44,7 @@ func entryOf(generation int64, metadata map[string]string) entry {
 
 func (e entry) isExpired() bool { return e.expires != 0 && time.Now().UnixMilli() >= e.expires }
 
-// ttl returns the remaining life, 0 for ever.
+// ttl returns the remaining TTL, 0 for never.
 func (e entry) ttl() time.Duration {
 	if e.expires == 0 {
 		return 0
@@ -52,39 +52,34 @@ func (e entry) ttl() time.Duration {
 	return max(time.Until(time.UnixMilli(e.expires)), 1)
 }
 
-// expiresAt returns when a life of ttl from now is over, in Unix milliseconds, rounded up.
+// expiresAt returns when a TTL that begins now ends, in Unix milliseconds, rounded up.
 func expiresAt(ttl time.Duration) int64 {
 	if ttl == 0 {
 		return 0
 	}
-	end := time.Now().Add(ttl)
-	ms := end.UnixMilli()
-	if end.Nanosecond()%int(time.Millisecond) > 0 {
-		ms++
-	}
-	return ms
+	return time.Now().Add(ttl).Add(time.Millisecond - 1).UnixMilli()
 }
 
 // maxName is the longest object name, in bytes.
 const maxName = 1024
 
-// checkName refuses what the service does not take as the name of an object:
+// checkName returns [driver.ErrInvalidKey] for what cannot be the name of an object:
 // https://cloud.google.com/storage/docs/objects#naming
 func checkName(name string) error {
 	why := ""
 	switch {
 	case len(name) > maxName:
-		why = fmt.Sprintf("%d bytes with its prefix, an object name has at most %d", len(name), maxName)
+		why = fmt.Sprintf("%d bytes with the prefix: an object name has at most %d", len(name), maxName)
 	case !utf8.ValidString(name):
 		why = "not valid UTF-8"
 	case strings.ContainsAny(name, "\r\n"):
-		why = "an object name has no line ends"
+		why = "an object name has no line breaks"
 	case name == "." || name == "..":
-		why = `no object is called "." or ".."`
+		why = `an object name is not "." or ".."`
 	case strings.HasPrefix(name, ".well-known/acme-challenge/"):
-		why = "no object name begins with .well-known/acme-challenge/"
+		why = "an object name does not begin with .well-known/acme-challenge/"
 	default:
 		return nil
 	}
-	return fmt.Errorf("%w: %s", cache.ErrInvalidKey, why)
+	return fmt.Errorf("%w: %s", driver.ErrInvalidKey, why)
 }

@@ -12,7 +12,8 @@ import (
 	"strings"
 
 	"cloud.google.com/go/storage"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	"google.golang.org/api/googleapi"
 )
 
@@ -50,7 +51,7 @@ func faultOf(err error) fault {
 		return unanswered
 	case code != 0:
 		return final
-	case isUnconnected(err), isUntrusted(err), tokenFailure(err) != "":
+	case remote.IsUnsent(err), isUntrusted(err), tokenFailure(err) != "":
 		return unreached
 	}
 	return unanswered
@@ -62,33 +63,31 @@ type uncertainError struct{ error }
 
 func (e uncertainError) Unwrap() error { return e.error }
 
-// failure makes one of this project's errors of an error of the client. Nothing was
-// changed by what failed.
-func failure(err error) error {
+// failure makes an error of package driver of the error of a request that changed
+// nothing.
+func failure(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
 	short := brief(err)
 	code, fault := status(err), faultOf(err)
 	switch {
-	case errors.Is(err, storage.ErrBucketNotExist):
-		return fmt.Errorf("%w: %w", cache.ErrUnavailable, short)
+	case fault == refused, fault == foreign, errors.Is(err, storage.ErrBucketNotExist):
+		return fmt.Errorf("%w: %w", driver.ErrUnavailable, short)
 	case code == http.StatusNotFound:
 		return errAbsent
 	case code == http.StatusPreconditionFailed:
 		return errCondition
-	case fault == refused, fault == foreign:
-		return fmt.Errorf("%w: %w", cache.ErrUnavailable, short)
 	case hasReason(err, "retentionPolicyNotMet"), hasReason(err, "objectUnderActiveHold"):
 		return fmt.Errorf("object is under a hold or a retention policy: %w", short)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, isDenied(err):
-		return fmt.Errorf("%w: %w", cache.ErrAuth, short)
+		return fmt.Errorf("%w: %w", driver.ErrAuth, short)
 	case code == http.StatusRequestEntityTooLarge:
-		return fmt.Errorf("%w: %w", cache.ErrTooLarge, short)
-	case fault == final, errors.Is(err, context.Canceled):
+		return fmt.Errorf("%w: %w", driver.ErrTooLarge, short)
+	case fault == final:
 		return short
 	}
-	return fmt.Errorf("%w: %w", cache.ErrUnavailable, short)
+	return remote.Outcome(ctx, short, false)
 }
 
 // status is the status code of the response that err is about, 0 for none.
@@ -129,7 +128,7 @@ func isForeignError(err error) bool {
 	return errors.As(err, &reply) || errors.As(err, &syntax) || errors.As(err, &mismatch) || code >= 300 && code < 400
 }
 
-// isUnconnected reports whether there was no connection to send anything over.
+// isUnconnected reports whether a dial failed, be it for a request or for a token.
 func isUnconnected(err error) bool {
 	var network *net.OpError
 	return errors.As(err, &network) && (network.Op == "dial" || network.Op == "proxyconnect")
@@ -165,7 +164,7 @@ func tokenFailure(err error) string {
 
 // noBucket names the bucket, which the response does not.
 func (b *Backend) noBucket(err error) error {
-	return briefError{fmt.Sprintf("bucket %q: %v", b.bucketName, storage.ErrBucketNotExist), errors.Join(storage.ErrBucketNotExist, err)}
+	return briefError{fmt.Sprintf("bucket %q: %v", b.options.Bucket, storage.ErrBucketNotExist), errors.Join(storage.ErrBucketNotExist, err)}
 }
 
 // briefError has a shorter text than the error it wraps.

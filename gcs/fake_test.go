@@ -11,6 +11,7 @@ import (
 	"maps"
 	"mime"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,10 +23,11 @@ import (
 	"time"
 )
 
-// fake is a bucket "b" that keeps the conditions of requests, as the service does,
-// and answers what a test wants instead.
+// fake serves a bucket "b". It honours conditions as the service does. A test can replace
+// its responses.
 type fake struct {
-	url string
+	url      string
+	listener net.Listener
 
 	mu       sync.Mutex
 	objects  map[string]*stored
@@ -46,17 +48,17 @@ type stored struct {
 	content     []byte
 }
 
-// Answers of a fake, besides "503", "403 reason", and "executed 503" after the request was
-// executed.
+// Responses that a test can ask for. Further ones are a status such as "503", "403 reason",
+// and "executed 503" for a status after the request was executed.
 const (
 	usual   = ""
 	silence = "silence" // the connection stays open
 	hangUp  = "hang up"
 	lost    = "lost" // hang up after the request was executed
-	cut     = "cut"  // half of the answer, then hang up
+	cut     = "cut"  // half of the response, then hang up
 )
 
-// Answers that are not the service's, by name.
+// Responses that are not the service's, by name.
 var foreignAnswers = map[string]func(w http.ResponseWriter){
 	"page": func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -87,12 +89,12 @@ func startFake(t *testing.T) *fake {
 		server.CloseClientConnections()
 		server.Close()
 	})
-	f.url = server.URL
+	f.url, f.listener = server.URL, server.Listener
 	return f
 }
 
-// on makes the fake answer differently to one kind of request: "read", "write",
-// "attributes", "delete" or "list". n counts them from 1.
+// on replaces the responses to one kind of request: "read", "write", "attributes",
+// "delete" or "list". n counts them from 1.
 func (f *fake) on(what string, answer func(n int) string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -145,7 +147,7 @@ func (f *fake) put(name string, content string, metadata map[string]string) {
 	f.objects[name] = newObject(stored{Name: name, Generation: f.last, Metadata: metadata}, []byte(content))
 }
 
-// expire ends the life of an object long ago.
+// expire sets the expiry of an object to the past.
 func (f *fake) expire(name string) { f.get(name).Metadata[metaExpires] = "1000" }
 
 func newObject(o stored, content []byte) *stored {
@@ -345,7 +347,7 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(page)
 }
 
-// start makes a backend on the fake, closed at the end of the test.
+// start returns a backend on the fake, which is closed at the end of the test.
 func start(t *testing.T, f *fake, o Options) *Backend {
 	t.Helper()
 	o.Bucket, o.Endpoint, o.Anonymous = "b", f.url, true
@@ -357,7 +359,7 @@ func start(t *testing.T, f *fake, o Options) *Backend {
 	return b
 }
 
-// soon is a context with a deadline in d.
+// soon returns a context with a deadline in d.
 func soon(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -368,13 +370,13 @@ func soon(t *testing.T, d time.Duration) context.Context {
 // ample is more time than anything takes on a busy machine.
 const ample = 20 * time.Second
 
-// patiently tries with a little time, and again with more while something is wrong:
-// a busy machine does not get everything done in a short time.
-func patiently(t *testing.T, try func(patience time.Duration) error) {
+// withMoreTime calls try with a short limit, and with longer ones while it fails: a busy
+// machine may need more time.
+func withMoreTime(t *testing.T, try func(limit time.Duration) error) {
 	t.Helper()
 	var err error
-	for patience := 100 * time.Millisecond; patience < ample/4; patience *= 4 {
-		if err = try(patience); err == nil {
+	for limit := 100 * time.Millisecond; limit < ample/4; limit *= 4 {
+		if err = try(limit); err == nil {
 			return
 		}
 	}

@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Rule SEC-2 of the contract: a response that is not the service's is a fault, not a
-// hit, a miss or a success. It is not repeated either.
+// Rule SEC-2 of the contract: a response that is not the service's is an error, not a hit,
+// a miss or a success. The request is not repeated.
 func TestForeignReplies(t *testing.T) {
 	for _, client := range []string{"own", "borrowed"} {
 		for answer := range foreignAnswers {
@@ -37,9 +37,9 @@ func TestForeignReplies(t *testing.T) {
 					if client == "borrowed" {
 						b = borrow(t, f, Options{AllowFlush: true})
 					}
-					want := cache.ErrUnavailable
+					want := driver.ErrUnavailable
 					if v.request == "write" || v.request == "delete" {
-						want = cache.ErrUnknownOutcome
+						want = driver.ErrUnknownOutcome
 					}
 					if v.name == "Add" {
 						delete(f.objects, "k")
@@ -70,7 +70,7 @@ func TestCaptivePortal(t *testing.T) {
 			if v.request == "list" && answer == "json" {
 				continue // an empty page of the service looks like this
 			}
-			if err := v.call(t.Context(), b, v.key); !errors.Is(err, cache.ErrUnavailable) && !errors.Is(err, cache.ErrUnknownOutcome) {
+			if err := v.call(t.Context(), b, v.key); !errors.Is(err, driver.ErrUnavailable) && !errors.Is(err, driver.ErrUnknownOutcome) {
 				t.Errorf("%s, %s: %v", answer, v.name, err)
 			}
 		}
@@ -97,7 +97,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		portal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			asked++
 			if r.Header.Get("Authorization") != "Bearer "+secret {
-				t.Error("the test sends no token")
+				t.Error("the request has no token")
 			}
 			io.Copy(io.Discard, r.Body)
 			http.Redirect(w, r, elsewhere.URL+"/?session=x", code)
@@ -111,7 +111,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		for _, v := range verbs {
 			asked = 0
 			err := v.call(t.Context(), b, v.key)
-			if !errors.Is(err, cache.ErrUnavailable) && !errors.Is(err, cache.ErrUnknownOutcome) {
+			if !errors.Is(err, driver.ErrUnavailable) && !errors.Is(err, driver.ErrUnknownOutcome) {
 				t.Errorf("%d, %s: %v", code, v.name, err)
 			}
 			if asked != 1 || !strings.Contains(fmt.Sprint(err), "to "+elsewhere.URL) || strings.Contains(fmt.Sprint(err), "session") {
@@ -124,7 +124,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
-// Rule SEC-1 of the contract: an error without end takes a bounded amount of memory.
+// Rule SEC-1 of the contract: an endless error response takes a bounded amount of memory.
 func TestEndlessReply(t *testing.T) {
 	sent := make(chan int64, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -153,7 +153,7 @@ func TestEndlessReply(t *testing.T) {
 
 // Rule OUT-1 of the contract: the set-up of a connection is not sending.
 func TestSilentHandshake(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // the system accepts, and nobody responds
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and never responds
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestSilentHandshake(t *testing.T) {
 	b := start(t, &fake{url: "https://" + listener.Addr().String()}, Options{AllowFlush: true})
 	atOnce(t, func(t *testing.T, v verb) {
 		err := v.call(soon(t, 50*time.Millisecond), b, v.key)
-		if !errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrUnknownOutcome) || !errors.Is(err, context.DeadlineExceeded) {
+		if !errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrUnknownOutcome) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v; want ErrUnavailable and DeadlineExceeded", v.name, err)
 		}
 	})

@@ -6,27 +6,21 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
-	"time"
 
 	"cloud.google.com/go/storage"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"google.golang.org/api/option"
 	htransport "google.golang.org/api/transport/http"
 )
 
 // Backend keeps entries in a bucket. It is safe for concurrent use.
 type Backend struct {
-	bucket              *storage.BucketHandle
-	bucketName          string
-	bucketSeen          atomic.Bool  // an answer has shown that the bucket exists
-	close               func() error // nil if the client is borrowed
-	prefix              string       // before every object name
-	deleteExpiredOnRead bool
-	concurrency         int           // requests of a batch at a time
-	timeout             time.Duration // of a call whose context has no deadline
-	allowFlush          bool
-	counting            turns // of Inc
-	closed              atomic.Bool
+	options    Options
+	bucket     *storage.BucketHandle
+	bucketSeen atomic.Bool  // a response has shown that the bucket exists
+	close      func() error // nil if the client is borrowed
+	counting   turns        // of Inc
+	closed     atomic.Bool
 }
 
 // New returns a Backend on a bucket. The bucket need not be reachable yet, and Ping
@@ -46,7 +40,7 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 	connections := newTransport(o.Concurrency)
 	authorized, err := htransport.NewTransport(ctx, connections, access, option.WithEndpoint(o.Endpoint), option.WithTelemetryDisabled())
 	if err != nil {
-		return nil, fmt.Errorf("gcs: %w: %w", cache.ErrAuth, err)
+		return nil, fmt.Errorf("gcs: %w: %w", driver.ErrAuth, err)
 	}
 	client, err := storage.NewClient(ctx, option.WithHTTPClient(&http.Client{Transport: checkedTransport{authorized}}),
 		option.WithEndpoint(o.Endpoint+"/storage/v1/"), option.WithoutAuthentication()) // the transport has the credentials
@@ -74,11 +68,10 @@ func NewFromClient(client *storage.Client, o Options) (*Backend, error) {
 	if client == nil {
 		return nil, errors.New("gcs: the client is nil")
 	}
-	if o.Anonymous || o.Endpoint != "" {
-		return nil, errors.New("gcs: the client is already configured: Anonymous and Endpoint must not be set")
+	if err := driver.CheckBorrowed(&o, "Bucket", "Prefix", "DeleteExpiredOnRead", "Concurrency", "Timeout", "AllowFlush"); err != nil {
+		return nil, fmt.Errorf("gcs: %w", err)
 	}
-	o, err := o.resolved()
-	if err != nil {
+	if err := driver.Complete(&o); err != nil {
 		return nil, fmt.Errorf("gcs: %w", err)
 	}
 	return newBackend(client, o), nil
@@ -86,11 +79,10 @@ func NewFromClient(client *storage.Client, o Options) (*Backend, error) {
 
 func newBackend(client *storage.Client, o Options) *Backend {
 	return &Backend{
+		options: o,
 		// The client repeats neither the upload of a value nor an unconditional
 		// write. This package repeats whole requests, see retry.
-		bucket:     client.Bucket(o.Bucket).Retryer(storage.WithPolicy(storage.RetryNever)),
-		bucketName: o.Bucket, prefix: o.Prefix, deleteExpiredOnRead: o.DeleteExpiredOnRead,
-		concurrency: o.Concurrency, timeout: o.Timeout, allowFlush: o.AllowFlush,
+		bucket:   client.Bucket(o.Bucket).Retryer(storage.WithPolicy(storage.RetryNever)),
 		counting: turns{taken: map[string]chan struct{}{}},
 	}
 }
@@ -104,9 +96,9 @@ type object struct {
 // object returns the object of key, or why there can be none.
 func (b *Backend) object(key string) (object, error) {
 	if b.closed.Load() {
-		return object{}, cache.ErrClosed
+		return object{}, driver.ErrClosed
 	}
-	name := b.prefix + key
+	name := b.options.Prefix + key
 	if err := checkName(name); err != nil {
 		return object{}, err
 	}
@@ -116,7 +108,7 @@ func (b *Backend) object(key string) (object, error) {
 // Ping lists at most one object.
 func (b *Backend) Ping(ctx context.Context) error {
 	if b.closed.Load() {
-		return cache.ErrClosed
+		return driver.ErrClosed
 	}
 	_, _, err := b.list(ctx, "", "", 1)
 	return err
@@ -135,14 +127,14 @@ func (b *Backend) Close() error {
 }
 
 var (
-	_ cache.Backend       = (*Backend)(nil)
-	_ cache.Haser         = (*Backend)(nil)
-	_ cache.ManyGetter    = (*Backend)(nil)
-	_ cache.ManySetter    = (*Backend)(nil)
-	_ cache.ManyDeleter   = (*Backend)(nil)
-	_ cache.Counter       = (*Backend)(nil)
-	_ cache.PrefixClearer = (*Backend)(nil)
-	_ cache.TTLer         = (*Backend)(nil)
-	_ cache.Pinger        = (*Backend)(nil)
-	_ cache.Copier        = (*Backend)(nil)
+	_ driver.Backend       = (*Backend)(nil)
+	_ driver.Haser         = (*Backend)(nil)
+	_ driver.ManyGetter    = (*Backend)(nil)
+	_ driver.ManySetter    = (*Backend)(nil)
+	_ driver.ManyDeleter   = (*Backend)(nil)
+	_ driver.Counter       = (*Backend)(nil)
+	_ driver.PrefixClearer = (*Backend)(nil)
+	_ driver.TTLer         = (*Backend)(nil)
+	_ driver.Pinger        = (*Backend)(nil)
+	_ driver.Copier        = (*Backend)(nil)
 )

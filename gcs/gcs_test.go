@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/storage"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"google.golang.org/api/option"
 )
 
@@ -57,11 +57,11 @@ func TestObject(t *testing.T) {
 		t.Errorf("customTime %s, %v; want %v", o.CustomTime, err, end)
 	}
 	if o := f.get("forever"); o.CustomTime != "" || o.Metadata[metaExpires] != "0" {
-		t.Errorf("an object for ever has customTime %q and %v", o.CustomTime, o.Metadata)
+		t.Errorf("an object that never expires has customTime %q and %v", o.CustomTime, o.Metadata)
 	}
 }
 
-// What a read finds of metadata is in the form of headers, and may be missing.
+// Reads return the names of metadata in the form of headers. Metadata may be missing.
 func TestEntryOf(t *testing.T) {
 	for name, tt := range map[string]struct {
 		metadata map[string]string
@@ -87,7 +87,7 @@ func TestNames(t *testing.T) {
 			if v.key == "" {
 				continue
 			}
-			if err := v.call(t.Context(), b, key); !errors.Is(err, cache.ErrInvalidKey) {
+			if err := v.call(t.Context(), b, key); !errors.Is(err, driver.ErrInvalidKey) {
 				t.Errorf("%s(%.40q): %v; want ErrInvalidKey", v.name, key, err)
 			}
 		}
@@ -108,17 +108,21 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// One bad name in a batch, and nothing at all is written.
+// Rule BAT-15 of the contract: an invalid key fails a batch before anything is sent.
 func TestInvalidBatch(t *testing.T) {
 	f := startFake(t)
 	b := start(t, f, Options{})
 	b.Set(t.Context(), "good", nil, 0)
 	f.log()
-	errSet := b.SetMany(t.Context(), []cache.Item{{Key: "good"}, {Key: ".."}}, 0)
+	errSet := b.SetMany(t.Context(), []driver.Item{{Key: "good"}, {Key: ".."}}, 0)
 	_, errDelete := b.DeleteMany(t.Context(), []string{"good", ".."})
-	for _, err := range []error{errSet, errDelete} {
-		var batch *cache.BatchError
-		if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != ".." || !errors.Is(err, cache.ErrInvalidKey) {
+	values, errGet := b.GetMany(t.Context(), []string{"good", ".."})
+	if len(values) != 2 {
+		t.Errorf("GetMany returns %d values; want one for each key", len(values))
+	}
+	for _, err := range []error{errSet, errDelete, errGet} {
+		var batch *driver.BatchError
+		if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != ".." || !errors.Is(err, driver.ErrInvalidKey) {
 			t.Errorf("%v; want the bad key only", err)
 		}
 	}
@@ -153,7 +157,7 @@ func TestExpired(t *testing.T) {
 					t.Errorf("%s: removed %v; want %v", what, gone, purges)
 				}
 				if purges && !strings.Contains(strings.Join(f.log(), "\n"), fmt.Sprintf("ifGenerationMatch=%d", generation)) {
-					t.Errorf("%s removes whatever is there", what)
+					t.Errorf("%s removes the object without a condition", what)
 				}
 			}
 			renew()
@@ -173,13 +177,13 @@ func TestExpired(t *testing.T) {
 				t.Errorf("Inc = %v, %v", n, err)
 			}
 			if ttl, ok, _ := b.TTL(ctx, "k"); !ok || ttl < 59*time.Minute {
-				t.Errorf("a counter made anew lives %v", ttl)
+				t.Errorf("a counter that starts again has TTL %v", ttl)
 			}
 		})
 	}
 }
 
-// A fresh value that takes the place of an expired one stays.
+// A value that replaced the expired one is not removed.
 func TestPurgeOfReplaced(t *testing.T) {
 	f := startFake(t)
 	b := start(t, f, Options{DeleteExpiredOnRead: true})
@@ -220,7 +224,7 @@ func TestAdd(t *testing.T) {
 	f.log()
 	add("third", true)
 	if !strings.Contains(strings.Join(f.log(), "\n"), fmt.Sprintf("ifGenerationMatch=%d", old)) {
-		t.Error("Add replaces whatever is there")
+		t.Error("Add replaces the object without a condition")
 	}
 }
 
@@ -236,7 +240,7 @@ func TestInc(t *testing.T) {
 	if got := f.get("k").Metadata[metaExpires]; got != expires {
 		t.Errorf("the expiry was %s and is %s", expires, got)
 	}
-	// Somebody else is faster, once.
+	// Another writer wins the first race.
 	f.on("write", func(n int) string {
 		if n == 1 {
 			f.last++
@@ -251,13 +255,13 @@ func TestInc(t *testing.T) {
 	f.put("text", "ten", nil)
 	f.put("high", fmt.Sprint(math.MaxInt64), nil)
 	for _, key := range []string{"text", "high"} {
-		if _, err := b.Inc(ctx, key, 1, 0); !errors.Is(err, cache.ErrNotInteger) {
+		if _, err := b.Inc(ctx, key, 1, 0); !errors.Is(err, driver.ErrNotInteger) {
 			t.Errorf("Inc(%s): %v", key, err)
 		}
 	}
 }
 
-// Callers of one process are not in each other's way, and do not pay for it.
+// Callers of one process do not race, which would cost requests.
 func TestIncInTurns(t *testing.T) {
 	f := startFake(t)
 	b := start(t, f, Options{})
@@ -278,7 +282,7 @@ func TestIncInTurns(t *testing.T) {
 	if requests := len(f.log()); requests > 2*101+1 { // the first also asks for the bucket
 		t.Errorf("%d requests for 101 Inc", requests)
 	}
-	// Nobody waits for a turn beyond the own deadline.
+	// A caller waits for its turn until its deadline.
 	f.on("write", always(silence))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer callers.Wait()
@@ -287,8 +291,8 @@ func TestIncInTurns(t *testing.T) {
 	for f.count("write") == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	if _, err := b.Inc(soon(t, 10*time.Millisecond), "k", 1, 0); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cache.ErrUnknownOutcome) {
-		t.Errorf("Inc behind one that has no answer: %v", err)
+	if _, err := b.Inc(soon(t, 10*time.Millisecond), "k", 1, 0); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrUnknownOutcome) {
+		t.Errorf("Inc behind one without a reply: %v", err)
 	}
 	f.on("write", always(usual))
 	if n, err := b.Inc(soon(t, ample), "other", 1, 0); n != 1 || err != nil {
@@ -296,7 +300,7 @@ func TestIncInTurns(t *testing.T) {
 	}
 }
 
-// Bytes that do not fit their sum are no value.
+// Bytes that do not match their checksum are an error.
 func TestDamagedBytes(t *testing.T) {
 	f := startFake(t)
 	for name, b := range map[string]*Backend{"own client": start(t, f, Options{}), "borrowed client": borrow(t, f, Options{})} {
@@ -307,7 +311,7 @@ func TestDamagedBytes(t *testing.T) {
 		}
 		f.get("k").Crc32c = ""
 		if v, ok, err := b.Get(t.Context(), "k"); string(v) != "Value" || !ok || err != nil {
-			t.Errorf("%s: Get of bytes without a sum = %q, %v, %v", name, v, ok, err)
+			t.Errorf("%s: Get of bytes without a checksum = %q, %v, %v", name, v, ok, err)
 		}
 	}
 }
@@ -332,7 +336,7 @@ func TestClear(t *testing.T) {
 			fill()
 			b := open(Options{})
 			if err := b.Clear(t.Context()); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "CACHE_ALLOW_FLUSH") {
-				t.Errorf("Clear: %v; want a refusal that says what permits it", err)
+				t.Errorf("Clear: %v; want a refusal that names CACHE_ALLOW_FLUSH", err)
 			}
 			if err := b.ClearPrefix(t.Context(), "p/"); err != nil || len(f.objects) != 1 {
 				t.Errorf("ClearPrefix: %v, left %d", err, len(f.objects))
@@ -349,7 +353,7 @@ func TestClear(t *testing.T) {
 	}
 }
 
-// borrow makes a backend over a client of the application.
+// borrow returns a backend over a client of the application.
 func borrow(t *testing.T, f *fake, o Options) *Backend {
 	t.Helper()
 	client, err := storage.NewClient(context.Background(), option.WithEndpoint(f.url+"/storage/v1/"), option.WithoutAuthentication())
@@ -375,12 +379,12 @@ func TestClose(t *testing.T) {
 			}
 		}
 		for _, v := range verbs {
-			if err := v.call(t.Context(), b, "k"); !errors.Is(err, cache.ErrClosed) {
+			if err := v.call(t.Context(), b, "k"); !errors.Is(err, driver.ErrClosed) {
 				t.Errorf("%s after Close: %v", v.name, err)
 			}
 		}
 	}
-	if _, err := borrowed.bucket.Attrs(t.Context()); errors.Is(err, cache.ErrClosed) {
+	if _, err := borrowed.bucket.Attrs(t.Context()); errors.Is(err, driver.ErrClosed) {
 		t.Error("the borrowed client is closed")
 	}
 }
@@ -391,20 +395,20 @@ func TestNewFromClient(t *testing.T) {
 	client := new(storage.Client)
 	for _, o := range []Options{{}, {Bucket: "b", Anonymous: true}, {Bucket: "b", Endpoint: "http://h"}, {Bucket: "b", Concurrency: -1}} {
 		if _, err := NewFromClient(client, o); err == nil {
-			t.Errorf("%+v is taken", o)
+			t.Errorf("%+v is accepted", o)
 		}
 	}
 	if _, err := NewFromClient(nil, Options{Bucket: "b"}); err == nil {
-		t.Error("nil is taken")
+		t.Error("nil is accepted")
 	}
 	b := borrow(t, f, Options{})
-	b.SetMany(t.Context(), []cache.Item{{Key: "a"}, {Key: "c"}}, 0)
+	b.SetMany(t.Context(), []driver.Item{{Key: "a"}, {Key: "c"}}, 0)
 	if deleted, err := b.DeleteMany(t.Context(), []string{"a", "b", "c"}); !slices.Equal(deleted, []bool{true, false, true}) || err != nil {
 		t.Errorf("DeleteMany = %v, %v", deleted, err)
 	}
 }
 
-// A client that reads by JSON learns nothing of the expiry from a read.
+// A client that reads by JSON does not receive the expiry with the bytes.
 func TestReadsWithoutMetadata(t *testing.T) {
 	f := startFake(t)
 	f.noMeta = true
@@ -414,7 +418,7 @@ func TestReadsWithoutMetadata(t *testing.T) {
 		t.Errorf("Get = %q, %v, %v", v, ok, err)
 	}
 	if requests := f.log(); len(requests) != 3 || !strings.Contains(requests[2], "generation=1") {
-		t.Errorf("requests: %q; want that for the metadata of the very object", requests)
+		t.Errorf("requests: %q; want a third, for the metadata of the same generation", requests)
 	}
 	f.expire("k")
 	if _, ok, err := b.Get(t.Context(), "k"); ok || err != nil {

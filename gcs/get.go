@@ -50,7 +50,7 @@ func (o object) isLive(ctx context.Context, e entry) bool {
 	if !e.isExpired() {
 		return true
 	}
-	if o.b.deleteExpiredOnRead {
+	if o.b.options.DeleteExpiredOnRead {
 		o.purge(ctx, e)
 	}
 	return false

@@ -2,14 +2,13 @@ package gcs
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"strconv"
 	"sync"
 	"time"
 
 	"cloud.google.com/go/storage"
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 // Inc reads the object and replaces it on the condition that it is still the same,
@@ -35,7 +34,7 @@ func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Dur
 func (o object) tryInc(ctx context.Context, delta, expires int64) (sum int64, stored bool, err error) {
 	done, err := o.b.counting.turn(ctx, o.handle.ObjectName())
 	if err != nil {
-		return 0, false, failure(err)
+		return 0, false, remote.Outcome(ctx, err, false)
 	}
 	defer done()
 	text, e, found, err := o.read(ctx)
@@ -48,24 +47,12 @@ func (o object) tryInc(ctx context.Context, delta, expires int64) (sum int64, st
 	}
 	if found && !e.isExpired() {
 		expires = e.expires
-		if sum, err = add(text, delta); err != nil {
+		if sum, err = driver.AddInteger(text, delta); err != nil {
 			return 0, false, err
 		}
 	}
 	stored, err = o.putIf(ctx, condition, strconv.AppendInt(nil, sum, 10), expires)
 	return sum, stored, err
-}
-
-// add returns the integer in text plus delta.
-func add(text []byte, delta int64) (int64, error) {
-	n, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil {
-		return 0, cache.ErrNotInteger
-	}
-	if delta > 0 && n > math.MaxInt64-delta || delta < 0 && n < math.MinInt64-delta {
-		return 0, fmt.Errorf("%w: sum overflows int64", cache.ErrNotInteger)
-	}
-	return n + delta, nil
 }
 
 // turns let one caller at a time work on a name.

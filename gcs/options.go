@@ -1,60 +1,79 @@
 package gcs
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 	"net/url"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Options says which bucket to use and how. Only Bucket is required. There is no
-// place for credentials: they are those that the client library finds by itself,
-// as the environment variable GOOGLE_APPLICATION_CREDENTIALS or the account of the
-// machine.
+// Options names the bucket and says how to use it. Only Bucket is required. There is
+// no field for credentials: the client library finds them itself, for example by the
+// environment variable GOOGLE_APPLICATION_CREDENTIALS or on the machines of Google.
 type Options struct {
-	// Bucket is the name of a bucket that exists.
-	Bucket string
+	// Bucket is the name of an existing bucket.
+	Bucket string `setting:"CACHE_GCS_BUCKET" required:"true" help:"name of an existing bucket"`
 
-	// Prefix is put before every object name, for a bucket that has more in it.
-	Prefix string
+	// Prefix is put before every object name, for a bucket that has other objects too.
+	Prefix string `setting:"CACHE_GCS_KEY_PREFIX" verbatim:"true" help:"put before every object name; Clear removes only objects whose names begin with it"`
 
-	// DeleteExpiredOnRead removes an expired object when Get, Has or TTL meets it,
-	// at the price of one more request. A fresh value that has just taken its
-	// place is never removed.
-	DeleteExpiredOnRead bool
+	// DeleteExpiredOnRead removes an expired object when Get, GetMany, Has or TTL finds
+	// it, which takes one more request. It never removes a value that was stored in
+	// the meantime.
+	DeleteExpiredOnRead bool `setting:"CACHE_GCS_DELETE_EXPIRED_ON_READ" default:"false" help:"removes an expired object when a read finds it"`
 
-	// Anonymous asks without credentials, for a public bucket or an emulator.
-	Anonymous bool
+	// Anonymous sends no credentials, for a public bucket or an emulator.
+	Anonymous bool `setting:"CACHE_GCS_ANONYMOUS" default:"false" help:"sends no credentials, for an emulator"`
 
-	// Endpoint is the URL of another server with the same API. Default
-	// "https://storage.googleapis.com", or what the environment variable
-	// STORAGE_EMULATOR_HOST names, which implies Anonymous.
-	Endpoint string
+	// Endpoint is the URL of another server with the same API, such as an emulator.
+	// Default "https://storage.googleapis.com", or the server that the environment
+	// variable STORAGE_EMULATOR_HOST names, which implies Anonymous.
+	Endpoint string `setting:"CACHE_GCS_ENDPOINT" default:"https://storage.googleapis.com" help:"URL of another server, such as an emulator, or a ready *storage.Client; STORAGE_EMULATOR_HOST works too"`
 
-	// Concurrency is how many requests a batch has under way at a time. Default 64.
-	Concurrency int
+	// Concurrency is the maximum number of requests that a batch or Clear has in
+	// progress at a time. Default 64.
+	Concurrency int `option:"concurrency" default:"64" min:"1" help:"maximum number of requests of a batch at a time"`
 
-	// Timeout bounds each request and its repetitions where the context of the
-	// call has no deadline. Default 30 s.
-	Timeout time.Duration
+	// Timeout limits a call, with its retries, whose context has no deadline. A batch
+	// has this limit for each key. Default 30 s.
+	Timeout time.Duration `option:"timeout" default:"30s" min:"1ms" help:"limit for a call whose context has no deadline, with its retries"`
 
-	// AllowFlush lets Clear without any prefix empty the whole bucket, whoever
-	// wrote to it. Without it such a Clear is refused.
-	AllowFlush bool
+	// AllowFlush permits Clear without a prefix, which empties the bucket, including
+	// the objects of other programs.
+	AllowFlush bool `setting:"CACHE_ALLOW_FLUSH" default:"false" help:"permits Clear without a prefix, which empties the bucket"`
 }
 
-const (
-	defaultEndpoint    = "https://storage.googleapis.com"
-	defaultConcurrency = 64
-	defaultTimeout     = 30 * time.Second
+// Validate reports names that the service does not have, and an endpoint that is not
+// the address of a server.
+func (o Options) Validate(p *driver.Problems) {
+	if strings.Contains(o.Bucket, "/") {
+		p.Add("Bucket", "%q is not the name of a bucket alone", o.Bucket)
+	}
+	if o.Prefix != "" {
+		if err := checkName(o.Prefix + "x"); err != nil {
+			p.Add("Prefix", "%w", err)
+		}
+	}
+	u, err := url.Parse(cmp.Or(baseURL(o.Endpoint), "http://localhost"))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		p.Add("Endpoint", "not http://host:port or https://host") // not repeated: it may have a password
+	} else if u.Path != "" {
+		p.Add("Endpoint", "the path %q: the client library would read values without it", u.Path)
+	}
+}
 
-	emulatorVariable = "STORAGE_EMULATOR_HOST"
-)
+// baseURL removes the path of the API, which values for the client library have.
+func baseURL(endpoint string) string {
+	endpoint, _, _ = strings.Cut(endpoint, "/storage/v1")
+	return strings.TrimSuffix(endpoint, "/")
+}
 
-// resolved returns o with its defaults in place of zeros, or all that is wrong
-// with it.
+const emulatorVariable = "STORAGE_EMULATOR_HOST"
+
+// resolved returns o with its defaults in place of zeros, or all that is wrong.
 func (o Options) resolved() (Options, error) {
 	if host := os.Getenv(emulatorVariable); host != "" && o.Endpoint == "" {
 		if !strings.Contains(host, "://") {
@@ -62,39 +81,7 @@ func (o Options) resolved() (Options, error) {
 		}
 		o.Endpoint, o.Anonymous = host, true
 	}
-	if o.Endpoint == "" {
-		o.Endpoint = defaultEndpoint
-	}
-	// Values like those of the client library have the path of the API.
-	o.Endpoint, _, _ = strings.Cut(o.Endpoint, "/storage/v1")
-	o.Endpoint = strings.TrimSuffix(o.Endpoint, "/")
-	if o.Concurrency == 0 {
-		o.Concurrency = defaultConcurrency
-	}
-	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
-	}
-	return o, errors.Join(o.mistakes()...)
-}
-
-func (o Options) mistakes() (errs []error) {
-	wrong := func(is bool, format string, args ...any) {
-		if is {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	wrong(o.Bucket == "", "Bucket: the name of the bucket is not given")
-	wrong(strings.Contains(o.Bucket, "/"), "Bucket: %q is not the name of a bucket alone", o.Bucket)
-	if o.Prefix != "" {
-		err := checkName(o.Prefix + "x")
-		wrong(err != nil, "Prefix: %w", err)
-	}
-	u, err := url.Parse(o.Endpoint)
-	// The URL is not repeated: it may have a password. A path is refused, for the client
-	// library reads values without it.
-	wrong(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.User != nil || u.RawQuery != "",
-		"Endpoint: not http://host:port or https://host")
-	wrong(o.Concurrency < 0, "Concurrency: %d is negative", o.Concurrency)
-	wrong(o.Timeout < 0, "Timeout: %v is negative", o.Timeout)
-	return errs
+	err := driver.Complete(&o)
+	o.Endpoint = baseURL(o.Endpoint)
+	return o, err
 }

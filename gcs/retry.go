@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 // Pauses between attempts double, up to the longest.
@@ -20,17 +21,17 @@ const (
 // read calls request, which changes nothing, until it succeeds or [retry] gives up.
 func (b *Backend) read(ctx context.Context, request func(context.Context) error) error {
 	_, err := b.retry(ctx, request)
-	return failure(err)
+	return failure(ctx, err)
 }
 
 // write does the same with a request that may be executed twice without harm. The
-// error is [cache.ErrUnknownOutcome] if a failed attempt may have been executed.
+// error is [driver.ErrUnknownOutcome] if a failed attempt may have been executed.
 func (b *Backend) write(ctx context.Context, request func(context.Context) error) error {
 	executed, err := b.retry(ctx, request)
-	if err != nil && executed {
-		return fmt.Errorf("%w: %w", cache.ErrUnknownOutcome, brief(err))
+	if executed {
+		return fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, brief(err))
 	}
-	return failure(err)
+	return failure(ctx, err)
 }
 
 // retry calls request until it succeeds, fails for good, or ctx leaves no time for
@@ -51,10 +52,10 @@ func (b *Backend) retry(ctx context.Context, request func(context.Context) error
 		if ctx.Err() == nil {
 			reply = brief(err)
 		}
-		fault := faultOf(err)
-		if fault == unanswered && !sent.Load() {
-			fault = unreached
+		if !sent.Load() {
+			err = remote.Unsent{Err: err}
 		}
+		fault := faultOf(err)
 		executed = executed || fault == unanswered || fault == foreign
 		if !fault.isTemporary() {
 			return executed, err
@@ -65,9 +66,9 @@ func (b *Backend) retry(ctx context.Context, request func(context.Context) error
 	}
 }
 
-// traceSent reports whether a request has had a connection to be sent over. An error
-// does not tell: one of dialling or of the TLS handshake is that of ctx if ctx ends
-// first. A token is fetched over a connection of its own, before that of the request.
+// traceSent reports whether a request has had a connection to be sent over. The error
+// does not tell: if ctx ends during the dial or the TLS handshake, it is that of ctx.
+// Requests for tokens have another context and are not traced.
 func traceSent(ctx context.Context) (context.Context, *atomic.Bool) {
 	var sent atomic.Bool
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -98,7 +99,7 @@ func (b *Backend) race(ctx context.Context, try func(context.Context) (decided b
 			return err
 		}
 		if !sleep(ctx, pause) {
-			return fmt.Errorf("%w: gave up after losing every race with concurrent writers", cache.ErrUnavailable)
+			return fmt.Errorf("%w: gave up after losing every race with concurrent writers", driver.ErrUnavailable)
 		}
 	}
 }
@@ -108,7 +109,7 @@ func (b *Backend) bounded(ctx context.Context) (context.Context, context.CancelF
 	if _, has := ctx.Deadline(); has {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, b.timeout)
+	return context.WithTimeout(ctx, b.options.Timeout)
 }
 
 // sleep waits for pause, shortened at random by up to half, and reports whether ctx
@@ -120,10 +121,5 @@ func sleep(ctx context.Context, pause time.Duration) bool {
 	if ctx.Err() != nil || time.Until(deadline) < 2*pause {
 		return false
 	}
-	select {
-	case <-time.After(pause):
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return remote.Sleep(ctx, pause) == nil
 }

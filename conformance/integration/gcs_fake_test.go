@@ -26,14 +26,14 @@ import (
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 )
 
-// startGCS serves a fake of the service in this process and returns its URL, and
-// what makes buckets.
+// startGCS serves a fake of the service in this process. It returns its URL and a function
+// that makes buckets.
 func startGCS(t *testing.T) (endpoint string, newBucket func(name string)) {
 	t.Helper()
 	return newSpread(t).serve(t)
 }
 
-// newSpread returns a fake in this process that nobody serves yet.
+// newSpread returns a fake in this process that does not listen yet.
 func newSpread(t *testing.T) *spread {
 	t.Helper()
 	fake, err := fakestorage.NewServerWithOptions(fakestorage.Options{NoListener: true, PublicHost: "127.0.0.1"})
@@ -58,7 +58,7 @@ func startGCSServer(t *testing.T) (endpoint string, newBucket func(name string))
 		}
 		command = program + " " + args
 	}
-	// It ends with its input, which this process holds: however that ends.
+	// The server ends with its input, which this process holds open.
 	server := exec.Command("sh", "-c", command+" >&2 & cat; kill $!; wait")
 	var printed bytes.Buffer
 	server.Stderr = &printed
@@ -93,25 +93,25 @@ func startGCSServer(t *testing.T) (endpoint string, newBucket func(name string))
 	return s.serve(t)
 }
 
-// silent is for those who would tell of each client that has gone, as the suite's do.
+// silent drops the messages about clients that left, of which the suite has many.
 var silent = log.New(io.Discard, "", 0)
 
-// spread makes one bucket of several of the fake's, which compares an object with
-// all others of its bucket, in milliseconds where there are 10,000.
+// spread serves each bucket from several buckets of the fake. The fake compares an object
+// with all others of its bucket, which takes milliseconds if there are 10,000.
 type spread struct {
 	fake    http.Handler
 	mu      sync.Mutex
 	buckets map[string]*spreadBucket
 }
 
-// spreadBucket is what was ever stored in a bucket, so that only a part of the shards
-// has to be opened, and listed.
+// spreadBucket remembers the names that were stored in a bucket, so that only their shards
+// are made and listed.
 type spreadBucket struct {
 	names map[string]bool
 	open  [shards]bool
 }
 
-// serve listens, and returns the URL and what makes buckets.
+// serve listens. It returns the URL and a function that makes buckets.
 func (s *spread) serve(t *testing.T) (endpoint string, newBucket func(name string)) {
 	server := httptest.NewUnstartedServer(s)
 	server.Config.ErrorLog = silent
@@ -174,8 +174,8 @@ func (s *spread) open(bucket string, shard int) error {
 	return nil
 }
 
-// Beginnings of the paths of the API. Others are a bucket and an object, as in that
-// of XML. Names are escaped: they have no slash.
+// Prefixes of the paths of the JSON API. Other paths are those of the XML API: a bucket and
+// an object. Names in paths are escaped and have no slash.
 const (
 	uploadPath = "/upload/storage/v1/b/"
 	bucketPath = "/storage/v1/b/"
@@ -221,7 +221,7 @@ func (s *spread) note(bucket, name string) error {
 	return s.open(bucket, shardOf(name))
 }
 
-// shardsOf are those that may have names that begin with prefix, and the first.
+// shardsOf returns the shards that may have names that begin with prefix, and the first.
 func (s *spread) shardsOf(bucket, prefix string) []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -236,7 +236,7 @@ func (s *spread) shardsOf(bucket, prefix string) []int {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// list goes through the shards, one after the other, until a page is full.
+// list lists the shards in turn until a page is full.
 func (s *spread) list(w http.ResponseWriter, r *http.Request, bucket string) {
 	query := r.URL.Query()
 	room, _ := strconv.Atoi(query.Get("maxResults"))

@@ -18,7 +18,7 @@ import (
 	"github.com/cachebackends/cachebackends/gcs"
 )
 
-// gcsProxy stands before the fake and answers some requests itself.
+// gcsProxy forwards requests to the fake and can respond to some itself.
 type gcsProxy struct {
 	url      string
 	requests atomic.Int64
@@ -52,13 +52,13 @@ func startGCSProxy(t *testing.T) *gcsProxy {
 	return p
 }
 
-// during sets a fault, and starts to count anew.
+// during sets a fault and resets the count of requests.
 func (p *gcsProxy) during(fault func(w http.ResponseWriter, r *http.Request, next http.Handler)) {
 	p.requests.Store(0)
 	p.fault.Store(&fault)
 }
 
-// firstly has a fault for so many requests.
+// firstly sets a fault for the first n requests.
 func (p *gcsProxy) firstly(n int64, fault func(w http.ResponseWriter, r *http.Request, next http.Handler)) {
 	p.during(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if p.requests.Load() > n {
@@ -76,13 +76,13 @@ func answering(code int) func(http.ResponseWriter, *http.Request, http.Handler) 
 	}
 }
 
-// losing executes the request and drops the answer.
+// losing executes the request and drops the response.
 func losing(_ http.ResponseWriter, r *http.Request, next http.Handler) {
 	next.ServeHTTP(httptest.NewRecorder(), r)
 	panic(http.ErrAbortHandler)
 }
 
-// cutting sends half of the answer.
+// cutting sends half of the response.
 func cutting(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	recorded := httptest.NewRecorder()
 	next.ServeHTTP(recorded, r)
@@ -145,7 +145,7 @@ func TestGCSRefusals(t *testing.T) {
 	}
 }
 
-// A condition that never holds is somebody else who is always faster.
+// A condition that never holds is a race that is always lost.
 func TestGCSConditions(t *testing.T) {
 	p := startGCSProxy(t)
 	c := openGCS(t, p.url)
@@ -209,7 +209,7 @@ func TestGCSBlackhole(t *testing.T) {
 	}
 }
 
-// What is executed and not answered is done once.
+// A request whose reply is lost is executed once.
 func TestGCSLostReplies(t *testing.T) {
 	p := startGCSProxy(t)
 	c := openGCS(t, p.url)

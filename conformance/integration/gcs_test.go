@@ -16,9 +16,11 @@ import (
 
 const unboundedGCS = "a bucket has no bound; lifecycle rules remove what is old"
 
-const deletedExpired = "the service keeps expired objects, and its response to a delete does not tell them from live ones"
+var traitsOfGCS = map[conformance.Trait]string{
+	conformance.ReadsBeforeDelete: "the service keeps expired objects and reports them as deleted",
+}
 
-// refusedByGCS are names that the service refuses, and the fake does not.
+// refusedByGCS are names that the service refuses and the fake accepts.
 var refusedByGCS = []string{"a\rb", "a\nb", "\xff", strings.Repeat("x", 1025)}
 
 // gcsOver is the harness of a gcs at endpoint, in one bucket for all cases.
@@ -30,6 +32,7 @@ func gcsOver(endpoint, bucket string) conformance.Harness {
 	}
 	h := over(settings(endpoint))
 	h.Limits.MaxKey, h.Limits.RefusedKeys = 1024, refusedByGCS
+	h.Traits = traitsOfGCS
 	h.Faults = &conformance.Faults{
 		Addr: strings.TrimPrefix(endpoint, "http://"),
 		New: func(t *testing.T, addr string) (cache.Backend, error) {
@@ -81,6 +84,7 @@ func TestGCSBorrowed(t *testing.T) {
 	}
 	t.Cleanup(func() { client.Close() })
 	h := conformance.Harness{Name: "gcs-borrowed", Limits: conformance.Limits{MaxKey: 1024, RefusedKeys: refusedByGCS}}
+	h.Traits = traitsOfGCS
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
 		conformance.Network:   "the client is the application's",
@@ -106,23 +110,23 @@ func TestGCSServer(t *testing.T) {
 	newBucket("suite")
 	h := gcsOver(endpoint, "suite")
 	h.Name = "gcs-server"
-	h.Faults, h.Unsupported[conformance.Network] = nil, "faults of the wire are tested with the fake in this process"
+	h.Faults, h.Unsupported[conformance.Network] = nil, "faults of the network are tested with the fake in this process"
 	conformance.Run(t, h)
 }
 
-// TestGCSService needs a real bucket, which costs money: where none is named, there
-// is nothing amiss.
+// TestGCSService needs a real bucket, which costs money. It is skipped if none is named.
 func TestGCSService(t *testing.T) {
 	t.Parallel()
 	bucket := os.Getenv("CACHE_TEST_GCS_BUCKET")
 	if bucket == "" {
-		t.Skip("no bucket in CACHE_TEST_GCS_BUCKET; credentials are found as by any client of Google's")
+		t.Skip("CACHE_TEST_GCS_BUCKET names no bucket; Google's client finds the credentials")
 	}
 	h := over(map[string]any{"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket})
 	h.Name, h.Limits.MaxKey, h.Limits.RefusedKeys = "gcs-service", 1024, refusedByGCS
+	h.Traits = traitsOfGCS
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
-		conformance.Network:   "the service is not for breaking",
+		conformance.Network:   "nobody breaks connections to the service on purpose",
 	}
 	conformance.Run(t, h)
 }

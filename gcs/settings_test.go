@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -21,34 +22,40 @@ func TestSettings(t *testing.T) {
 	}
 	defer c.Close()
 	b := c.Backend().(*Backend)
-	if b.bucketName != "b" || b.prefix != "p/" || !b.deleteExpiredOnRead || !b.allowFlush || b.concurrency != 7 || b.timeout != 3*time.Second {
-		t.Errorf("got %+v", b)
+	want := Options{
+		Bucket: "b", Prefix: "p/", DeleteExpiredOnRead: true, Anonymous: true, Endpoint: "http://127.0.0.1:1", AllowFlush: true,
+		Concurrency: 7, Timeout: 3 * time.Second,
+	}
+	if b.options != want {
+		t.Errorf("got %+v; want %+v", b.options, want)
 	}
 }
 
-// Rule CFG-2 of the contract.
+// Rule CFG-2 of the contract. A mistake names the setting and the field.
 func TestWrongSettings(t *testing.T) {
 	const secret = "hunter2"
 	for name, tt := range map[string]struct {
 		settings map[string]any
 		want     []string
 	}{
-		"no bucket":           {map[string]any{}, []string{"CACHE_GCS_BUCKET: missing"}},
-		"a path as bucket":    {map[string]any{"CACHE_GCS_BUCKET": "b/c"}, []string{`Bucket: "b/c"`}},
-		"all at once":         {map[string]any{"CACHE_GCS_ANONYMOUS": "perhaps", "CACHE_OPTIONS": map[string]any{"concurrency": "x"}}, []string{"CACHE_GCS_ANONYMOUS", "concurrency", "CACHE_GCS_BUCKET"}},
+		"no bucket":           {map[string]any{}, []string{"CACHE_GCS_BUCKET (Options.Bucket): missing"}},
+		"a path as bucket":    {map[string]any{"CACHE_GCS_BUCKET": "b/c"}, []string{`CACHE_GCS_BUCKET (Options.Bucket): "b/c"`}},
+		"all at once":         {map[string]any{"CACHE_GCS_ANONYMOUS": "perhaps", "CACHE_OPTIONS": map[string]any{"concurrency": "x"}}, []string{"CACHE_GCS_ANONYMOUS", "CACHE_OPTIONS.concurrency", "CACHE_GCS_BUCKET"}},
 		"misspelt":            {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_BUKET": "c"}, []string{"did you mean CACHE_GCS_BUCKET?"}},
 		"misspelt option":     {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_OPTIONS": map[string]any{"time_out": 1}}, []string{"timeout"}},
-		"negative":            {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_OPTIONS": map[string]any{"timeout": -1, "concurrency": -1}}, []string{"Timeout", "Concurrency"}},
-		"a prefix of no name": {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_KEY_PREFIX": "a\nb"}, []string{"Prefix"}},
-		"no URL":              {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_ENDPOINT": "localhost:4443"}, []string{"Endpoint"}},
-		"a path":              {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_ENDPOINT": "http://h/prefix"}, []string{"Endpoint"}},
+		"negative":            {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_OPTIONS": map[string]any{"timeout": -1, "concurrency": -1}}, []string{"CACHE_OPTIONS.timeout (Options.Timeout)", "CACHE_OPTIONS.concurrency (Options.Concurrency)"}},
+		"a prefix of no name": {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_KEY_PREFIX": "a\nb"}, []string{"CACHE_GCS_KEY_PREFIX (Options.Prefix)"}},
+		"no URL":              {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_ENDPOINT": "localhost:4443"}, []string{"CACHE_GCS_ENDPOINT (Options.Endpoint)"}},
+		"a path":              {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_ENDPOINT": "http://h/prefix"}, []string{`Endpoint): the path "/prefix"`}},
 		"a password":          {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_ENDPOINT": "http://u:" + secret + "@h"}, []string{"Endpoint"}},
+		"a fragment":          {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_ENDPOINT": "http://h#" + secret}, []string{"Endpoint"}},
+		"not a client":        {map[string]any{"CACHE_GCS_BUCKET": "b", "CACHE_GCS_ENDPOINT": 5.5}, []string{"Endpoint"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.settings["CACHE_TYPE"] = "gcs"
 			_, err := cache.Open(t.Context(), cache.FromMap(tt.settings))
-			if err == nil {
-				t.Fatal("no error")
+			if !errors.Is(err, cache.ErrInvalidSettings) {
+				t.Fatalf("%v; want ErrInvalidSettings", err)
 			}
 			for _, want := range tt.want {
 				if !strings.Contains(err.Error(), want) {
@@ -56,7 +63,7 @@ func TestWrongSettings(t *testing.T) {
 				}
 			}
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("the password is shown: %v", err)
+				t.Errorf("the error shows the password: %v", err)
 			}
 		})
 	}
@@ -77,8 +84,9 @@ func TestReadyClient(t *testing.T) {
 		t.Error("the client is not borrowed")
 	}
 	settings["CACHE_GCS_ANONYMOUS"] = true
-	if _, err := cache.Open(t.Context(), cache.FromMap(settings)); err == nil {
-		t.Error("CACHE_GCS_ANONYMOUS is lost without an error")
+	_, err = cache.Open(t.Context(), cache.FromMap(settings))
+	if !errors.Is(err, cache.ErrInvalidSettings) || !strings.Contains(err.Error(), "CACHE_GCS_ANONYMOUS (Options.Anonymous)") {
+		t.Errorf("%v; want CACHE_GCS_ANONYMOUS refused", err)
 	}
 }
 
@@ -94,7 +102,7 @@ func TestEmulatorVariable(t *testing.T) {
 	}
 }
 
-// Without credentials New says so, and does not wait for the service.
+// Without credentials New fails at once.
 func TestNoCredentials(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/none")
 	_, err := New(t.Context(), Options{Bucket: "b"})
