@@ -253,7 +253,7 @@ func TestInc(t *testing.T) {
 	}
 	f.on("write", always(usual))
 	f.put("text", "ten", nil)
-	f.put("high", fmt.Sprint(math.MaxInt64), nil)
+	f.put("high", fmt.Sprint(int64(math.MaxInt64)), nil)
 	for _, key := range []string{"text", "high"} {
 		if _, err := b.Inc(ctx, key, 1, 0); !errors.Is(err, driver.ErrNotInteger) {
 			t.Errorf("Inc(%s): %v", key, err)
