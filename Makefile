@@ -1,8 +1,10 @@
 # The modules are those of go.work, in its order; nothing else lists them.
 MODULES := $(shell go list -f '{{.Dir}}' -m)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# The matrix and the page are made from these reports.
+REPORT := go run ./conformance/cmd/conformance-report -readme README.md -o docs/support.html
 
-.PHONY: demo test race check bench servers matrix release-check
+.PHONY: demo test race check bench servers matrix matrix-check release-check
 
 ## demo: run a slow job through the cache, twice, over several backends
 demo:
@@ -31,11 +33,15 @@ check:
 bench:
 	go run ./tools/bench -out docs/bench
 
-## matrix: run the suite over every backend, and write what it found into README.md and docs/support.html
+## matrix: run the suite over every backend and update docs/support, README.md and docs/support.html
 matrix: servers
 	@reports=$$(mktemp -d) && trap 'rm -rf "$$reports"' EXIT && \
 	CONFORMANCE_STRICT=1 CONFORMANCE_REPORT=$$reports go test ./conformance/integration && \
-	go run ./tools/mod matrix --reports $$reports
+	$(REPORT) -merge $$reports docs/support
+
+## matrix-check: find what is stale in docs/support, README.md and docs/support.html, compared with the reports in REPORTS
+matrix-check:
+	$(REPORT) -check -strict $(if $(REPORTS),-merge $(REPORTS)) docs/support
 
 ## release-check: the modules as users would get them, and each backend through the suite with the oldest core it allows
 release-check: servers

@@ -51,9 +51,8 @@ Exit status: 0 nothing found, 1 findings, 2 the tool could not do its work.`,
 	}
 	root.PersistentFlags().StringVar(&a.root, "root", "", "`DIRECTORY` of the repository (default: the nearest go.work above)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "answer as JSON")
-	root.AddCommand(a.verifyCommand(), a.planCommand(), a.tagCommand(), a.renameCommand(), a.newCommand())
+	root.AddCommand(a.verifyCommand(), a.planCommand(), a.tagCommand(), a.newCommand())
 	root.AddCommand(a.checkCommand(), a.sizesCommand(), a.skewCommand())
-	root.AddCommand(a.matrixCommand())
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
