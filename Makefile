@@ -1,10 +1,15 @@
 # The modules are those of go.work, in its order; nothing else lists them.
 MODULES := $(shell go list -f '{{.Dir}}' -m)
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Those that users import.
+RELEASED := $(filter-out $(CURDIR)/tools/% %/integration,$(MODULES))
+# Where they have to compile, beside this machine.
+PLATFORMS := windows/amd64 darwin/arm64 freebsd/amd64 linux/386 linux/arm
+# Versions of tools are pinned in tools/mod/go.mod.
+GOVULNCHECK := GOWORK=off go tool -modfile=$(CURDIR)/tools/mod/go.mod govulncheck
 # The matrix and the page are made from these reports.
 REPORT := go run ./conformance/cmd/conformance-report -readme README.md -o docs/support.html
 
-.PHONY: demo test race check bench servers matrix matrix-check release-check
+.PHONY: demo test race check vulnerabilities bench servers matrix matrix-check release-check
 
 ## demo: run a slow job through the cache, twice, over several backends
 demo:
@@ -22,12 +27,22 @@ race: servers
 servers:
 	@sh conformance/integration/servers/build.sh
 
-## check: formatting, vet, staticcheck, and go.mod files that are tidy on their own
+## check: formatting, vet on all platforms, staticcheck, tidy go.mod files, a complete go.work.sum
 check:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet work
-	go run $(STATICCHECK) $(addsuffix /...,$(MODULES))
+	@set -e; for platform in $(PLATFORMS); do \
+		echo "go vet for $$platform"; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet $(addsuffix /...,$(RELEASED)); \
+	done
+	go tool staticcheck $(addsuffix /...,$(MODULES))
 	@set -e; for dir in $(MODULES); do (cd $$dir && GOWORK=off go mod tidy -diff); done
+	@before=$$(cat go.work.sum) && go list -m all >/dev/null && \
+	if [ "$$before" != "$$(cat go.work.sum)" ]; then echo "go.work.sum was incomplete: commit it" >&2; exit 1; fi
+
+## vulnerabilities: known ones in what each module calls (asks vuln.go.dev)
+vulnerabilities:
+	@set -e; for dir in $(MODULES); do (cd $$dir && $(GOVULNCHECK) ./...); done
 
 ## bench: the backends against their peers, in one run of about half an hour; writes docs/bench
 bench:
