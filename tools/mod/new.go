@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -18,18 +19,20 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/modfile"
 	modpath "golang.org/x/mod/module"
+
+	"github.com/cachebackends/cachebackends/tools/mod/internal/repo"
 )
 
 func (a *app) newCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "new NAME",
 		Short: "Write the module of a new backend",
-		Long: `Write the module of a new backend: it compiles, opens from settings, passes verify
-and runs the conformance suite, which is red where there is code to write.
+		Long: `Write the module of a new backend. It compiles, opens from settings, passes verify
+and runs the conformance suite, which fails where code is missing.
 
-It is entered into go.work, into the table of README.md, and into the go.mod of
+The module is added to go.work, to the table of README.md and to the go.mod of
 conformance/integration, where the suite runs over every backend: a module's own
-tests may not import it, since what tests import reaches every user.`,
+tests must not import the suite, because users download what tests import.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.scaffold(cmd.Context(), args[0])
@@ -51,69 +54,59 @@ type skeleton struct {
 var backendName = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
 
 func (a *app) scaffold(ctx context.Context, name string) error {
-	w, err := a.open()
+	r, err := repo.Open(a.root)
 	if err != nil {
 		return err
 	}
-	if !backendName.MatchString(name) || token.IsKeyword(name) || slices.Contains([]string{"cache", "internal", "main", "testdata", "vendor"}, name) {
-		return fmt.Errorf("%q cannot be the name of a package beside cache: want small letters and digits", name)
+	if !backendName.MatchString(name) || token.IsKeyword(name) || slices.Contains([]string{"cache", "driver", "internal", "main", "testdata", "vendor"}, name) {
+		return fmt.Errorf("%q cannot be the name of a package beside cache: small letters and digits", name)
 	}
-	if _, err := os.Stat(filepath.Join(w.Root, name)); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is there already", name)
+	if _, err := os.Stat(filepath.Join(r.Root, name)); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s exists", name)
 	}
-	core, _ := w.find(w.Path + "/core")
-	tagged, err := w.versions(ctx)
+	tagged, err := r.Versions(ctx)
 	if err != nil {
 		return err
 	}
 	b := skeleton{
 		Name: name, Upper: strings.ToUpper(name), Title: strings.ToUpper(name[:1]) + name[1:],
-		Root: w.Path, Go: core.File.Go.Version, Core: firstVersion,
-	}
-	if versions := tagged["core"]; len(versions) > 0 {
-		b.Core = versions[len(versions)-1]
+		Root: r.Path, Go: r.Core().File.Go.Version, Core: cmp.Or(lastRelease(tagged["core"]), repo.FirstVersion),
 	}
 	files, err := b.files()
 	if err != nil {
 		return err
 	}
-	if err := w.enter(b, files); err != nil {
+	if err := b.edit(r.Root, files); err != nil {
 		return err
 	}
-	written := []string{}
 	for file, text := range files {
-		path := filepath.Join(w.Root, file)
+		path := filepath.Join(r.Root, file)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
 		if err := os.WriteFile(path, text, 0o644); err != nil {
 			return err
 		}
-		written = append(written, file)
-	}
-	if a.json {
-		slices.Sort(written)
-		return a.printJSON(written)
 	}
 	fmt.Fprintf(a.stdout, nextSteps, name, b.Title)
 	return nil
 }
 
-const nextSteps = `%[1]s is there. What is left to do:
-  1. %[1]s/%[1]s.go: each method says what it has to do, and that it is not written yet.
+const nextSteps = `%[1]s has been written. What is left to do:
+  1. %[1]s/%[1]s.go: each method says what it has to do.
   2. cd conformance/integration && go test -run 'Test%[2]s$' .
-     Red until then; most rules run once Set and Get work. Declare in %[1]s_test.go
-     what the store cannot do, and remove from there what it can. Where there is a
-     server, have the test start one (see redis_test.go).
-  3. %[1]s/options.go and config.go: the address is an example. Settings that users
-     should find in the README of core go into core/known.go, the name into core/names.go.
-  4. A client: clients in tools/mod/gomod.go allows it, and nothing else.
-  5. %[1]s/README.md, and its row in README.md.
+     fails until then; most rules run once Get and Set work. Declare in %[1]s_test.go
+     what the store cannot do, and start a server there (see redis_test.go).
+  3. %[1]s/options.go: the settings; the address is an example.
+     go test -run SettingsTables -update in conformance/integration writes their table.
+  4. A client: mayRequire in tools/mod/verify.go allows it.
+  5. %[1]s/README.md, its row in README.md, and its types in modules of
+     core/driver/register.go, for the hint "go get".
   6. go run ./tools/mod verify && go run ./tools/mod check --update %[1]s
-     tools/mod/golden/%[1]s.txt then lists what its users pull: look at it.
+     Then tools/mod/golden/%[1]s.txt lists what users download.
 `
 
-const integration = "conformance/integration/go.mod"
+const integration = repo.Integration + "/go.mod"
 
 // files are the texts of the new module and its test, by name.
 func (b skeleton) files() (map[string][]byte, error) {
@@ -129,18 +122,18 @@ func (b skeleton) files() (map[string][]byte, error) {
 		}
 		file := b.Name + "/" + strings.Replace(strings.TrimSuffix(t.Name(), ".tmpl"), "name", b.Name, 1)
 		if t.Name() == "integration_test.go.tmpl" {
-			file = "conformance/integration/" + b.Name + "_test.go"
+			file = repo.Integration + "/" + b.Name + "_test.go"
 		}
 		files[file] = text.Bytes()
 	}
 	return files, nil
 }
 
-// enter adds to files those of the repository that have to know the new module.
-func (w *workspace) enter(b skeleton, files map[string][]byte) error {
+// edit adds to files the texts of those files of the repository that list modules.
+func (b skeleton) edit(root string, files map[string][]byte) error {
 	texts := map[string][]byte{}
 	for _, name := range []string{"LICENSE", "README.md", "go.work", integration} {
-		text, err := os.ReadFile(filepath.Join(w.Root, name))
+		text, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			return err
 		}
@@ -168,13 +161,13 @@ func (w *workspace) enter(b skeleton, files map[string][]byte) error {
 	work.Cleanup()
 	files["go.work"] = modfile.Format(work.Syntax)
 
-	files[integration], err = b.required(texts[integration])
+	files[integration], err = b.require(texts[integration])
 	return err
 }
 
-// required adds the module to the go.mod of the tests over real servers. Its
-// replace stands where that of core does; modfile would begin a block of its own.
-func (b skeleton) required(goMod []byte) ([]byte, error) {
+// require adds the module to the go.mod of the tests over real servers. Its replace
+// is put beside that of core because modfile would begin a block of its own.
+func (b skeleton) require(goMod []byte) ([]byte, error) {
 	path := b.Root + "/" + b.Name
 	core := regexp.MustCompile(`(?m)^(.*)` + regexp.QuoteMeta(b.Root) + `/core => ../../core$`)
 	goMod = core.ReplaceAll(goMod, []byte("$0\n${1}"+path+" => ../../"+b.Name))
@@ -182,7 +175,7 @@ func (b skeleton) required(goMod []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	added := &modfile.Require{Mod: modpath.Version{Path: path, Version: firstVersion}}
+	added := &modfile.Require{Mod: modpath.Version{Path: path, Version: repo.FirstVersion}}
 	file.SetRequireSeparateIndirect(append(file.Require, added))
 	file.SortBlocks()
 	file.Cleanup()

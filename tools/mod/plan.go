@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,36 +12,36 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/mod/modfile"
-	modpath "golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/cachebackends/cachebackends/tools/mod/internal/repo"
 )
 
 func (a *app) planCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	command := &cobra.Command{
 		Use:   "plan",
 		Short: "Propose the next version of each module",
 		Long: `Propose the next version of each released module, in the order of their release.
 
-Compared are the tree as it is and the last tag of each module that HEAD has. At
-v0 a breaking change of the API raises the minor version, from v1 on the major;
-an addition raises the minor, all else the patch, as with gorelease. A change of
-tests and documentation alone is no release.
-
-Where a module requires a sibling that has changed, it is built against the
-version that it requires: only if that fails does the requirement have to rise.`,
+The files as they are now are compared with the last tag that HEAD has. At v0 a
+breaking change of the API changes the minor version, from v1 on the major; an
+addition changes the minor, anything else the patch, as with gorelease. A change
+of tests and documentation alone is not released.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w, err := a.open()
+			r, err := repo.Open(a.root)
 			if err != nil {
 				return err
 			}
-			proposals, err := w.plan(cmd.Context())
+			proposals, err := plan(cmd.Context(), r)
 			if err != nil {
 				return err
 			}
-			if a.json {
-				return a.printJSON(proposals)
+			if asJSON {
+				encoder := json.NewEncoder(a.stdout)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(proposals)
 			}
 			for _, p := range proposals {
 				fmt.Fprint(a.stdout, p)
@@ -48,27 +49,18 @@ version that it requires: only if that fails does the requirement have to rise.`
 			return nil
 		},
 	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print the proposals as JSON")
+	return command
 }
 
-const firstVersion = "v0.1.0"
-
-// proposal is what to do about one module.
+// proposal is the next version of one module.
 type proposal struct {
-	Module   string        `json:"module"`
-	Last     string        `json:"last,omitempty"` // tagged version
-	Next     string        `json:"next,omitempty"` // empty: nothing to release
-	Why      string        `json:"why"`
-	Files    []string      `json:"files,omitempty"` // that have changed since
-	API      []change      `json:"api,omitempty"`
-	Requires []requirement `json:"requires,omitempty"`
-}
-
-// requirement is one on a sibling that has newer versions.
-type requirement struct {
-	Module string `json:"module"`
-	Now    string `json:"now"`
-	Newest string `json:"newest"`           // tagged or proposed
-	Broken string `json:"broken,omitempty"` // why it has to rise: what does not build with Now
+	Module string   `json:"module"`
+	Last   string   `json:"last,omitempty"` // tagged version
+	Next   string   `json:"next,omitempty"` // empty: nothing to release
+	Why    string   `json:"why"`
+	Files  []string `json:"files,omitempty"` // that have changed since
+	API    []change `json:"api,omitempty"`
 }
 
 func (p proposal) String() string {
@@ -85,221 +77,98 @@ func (p proposal) String() string {
 		}
 		fmt.Fprintf(&b, "    %s %s\n", mark, c.Text)
 	}
-	for _, r := range p.Requires {
-		if r.Broken == "" {
-			fmt.Fprintf(&b, "    %s %s may stay, it builds with it (newest: %s)\n", r.Module, r.Now, r.Newest)
-		} else {
-			fmt.Fprintf(&b, "    %s %s must rise to %s: %s\n", r.Module, r.Now, r.Newest, strings.ReplaceAll(r.Broken, "\n", "\n        "))
-		}
-	}
 	return b.String()
 }
 
 // plan proposes versions for the released modules, in the order of their release.
-func (w *workspace) plan(ctx context.Context) ([]proposal, error) {
-	tagged, err := w.versions(ctx, "--merged", "HEAD")
+func plan(ctx context.Context, r *repo.Repo) ([]proposal, error) {
+	tagged, err := r.Versions(ctx, "--merged", "HEAD")
 	if err != nil {
 		return nil, err
 	}
-	exports, err := os.MkdirTemp("", "mod-plan-")
+	tree, err := r.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(exports)
-	p := planner{w: w, tagged: tagged, exports: exports, newest: map[string]string{}}
 	var proposals []proposal
-	var errs []error // all modules that do not build, not the first alone
-	for _, m := range w.released() {
-		proposed, err := p.propose(ctx, m)
+	var errs []error // of all modules that do not compile
+	for _, m := range r.Released() {
+		p, err := propose(ctx, r, m, lastRelease(tagged[m.Dir]), tree)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", m.Dir, err))
 		}
-		p.newest[m.Path] = cmp.Or(proposed.Next, proposed.Last)
-		proposals = append(proposals, proposed)
+		proposals = append(proposals, p)
 	}
 	return proposals, errors.Join(errs...)
 }
 
-type planner struct {
-	w       *workspace
-	tagged  map[string][]string // versions by directory of their module
-	exports string              // directory with the repository as it was, by tag
-	newest  map[string]string   // version by path of the modules so far
-}
-
-func (p *planner) propose(ctx context.Context, m module) (proposal, error) {
-	proposed := proposal{Module: m.Dir, Last: p.last(m)}
-	if proposed.Last == "" {
-		proposed.Next, proposed.Why = firstVersion, "first release"
-		return proposed, nil
-	}
-	files, err := p.w.changedFiles(ctx, m, proposed.Last)
-	if err != nil {
-		return proposal{}, err
-	}
-	proposed.Files = files
-	if !slices.ContainsFunc(files, isShipped) {
-		proposed.Why = "unchanged"
-		if len(files) > 0 {
-			proposed.Why = "only tests and documentation have changed"
-		}
-		if p.follows(m) {
-			if _, err := loadAPI(ctx, m.Path, filepath.Join(p.w.Root, m.Dir)); err != nil {
-				return proposal{}, fmt.Errorf("%s, but it no longer builds: %w", proposed.Why, err)
-			}
-		}
-		return proposed, nil
-	}
-	before, err := p.export(ctx, m, proposed.Last)
-	if err != nil {
-		return proposal{}, err
-	}
-	if proposed.API, err = diffAPI(ctx, m.Path, before, filepath.Join(p.w.Root, m.Dir)); err != nil {
-		return proposal{}, err
-	}
-	proposed.Next, proposed.Why = next(proposed.Last, proposed.API)
-	if err := modpath.CheckPathMajor(proposed.Next, pathMajor(m.Path)); err != nil {
-		proposed.Why += fmt.Sprintf("; its path must end in /%s", semver.Major(proposed.Next))
-	}
-	proposed.Requires, err = p.requirements(ctx, m)
-	return proposed, err
-}
-
-// follows says whether a sibling that m requires is about to be released.
-func (p *planner) follows(m module) bool {
-	return slices.ContainsFunc(p.w.siblings(m), func(r *modfile.Require) bool {
-		sibling, ok := p.w.find(r.Mod.Path)
-		return ok && p.newest[sibling.Path] != p.last(sibling)
-	})
-}
-
-// last is the last version of m that was tagged, not counting pre-releases.
-func (p *planner) last(m module) string {
-	for _, version := range slices.Backward(p.tagged[m.Dir]) {
-		if semver.Prerelease(version) == "" {
-			return version
+// lastRelease returns the last version that is not a pre-release, "" for none.
+func lastRelease(versions []string) string {
+	for _, v := range slices.Backward(versions) {
+		if semver.Prerelease(v) == "" {
+			return v
 		}
 	}
 	return ""
 }
 
-// changedFiles lists the files of m that differ from its version.
-func (w *workspace) changedFiles(ctx context.Context, m module, version string) ([]string, error) {
-	paths := []string{m.Dir}
-	for _, other := range w.Modules {
-		if within(other.Dir, m.Dir) && other.Dir != m.Dir {
-			paths = append(paths, ":(exclude)"+other.Dir)
-		}
+func propose(ctx context.Context, r *repo.Repo, m repo.Module, last, tree string) (proposal, error) {
+	p := proposal{Module: m.Dir, Last: last}
+	if last == "" {
+		p.Next, p.Why = repo.FirstVersion, "first release"
+		return p, nil
 	}
-	files, err := w.gitList(ctx, append([]string{"diff", "--name-only", "-z", "--no-renames", m.Dir + "/" + version, "--"}, paths...)...)
-	if err != nil {
-		return nil, err
+	var err error
+	if p.Files, err = r.Changed(ctx, m, last, tree); err != nil {
+		return p, err
 	}
-	fresh, err := w.gitList(ctx, append([]string{"ls-files", "--others", "--exclude-standard", "-z", "--"}, paths...)...)
-	return append(files, fresh...), err
+	switch {
+	case len(p.Files) == 0:
+		p.Why = "unchanged"
+		return p, nil
+	case !slices.ContainsFunc(p.Files, isShipped):
+		p.Why = "only tests and documentation have changed"
+		return p, nil
+	}
+	if p.API, err = changesSince(ctx, r, m, last); err != nil {
+		return p, err
+	}
+	breaking := slices.ContainsFunc(p.API, func(c change) bool { return c.Breaking })
+	p.Next = repo.NextVersion(last, breaking, len(p.API) > 0)
+	switch {
+	case breaking:
+		p.Why = "breaking change"
+	case len(p.API) > 0:
+		p.Why = "addition"
+	default:
+		p.Why = "fix"
+	}
+	if !m.Matches(p.Next) {
+		p.Why += "; its path must end in /" + semver.Major(p.Next)
+	}
+	return p, nil
 }
 
-// isShipped says whether a file makes a difference to users of its module.
+// isShipped reports whether a file makes a difference to users of its module.
 func isShipped(file string) bool {
 	return !strings.HasSuffix(file, "_test.go") && !strings.Contains(file, "/testdata/") &&
 		filepath.Ext(file) != ".md" && filepath.Base(file) != "LICENSE"
 }
 
-// export returns the directory of m as it was in version, with the repository
-// around it as it was then.
-func (p *planner) export(ctx context.Context, m module, version string) (string, error) {
-	tag := m.Dir + "/" + version
-	dir := filepath.Join(p.exports, tag)
-	if _, err := os.Stat(dir); err != nil {
-		if err := p.w.export(ctx, "refs/tags/"+tag, dir); err != nil {
-			return "", err
-		}
-	}
-	return filepath.Join(dir, m.Dir), nil
-}
-
-// next is the version after last, and why.
-func next(last string, changes []change) (version, why string) {
-	var major, minor, patch int
-	fmt.Sscanf(semver.Canonical(last), "v%d.%d.%d", &major, &minor, &patch)
-	breaking := 0
-	for _, c := range changes {
-		if c.Breaking {
-			breaking++
-		}
-	}
-	switch {
-	case breaking > 0 && major > 0:
-		return fmt.Sprintf("v%d.0.0", major+1), "breaking change"
-	case breaking > 0:
-		return fmt.Sprintf("v0.%d.0", minor+1), "breaking change"
-	case len(changes) > 0:
-		return fmt.Sprintf("v%d.%d.0", major, minor+1), "addition"
-	}
-	return fmt.Sprintf("v%d.%d.%d", major, minor, patch+1), "fix"
-}
-
-// pathMajor is the end of a module path that names its major version: "/v2".
-func pathMajor(path string) string {
-	_, major, _ := modpath.SplitPathVersion(path)
-	return major
-}
-
-// requirements looks at those siblings of m that have newer versions than it
-// requires. What it requires as proposed here is none of them.
-func (p *planner) requirements(ctx context.Context, m module) ([]requirement, error) {
-	var list []requirement
-	for _, r := range p.w.siblings(m) {
-		sibling, ok := p.w.find(r.Mod.Path)
-		newest := p.newest[r.Mod.Path]
-		if !ok || semver.Compare(newest, r.Mod.Version) <= 0 || !slices.Contains(p.tagged[sibling.Dir], r.Mod.Version) {
-			continue
-		}
-		older, err := p.export(ctx, sibling, r.Mod.Version)
-		if err != nil {
-			return nil, err
-		}
-		broken, err := p.against(ctx, m, r.Mod.Path, older)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, requirement{sibling.Dir, r.Mod.Version, newest, broken})
-	}
-	return list, nil
-}
-
-// against says why m as it is does not build with a sibling as it is in dir.
-func (p *planner) against(ctx context.Context, m module, sibling, dir string) (string, error) {
-	data, err := m.File.Format()
+// changesSince compares the API of m with that of a version, within the repository
+// as it was then.
+func changesSince(ctx context.Context, r *repo.Repo, m repo.Module, version string) ([]change, error) {
+	dir, err := os.MkdirTemp("", "mod-plan-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	file, err := modfile.Parse("go.mod", data, nil)
+	defer os.RemoveAll(dir)
+	then, err := r.Archive(ctx, "refs/tags/"+m.Dir+"/"+version)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if err := file.AddReplace(sibling, "", dir, ""); err != nil {
-		return "", err
+	if err := os.CopyFS(dir, then); err != nil {
+		return nil, err
 	}
-	if data, err = file.Format(); err != nil {
-		return "", err
-	}
-	temporary, err := os.MkdirTemp(p.exports, "build-")
-	if err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(filepath.Join(temporary, "go.mod"), data, 0o600); err != nil {
-		return "", err
-	}
-	sums, err := os.ReadFile(filepath.Join(p.w.Root, m.Dir, "go.sum"))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(temporary, "go.sum"), sums, 0o600)
-	}
-	if err != nil && !os.IsNotExist(err) {
-		return "", err
-	}
-	if _, err := loadAPI(ctx, m.Path, filepath.Join(p.w.Root, m.Dir), "-modfile="+filepath.Join(temporary, "go.mod")); err != nil {
-		return err.Error(), nil
-	}
-	return "", nil
+	return diffAPI(ctx, m.Path, filepath.Join(dir, m.Dir), filepath.Join(r.Root, m.Dir))
 }

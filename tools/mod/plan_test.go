@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"reflect"
 	"testing"
+
+	"github.com/cachebackends/cachebackends/tools/mod/internal/repo"
 )
 
 // proposed runs plan, and returns what it proposes by module and in which order.
@@ -55,12 +58,8 @@ func TestPlanHistory(t *testing.T) {
 			{"Upper: added", false},
 		}},
 		"conformance": {Why: "only tests and documentation have changed", Files: []string{"conformance/x_test.go"}},
-		"redis": {Next: "v0.1.1", Why: "fix", Files: []string{"redis/redis.go"}, Requires: []requirement{
-			{"core", "v0.1.0", "v0.2.0", "redis.go:6:44: undefined: cache.Upper"},
-		}},
-		"simple": {Next: "v0.2.0", Why: "addition", Files: []string{"simple/simple.go"}, API: []change{{"Shut: added", false}}, Requires: []requirement{
-			{"core", "v0.1.0", "v0.2.0", ""},
-		}},
+		"redis":       {Next: "v0.1.1", Why: "fix", Files: []string{"redis/redis.go"}},
+		"simple":      {Next: "v0.2.0", Why: "addition", Files: []string{"simple/simple.go"}, API: []change{{"Shut: added", false}}},
 	} {
 		want.Module, want.Last = dir, "v0.1.0"
 		if got := of[dir]; !reflect.DeepEqual(got, want) {
@@ -70,17 +69,12 @@ func TestPlanHistory(t *testing.T) {
 	r.mod("plan").want(t, 0,
 		"core         v0.1.0 -> v0.2.0   breaking change\n    ! Join: changed from",
 		"    + Upper: added\nconformance  v0.1.0             only tests",
-		"redis        v0.1.0 -> v0.1.1   fix\n    core v0.1.0 must rise to v0.2.0: redis.go:6:44: undefined: cache.Upper\n",
-		"    core v0.1.0 may stay, it builds with it (newest: v0.2.0)\n",
+		"redis        v0.1.0 -> v0.1.1   fix\nsimple       v0.1.0 -> v0.2.0   addition\n    + Shut: added\n",
 	)
 
-	// Raised, there is nothing more to say of it; what is not committed counts, too.
-	r.edit("redis/go.mod", "core v0.1.0", "core v0.2.0")
+	// What is not committed counts too.
 	r.write("conformance/fresh.go", "package conformance\n\n// Fresh is new.\nconst Fresh = 1\n")
 	of, _ = r.proposed()
-	if got := of["redis"].Requires; got != nil {
-		t.Errorf("redis requires %+v, want nothing to say", got)
-	}
 	if got := of["conformance"]; got.Next != "v0.2.0" || got.Why != "addition" {
 		t.Errorf("conformance %+v, want an addition", got)
 	}
@@ -103,23 +97,20 @@ func TestPlanOtherBranch(t *testing.T) {
 	}
 }
 
-// What does not compile has no API to compare.
+// A module that does not compile has no API to compare.
 func TestPlanBroken(t *testing.T) {
 	r := newRepository(t)
 	r.tagAll()
 	r.write("simple/more.go", "package simple\n\nvar x int = \"\"\n")
-	r.mod("plan").want(t, statusFault, "simple: "+scratchRoot+"/simple as it is: ", "cannot use")
+	r.mod("plan").want(t, statusFailed, "simple: ", "more.go:3:13: cannot use")
 }
 
-// A module that nobody has touched breaks with core: its users would notice first.
-func TestPlanLeftBehind(t *testing.T) {
+// Without its tags a repository looks as if nothing had been released.
+func TestPlanShallow(t *testing.T) {
 	r := newRepository(t)
-	r.tagAll()
-	r.edit("core/cache.go", "Join(", "Glue(")
-	r.edit("redis/redis.go", "Join(", "Glue(")
-	r.mod("plan").want(t, statusFault,
-		"conformance: unchanged, but it no longer builds: conformance.go:6:44: undefined: cache.Join",
-		"simple: unchanged, but it no longer builds: simple.go:6:44: undefined: cache.Join")
+	clone := &repository{t, filepath.Join(t.TempDir(), "clone")}
+	r.exec("git", "clone", "--quiet", "--depth", "1", "file://"+r.root, clone.root)
+	clone.mod("plan").want(t, statusFailed, "a shallow clone lacks the tags")
 }
 
 func TestPlanMajor(t *testing.T) {
@@ -133,22 +124,21 @@ func TestPlanMajor(t *testing.T) {
 	}
 }
 
-func TestNext(t *testing.T) {
-	addition, breaking := change{"x", false}, change{"y", true}
+func TestNextVersion(t *testing.T) {
 	for _, tt := range []struct {
-		last    string
-		changes []change
-		want    string
+		last               string
+		breaking, addition bool
+		want               string
 	}{
-		{"v0.1.2", nil, "v0.1.3"},
-		{"v0.1.2", []change{addition}, "v0.2.0"},
-		{"v0.1.2", []change{addition, breaking}, "v0.2.0"},
-		{"v1.2.3", nil, "v1.2.4"},
-		{"v1.2.3", []change{addition}, "v1.3.0"},
-		{"v1.2.3", []change{breaking, addition}, "v2.0.0"},
+		{"v0.1.2", false, false, "v0.1.3"},
+		{"v0.1.2", false, true, "v0.2.0"},
+		{"v0.1.2", true, true, "v0.2.0"},
+		{"v1.2.3", false, false, "v1.2.4"},
+		{"v1.2.3", false, true, "v1.3.0"},
+		{"v1.2.3", true, false, "v2.0.0"},
 	} {
-		if got, _ := next(tt.last, tt.changes); got != tt.want {
-			t.Errorf("after %s with %v: %s, want %s", tt.last, tt.changes, got, tt.want)
+		if got := repo.NextVersion(tt.last, tt.breaking, tt.addition); got != tt.want {
+			t.Errorf("after %s, breaking %v, addition %v: %s, want %s", tt.last, tt.breaking, tt.addition, got, tt.want)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/cachebackends/cachebackends/tools/mod/internal/repo"
 )
 
 // The go command finds all it needs on the machine, and git knows who commits
@@ -65,6 +67,11 @@ func sound(t *testing.T) string {
 			r.writeReleased(dir)
 		}
 		r.write("core/cache.go", "package cache\n\n// Join joins.\nfunc Join(a, b string) string { return a + b }\n")
+		r.write("core/register.go", "package cache\n\n// Register registers.\nfunc Register(name string) {}\n")
+		for _, dir := range []string{"redis", "simple"} {
+			r.write(dir+"/settings.go", "package "+dir+"\n\nimport cache \""+scratchRoot+"/core\"\n\nfunc init() { cache.Register(\""+dir+"\") }\n")
+			r.write("docs/support/"+dir+".json", "{}\n")
+		}
 		r.write("conformance/integration/go.mod", goMod("conformance/integration", "conformance", "core", "redis", "simple"))
 		for _, dir := range []string{"redis", "simple"} {
 			r.write("conformance/integration/"+dir+"_test.go", "package integration\n\nimport _ \""+scratchRoot+"/"+dir+"\"\n")
@@ -178,15 +185,17 @@ type outcome struct {
 	stdout, stderr string
 }
 
-// mod calls the tool on the repository; no module is found wanting by check.
+// mod calls the tool on the repository.
 func (r *repository) mod(args ...string) outcome {
-	return r.modWith(func(context.Context, *workspace, []module) ([]finding, error) { return nil, nil }, args...)
+	var stdout, stderr bytes.Buffer
+	status := run(r.t.Context(), append([]string{"--root", r.root}, args...), &stdout, &stderr)
+	return outcome{status, stdout.String(), stderr.String()}
 }
 
-// modWith calls the tool with something in the place of checkModules.
-func (r *repository) modWith(tryOut func(context.Context, *workspace, []module) ([]finding, error), args ...string) outcome {
+// modWith calls the tool with something in the place of check for tag.
+func (r *repository) modWith(check func(context.Context, *repo.Repo, []repo.Module) (repo.Findings, error), args ...string) outcome {
 	var stdout, stderr bytes.Buffer
-	a := &app{stdout: &stdout, stderr: &stderr, tryOut: tryOut}
+	a := &app{stdout: &stdout, stderr: &stderr, check: check}
 	status := a.run(r.t.Context(), append([]string{"--root", r.root}, args...))
 	return outcome{status, stdout.String(), stderr.String()}
 }

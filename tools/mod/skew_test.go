@@ -35,7 +35,7 @@ func TestSkewBeforeTags(t *testing.T) {
 	r := newSkewed(t)
 	out := r.mod("skew")
 	out.want(t, 0,
-		"skew redis: the oldest core it allows, v0.1.0, is core as it is now\n",
+		"skew redis: the oldest core that it allows, v0.1.0, is core as it is now\n",
 		"skew redis v0.1.0, core v0.1.0: ", "skew simple v0.1.0, core v0.1.0: ")
 	if n := strings.Count(out.stderr, ", core v"); n != 2 {
 		t.Errorf("%d pairings, want one for each backend:\n%s", n, out.stderr)
@@ -59,7 +59,7 @@ func TestSkew(t *testing.T) {
 		r.tagAll()
 		r.edit("core/cache.go", "a + b", "b + a")
 		out := r.mod("skew")
-		out.want(t, statusFinding,
+		out.want(t, statusFindings,
 			"simple: v0.1.0 with core v0.1.1-next: go test -short -count=1 "+scratchRoot+"/simple/...", `opened "ba"`,
 			"redis: v0.1.0 with core v0.1.1-next: go test -short -count=1 "+scratchRoot+"/redis/...")
 		if n := strings.Count(out.stdout, "(skew)"); n != 2 {
@@ -74,7 +74,7 @@ func TestSkew(t *testing.T) {
 		r.edit("redis/redis.go", "cache.Join", "cache.Glue")
 		r.edit("redis/go.mod", "core v0.1.0", "core v0.2.0")
 		out := r.mod("skew", "redis")
-		out.want(t, statusFinding, "redis: v0.1.0 with core v0.2.0: go build -o hello", "undefined: cache.Join (skew)", "skew redis v0.1.1-next, core v0.2.0: ")
+		out.want(t, statusFindings, "redis: v0.1.0 with core v0.2.0: go build -o hello", "undefined: cache.Join (skew)", "skew redis v0.1.1-next, core v0.2.0: ")
 		if n := strings.Count(out.stdout, "(skew)"); n != 1 {
 			t.Errorf("%d findings, want 1\n%s", n, out.stdout)
 		}
@@ -90,19 +90,19 @@ func TestSkew(t *testing.T) {
 		r.edit("conformance/go.mod", "core v0.2.0", "core v0.1.0")
 		r.git("tag", "--delete", "conformance/v0.1.0")
 		r.edit("conformance/go.mod", "core v0.1.0", "core v0.2.0")
-		r.mod("skew", "simple").want(t, statusFault, "simple: no version of conformance runs with core v0.1.0")
+		r.mod("skew", "simple").want(t, statusFailed, "simple: no version of conformance runs with core v0.1.0")
 	})
 	t.Run("no suite", func(t *testing.T) {
 		t.Parallel()
 		r := newSkewed(t)
 		r.write("conformance/integration/doc.go", "package integration\n")
 		r.remove("conformance/integration/redis_test.go")
-		r.mod("skew", "redis").want(t, statusFinding, "redis: v0.1.0 with core v0.1.0: go test: the suite is not run")
+		r.mod("skew", "redis").want(t, statusFindings, "redis: v0.1.0 with core v0.1.0: go test: the suite was not run")
 	})
 	t.Run("placeholder", func(t *testing.T) {
 		t.Parallel()
 		r := newSkewed(t)
 		r.edit("redis/go.mod", "core v0.1.0", "core v0.0.0")
-		r.mod("skew", "redis", "core").want(t, statusFinding, "redis: requires "+scratchRoot+"/core v0.0.0")
+		r.mod("skew", "redis", "core").want(t, statusFindings, "redis: requires "+scratchRoot+"/core@v0.0.0")
 	})
 }

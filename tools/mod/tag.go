@@ -9,81 +9,87 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	modpath "golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/cachebackends/cachebackends/tools/mod/internal/repo"
 )
 
 func (a *app) tagCommand() *cobra.Command {
 	var write bool
-	cmd := &cobra.Command{
+	command := &cobra.Command{
 		Use:   "tag [MODULE[@VERSION]...]",
-		Short: "Tag versions, after everything has been checked",
-		Long: `Tag versions of modules: of those named, or of all that plan proposes one for.
-Without a VERSION it is the proposed one.
+		Short: "Tag versions after everything has been checked",
+		Long: `Tag versions of the named modules, or of all that plan proposes a version for.
+Without VERSION it is the proposed one.
 
-Nothing is tagged without --write, and never anything where there is a finding.
-Tags are annotated with what the changelog says of the version, and local: the
-command that pushes them is printed.`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.tag(cmd.Context(), args, write)
-		},
+Nothing is tagged without --write, or if verify, check or tag itself finds anything.
+Tags are local and annotated with the section of the changelog; the command that
+pushes them is printed.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.tag(cmd.Context(), args, write) },
 	}
-	cmd.Flags().BoolVar(&write, "write", false, "make the tags (default: only say what would be done)")
-	return cmd
+	command.Flags().BoolVar(&write, "write", false, "make the tags (default: print them)")
+	return command
 }
 
 // release is a version of a module that is about to be tagged.
 type release struct {
-	module  module
-	Tag     string `json:"tag"`
-	Version string `json:"-"`
-	Notes   string `json:"notes"` // what the changelog says of it
+	repo.Module
+	version  string
+	notes    string // section of the changelog
+	proposed proposal
 }
 
+func (r release) tag() string { return r.Dir + "/" + r.version }
+
 func (a *app) tag(ctx context.Context, args []string, write bool) error {
-	w, err := a.open()
+	r, err := repo.Open(a.root)
 	if err != nil {
 		return err
 	}
-	plan, err := w.plan(ctx)
+	proposals, err := plan(ctx, r)
 	if err != nil {
 		return err
 	}
-	releases, err := w.releases(args, plan)
+	releases, err := chooseReleases(r, args, proposals)
 	if err != nil {
 		return err
 	}
-	list, err := w.refusals(ctx, releases, plan)
+	if len(releases) == 0 {
+		fmt.Fprintln(a.stdout, "nothing to release")
+		return nil
+	}
+	list, err := refusals(ctx, r, releases)
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 && len(releases) > 0 { // it takes its time: only where nothing else is wrong
-		var modules []module
-		for _, r := range releases {
-			modules = append(modules, r.module)
+	if len(list) == 0 { // only then what takes minutes
+		var modules []repo.Module
+		for _, release := range releases {
+			modules = append(modules, release.Module)
 		}
-		if list, err = a.tryOut(ctx, w, modules); err != nil {
+		if list, err = a.check(ctx, r, modules); err != nil {
 			return err
 		}
 	}
 	if len(list) > 0 {
 		return a.report(list)
 	}
-	return a.makeTags(ctx, w, releases, write)
+	return a.makeTags(ctx, r, releases, write)
 }
 
-// releases are what args name, or else what is proposed, in the order of plan.
-func (w *workspace) releases(args []string, plan []proposal) ([]release, error) {
+// chooseReleases returns what args name, or else what is proposed, in the order of
+// their release.
+func chooseReleases(r *repo.Repo, args []string, proposals []proposal) ([]release, error) {
 	chosen := map[string]string{}
 	for _, arg := range args {
 		dir, version, given := strings.Cut(arg, "@")
 		if given && (semver.Canonical(version) != version || semver.Build(version) != "") {
-			return nil, fmt.Errorf("%s: %q is no version, want v1.2.3", arg, version)
+			return nil, fmt.Errorf("%s: %q is not a version such as v1.2.3", arg, version)
 		}
 		chosen[dir] = version
 	}
 	var releases []release
-	for _, p := range plan {
+	for _, p := range proposals {
 		version, named := chosen[p.Module]
 		delete(chosen, p.Module)
 		if version == "" {
@@ -93,91 +99,99 @@ func (w *workspace) releases(args []string, plan []proposal) ([]release, error) 
 			continue
 		}
 		if version == "" {
-			return nil, fmt.Errorf("%s: nothing to release: %s (MODULE@VERSION insists)", p.Module, p.Why)
+			return nil, fmt.Errorf("%s: nothing to release: %s (MODULE@VERSION overrides)", p.Module, p.Why)
 		}
-		i := slices.IndexFunc(w.Modules, func(m module) bool { return m.Dir == p.Module })
-		releases = append(releases, release{module: w.Modules[i], Tag: p.Module + "/" + version, Version: version})
+		m, _ := r.In(p.Module)
+		notes, err := section(filepath.Join(r.Root, m.Dir, "CHANGELOG.md"), version)
+		if err != nil {
+			return nil, err
+		}
+		releases = append(releases, release{m, version, notes, p})
 	}
 	for dir := range chosen {
-		return nil, fmt.Errorf("%s is no released module", dir)
+		return nil, fmt.Errorf("%s is not a released module", dir)
 	}
 	return releases, nil
 }
 
-// refusals are the reasons not to tag, and it fills in the notes of releases.
-func (w *workspace) refusals(ctx context.Context, releases []release, plan []proposal) (findings, error) {
-	all, err := w.verify(ctx)
+// section returns what a changelog says under the heading of a version, "## v0.1.0"
+// or "## v0.1.0 - 2026-01-31".
+func section(name, version string) (string, error) {
+	changelog, err := os.ReadFile(name)
+	var text strings.Builder
+	inside := false
+	for line := range strings.Lines(string(changelog)) {
+		if heading, is := strings.CutPrefix(line, "## "); is {
+			inside = strings.HasPrefix(strings.TrimSpace(heading)+" ", version+" ")
+		} else if inside {
+			text.WriteString(line)
+		}
+	}
+	return strings.TrimSpace(text.String()), err
+}
+
+// refusals returns the reasons not to tag.
+func refusals(ctx context.Context, r *repo.Repo, releases []release) (repo.Findings, error) {
+	all, err := verify(r)
 	if err != nil {
 		return nil, err
 	}
-	list := slices.DeleteFunc(all, func(f finding) bool {
-		return f.Module != "" && !slices.ContainsFunc(releases, func(r release) bool { return r.module.Dir == f.Module })
+	list := slices.DeleteFunc(all, func(f repo.Finding) bool {
+		return f.Module != "" && !slices.ContainsFunc(releases, func(r release) bool { return r.Dir == f.Module })
 	})
-	dirty, err := w.git(ctx, "status", "--porcelain")
+	dirty, err := r.Git(ctx, "status", "--porcelain")
 	if err != nil {
 		return nil, err
 	}
 	if dirty != "" {
-		list.add("", "dirty", "the tree differs from HEAD:\n%s", strings.TrimRight(dirty, "\n"))
+		list.Add("", "dirty", "the tree differs from HEAD:\n%s", strings.TrimRight(dirty, "\n"))
 	}
-	tagged, err := w.versions(ctx)
+	tagged, err := r.Versions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for i := range releases {
-		r := &releases[i]
-		dir := r.module.Dir
-		if slices.Contains(tagged[dir], r.Version) {
-			list.add(dir, "exists", "%s is a tag already", r.Tag)
+	for _, release := range releases {
+		dir, version := release.Dir, release.version
+		if slices.Contains(tagged[dir], version) {
+			list.Add(dir, "exists", "the tag %s exists", release.tag())
 		}
-		tagged[dir] = append(tagged[dir], r.Version) // those after it may require it
-		p := plan[slices.IndexFunc(plan, func(p proposal) bool { return p.Module == dir })]
-		if p.Next != "" && semver.Compare(r.Version, p.Next) < 0 && semver.Prerelease(r.Version) == "" {
-			list.add(dir, "plan", "%s is too low, want at least %s: %s", r.Version, p.Next, p.Why)
+		tagged[dir] = append(tagged[dir], version) // later releases may require it
+		if p := release.proposed; semver.Compare(version, p.Next) < 0 && semver.Prerelease(version) == "" {
+			list.Add(dir, "plan", "%s is too low: at least %s (%s)", version, p.Next, p.Why)
 		}
-		if modpath.CheckPathMajor(r.Version, pathMajor(r.module.Path)) != nil {
-			list.add(dir, "path", "%s does not go with the path %s", r.Version, r.module.Path)
+		if !release.Matches(version) {
+			list.Add(dir, "path", "%s does not match the path %s", version, release.Path)
 		}
-		for _, required := range w.siblings(r.module) {
-			sibling, ok := w.find(required.Mod.Path)
-			if ok && !slices.Contains(tagged[sibling.Dir], required.Mod.Version) {
-				list.add(dir, "sibling", "it requires %s %s, which is not tagged", sibling.Dir, required.Mod.Version)
+		for _, required := range r.Siblings(release.Module) {
+			if sibling, ok := r.Find(required.Path); ok && !slices.Contains(tagged[sibling.Dir], required.Version) {
+				list.Add(dir, "sibling", "requires %s %s, which is not tagged", sibling.Dir, required.Version)
 			}
 		}
-		for _, required := range p.Requires {
-			if required.Broken != "" {
-				list.add(dir, "sibling", "it does not build with %s %s, which it requires: %s", required.Module, required.Now, required.Broken)
-			}
+		if _, err := os.Stat(filepath.Join(r.Root, "docs", "support", dir+".json")); release.Backend() && err != nil {
+			list.Add(dir, "support", "docs/support has no report of the suite: make matrix")
 		}
-		changelog, _ := os.ReadFile(filepath.Join(w.Root, dir, "CHANGELOG.md")) // where it is missing verify says so, too
-		if r.Notes, _ = section(string(changelog), r.Version); r.Notes == "" {
-			list.add(dir, "changelog", "CHANGELOG.md says nothing under ## %s", r.Version)
+		if release.notes == "" {
+			list.Add(dir, "changelog", "CHANGELOG.md has nothing under ## %s", version)
 		}
 	}
 	return list, nil
 }
 
-func (a *app) makeTags(ctx context.Context, w *workspace, releases []release, write bool) error {
+func (a *app) makeTags(ctx context.Context, r *repo.Repo, releases []release, write bool) error {
 	var tags []string
-	for _, r := range releases {
+	for _, release := range releases {
 		if write {
-			message := r.Tag + "\n\n" + r.Notes
-			if _, err := w.git(ctx, "tag", "--annotate", "--cleanup=whitespace", "--message", message, r.Tag); err != nil {
+			message := release.tag() + "\n\n" + release.notes
+			if _, err := r.Git(ctx, "tag", "--annotate", "--cleanup=whitespace", "--message", message, release.tag()); err != nil {
 				return err
 			}
 		}
-		tags = append(tags, r.Tag)
+		tags = append(tags, release.tag())
 	}
-	if a.json {
-		return a.printJSON(map[string]any{"tags": releases, "written": write})
-	}
-	switch {
-	case len(tags) == 0:
-		fmt.Fprintln(a.stdout, "nothing to release")
-	case write:
-		fmt.Fprintf(a.stdout, "tagged:\n  %s\nnow push them together:\n  git push --atomic origin %s\n", strings.Join(tags, "\n  "), strings.Join(tags, " "))
-	default:
-		fmt.Fprintf(a.stdout, "would tag (--write does it):\n  %s\n", strings.Join(tags, "\n  "))
+	if write {
+		fmt.Fprintf(a.stdout, "tagged:\n  %s\npush them together:\n  git push --atomic origin %s\n", strings.Join(tags, "\n  "), strings.Join(tags, " "))
+	} else {
+		fmt.Fprintf(a.stdout, "would tag (with --write):\n  %s\n", strings.Join(tags, "\n  "))
 	}
 	return nil
 }
