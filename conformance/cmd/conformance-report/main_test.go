@@ -52,6 +52,7 @@ func newRun() reportsOf {
 	lacks(&cluster, conformance.PrefixClear, "CLR-2", "too many nodes")
 	redis.Limits.MaxKey, cluster.Limits.MaxKey = 250, 222
 	redis.Limits.RefusedKeys, cluster.Limits.RefusedKeys = []string{`"a\n"`}, []string{`"a\n"`}
+	redis.Traits = map[conformance.Trait]string{conformance.ServerStartsTTL: "its clock decides"}
 	return reportsOf{"simple": &simple, "redis": &redis, "redis-cluster": &cluster}
 }
 
@@ -131,11 +132,13 @@ func TestReport(t *testing.T) {
 		"| bound on the number of entries | no³ | yes |\n| Teleport | yes | yes |\n",
 		"| maximum key length in bytes (any: tested to 20 KiB) | 250⁴ | any |\n",
 		"| other rejected keys | some⁵ | none |\n| maximum staleness after expiry | 1ms | 1ms |\n",
-		"\n\n1. redis-cluster: no; too many nodes\n" +
+		"| TTL counted from the arrival at the server | yes⁶ ⁷ | no |\n\n1. redis-cluster: no; too many nodes\n" +
 			"2. it is a \\<map>, and \\*gone\\*\n" +
 			"3. maxmemory: the server's\n" +
 			"4. redis-cluster: 222\n" +
-			"5. such as \"a\\\\n\"\n\n",
+			"5. such as \"a\\\\n\"\n" +
+			"6. its clock decides\n" +
+			"7. redis-cluster: no\n\n",
 		"[docs/support.html](docs/support.html).\n<!-- /matrix -->\nThe end.\n",
 	} {
 		if !strings.Contains(readme, want) {
@@ -235,6 +238,8 @@ func TestCheckFindings(t *testing.T) {
 			want: `simple: feature TTL: "pass" is kept, the run found "unsupported: it is`},
 		"limit": {run: func(run reportsOf) { run["redis"].Limits.MaxKey = 300 },
 			want: `redis: limits: "{\"max_key\":250,`},
+		"trait": {run: func(run reportsOf) { run["redis"].Traits = nil },
+			want: `redis: trait ServerStartsTTL: "its clock decides" is kept, the run found nothing`},
 		"suite": {run: func(run reportsOf) { run["redis"].Suite = "0.0.9" },
 			want: `redis: version of the suite: "` + conformance.Version + `" is kept, the run found "0.0.9"`},
 		"removed rule": {run: func(run reportsOf) { run["redis"].Results = run["redis"].Results[1:] },

@@ -109,6 +109,9 @@ func (r report) facts() map[string]string {
 	for _, s := range r.Features {
 		facts["feature "+string(s.Feature)] = string(newVerdict(s.Outcome, s.Reason))
 	}
+	for trait, reason := range r.Traits {
+		facts["trait "+string(trait)] = reason
+	}
 	for id, v := range r.Rules {
 		facts[id] = string(v)
 	}

@@ -18,14 +18,15 @@ import (
 // the suite or from the short form that this command writes, which has Rules in
 // place of the results.
 type report struct {
-	Backend       string                `json:"backend"`
-	Suite         string                `json:"suite"`
-	Server        string                `json:"server,omitempty"`
-	ServerVersion string                `json:"server_version,omitempty"`
-	Seed          uint64                `json:"seed"`
-	Limits        conformance.Limits    `json:"limits"`
-	Features      []conformance.Support `json:"features"`
-	Rules         map[string]verdict    `json:"rules"` // by ID, without the provisional ones
+	Backend       string                       `json:"backend"`
+	Suite         string                       `json:"suite"`
+	Server        string                       `json:"server,omitempty"`
+	ServerVersion string                       `json:"server_version,omitempty"`
+	Seed          uint64                       `json:"seed"`
+	Limits        conformance.Limits           `json:"limits"`
+	Features      []conformance.Support        `json:"features"`
+	Traits        map[conformance.Trait]string `json:"traits,omitempty"` // with their reasons
+	Rules         map[string]verdict           `json:"rules"`            // by ID, without the provisional ones
 
 	failure string // the counts of a report with failures
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,7 +17,7 @@ import (
 // row is one line of the table.
 type row struct {
 	Name    string
-	Feature conformance.Feature // empty for a limit
+	Feature conformance.Feature // empty for a limit or trait
 	cell    func(report) cell
 }
 
@@ -40,7 +41,13 @@ var featureNames = map[conformance.Feature]string{
 	conformance.Network:     "tests with network faults",
 }
 
-// rows returns the features in the order of the reports, then the limits.
+// traitNames are the names of traits in the table, as for features.
+var traitNames = map[conformance.Trait]string{
+	conformance.ReadsBeforeDelete: "extra read before a batch of deletes",
+	conformance.ServerStartsTTL:   "TTL counted from the arrival at the server",
+}
+
+// rows returns the features in the order of the reports, then limits, then traits.
 func rows(backends []backend) []row {
 	var list []row
 	for r := range columns(backends) {
@@ -50,21 +57,37 @@ func rows(backends []backend) []row {
 			}
 		}
 	}
-	return append(list,
+	list = append(list,
 		limitRow("maximum key length in bytes (any: tested to 20 KiB)", func(l conformance.Limits) string { return most(l.MaxKey) }),
 		limitRow("maximum value size in bytes (any: tested to 16 MiB)", func(l conformance.Limits) string { return most(l.MaxValue) }),
 		row{"other rejected keys", "", rejectedKeys},
 		limitRow("maximum staleness after expiry", func(l conformance.Limits) string { return l.Resolution.String() }),
 		row{"minimum counter value", "", minimumCounter},
 	)
+	traits := map[conformance.Trait]bool{}
+	for r := range columns(backends) {
+		for trait := range r.Traits {
+			traits[trait] = true
+		}
+	}
+	for _, trait := range slices.Sorted(maps.Keys(traits)) {
+		list = append(list, traitRow(trait))
+	}
+	return list
+}
+
+func traitRow(trait conformance.Trait) row {
+	return row{cmp.Or(traitNames[trait], string(trait)), "", func(r report) cell {
+		reason, declared := r.Traits[trait]
+		if !declared {
+			return cell{"limit", "no", ""}
+		}
+		return cell{"limit", "yes", reason}
+	}}
 }
 
 func featureRow(f conformance.Feature) row {
-	name := featureNames[f]
-	if name == "" {
-		name = string(f)
-	}
-	return row{name, f, func(r report) cell {
+	return row{cmp.Or(featureNames[f], string(f)), f, func(r report) cell {
 		c := verdictCell(r.feature(f))
 		switch c.Kind {
 		case "yes", "no":
