@@ -96,7 +96,7 @@ func (a *app) sizes(ctx context.Context, r *repo.Repo) (string, error) {
 			if peer.backend != m.Dir {
 				continue
 			}
-			if err := row(p, "*"+query+"*", proof.Source(peer.imports, peer.body), query); err != nil {
+			if err := row(p, "*"+strings.TrimPrefix(query, "github.com/")+"*", proof.Source(peer.imports, peer.body), query); err != nil {
 				return nil, err
 			}
 		}
