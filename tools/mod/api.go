@@ -15,8 +15,8 @@ import (
 
 // change is one difference between two versions of an API.
 type change struct {
-	Text     string `json:"text"`
-	Breaking bool   `json:"breaking"`
+	Text     string
+	Breaking bool
 }
 
 // diffAPI compares the exported API of a module in two directories.

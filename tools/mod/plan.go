@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,8 +17,7 @@ import (
 )
 
 func (a *app) planCommand() *cobra.Command {
-	var asJSON bool
-	command := &cobra.Command{
+	return &cobra.Command{
 		Use:   "plan",
 		Short: "Propose the next version of each module",
 		Long: `Propose the next version of each released module, in the order of their release.
@@ -38,29 +36,22 @@ of tests and documentation alone is not released.`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				encoder := json.NewEncoder(a.stdout)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(proposals)
-			}
 			for _, p := range proposals {
 				fmt.Fprint(a.stdout, p)
 			}
 			return nil
 		},
 	}
-	command.Flags().BoolVar(&asJSON, "json", false, "print the proposals as JSON")
-	return command
 }
 
 // proposal is the next version of one module.
 type proposal struct {
-	Module string   `json:"module"`
-	Last   string   `json:"last,omitempty"` // tagged version
-	Next   string   `json:"next,omitempty"` // empty: nothing to release
-	Why    string   `json:"why"`
-	Files  []string `json:"files,omitempty"` // that have changed since
-	API    []change `json:"api,omitempty"`
+	Module string // directory
+	Last   string // tagged version; empty: none
+	Next   string // empty: nothing to release
+	Why    string
+	Files  []string // that have changed since Last
+	API    []change
 }
 
 func (p proposal) String() string {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -9,13 +8,16 @@ import (
 	"github.com/cachebackends/cachebackends/tools/mod/internal/repo"
 )
 
-// proposed runs plan, and returns what it proposes by module and in which order.
+// proposed returns what plan proposes by module, and in which order.
 func (r *repository) proposed() (of map[string]proposal, order []string) {
 	r.t.Helper()
-	o := r.mod("plan", "--json")
-	var list []proposal
-	if err := json.Unmarshal([]byte(o.stdout), &list); err != nil || o.status != 0 {
-		r.t.Fatalf("status %d, %v\n%s%s", o.status, err, o.stdout, o.stderr)
+	opened, err := repo.Open(r.root)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	list, err := plan(r.t.Context(), opened)
+	if err != nil {
+		r.t.Fatal(err)
 	}
 	of = map[string]proposal{}
 	for _, p := range list {

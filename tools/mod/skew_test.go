@@ -27,6 +27,9 @@ func TestOpen(t *testing.T) {
 	for _, dir := range []string{"redis", "simple"} {
 		r.write("conformance/integration/"+dir+"_test.go", strings.NewReplacer("NAME", "integration", "DIR", dir).Replace(test))
 	}
+	r.write("conformance/integration/redis_test.go", r.read("conformance/integration/redis_test.go")+"\nconst fromRedis = 1\n")
+	r.write("conformance/integration/redis_more_test.go", "package integration_test\n\nconst _ = fromRedis\n") // without an import of redis
+	r.write("conformance/integration/both_test.go", "package integration_test\n\nimport (\n\t_ \""+scratchRoot+"/redis\"\n\t_ \""+scratchRoot+"/simple\"\n)\n")
 	r.commit("Tests")
 	return r
 }
@@ -97,6 +100,7 @@ func TestSkew(t *testing.T) {
 		r := newSkewed(t)
 		r.write("conformance/integration/doc.go", "package integration\n")
 		r.remove("conformance/integration/redis_test.go")
+		r.remove("conformance/integration/redis_more_test.go")
 		r.mod("skew", "redis").want(t, statusFindings, "redis: v0.1.0 with core v0.1.0: go test: the suite was not run")
 	})
 	t.Run("placeholder", func(t *testing.T) {

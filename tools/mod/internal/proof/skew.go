@@ -109,7 +109,8 @@ func (p *Proof) copyIntegration(m repo.Module, dir string) error {
 	return p.removeOtherTests(m, dir)
 }
 
-// removeOtherTests removes the files that import siblings other than m.
+// removeOtherTests removes the files that test backends other than m: they import
+// them or are named after them.
 func (p *Proof) removeOtherTests(m repo.Module, dir string) error {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -120,10 +121,11 @@ func (p *Proof) removeOtherTests(m repo.Module, dir string) error {
 		if err != nil {
 			return err
 		}
-		imports := func(other repo.Module) bool {
-			return other.Backend() && other.Dir != m.Dir && strings.Contains(string(text), `"`+other.Path+`"`)
+		tested := func(other repo.Module) bool {
+			return other.Backend() && other.Dir != m.Dir &&
+				(strings.Contains(string(text), `"`+other.Path+`"`) || strings.HasPrefix(filepath.Base(name), other.Dir+"_"))
 		}
-		if slices.ContainsFunc(p.Modules, imports) {
+		if slices.ContainsFunc(p.Modules, tested) {
 			if err := os.Remove(name); err != nil {
 				return err
 			}

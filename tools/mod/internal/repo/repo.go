@@ -2,10 +2,9 @@
 package repo
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,10 +109,11 @@ func (r *Repo) Released() []Module {
 // nearest directory above that has a go.work.
 func Open(root string) (*Repo, error) {
 	if root == "" {
-		var err error
-		if root, err = findRoot(); err != nil {
-			return nil, err
+		out, err := exec.Command("go", "env", "GOWORK").Output()
+		if err != nil {
+			return nil, fmt.Errorf("go env GOWORK: %w", err)
 		}
+		root = filepath.Dir(string(out))
 	}
 	name := filepath.Join(root, "go.work")
 	data, err := os.ReadFile(name)
@@ -177,22 +177,4 @@ func registers(dir string) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-func findRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		_, err := os.Stat(filepath.Join(dir, "go.work"))
-		if err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
-			return "", fmt.Errorf("no go.work here or above: %w", err)
-		}
-		dir = parent
-	}
 }
