@@ -254,7 +254,10 @@ func TestInc(t *testing.T) {
 	f.on("write", always(usual))
 	f.put("text", "ten", nil)
 	f.put("high", fmt.Sprint(int64(math.MaxInt64)), nil)
-	for _, key := range []string{"text", "high"} {
+	for _, text := range []string{"+5", "007", "-0", "5 "} { // rule CNT-8 of the contract
+		f.put(text, text, nil)
+	}
+	for _, key := range []string{"text", "high", "+5", "007", "-0", "5 "} {
 		if _, err := b.Inc(ctx, key, 1, 0); !errors.Is(err, driver.ErrNotInteger) {
 			t.Errorf("Inc(%s): %v", key, err)
 		}
