@@ -141,7 +141,7 @@ func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item fun
 			size += len(item(end).Value)
 		}
 		sent := down.skip(ctx, cmds[begin:end], func(i int) string { return item(begin + i).Key }, failed)
-		_ = b.exec(ctx, b.client.Pipeline(), sent) // each command has its own error
+		_ = b.exec(ctx, b.client, sent) // each command has its own error
 		var ended []driver.KeyError
 		for i := begin; i < end; i++ {
 			err := cmds[i].Err()

@@ -149,13 +149,9 @@ func slotRange(t *testing.T, first, last int, addr string) string {
 
 func TestBatchOfUnreachableCluster(t *testing.T) {
 	b := start(t, Options{Cluster: []string{"127.0.0.1:1"}})
-	begin := time.Now()
 	err := batches["set"](t.Context(), b, manyKeys(3000))
 	if failed, skipped := skipped(t, err); failed != 3000 || skipped != 2000 {
 		t.Errorf("%d keys failed, %d of them skipped", failed, skipped)
-	}
-	if took := time.Since(begin); took > ample/4 {
-		t.Errorf("took %v: it must not look for the servers of every key", took)
 	}
 }
 

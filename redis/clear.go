@@ -42,7 +42,7 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 			if err != nil {
 				return err
 			}
-			if err := b.exec(ctx, b.client.Pipeline(), unlinks(ctx, keys)); err != nil {
+			if err := b.exec(ctx, b.client, unlinks(ctx, keys)); err != nil {
 				return err
 			}
 			if cursor = next; cursor == "0" {

@@ -11,7 +11,7 @@ import (
 // exec sends cmds in one round trip and returns the error of the first command that
 // failed. It reads every reply: an unread one would become the reply to the next command
 // on the connection.
-func (b *Backend) exec(ctx context.Context, pipe goredis.Pipeliner, cmds []goredis.Cmder) error {
+func (b *Backend) exec(ctx context.Context, client pipeliner, cmds []goredis.Cmder) error {
 	if b.closed.Load() {
 		setErr(cmds, driver.ErrClosed)
 		return driver.ErrClosed
@@ -19,11 +19,18 @@ func (b *Backend) exec(ctx context.Context, pipe goredis.Pipeliner, cmds []gored
 	if len(cmds) == 0 {
 		return nil
 	}
-	last := &lastCommand{Cmder: cmds[len(cmds)-1], all: cmds}
-	_ = pipe.BatchProcess(ctx, cmds[:len(cmds)-1]...) // only queues the commands
-	_ = pipe.Process(ctx, last)
-	_, err := pipe.Exec(ctx)
-	last.restore()
+	pipe := client.Pipeline()
+	var err error
+	if _, ok := client.(*goredis.Client); ok {
+		last := &lastCommand{Cmder: cmds[len(cmds)-1], all: cmds}
+		_ = pipe.BatchProcess(ctx, cmds[:len(cmds)-1]...) // only queues the commands
+		_ = pipe.Process(ctx, last)
+		_, err = pipe.Exec(ctx)
+		last.restore()
+	} else {
+		_ = pipe.BatchProcess(ctx, cmds...)
+		_, err = pipe.Exec(ctx)
+	}
 	// If the set-up of the connection failed with an error reply, such as to a wrong
 	// password, the driver leaves the commands without an error.
 	if err != nil && !slices.ContainsFunc(cmds, func(cmd goredis.Cmder) bool { return cmd.Err() != nil }) {
@@ -34,6 +41,9 @@ func (b *Backend) exec(ctx context.Context, pipe goredis.Pipeliner, cmds []gored
 	}
 	return err
 }
+
+// pipeliner is a client of one server or of a cluster.
+type pipeliner interface{ Pipeline() goredis.Pipeliner }
 
 func setErr(cmds []goredis.Cmder, err error) {
 	for _, cmd := range cmds {
@@ -53,9 +63,9 @@ func isMisdirected(cmd goredis.Cmder) bool {
 	return moved || goredis.IsReadOnlyError(err)
 }
 
-// lastCommand is the last command of a pipeline. The driver decides by the error of the
-// first command alone whether it keeps the connection. So when the last reply has
-// arrived, the first command temporarily gets the error of a misdirected one.
+// lastCommand is the last command of a pipeline to one server. The driver decides by the
+// error of the first command alone whether it keeps the connection. So when the last
+// reply has arrived, the first command temporarily gets the error of a misdirected one.
 type lastCommand struct {
 	goredis.Cmder
 	all      []goredis.Cmder

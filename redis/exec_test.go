@@ -42,7 +42,7 @@ func TestReplicaInPipeline(t *testing.T) {
 				for i := range cmds {
 					cmds[i] = singleAttempt{goredis.NewIntCmd(t.Context(), "c"+string(rune('0'+i)))}
 				}
-				_ = b.exec(t.Context(), c.Pipeline(), cmds)
+				_ = b.exec(t.Context(), c, cmds)
 				for i, cmd := range cmds {
 					got := ":" + cmd.(singleAttempt).Cmder.String()[len("c0: "):] + "\r\n"
 					if err := cmd.Err(); err == goredis.Nil {

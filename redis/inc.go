@@ -83,7 +83,7 @@ func (b *Backend) incByFirstTransaction(ctx context.Context, key string, delta i
 		return 0, remote.Unsent{Err: err}
 	}
 	multi := goredis.NewCmd(ctx, "multi")
-	_ = b.exec(ctx, primary.Pipeline(), []goredis.Cmder{singleAttempt{multi}, singleAttempt{goredis.NewCmd(ctx, "exec")}})
+	_ = b.exec(ctx, primary, []goredis.Cmder{singleAttempt{multi}, singleAttempt{goredis.NewCmd(ctx, "exec")}})
 	if multi.Err() != nil {
 		return 0, multi.Err()
 	}
@@ -102,7 +102,7 @@ func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64,
 	multi, exec := goredis.NewCmd(ctx, "multi"), goredis.NewCmd(ctx, "exec")
 	begin := goredis.NewCmd(ctx, append(setArgs(key, []byte("0"), ttlArgs(ttl)), "nx")...)
 	count := goredis.NewCmd(ctx, "incrby", key, delta)
-	_ = b.exec(ctx, primary.Pipeline(), []goredis.Cmder{singleAttempt{multi}, singleAttempt{begin}, singleAttempt{count}, singleAttempt{exec}})
+	_ = b.exec(ctx, primary, []goredis.Cmder{singleAttempt{multi}, singleAttempt{begin}, singleAttempt{count}, singleAttempt{exec}})
 	if sum, ok := count.Val().(int64); ok { // MULTI was refused this time, and the commands were executed one by one
 		b.incMethod.CompareAndSwap(incTransaction, incCommands)
 		return sum, nil
@@ -131,7 +131,7 @@ func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64,
 func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, delta, ttlArgs(ttl)), "nx")...)
 	expiry := goredis.NewIntCmd(ctx, "pttl", key)
-	_ = b.exec(ctx, b.client.Pipeline(), []goredis.Cmder{singleAttempt{begin}, singleAttempt{expiry}})
+	_ = b.exec(ctx, b.client, []goredis.Cmder{singleAttempt{begin}, singleAttempt{expiry}})
 	if begin.Err() != nil {
 		return 0, begin.Err()
 	}
@@ -144,7 +144,7 @@ func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, tt
 		// NX keeps an existing expiry. Servers before version 7 do not support it.
 		cmds = append(cmds, singleAttempt{goredis.NewIntCmd(ctx, "pexpire", key, driver.RoundUp(ttl, time.Millisecond), "nx")})
 	}
-	_ = b.exec(ctx, b.client.Pipeline(), cmds)
+	_ = b.exec(ctx, b.client, cmds)
 	if count.Err() != nil {
 		return 0, count.Err()
 	}

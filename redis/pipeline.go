@@ -82,7 +82,7 @@ func (s *sharedCommands) Send(ctx context.Context) error {
 			s.waiting = append(s.waiting, cmd)
 		}
 	}
-	_ = s.backend.exec(ctx, s.backend.client.Pipeline(), s.waiting)
+	_ = s.backend.exec(ctx, s.backend.client, s.waiting)
 	return nil
 }
 
