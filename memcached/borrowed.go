@@ -19,7 +19,12 @@ import (
 // writes, does not return the expiry of an entry, and cannot list keys.
 type borrowed struct{ client *memcache.Client }
 
+// Do copies the value if it may return before the client: the client would go on reading
+// memory that the caller has got back.
 func (s borrowed) Do(ctx context.Context, r *wire.Request) error {
+	if ctx.Done() != nil && r.Op.IsWrite() {
+		r.Items[0].Value = bytes.Clone(r.Items[0].Value)
+	}
 	return s.call(ctx, r.Op, func() error { return s.one(r.Op, &r.Items[0]) })
 }
 

@@ -21,6 +21,16 @@
 // ends the batch for its own keys only. If a server rejects items of SetMany, those whose
 // keys are absent are added once more, one by one.
 //
+// A connection on which the server has sent more than the replies is closed. gomemcache
+// does not do so: with its client, such bytes become the next reply.
+//
+// # Servers
+//
+// A host name is one server. If it has several addresses, all connections go to one of
+// them, the lowest at first, as long as the name service lists it; every process makes the
+// same choice. An address of IPv4 and one of IPv6 are the same server. To use all servers
+// behind a name, list their addresses in Options.Servers.
+//
 // # Expiry
 //
 // The server counts in seconds. An entry expires up to 4 s later than requested, never

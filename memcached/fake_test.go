@@ -23,6 +23,7 @@ const (
 	silent  = "silent" // the connection stays open
 	hangUp  = "hang up"
 	partial = "partial " // what follows is sent before hanging up
+	surplus = "surplus " // what follows is sent after the right reply
 )
 
 // fake is a memcached that keeps entries in a map and supports both protocols. A test
@@ -246,11 +247,13 @@ func (f *fake) text(r *bufio.Reader, known *bool) (kind, answer string, err erro
 	if err != nil {
 		return "", "", err
 	}
-	switch wanted := f.choose(line); wanted {
-	case "":
-	case silent, hangUp:
+	wanted := f.choose(line)
+	extra, _ := strings.CutPrefix(wanted, surplus)
+	switch {
+	case wanted == "":
+	case wanted == silent, wanted == hangUp:
 		return wanted, "", nil
-	default:
+	case extra == wanted:
 		return "", wanted, nil
 	}
 	f.mu.Lock()
@@ -264,7 +267,7 @@ func (f *fake) text(r *bufio.Reader, known *bool) (kind, answer string, err erro
 		}
 		return "", "CLIENT_ERROR unauthenticated\r\n", nil
 	}
-	return "", quieted(words, f.execute(words, value)), nil
+	return "", quieted(words, f.execute(words, value)) + extra, nil
 }
 
 // quieted applies the flags q and O of a meta command to its reply.
@@ -455,13 +458,16 @@ func (f *fake) binary(r *bufio.Reader, known *bool) (kind, answer string, err er
 		return "", "", err
 	}
 	key, value := string(body[extras:extras+keys]), string(body[extras+keys:])
-	switch wanted := f.choose(fmt.Sprintf("0x%02x %s", op, key)); wanted {
-	case "":
-	case silent, hangUp:
+	wanted := f.choose(fmt.Sprintf("0x%02x %s", op, key))
+	extra, _ := strings.CutPrefix(wanted, surplus)
+	switch {
+	case wanted == "":
+	case wanted == silent, wanted == hangUp:
 		return wanted, "", nil
-	default:
+	case extra == wanted:
 		return "", wanted, nil
 	}
+	defer func() { answer += extra }()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	reply := func(status uint16, extras, key, value string) (string, string, error) {

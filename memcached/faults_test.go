@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bradfitz/gomemcache/memcache"
 	cache "github.com/cachebackends/cachebackends/core"
 	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/memcached/internal/wire"
@@ -477,3 +478,117 @@ type only struct{ addr net.Addr }
 
 func (o only) PickServer(string) (net.Addr, error) { return o.addr, nil }
 func (o only) Each(do func(net.Addr) error) error  { return do(o.addr) }
+
+// A reply too many is not read by the next caller as its own. If several requests shared
+// the round trip, nobody knows whose reply it is.
+func TestReplyTooMany(t *testing.T) {
+	extra := map[Protocol][]string{
+		Text: {"HD\r\n", "NS\r\n", "EN\r\n", "END\r\n", "VALUE k 0 3\r\nbad\r\nEND\r\n", "MN\r\n", "VA 1\r\n7\r\n", "HD"},
+		Binary: {
+			frame(codeAdd, statusOK, 0, 1, "", "", ""), frame(codeGet, statusOK, 0, 1, "\x00\x00\x00\x00", "k", "bad"),
+			frame(codeDelete, statusOK, 0, 1, "", "", ""), frame(codeIncrement, statusOK, 0, 1, "", "", "\x00\x00\x00\x00\x00\x00\x00\x07"), "\x81",
+		},
+	}
+	bothProtocols(t, func(t *testing.T, o Options) {
+		for _, name := range []string{"alone", "shared", "TLS"} {
+			for _, rest := range extra[o.Protocol] {
+				f, b := surplusServer(t, name, o)
+				f.store("k", entry{value: "right"})
+				f.store("n", entry{value: "1"})
+				for _, v := range verbs {
+					f.answers(func(int, string) string { return surplus + rest })
+					_ = v.call(t.Context(), b)
+					f.answers(nil)
+					f.store("k", entry{value: "right"})
+					if added, err := b.Add(t.Context(), "k", []byte("bad"), 0); added || err != nil {
+						t.Fatalf("%s: after %s with %q too many, Add of a present key = %v, %v", name, v.name, rest, added, err)
+					}
+					b.mustGet(t, "k", "right")
+				}
+			}
+		}
+	})
+}
+
+// surplusServer returns a backend whose calls use a connection alone, share round trips,
+// or use TLS.
+func surplusServer(t *testing.T, name string, o Options) (*fake, *Backend) {
+	switch name {
+	case "shared":
+		return share(t, o, nil)
+	case "TLS":
+		certificate := httptest.NewUnstartedServer(nil)
+		certificate.StartTLS()
+		t.Cleanup(certificate.Close)
+		f := startFakeTLS(t, &tls.Config{Certificates: certificate.TLS.Certificates})
+		o.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+		o.TLS.RootCAs.AddCert(certificate.Certificate())
+		o.Servers = []string{f.addr}
+		return f, start(t, o)
+	}
+	f := startFake(t, nil)
+	o.Servers = []string{f.addr}
+	return f, start(t, o)
+}
+
+// The replies of a batch with one too many are discarded: their order means nothing.
+func TestReplyTooManyInBatch(t *testing.T) {
+	large := bytes.Repeat([]byte("x"), 5000) // not set quietly: a reply for each
+	f := startFake(t, func(_ int, command string) string {
+		if strings.HasPrefix(command, "ms b ") {
+			return surplus + "NS\r\n"
+		}
+		return ""
+	})
+	b := start(t, Options{Servers: []string{f.addr}})
+	err := b.SetMany(t.Context(), []cache.Item{{Key: "a", Value: large}, {Key: "b", Value: large}, {Key: "c", Value: large}}, 0)
+	var batch *cache.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != 3 || !errors.Is(err, cache.ErrUnknownOutcome) {
+		t.Errorf("SetMany: %v; want ErrUnknownOutcome for all", err)
+	}
+}
+
+// gomemcache goes on after the context of a call has ended. It does not read the caller's
+// memory then.
+func TestBorrowedClientReadsNoMemoryOfTheCaller(t *testing.T) {
+	for name, write := range map[string]func(ctx context.Context, b *Backend, value []byte) error{
+		"Set": func(ctx context.Context, b *Backend, value []byte) error { return b.Set(ctx, "k", value, 0) },
+		"Add": func(ctx context.Context, b *Backend, value []byte) error {
+			_, err := b.Add(ctx, "k", value, 0)
+			return err
+		},
+		"SetMany": func(ctx context.Context, b *Backend, value []byte) error {
+			return b.SetMany(ctx, []cache.Item{{Key: "k", Value: value}}, 0)
+		},
+	} {
+		for _, spread := range []bool{false, true} {
+			f := startFake(t, nil)
+			client := memcache.New(f.addr)
+			client.Timeout = ample
+			defer client.Close()
+			dialling, dial := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			client.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				once.Do(func() { close(dialling) })
+				<-dial
+				return net.Dial(network, addr)
+			}
+			b, err := NewFromClient(client, Options{Spread: spread, MaxItemSize: 8 << 10})
+			must(t, err)
+			value := bytes.Repeat([]byte("a"), 7<<10)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { <-dialling; cancel() }()
+			if err := write(ctx, b, value); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v; want the cancellation", name, err)
+			}
+			for i := range value {
+				value[i] = 'b'
+			}
+			close(dial)
+			waitFor(t, "the client to store the value", func() bool { _, ok := f.at("k"); return ok })
+			if e, _ := f.at("k"); strings.Contains(e.value, "b") {
+				t.Errorf("%s stored what the caller wrote to its memory afterwards", name)
+			}
+		}
+	}
+}

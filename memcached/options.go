@@ -19,7 +19,8 @@ import (
 
 // Options configures a Backend. In every field zero means the default.
 type Options struct {
-	// Servers lists "host:port" or paths of unix sockets.
+	// Servers lists "host:port" or paths of unix sockets. A host name is one server, even
+	// if it has several addresses.
 	Servers []string `setting:"CACHE_MEMCACHED_SERVERS" default:"127.0.0.1:11211" help:"servers, host:port or paths of unix sockets; or a *memcache.Client, which Close does not close"`
 
 	// Username and Password log in: with Text as a server that was started with -Y

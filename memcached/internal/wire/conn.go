@@ -26,6 +26,7 @@ type deadlineConn struct {
 	limit    time.Time     // the end of timeout; zero before the first read or write
 	current  time.Time     // the deadline that is set on the socket
 	written  int           // bytes, since attach
+	offline  bool          // reads fail at once
 }
 
 // attach binds c to the context of a caller.
@@ -72,6 +73,9 @@ func (c *deadlineConn) setDeadline() error {
 }
 
 func (c *deadlineConn) Read(b []byte) (int, error) {
+	if c.offline {
+		return 0, os.ErrDeadlineExceeded
+	}
 	for {
 		if err := c.setDeadline(); err != nil {
 			return 0, err
@@ -100,10 +104,29 @@ func (c *deadlineConn) Write(b []byte) (int, error) {
 // conn is a connection to a server. One caller at a time uses it.
 type conn struct {
 	socket *deadlineConn
-	w      writer // over socket, with TLS or without
+	addr   string // that was dialled
+	secure bool   // TLS is between socket and w, r
+	w      writer
 	r      reader
-	used   time.Time // the end of the last exchange
+	probe  func() bool // of newProbe, may be nil
+	used   time.Time   // the end of the last exchange
 }
+
+// hasUnread reports whether more was received than has been read. A record of TLS may
+// have been received without being decrypted.
+func (c *conn) hasUnread() bool {
+	if c.r.Buffered() > 0 || !c.secure {
+		return c.r.Buffered() > 0
+	}
+	c.socket.offline = true
+	_, err := c.r.Peek(1)
+	c.socket.offline = false
+	return !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// isAlive reports whether the server has kept an idle connection and sent nothing on it.
+// Whatever it sends then is no reply to the next request, and would be read as one.
+func (c *conn) isAlive() bool { return c.probe == nil || c.probe() }
 
 // dial connects and logs in, both within Config.DialTimeout.
 func (n *node) dial(ctx context.Context) (*conn, error) {
@@ -123,8 +146,7 @@ func (n *node) dial(ctx context.Context) (*conn, error) {
 }
 
 func (n *node) connect(ctx context.Context) (*conn, error) {
-	var dialer net.Dialer
-	raw, err := dialer.DialContext(ctx, n.addr.Network(), n.addr.String())
+	raw, addr, err := n.dialServer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +162,7 @@ func (n *node) connect(ctx context.Context) (*conn, error) {
 		}
 		stream = secure
 	}
-	c := &conn{socket: socket, w: writer{to: stream}, r: reader{
+	c := &conn{socket: socket, addr: addr, secure: n.config.TLS != nil, probe: newProbe(raw), w: writer{to: stream}, r: reader{
 		Reader: bufio.NewReaderSize(stream, readBuffer), socket: socket,
 		timeout: n.config.ReadTimeout, maxValue: n.config.MaxItemSize,
 	}}
@@ -148,6 +170,10 @@ func (n *node) connect(ctx context.Context) (*conn, error) {
 		if err := n.protocol.login(c, n.config.Username, n.config.Password.Reveal()); err != nil {
 			raw.Close()
 			return nil, err
+		}
+		if c.hasUnread() {
+			raw.Close()
+			return nil, ErrMalformed
 		}
 	}
 	return c, nil

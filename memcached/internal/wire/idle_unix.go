@@ -3,38 +3,30 @@
 package wire
 
 import (
+	"net"
 	"syscall"
-	"time"
 )
 
-// idleProbeAfter is how long an idle connection is trusted without a probe, which
-// costs a system call.
-const idleProbeAfter = 100 * time.Millisecond
-
-// isAlive reports whether the server has kept the connection and sent nothing on it
-// since the last reply.
-func (c *conn) isAlive() bool {
-	if time.Since(c.used) < idleProbeAfter {
-		return true
-	}
-	socket, ok := c.socket.Conn.(syscall.Conn)
+// newProbe returns a function that reports whether the peer has kept the connection and
+// sent nothing since the last read. It reads from the socket, so a connection on which
+// something was found is of no further use. It does not block and needs no deadline.
+func newProbe(socket net.Conn) func() bool {
+	system, ok := socket.(syscall.Conn)
 	if !ok {
-		return true
+		return nil
 	}
-	raw, err := socket.SyscallConn()
+	raw, err := system.SyscallConn()
 	if err != nil {
-		return false
-	}
-	c.socket.current = time.Time{} // an expired deadline would make Read fail at once
-	if err := c.socket.SetDeadline(c.socket.current); err != nil {
-		return false
+		return nil
 	}
 	var quiet bool
-	err = raw.Read(func(fd uintptr) bool {
-		var b [1]byte
+	var b [1]byte
+	read := func(fd uintptr) {
 		_, err := syscall.Read(int(fd), b[:])
 		quiet = err == syscall.EAGAIN
-		return true
-	})
-	return err == nil && quiet
+	}
+	return func() bool {
+		quiet = false
+		return raw.Control(read) == nil && quiet
+	}
 }

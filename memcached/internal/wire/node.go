@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -23,12 +24,17 @@ type node struct {
 	slots    chan struct{} // one for each connection in use
 	group    remote.Group[*Request]
 
-	mu   sync.Mutex
-	idle []*conn // the last was used last
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+	mu      sync.Mutex
+	idle    []*conn // the last was used last
+	current string  // the address of the server that was dialled last; empty before
+	warned  bool    // that the host name has other addresses
 }
 
 func (c *Client) newNode(addr net.Addr) *node {
 	n := &node{config: &c.config, protocol: c.protocol, closed: &c.closed, addr: addr, slots: make(chan struct{}, c.config.PoolSize)}
+	n.lookup = net.DefaultResolver.LookupNetIP
 	n.group.RoundTrip = func(ctx context.Context, r *Request) error { return n.roundTrip(ctx, r) }
 	n.group.NewBatch = func() remote.Batch[*Request] { return &batch{node: n} }
 	n.group.BatchSize, n.group.MaxAlone = n.batchBytes(), c.config.MaxAlone
@@ -82,10 +88,18 @@ func (n *node) send(ctx context.Context, r *Request) error {
 type exchange interface {
 	write(w *writer)
 	read(r *reader) error
+	// replies returns how many replies were read.
+	replies() int
+	// reset removes the replies.
+	reset()
 }
 
 // roundTrip performs an exchange on a connection of the pool. After an error the
 // connection is closed; the error is [remote.Unsent] if nothing was written.
+//
+// The connection is closed, too, if the server has sent more than the replies: the next
+// caller would read the rest as its own reply. If there are several replies, nobody knows
+// which of them is one too many, and all are discarded.
 func (n *node) roundTrip(ctx context.Context, e exchange) error {
 	c, err := n.take(ctx)
 	if err != nil {
@@ -102,9 +116,15 @@ func (n *node) roundTrip(ctx context.Context, e exchange) error {
 		}
 		return err
 	}
-	err = e.read(&c.r)
-	inStep = err == nil
-	return err
+	if err = e.read(&c.r); err != nil {
+		return err
+	}
+	inStep = !c.hasUnread()
+	if !inStep && e.replies() > 1 {
+		e.reset()
+		return ErrMalformed
+	}
+	return nil
 }
 
 // take returns an idle connection or a new one.
@@ -153,7 +173,7 @@ func (n *node) release(c *conn, inStep bool) {
 	c.used = time.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !inStep || n.closed.Load() {
+	if !inStep || n.closed.Load() || c.addr != n.current {
 		c.socket.Close()
 		return
 	}

@@ -70,6 +70,16 @@ func (b *batch) Reset() {
 	*b = batch{node: b.node, requests: b.requests[:0], encoded: writer{buf: b.encoded.buf[:0]}, ends: b.ends[:0], gets: Request{Items: b.gets.Items[:0]}}
 }
 
+func (b *batch) replies() int { return len(b.requests) }
+
+func (b *batch) reset() {
+	for _, r := range b.requests {
+		if r != nil {
+			r.reset()
+		}
+	}
+}
+
 func (b *batch) write(w *writer) {
 	b.gets.Op, b.gets.protocol = OpGet, b.node.protocol
 	begin := 0

@@ -102,6 +102,8 @@ func (r *Request) reset() {
 	}
 }
 
+func (r *Request) replies() int { return len(r.Items) }
+
 func (r *Request) write(w *writer) { r.protocol.write(w, r) }
 
 func (r *Request) read(in *reader) error {

@@ -3,11 +3,15 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math"
 	"net"
+	"net/http/httptest"
+	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,44 +91,130 @@ func TestRoundTripIsOneRecord(t *testing.T) {
 }
 
 // An idle connection that the server has closed, or on which it has sent something, is
-// not used again.
+// not used again, however short it was idle.
 func TestIdleProbe(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no probe")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	n := newTestNode(Config{}, listener.Addr())
 	for name, end := range map[string]func(net.Conn){
 		"closed": func(server net.Conn) { server.Close() },
 		"sent":   func(server net.Conn) { fmt.Fprint(server, "ERROR\r\n") },
 	} {
-		c, err := n.dial(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.socket.Close()
-		server, err := listener.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer server.Close()
-		c.used = time.Now().Add(-time.Minute)
-		if !c.isAlive() {
-			t.Errorf("%s: an idle connection is not alive before", name)
-		}
-		end(server)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		for c.isAlive() && ctx.Err() == nil {
-			runtime.Gosched()
-		}
-		if ctx.Err() != nil {
-			t.Errorf("%s: the connection is still used", name)
-		}
-		cancel()
+		eachStream(t, name, func(t *testing.T, c *conn, server net.Conn) {
+			if !c.isAlive() {
+				t.Error("an idle connection is not alive before")
+			}
+			end(server)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			for c.isAlive() {
+				if ctx.Err() != nil {
+					t.Fatal("the connection is still used")
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+}
+
+// What was received and not read is found in every buffer.
+func TestUnread(t *testing.T) {
+	for _, rest := range []string{"", "rest", strings.Repeat("x", 3*readBuffer)} {
+		eachStream(t, fmt.Sprint(len(rest)), func(t *testing.T, c *conn, server net.Conn) {
+			socket := server
+			if secure, ok := server.(*tls.Conn); ok {
+				socket = secure.NetConn()
+			}
+			socket.(*gathering).do(func() {
+				fmt.Fprint(server, "END\r\n")
+				fmt.Fprint(server, rest) // with TLS a record of its own
+			})
+			line, err := c.r.line()
+			if err != nil || string(line) != "END" {
+				t.Fatalf("%q, %v", line, err)
+			}
+			found := func() bool { return c.hasUnread() || !c.isAlive() } // half a record stays in the socket
+			if len(rest) < readBuffer && c.hasUnread() != (rest != "") || len(rest) > readBuffer && !found() {
+				t.Errorf("with %d bytes after the reply: %v", len(rest), rest == "")
+			}
+			if rest == "" {
+				fmt.Fprint(server, "MN\r\n")
+				if line, err := c.r.line(); err != nil || string(line) != "MN" {
+					t.Errorf("the next reply is %q, %v", line, err)
+				}
+			}
+		})
+	}
+}
+
+// gathering is a socket that may send several writes at once.
+type gathering struct {
+	net.Conn
+	gather bool
+	buf    []byte
+}
+
+func (g *gathering) Write(b []byte) (int, error) {
+	if !g.gather {
+		return g.Conn.Write(b)
+	}
+	g.buf = append(g.buf, b...)
+	return len(b), nil
+}
+
+func (g *gathering) do(write func()) {
+	g.gather = true
+	write()
+	g.gather = false
+	g.Conn.Write(g.buf)
+}
+
+// eachStream runs a test with both ends of a connection, with TLS and without.
+func eachStream(t *testing.T, name string, test func(t *testing.T, c *conn, server net.Conn)) {
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	defer certificate.Close()
+	trusted := x509.NewCertPool()
+	trusted.AddCert(certificate.Certificate())
+	for stream, config := range map[string]*tls.Config{"plain": nil, "TLS": {RootCAs: trusted}} {
+		t.Run(name+" "+stream, func(t *testing.T) {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			accepted := make(chan net.Conn, 1)
+			go func() {
+				raw, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				var server net.Conn = &gathering{Conn: raw}
+				if config != nil {
+					secure := tls.Server(server, &tls.Config{Certificates: certificate.TLS.Certificates})
+					if err := secure.Handshake(); err != nil {
+						t.Error(err)
+					}
+					server = secure
+				}
+				fmt.Fprint(server, "OK\r\n") // reads the tickets of TLS 1.3
+				accepted <- server
+			}()
+			n := newTestNode(Config{TLS: config, ReadTimeout: time.Minute}, listener.Addr())
+			c, err := n.dial(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.socket.Close()
+			server := <-accepted
+			defer server.Close()
+			c.socket.attach(t.Context())
+			c.socket.begin(time.Minute)
+			if line, err := c.r.line(); err != nil || string(line) != "OK" {
+				t.Fatalf("%q, %v", line, err)
+			}
+			test(t, c, server)
+		})
 	}
 }
 
@@ -153,3 +243,106 @@ func TestPanicInRoundTrip(t *testing.T) {
 type panicking struct{ text }
 
 func (panicking) write(*writer, *Request) { panic("panic of a test") }
+
+// A host name is one server: one address of each family, or the lowest of several, until
+// the name service does not list it any more.
+func TestOneServer(t *testing.T) {
+	for _, tt := range []struct {
+		found   string
+		current string
+		want    string
+	}{
+		{"10.0.0.1", "", "10.0.0.1:1"},
+		{"::1 127.0.0.1", "", "127.0.0.1:1 [::1]:1"}, // the server may listen on either
+		{"::1 127.0.0.1", "[::1]:1", "[::1]:1 127.0.0.1:1"},
+		{"::ffff:127.0.0.1 127.0.0.1", "", "127.0.0.1:1"},
+		{"10.0.0.10 10.0.0.9 10.0.0.11", "", "10.0.0.9:1"},
+		{"10.0.0.10 10.0.0.9 10.0.0.11", "10.0.0.11:1", "10.0.0.11:1"},
+		{"10.0.0.10 10.0.0.9", "10.0.0.11:1", "10.0.0.9:1"},
+		{"10.0.0.1 10.0.0.2 fd00::1 fd00::2", "", "10.0.0.1:1"},
+		{"fd00::2 fd00::1 10.0.0.1", "", "10.0.0.1:1"},
+	} {
+		var found []netip.Addr
+		for word := range strings.FieldsSeq(tt.found) {
+			found = append(found, netip.MustParseAddr(word))
+		}
+		if got := strings.Join(oneServer(distinct(found), "1", tt.current), " "); got != tt.want {
+			t.Errorf("of %s, with %q in use: %s; want %s", tt.found, tt.current, got, tt.want)
+		}
+	}
+}
+
+// Connections to a name go to one address, in whatever order the addresses are listed.
+// When the address is not listed any more, they go to the next one, and idle connections
+// to the first are closed.
+func TestNameWithSeveralAddresses(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs 127.0.0.2 and 127.0.0.3")
+	}
+	first, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	_, port, _ := net.SplitHostPort(first.Addr().String())
+	second, err := net.Listen("tcp", "127.0.0.3:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	n := newTestNode(Config{}, &address{"tcp", "memcached.example:" + port})
+	listed, lookups := []string{"127.0.0.2", "127.0.0.3"}, 0
+	failing := false
+	n.lookup = func(_ context.Context, network, host string) (found []netip.Addr, err error) {
+		if network != "ip" || host != "memcached.example" {
+			t.Errorf("lookup of %s %s", network, host)
+		}
+		if failing {
+			return nil, errors.New("the name service is down")
+		}
+		slices.Reverse(listed)
+		for _, ip := range listed {
+			found = append(found, netip.MustParseAddr(ip))
+		}
+		lookups++
+		return found, nil
+	}
+	take := func(want string) *conn {
+		t.Helper()
+		c, err := n.take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.addr != want+":"+port {
+			t.Errorf("connected to %s; want %s", c.addr, want)
+		}
+		<-n.slots // the pool has one
+		return c
+	}
+	a, b := take("127.0.0.2"), take("127.0.0.2")
+	failing = true
+	c := take("127.0.0.2")
+	failing = false
+	put := func(c *conn) { n.slots <- struct{}{}; n.release(c, true) }
+	put(a)
+	listed = []string{"127.0.0.3"}
+	moved, err := n.dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved.socket.Close()
+	put(b)
+	put(c)
+	if moved.addr != "127.0.0.3:"+port || len(n.idle) > 0 {
+		t.Errorf("connected to %s, with %d idle connections to the old address", moved.addr, len(n.idle))
+	}
+	// The only server is down: no other address stands for it.
+	listed = []string{"127.0.0.2", "127.0.0.3"}
+	second.Close()
+	if c, err := n.take(t.Context()); err == nil {
+		t.Errorf("connected to %s, which is another server", c.addr)
+	}
+	if len(n.slots) > 0 || lookups < 3 {
+		t.Errorf("%d connections are in use after %d lookups", len(n.slots), lookups)
+	}
+}
