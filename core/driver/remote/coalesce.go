@@ -51,6 +51,11 @@ type Group[R any] struct {
 	// every call shares a round trip, which is meant for tests.
 	MaxAlone int
 
+	// MaxWait is how long a request waits for its batch to be sent. After that it fails
+	// with [ErrWait], marked as [Unsent]. So callers without a deadline do not queue behind
+	// a server that does not reply. Zero means that there is no limit.
+	MaxWait time.Duration
+
 	calls atomic.Int32 // in Do or DoAlone
 	busy  atomic.Bool  // running > 0, to be read without mu
 
@@ -82,6 +87,9 @@ type Batch[R any] interface {
 	// Reset makes the batch empty and keeps its memory for reuse.
 	Reset()
 }
+
+// ErrWait is the error of requests that were not sent within [Group.MaxWait].
+var ErrWait = errors.New("timed out waiting for earlier requests to the same server")
 
 // Abandoned is the error of a caller whose context ended after its request was sent.
 // The request may or may not be executed, and it is still in use: the caller must
@@ -159,6 +167,7 @@ type round[R any] struct {
 	deadline time.Time // the latest of the callers'
 	forever  bool      // one of the callers has no deadline
 
+	limit  *time.Timer // calls giveUp; nil without a limit
 	sent   bool
 	ctx    context.Context // of the round trip, when it is sent
 	cancel context.CancelFunc
@@ -182,7 +191,9 @@ func (g *Group[R]) share(ctx context.Context, r R) error {
 	defer g.mu.Unlock()
 	b.callers--
 	if !b.sent {
-		b.batch.Remove(place)
+		if b.batch != nil { // nil after giveUp
+			b.batch.Remove(place)
+		}
 		return Unsent{ctx.Err()}
 	}
 	if b.callers == 0 {
@@ -205,12 +216,29 @@ func (g *Group[R]) join(ctx context.Context, r R) (b *round[R], place int) {
 	if deadline.After(b.deadline) {
 		b.deadline = deadline
 	}
-	if g.running < maxBatches {
+	switch {
+	case g.running < maxBatches:
 		g.running++
 		g.busy.Store(true)
 		go g.run()
+	case g.MaxWait > 0 && b.limit == nil:
+		b.limit = time.AfterFunc(g.MaxWait, func() { g.giveUp(b) })
 	}
 	return b, place
+}
+
+// giveUp fails the requests of a batch that has waited for too long.
+func (g *Group[R]) giveUp(b *round[R]) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.waiting, b)
+	if i < 0 {
+		return // sent
+	}
+	g.waiting = slices.Delete(g.waiting, i, i+1)
+	g.keep(b.batch)
+	b.batch, b.err = nil, Unsent{ErrWait}
+	close(b.done)
 }
 
 // gathering returns the batch that accepts the next request.
@@ -250,6 +278,9 @@ func (g *Group[R]) next(last *round[R]) *round[R] {
 			b.begin()
 			return b
 		}
+		if b.limit != nil {
+			b.limit.Stop()
+		}
 		g.keep(b.batch)
 	}
 	g.running--
@@ -268,6 +299,9 @@ func (g *Group[R]) keep(b Batch[R]) {
 // begin closes b for further requests.
 func (b *round[R]) begin() {
 	b.sent = true
+	if b.limit != nil {
+		b.limit.Stop()
+	}
 	if b.forever {
 		b.ctx, b.cancel = context.WithCancel(context.Background())
 	} else {

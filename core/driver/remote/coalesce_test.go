@@ -290,6 +290,46 @@ func TestCallerLeavesBeforeSending(t *testing.T) {
 	})
 }
 
+// Nobody waits longer than MaxWait for a batch to be sent, however many callers there
+// are. Who leaves earlier gets the error of its context.
+func TestMaxWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.group.MaxWait, s.group.BatchSize = time.Second, 4 // one request in each batch
+		release := make(chan struct{})
+		s.occupy(t, release)
+		begin := time.Now()
+		var waiting []<-chan error
+		for i := range 100 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+i%2)*600*time.Millisecond)
+			defer cancel()
+			_, done := s.start(ctx, "late")
+			waiting = append(waiting, done)
+		}
+		for i, done := range waiting {
+			err, target := <-done, error(ErrWait)
+			if i%2 == 0 {
+				target = context.DeadlineExceeded
+			}
+			want(t, err, target)
+			if took := time.Since(begin); !IsUnsent(err) || took > time.Second {
+				t.Errorf("error %#v after %v; want Unsent after at most 1s", err, took)
+			}
+		}
+		if waiting, _ := s.group.Load(); waiting != 0 {
+			t.Errorf("%d requests wait", waiting)
+		}
+		c, done := s.start(t.Context(), "next")
+		time.Sleep(time.Second / 2)
+		close(release)
+		want(t, <-done, nil)
+		if len(s.sent) != maxBatches+1 || c.reply == 0 {
+			t.Errorf("sent %q; want only what waited for less", s.sent)
+		}
+		time.Sleep(time.Minute) // no limit ends a batch that was sent
+	})
+}
+
 func TestContextThatHasEndedIsUnsent(t *testing.T) {
 	s := newServer()
 	s.group.MaxAlone = -1
