@@ -10,6 +10,9 @@
 //
 // A call returns at the deadline of its context, even if it uses several servers, and
 // within about 20 ms of a cancellation. The connection on which it waited is closed.
+// Without a deadline, a round trip waits for a connection and for a reply, each for at most
+// Options.ReadTimeout, however many other callers wait. After such a timeout the idle
+// connections to that server are closed as well: a firewall may have forgotten them.
 //
 // If the connection breaks, a read is sent once more, and so is Set, which may be repeated
 // without harm. Add, Inc and deletes are sent at most once: if the reply is lost, the error
@@ -30,6 +33,9 @@
 // them, the lowest at first, as long as the name service lists it; every process makes the
 // same choice. An address of IPv4 and one of IPv6 are the same server. To use all servers
 // behind a name, list their addresses in Options.Servers.
+//
+// Connections to a server that Options.Selector does not list any more are closed when
+// another server is used for the first time, or within a minute of use.
 //
 // # Expiry
 //

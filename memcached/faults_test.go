@@ -444,6 +444,46 @@ func TestPoolExhausted(t *testing.T) {
 	<-done
 }
 
+// However many callers wait for a server that does not reply, each gets its error within
+// a few timeouts, although none has a deadline. One after the other, they would take
+// longer than ample.
+func TestManyCallersAndSilentServer(t *testing.T) {
+	set := func(size int) operation {
+		return operation{name: fmt.Sprint("Set of ", size, " bytes"), write: true, all: func(ctx context.Context, b *Backend) error {
+			return b.Set(ctx, "k", make([]byte, size), 0)
+		}}
+	}
+	for name, tt := range map[string]struct {
+		callers int
+		timeout time.Duration
+		calls   []operation
+	}{
+		"waiting for a connection":     {4000, 30 * time.Millisecond, append(slices.Clone(verbs), set(5000))},
+		"waiting for a shared request": {1000, time.Second, []operation{set(4000)}},
+	} {
+		bothProtocols(t, func(t *testing.T, o Options) {
+			f := startFake(t, func(int, string) string { return silent })
+			o.Servers, o.PoolSize, o.ReadTimeout = []string{f.addr}, 2, tt.timeout
+			b := start(t, o)
+			var running sync.WaitGroup
+			begin := time.Now()
+			for i := range tt.callers {
+				v := tt.calls[i%len(tt.calls)]
+				running.Go(func() {
+					err := v.call(context.Background(), b)
+					if !errors.Is(err, cache.ErrUnavailable) && !(v.write && errors.Is(err, cache.ErrUnknownOutcome)) {
+						t.Errorf("%s: %v", v.name, err)
+					}
+				})
+			}
+			running.Wait()
+			if took := time.Since(begin); took > ample/2 {
+				t.Errorf("%s: the last caller waited for %v", name, took)
+			}
+		})
+	}
+}
+
 // A password that is sent to a remote server without TLS is reported once.
 func TestClearTextPasswordWarning(t *testing.T) {
 	var log bytes.Buffer

@@ -54,7 +54,7 @@ type Options struct {
 
 	PoolSize     int           `option:"pool_size" default:"16" min:"1" help:"connections per server"`
 	DialTimeout  time.Duration `option:"dial_timeout" default:"5s" min:"1ms" help:"of one connection, with TLS and login"`
-	ReadTimeout  time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"of one reply"`
+	ReadTimeout  time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"of one reply, and of waiting for a connection"`
 	WriteTimeout time.Duration `option:"write_timeout" default:"3s" min:"1ms" help:"of sending one request"`
 
 	// AllowFlush permits Clear without a prefix, which empties the servers, including the

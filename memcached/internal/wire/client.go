@@ -45,7 +45,12 @@ type Client struct {
 	mu     sync.Mutex // guards changes of nodes
 	nodes  atomic.Pointer[map[address]*node]
 	closed atomic.Bool
+	swept  atomic.Int64 // when retireUnused was called last, in nanoseconds of the Unix time
 }
+
+// sweepEvery is how often servers that the selector does not return any more are looked
+// for. A new server is another occasion.
+const sweepEvery = time.Minute
 
 // NewClient returns a Client that opens connections when they are needed.
 func NewClient(config Config) *Client {
@@ -54,6 +59,7 @@ func NewClient(config Config) *Client {
 		c.protocol = binaryProtocol{}
 	}
 	c.nodes.Store(&map[address]*node{})
+	c.swept.Store(time.Now().UnixNano())
 	return c
 }
 
@@ -83,9 +89,47 @@ func (c *Client) node(addr net.Addr) *node {
 		return n
 	}
 	nodes := maps.Clone(old)
-	nodes[key] = c.newNode(addr)
+	n := c.newNode(addr)
+	nodes[key] = n
+	c.retireUnused(nodes, key)
 	c.nodes.Store(&nodes)
-	return nodes[key]
+	return n
+}
+
+// sweep retires servers from time to time: the selector may have dropped some.
+func (c *Client) sweep(now time.Time) {
+	last := c.swept.Load()
+	if now.UnixNano()-last < int64(sweepEvery) || !c.swept.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	nodes := maps.Clone(*c.nodes.Load())
+	c.retireUnused(nodes, address{})
+	c.nodes.Store(&nodes)
+}
+
+// retireUnused removes from nodes, and retires, the servers other than keep that the
+// selector does not list. Their number, and that of their connections, would grow with
+// every change. The caller holds mu.
+func (c *Client) retireUnused(nodes map[address]*node, keep address) {
+	if _, fixed := c.config.Selector.(*selector); fixed {
+		return
+	}
+	listed := map[address]bool{keep: true}
+	err := c.config.Selector.Each(func(addr net.Addr) error {
+		listed[address{addr.Network(), addr.String()}] = true
+		return nil
+	})
+	if err != nil {
+		return
+	}
+	for key, n := range nodes {
+		if !listed[key] {
+			n.retire()
+			delete(nodes, key)
+		}
+	}
 }
 
 // Many performs op for items of any server, on all servers at once. It stores an error
@@ -154,17 +198,18 @@ func (c *Client) Each(ctx context.Context, op Op) error {
 
 // eachNode calls do for all servers at once and joins their errors.
 func (c *Client) eachNode(do func(n *node) error) error {
-	var nodes []*node
+	var addrs []net.Addr // the selector may hold a lock meanwhile, which node needs, too
 	err := c.config.Selector.Each(func(addr net.Addr) error {
-		nodes = append(nodes, c.node(addr))
+		addrs = append(addrs, addr)
 		return nil
 	})
-	if err != nil || len(nodes) == 0 {
+	if err != nil || len(addrs) == 0 {
 		return fmt.Errorf("%w: %w", driver.ErrUnavailable, memcache.ErrNoServers)
 	}
-	errs := make([]error, len(nodes))
+	errs := make([]error, len(addrs))
 	var running sync.WaitGroup
-	for i, n := range nodes {
+	for i, addr := range addrs {
+		n := c.node(addr)
 		running.Go(func() { errs[i] = do(n) })
 	}
 	running.Wait()

@@ -17,12 +17,14 @@ import (
 
 // node is one server with a pool of connections.
 type node struct {
-	config   *Config
+	client   *Client
+	config   *Config // of client
 	protocol protocol
-	closed   *atomic.Bool // the client is
 	addr     net.Addr
 	slots    chan struct{} // one for each connection in use
 	group    remote.Group[*Request]
+
+	retired atomic.Bool // the selector does not return addr any more
 
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
@@ -33,11 +35,12 @@ type node struct {
 }
 
 func (c *Client) newNode(addr net.Addr) *node {
-	n := &node{config: &c.config, protocol: c.protocol, closed: &c.closed, addr: addr, slots: make(chan struct{}, c.config.PoolSize)}
+	n := &node{client: c, config: &c.config, protocol: c.protocol, addr: addr, slots: make(chan struct{}, c.config.PoolSize)}
 	n.lookup = net.DefaultResolver.LookupNetIP
 	n.group.RoundTrip = func(ctx context.Context, r *Request) error { return n.roundTrip(ctx, r) }
 	n.group.NewBatch = func() remote.Batch[*Request] { return &batch{node: n} }
 	n.group.BatchSize, n.group.MaxAlone = n.batchBytes(), c.config.MaxAlone
+	n.group.MaxWait = c.config.ReadTimeout
 	return n
 }
 
@@ -100,13 +103,17 @@ type exchange interface {
 // The connection is closed, too, if the server has sent more than the replies: the next
 // caller would read the rest as its own reply. If there are several replies, nobody knows
 // which of them is one too many, and all are discarded.
-func (n *node) roundTrip(ctx context.Context, e exchange) error {
+func (n *node) roundTrip(ctx context.Context, e exchange) (err error) {
 	c, err := n.take(ctx)
 	if err != nil {
 		return err
 	}
-	inStep := false // nor is it after a panic
-	defer func() { n.release(c, inStep) }()
+	inStep, idleSince := false, c.used // nor is it in step after a panic
+	defer func() {
+		n.release(c, inStep)
+		n.forget(idleSince, err)
+		n.client.sweep(c.used)
+	}()
 	c.socket.attach(ctx)
 	c.socket.begin(n.config.WriteTimeout)
 	e.write(&c.w)
@@ -127,18 +134,33 @@ func (n *node) roundTrip(ctx context.Context, e exchange) error {
 	return nil
 }
 
-// take returns an idle connection or a new one.
-func (n *node) take(ctx context.Context) (*conn, error) {
+// acquire reserves a connection of the pool. It waits at most Config.ReadTimeout: with a
+// server that does not reply, the wait of a caller must not grow with the number of
+// callers before it.
+func (n *node) acquire(ctx context.Context) error {
 	select {
 	case n.slots <- struct{}{}:
+		return nil
 	default:
-		select {
-		case n.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, remote.Unsent{Err: ctx.Err()}
-		}
 	}
-	if n.closed.Load() {
+	limit := time.NewTimer(n.config.ReadTimeout)
+	defer limit.Stop()
+	select {
+	case n.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return remote.Unsent{Err: ctx.Err()}
+	case <-limit.C:
+		return remote.Unsent{Err: fmt.Errorf("timed out waiting for a connection: all %d are in use (pool_size)", n.config.PoolSize)}
+	}
+}
+
+// take returns an idle connection or a new one.
+func (n *node) take(ctx context.Context) (*conn, error) {
+	if err := n.acquire(ctx); err != nil {
+		return nil, err
+	}
+	if n.client.closed.Load() {
 		<-n.slots
 		return nil, driver.ErrClosed
 	}
@@ -173,11 +195,34 @@ func (n *node) release(c *conn, inStep bool) {
 	c.used = time.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !inStep || n.closed.Load() || c.addr != n.current {
+	if !inStep || n.client.closed.Load() || n.retired.Load() || c.addr != n.current {
 		c.socket.Close()
 		return
 	}
 	n.idle = append(n.idle, c)
+}
+
+// forgotten is how long a connection is idle at least before a firewall forgets it.
+const forgotten = time.Minute
+
+// forget closes the idle connections if err says that the server did not reply in time.
+// The deadline of a caller, which may be short, says so only of a connection that had been
+// idle for long. A firewall may have forgotten the connection without a word; it has then
+// forgotten those that were idle for longer as well, and each would cost a timeout.
+func (n *node) forget(idleSince time.Time, err error) {
+	if err == nil {
+		return
+	}
+	idle := !idleSince.IsZero() && time.Since(idleSince) > forgotten
+	if errors.Is(err, errTimeout) || idle && errors.Is(err, context.DeadlineExceeded) {
+		n.dropIdle()
+	}
+}
+
+// retire closes the idle connections, and those in use as soon as they are not.
+func (n *node) retire() {
+	n.retired.Store(true)
+	n.dropIdle()
 }
 
 // dropIdle closes the idle connections.

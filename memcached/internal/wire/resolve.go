@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -25,26 +24,30 @@ func (n *node) addresses(ctx context.Context) ([]string, error) {
 		return []string{n.addr.String()}, nil
 	}
 	found, err := n.lookup(ctx, network, host)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err != nil && n.current == "" {
-		return nil, err
-	}
-	if err != nil {
-		return []string{n.current}, nil // the name service is down, the server may be up
-	}
-	found = distinct(found)
-	addrs := oneServer(found, port, n.current)
-	if len(addrs) == 0 {
-		return nil, fmt.Errorf("%s has no address", host)
-	}
-	n.use(addrs[0])
-	if len(addrs) < len(found) && !n.warned {
-		n.warned = true
+	addrs, warn, err := n.choose(distinct(found), port, err)
+	if warn {
 		slog.WarnContext(ctx, "memcached: a host name with several addresses is one server; list every server by itself to use all of them",
 			"server", n.addr.String(), "used", addrs[0], "addresses", len(found))
 	}
-	return addrs, nil
+	return addrs, err
+}
+
+// choose makes one of the addresses found that of the server. It reports whether there
+// are others, once.
+func (n *node) choose(found []netip.Addr, port string, err error) (addrs []string, warn bool, _ error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(found) == 0 && n.current != "" {
+		return []string{n.current}, false, nil // the name service is down, the server may be up
+	}
+	if len(found) == 0 {
+		return nil, false, err
+	}
+	addrs = oneServer(found, port, n.current)
+	n.use(addrs[0])
+	warn = len(addrs) < len(found) && !n.warned
+	n.warned = n.warned || warn
+	return addrs, warn, nil
 }
 
 // distinct sorts addresses and removes duplicates.

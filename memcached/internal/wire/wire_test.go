@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -33,7 +34,8 @@ func TestCutNumber(t *testing.T) {
 
 // newTestNode returns the pool of a server that is not dialled yet.
 func newTestNode(config Config, addr net.Addr) *node {
-	config.PoolSize, config.DialTimeout = 1, time.Minute
+	config.PoolSize, config.DialTimeout = max(1, config.PoolSize), time.Minute
+	config.Selector = GoMemcache([]string{addr.String()})
 	return NewClient(config).node(addr)
 }
 
@@ -344,5 +346,123 @@ func TestNameWithSeveralAddresses(t *testing.T) {
 	}
 	if len(n.slots) > 0 || lookups < 3 {
 		t.Errorf("%d connections are in use after %d lookups", len(n.slots), lookups)
+	}
+}
+
+// A timeout costs one call, not one for each idle connection. The deadline of a caller
+// counts only if the connection was idle for long.
+func TestForgottenConnections(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never replies
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for name, tt := range map[string]struct {
+		deadline, timeout, idle time.Duration
+		left                    int
+	}{
+		"timeout":             {time.Minute, 20 * time.Millisecond, 0, 0},
+		"deadline":            {20 * time.Millisecond, time.Minute, 0, 2},
+		"deadline after idle": {20 * time.Millisecond, time.Minute, 2 * forgotten, 0},
+	} {
+		n := newTestNode(Config{PoolSize: 3, ReadTimeout: tt.timeout, WriteTimeout: time.Minute}, listener.Addr())
+		for range 3 {
+			c, err := n.dial(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.used = time.Now().Add(-tt.idle)
+			n.idle = append(n.idle, c)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
+		if err := n.do(ctx, NewRequest(OpGet, Item{Key: "k"})); !remote.IsTimeout(err) && err != errTimeout {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+		if len(n.idle) != tt.left {
+			t.Errorf("%s: %d idle connections are left; want %d", name, len(n.idle), tt.left)
+		}
+		n.dropIdle()
+	}
+}
+
+// changing is a selector whose only server changes.
+type changing struct{ addr net.Addr }
+
+func (s *changing) PickServer(string) (net.Addr, error) { return s.addr, nil }
+func (s *changing) Each(do func(net.Addr) error) error  { return do(s.addr) }
+
+// Connections to servers that the selector does not return any more are closed: idle ones
+// when the next server is used or after some time, others at the end of their request.
+func TestServersOfSelectorChange(t *testing.T) {
+	s := new(changing)
+	c := NewClient(Config{Selector: s, PoolSize: 3, DialTimeout: time.Minute, ReadTimeout: time.Minute, WriteTimeout: time.Minute})
+	defer c.Close()
+	closed := make(chan struct{}, 100)
+	serve := func() net.Listener {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { listener.Close() })
+		go func() {
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					for in := bufio.NewScanner(conn); in.Scan(); {
+						fmt.Fprint(conn, "END\r\n")
+					}
+					conn.Close()
+					closed <- struct{}{}
+				}()
+			}
+		}()
+		return listener
+	}
+	get := func() {
+		t.Helper()
+		if err := c.Do(t.Context(), NewRequest(OpGet, Item{Key: "k"})); err != nil {
+			t.Error(err)
+		}
+	}
+	var busy *node
+	var inUse *conn
+	const servers = 20
+	for i := range servers {
+		s.addr = serve().Addr()
+		get()
+		if i == 0 {
+			busy = c.node(s.addr)
+			var err error
+			if inUse, err = busy.take(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if idle, _, _ := c.Load(); len(*c.nodes.Load()) != 1 || idle > 1 {
+			t.Fatalf("%d servers with %d idle connections are kept; want 1", len(*c.nodes.Load()), idle)
+		}
+	}
+	busy.release(inUse, true)
+	for range servers - 1 {
+		select {
+		case <-closed:
+		case <-time.After(time.Minute):
+			t.Fatal("a connection to a server that is not used any more stays open")
+		}
+	}
+	// A server leaves, and none comes.
+	first := s.addr
+	s.addr = serve().Addr()
+	c.node(first) // by a caller that picked it before
+	c.node(s.addr)
+	get()
+	c.node(first)
+	c.swept.Store(time.Now().Add(-2 * sweepEvery).UnixNano())
+	get()
+	if n := len(*c.nodes.Load()); n != 1 {
+		t.Errorf("%d servers are kept; want 1", n)
 	}
 }
