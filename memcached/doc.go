@@ -70,7 +70,12 @@
 //
 // # Wire format
 //
-// Values are stored as they are, so other clients read them. Decimal integers have the
-// flag 2, as those of Python's clients: readers use it to trim the spaces that the server
-// leaves when a number gets shorter.
+// Values are stored as they are, without flags, so pylibmc, python-memcached, Dalli and PHP
+// read them as bytes or text. Inc accepts decimal integers whatever flags another client
+// stored them with, and keeps the flags.
+//
+// The server pads a number that gets shorter with spaces. With the text protocol, Inc
+// leaves no spaces. Every read returns a non-negative integer of up to 20 bytes without
+// the spaces after it. A value that looks like that and was stored by Set has the flag
+// 1<<16, and is returned as it is; python-memcached does not read values with this flag.
 package memcached

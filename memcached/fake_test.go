@@ -334,8 +334,11 @@ func (f *fake) execute(words []string, value string) string {
 			return "EN\r\n"
 		}
 		left := e.expiry
-		if left == 0 {
+		switch {
+		case left == 0:
 			left = -1
+		case left > fakeTime:
+			left -= fakeTime
 		}
 		return fmt.Sprintf("HD f%d t%d c%d\r\n", e.flags, left, e.cas)
 	case "ms":

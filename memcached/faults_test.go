@@ -335,7 +335,7 @@ func TestMalformedReplyToWrite(t *testing.T) {
 		for _, answer := range []string{"\n", "\r\n", "VA\r\n", "VA 99999999999\r\n", "VA 2\r\n7\r\n", "HD t\r\n", "STORED\r\n", "\x81" + strings.Repeat("\xff", 30)} {
 			for _, v := range verbs {
 				f := startFake(t, nil)
-				f.store("k", entry{value: "1", flags: flagInteger})
+				f.store("k", entry{value: "1"})
 				f.answers(func(_ int, command string) string {
 					if name, _, _ := strings.Cut(command, " "); name == "gets" || name == "0x0c" && v.name == "Inc" {
 						return ""

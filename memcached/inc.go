@@ -11,12 +11,12 @@ import (
 	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
-// Inc reads the number and makes the server count if it is still the same: the server
-// alone would accept values that are not integers, wrap around, and stop at zero.
-// Counting keeps the expiry. The server counts only from zero up, and pads a number that
-// gets shorter with spaces, which readers trim only if they know flagInteger. Other
-// numbers are stored anew with the date on which they expire; the binary protocol does
-// not return that date.
+// Inc reads the number, whatever flags another client stored it with, and makes the
+// server count if it is still the same: the server alone would accept values that are not
+// integers, wrap around, and stop at zero. Counting keeps expiry and flags. The server
+// counts only from zero up, and pads a number that gets shorter with spaces. Such numbers
+// are stored anew with the date on which they expire. The binary protocol and gomemcache
+// do not return that date, so there the spaces stay and readers trim them.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	for {
 		old, err := b.one(ctx, wire.OpGets, wire.Item{Key: key})
@@ -43,12 +43,12 @@ func (b *Backend) count(ctx context.Context, old wire.Item, delta int64, ttl tim
 	if sum < 0 && !b.store.HasExpiry() {
 		return 0, false, errBelowZero
 	}
-	next := wire.Item{Key: old.Key, CAS: old.CAS, Value: text, Flags: flagInteger, Number: delta}
+	next := wire.Item{Key: old.Key, CAS: old.CAS, Value: text, Flags: old.Flags, Number: delta}
 	op := wire.OpCompareAndSwap
 	switch {
 	case !old.OK:
 		op, next.Expiry = wire.OpAdd, expiryOf(ttl)
-	case !b.store.HasExpiry(), n >= 0 && sum >= 0 && (old.Flags == flagInteger || len(text) >= len(old.Value)):
+	case !b.store.HasExpiry(), n >= 0 && sum >= 0 && len(text) >= len(old.Value):
 		op, next.Value = wire.OpIncrement, nil
 	default:
 		date, err := b.one(ctx, wire.OpExpiryTime, wire.Item{Key: old.Key})
@@ -66,34 +66,51 @@ func (b *Backend) count(ctx context.Context, old wire.Item, delta int64, ttl tim
 
 var errBelowZero = fmt.Errorf("%w: only the text protocol counts below zero", driver.ErrNotInteger)
 
-// flagInteger marks a decimal integer, as Python's clients do. Readers use it to trim the
-// spaces that the server leaves when a number gets shorter.
-const flagInteger = 1 << 1
+// Flags say what a value is, but each client has its own: 2 is an integer for
+// python-memcached, a float for PHP and "compressed" for Dalli; 4 is an integer for pylibmc
+// and "serialized" for PHP. With 0 all of them read and count the plain text. So integers
+// have no flags, and a padded number is recognized by its text.
+
+// flagVerbatim marks a value that looks like a padded number and is none.
+const flagVerbatim = 1 << 16
+
+// maxPadded is the largest size of a padded number: that of the server's largest number.
+const maxPadded = len("18446744073709551615")
+
+// isPadded reports whether value may be a number that the server has padded: an integer
+// from zero up with spaces after it.
+func isPadded(value []byte) bool {
+	if len(value) < 2 || len(value) > maxPadded || value[len(value)-1] != ' ' {
+		return false
+	}
+	n, ok := driver.ParseInteger(bytes.TrimRight(value, " "))
+	return ok && n >= 0
+}
 
 // flagsOf returns the flags to store value with.
 func flagsOf(value []byte) uint32 {
-	if _, ok := driver.ParseInteger(value); ok {
-		return flagInteger
+	if isPadded(value) {
+		return flagVerbatim
 	}
 	return 0
 }
 
-// numberIn returns the number in it without the server's padding, or 0 if it is absent.
+// unpadded returns the value as it was stored, without the server's padding.
+func unpadded(value []byte, flags uint32) []byte {
+	if flags != flagVerbatim && isPadded(value) {
+		return bytes.TrimRight(value, " ")
+	}
+	return value
+}
+
+// numberIn returns the number in it, or 0 if it is absent.
 func numberIn(it wire.Item) (int64, error) {
 	if !it.OK {
 		return 0, nil
 	}
-	n, ok := driver.ParseInteger(bytes.TrimRight(it.Value, " "))
-	if !ok || it.Flags&^flagInteger != 0 {
+	n, ok := driver.ParseInteger(unpadded(it.Value, it.Flags))
+	if !ok {
 		return 0, driver.ErrNotInteger
 	}
 	return n, nil
-}
-
-// unpadded returns the value as it was stored.
-func unpadded(value []byte, flags uint32) []byte {
-	if flags == flagInteger {
-		return bytes.TrimRight(value, " ")
-	}
-	return value
 }

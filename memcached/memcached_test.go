@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -155,10 +156,10 @@ func TestInc(t *testing.T) {
 		inc(-1, 99)
 		inc(-90, 9)
 		inc(91, 100)
-		if e, _ := f.at("n"); e.expiry != 3602 {
+		if e, _ := f.at("n"); e.expiry != 3602 && e.expiry != fakeTime+3602 {
 			t.Errorf("the expiry became %d", e.expiry)
 		}
-		for _, text := range []string{"text", "", "1.5", "5 apples", "0x10", "--1", "9223372036854775808", "007", "+5", "-0"} {
+		for _, text := range []string{"text", "", "1.5", "5 apples", "0x10", "--1", "9223372036854775808", "007", "+5", "-0", "5 ", " 5", "5\n", "10  ", "-5 ", "007 "} {
 			refused(text, 1)
 		}
 		refused(fmt.Sprint(int64(math.MaxInt64)), 1)
@@ -178,8 +179,82 @@ func TestInc(t *testing.T) {
 		if e, _ := f.at("n"); e.expiry != 0 {
 			t.Errorf("a counter for ever has become one with expiry %d", e.expiry)
 		}
-		f.store("n", entry{value: "100"}) // by another client, without the flag
+		f.store("n", entry{value: "100"})
 		inc(-1, 99)
+		if e, _ := f.at("n"); e.value != "99" {
+			t.Errorf("a number that got shorter is stored as %q", e.value)
+		}
+	})
+}
+
+// Other clients read a flag as a type: pylibmc has 4 for integers, which PHP takes for a
+// serialized value; python-memcached has 2, which Dalli takes for a compressed one.
+func TestFlags(t *testing.T) {
+	each(t, func(t *testing.T, f *fake, b *Backend) {
+		for text, want := range map[string]uint32{
+			"": 0, "0": 0, "5": 0, "-5": 0, "9223372036854775807": 0, "text": 0, "text ": 0, " ": 0, "5  6": 0, "-5 ": 0, "007 ": 0,
+			"123456789012345678901 ": 0, "5 ": 1 << 16, "0  ": 1 << 16, "1844674407370955161 ": 1 << 16,
+		} {
+			check := func(verb, key string) {
+				t.Helper()
+				if e, _ := f.at(key); e.flags != want || e.value != text {
+					t.Errorf("%s stores %q as %q with flags %d; want %d", verb, text, e.value, e.flags, want)
+				}
+				b.mustGet(t, key, text)
+				if values, err := b.GetMany(t.Context(), []string{key}); err != nil || string(values[0]) != text {
+					t.Errorf("GetMany of %q = %q, %v", text, values, err)
+				}
+			}
+			must(t, b.Set(t.Context(), "set", []byte(text), 0))
+			check("Set", "set")
+			f.remove("add")
+			if _, err := b.Add(t.Context(), "add", []byte(text), 0); err != nil {
+				t.Error(err)
+			}
+			check("Add", "add")
+			must(t, b.SetMany(t.Context(), []cache.Item{{Key: "many", Value: []byte(text)}}, 0))
+			check("SetMany", "many")
+		}
+		if _, err := b.Inc(t.Context(), "counter", 7, 0); err != nil {
+			t.Error(err)
+		}
+		if e, _ := f.at("counter"); e.flags != 0 || e.value != "7" {
+			t.Errorf("Inc stores %q with flags %d", e.value, e.flags)
+		}
+	})
+}
+
+// What another client has stored is an integer if its text is one, whatever its flags.
+// They stay, so that the other client reads the sum.
+func TestIncOfForeignNumbers(t *testing.T) {
+	each(t, func(t *testing.T, f *fake, b *Backend) {
+		for _, flags := range []uint32{0, 1, 2, 4, 16, 1 << 31} {
+			for text, sum := range map[string]string{"41": "42", "41 ": "42", "9   ": "10", "0": "1"} {
+				f.store("n", entry{value: text, flags: flags, expiry: 100})
+				want, _ := strconv.ParseInt(sum, 10, 64)
+				if n, err := b.Inc(t.Context(), "n", 1, 0); n != want || err != nil {
+					t.Errorf("Inc of %q with flags %d = %d, %v; want %s", text, flags, n, err, sum)
+				}
+				b.mustGet(t, "n", sum)
+				if e, _ := f.at("n"); e.flags != flags {
+					t.Errorf("Inc turns flags %d into %d", flags, e.flags)
+				}
+			}
+			if !b.store.HasExpiry() {
+				continue
+			}
+			f.store("n", entry{value: "1", flags: flags, expiry: 100})
+			if n, err := b.Inc(t.Context(), "n", -3, 0); n != -2 || err != nil {
+				t.Errorf("Inc below zero = %d, %v", n, err)
+			}
+			if e, _ := f.at("n"); e.flags != flags || e.value != "-2" {
+				t.Errorf("below zero it is %q with flags %d; want %d", e.value, e.flags, flags)
+			}
+			f.store("n", entry{value: "text", flags: flags})
+			if _, err := b.Inc(t.Context(), "n", 1, 0); !errors.Is(err, cache.ErrNotInteger) {
+				t.Errorf("Inc of text: %v", err)
+			}
+		}
 	})
 }
 
@@ -187,10 +262,10 @@ func TestInc(t *testing.T) {
 func TestIncAmongConcurrentWriters(t *testing.T) {
 	for _, o := range []Options{{}, {Protocol: Binary}} {
 		f := startFake(t, nil)
-		f.store("n", entry{value: "1", flags: flagInteger})
+		f.store("n", entry{value: "1"})
 		f.answers(func(n int, command string) string {
 			if name, _, _ := strings.Cut(command, " "); n == 1 && (name == "ma" || name == "0x05") {
-				f.store("n", entry{value: "10", flags: flagInteger})
+				f.store("n", entry{value: "10"})
 			}
 			return ""
 		})
