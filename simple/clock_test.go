@@ -56,6 +56,39 @@ func TestExpiryUnderUse(t *testing.T) {
 	})
 }
 
+// A process that was stopped continues with a late timer. Every call that reads the
+// time notices it: from then on expiry is exact again.
+func TestExpiryAfterStop(t *testing.T) {
+	for name, read := range map[string]func(b *Backend){
+		"Set":             func(b *Backend) { b.Set(t.Context(), "other", nil, time.Hour) },
+		"Add":             func(b *Backend) { b.Add(t.Context(), "another", nil, time.Hour) },
+		"TTL":             func(b *Backend) { b.TTL(t.Context(), "long") },
+		"expired earlier": func(b *Backend) { b.Get(t.Context(), "short") },
+		"tick":            func(b *Backend) { b.clock.tick() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBackend(t, 0)
+				must(t, b.Set(t.Context(), "long", nil, time.Hour))
+				must(t, b.Set(t.Context(), "key", nil, 3*time.Second))
+				must(t, b.Set(t.Context(), "short", nil, time.Second))
+				b.Has(t.Context(), "key") // starts the timer
+				b.clock.timer.Stop()
+				time.Sleep(5 * time.Second)
+				read(b)
+				for _, key := range []string{"key", "short"} {
+					if ok, _ := b.Has(t.Context(), key); ok {
+						t.Errorf("%s is present after its deadline", key)
+					}
+				}
+				if ok, _ := b.Has(t.Context(), "long"); !ok {
+					t.Error("long is absent")
+				}
+			})
+		})
+	}
+}
+
 func TestLongestTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(t, 0)

@@ -75,8 +75,9 @@ func (s *shard) store(slot *slot, old, n *node, hash uint64) (bool, error) {
 }
 
 // replace puts n into the slot of old if old is still in it, and reports whether it
-// was. It counts as a use.
+// was. It counts as a use. The key stays the one of old, which insert has copied.
 func (s *shard) replace(slot *slot, old, n *node) bool {
+	n.key = old.key
 	n.place = old.place
 	n.uses = min(atomic.LoadUint32(&old.uses)+1, maxUses)
 	if n.deadline < old.deadline {
@@ -94,8 +95,11 @@ func (s *shard) shorten(slot *slot, old, n *node) bool {
 	return slot.CompareAndSwap(old, n)
 }
 
-// insert adds n if its key is absent, and reports whether it was.
+// insert adds n if its key is absent, and reports whether it was. The entry gets a
+// copy of the key: that of the caller may be a part of a large text, or a view of a
+// buffer that the caller uses again.
 func (s *shard) insert(n *node, hash uint64) (bool, error) {
+	n.key = strings.Clone(n.key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.open()

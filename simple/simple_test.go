@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	cache "github.com/cachebackends/cachebackends/core"
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -174,6 +175,89 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// An entry keeps neither the text that its key is a part of, nor a view of a buffer
+// that the caller uses again. Rule RES-1.
+func TestKeysAreCopied(t *testing.T) {
+	value, ctx := []byte("1"), t.Context()
+	for name, store := range map[string]func(b *Backend, key string) error{
+		"Set":      func(b *Backend, key string) error { return b.Set(ctx, key, value, 0) },
+		"Add":      func(b *Backend, key string) error { _, err := b.Add(ctx, key, value, 0); return err },
+		"Inc":      func(b *Backend, key string) error { _, err := b.Inc(ctx, key, 1, 0); return err },
+		"SetValue": func(b *Backend, key string) error { return b.SetValue(ctx, key, value, 0) },
+		"AddValue": func(b *Backend, key string) error { _, err := b.AddValue(ctx, key, value, 0); return err },
+		"replace": func(b *Backend, key string) error {
+			must(t, b.Set(ctx, strings.Clone(key), value, 0))
+			return b.Set(ctx, key, value, 0)
+		},
+		"replace by Inc": func(b *Backend, key string) error {
+			must(t, b.Set(ctx, strings.Clone(key), value, 0))
+			_, err := b.Inc(ctx, key, 1, 0)
+			return err
+		},
+		"replace, sooner": func(b *Backend, key string) error {
+			must(t, b.Set(ctx, strings.Clone(key), value, time.Hour))
+			return b.Set(ctx, key, value, time.Minute)
+		},
+		"Add over expired": func(b *Backend, key string) error {
+			must(t, b.Set(ctx, strings.Clone(key), value, 1))
+			time.Sleep(time.Microsecond)
+			_, err := b.Add(ctx, key, value, 0)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBackend(t, 0)
+			buffer := []byte("user-1")
+			must(t, store(b, unsafe.String(&buffer[0], len(buffer))))
+			copy(buffer, "user-2")
+			if ok, err := b.Has(ctx, "user-1"); !ok || err != nil {
+				t.Errorf("Has = %v, %v: the entry has changed with the buffer", ok, err)
+			}
+			if ok, err := b.Has(ctx, "user-2"); ok || err != nil {
+				t.Errorf("Has of the new content of the buffer = %v, %v", ok, err)
+			}
+			if deleted, err := b.Delete(ctx, "user-1"); !deleted || err != nil {
+				t.Errorf("Delete = %v, %v", deleted, err)
+			}
+		})
+	}
+}
+
+// A nil of an interface type is a value: a hit, and loaded once.
+func TestNilWithoutEncoding(t *testing.T) {
+	c, ctx := cache.New(newBackend(t, 0)), t.Context()
+	view := cache.Of[error](c, cache.WithoutEncoding())
+	must(t, view.Set(ctx, "set", nil))
+	added, err := view.Add(ctx, "added", nil)
+	if must(t, err); !added {
+		t.Error("Add = false")
+	}
+	loads := 0
+	for range 2 {
+		got, err := view.GetOrSet(ctx, "loaded", func(context.Context) (error, error) { loads++; return nil, nil })
+		if must(t, err); got != nil {
+			t.Errorf("GetOrSet = %v", got)
+		}
+	}
+	if loads != 1 {
+		t.Errorf("%d loads, want 1", loads)
+	}
+	keys := []string{"set", "added", "loaded"}
+	results, err := view.GetMany(ctx, keys...)
+	must(t, err)
+	for i, key := range keys {
+		if got, ok, err := view.Get(ctx, key); !ok || err != nil || got != nil {
+			t.Errorf("Get %s = %v, %v, %v; want nil, true, nil", key, got, ok, err)
+		}
+		if results[i].Value != nil || !results[i].OK {
+			t.Errorf("GetMany: %s is %+v", key, results[i])
+		}
+	}
+	if _, ok, _ := cache.Of[*int](c, cache.WithoutEncoding()).Get(ctx, "set"); ok {
+		t.Error("a nil of another type is a hit")
+	}
+}
+
 func TestAllocations(t *testing.T) {
 	b := newBackend(t, 0)
 	ctx := t.Context()
@@ -192,6 +276,7 @@ func TestAllocations(t *testing.T) {
 		{"Has", 0, func() { b.Has(ctx, "bytes") }},
 		{"TTL", 0, func() { b.TTL(ctx, "bytes") }},
 		{"Set", 1, func() { b.Set(ctx, "bytes", value, end) }},
+		{"Set of a new key", 2, func() { b.Set(ctx, "new", value, end); b.Delete(ctx, "new") }},
 		{"SetValue", 1, func() { b.SetValue(ctx, "value", kept, end) }},
 	} {
 		if got := testing.AllocsPerRun(100, test.run); got != test.want {
