@@ -11,7 +11,7 @@ import (
 // A new setting of a backend is a release of that backend alone: core knows the
 // settings of no backend.
 func TestNewSettingReleasesOneModule(t *testing.T) {
-	const backend = "simple"
+	const backend = "redis"
 	here, err := repo.Open("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestNewSettingReleasesOneModule(t *testing.T) {
 		r.git("tag", m.Dir+"/v0.1.0")
 	}
 
-	r.edit(backend+"/options.go", "type Options struct {\n", "type Options struct {\n\tGreeting string `setting:\"CACHE_GREETING\" default:\"hello\" help:\"of a test\"`\n\n")
+	r.edit(backend+"/options.go", "type Options struct {\n", "type Options struct {\n\tGreeting string `setting:\"CACHE_REDIS_GREETING\" default:\"hello\" help:\"of a test\"`\n\n")
 	r.write(backend+"/greeting_test.go", `package `+backend+`
 
 import (
@@ -46,7 +46,7 @@ import (
 func TestGreeting(t *testing.T) {
 	info, _ := driver.Lookup("`+backend+`")
 	for _, s := range info.Declared() {
-		if s.Name == "CACHE_GREETING" && s.Field == "Options.Greeting" && s.Default == "hello" {
+		if s.Name == "CACHE_REDIS_GREETING" && s.Field == "Options.Greeting" && s.Default == "hello" {
 			return
 		}
 	}
