@@ -9,6 +9,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // fake is a backend of the six methods that fails on demand and counts calls.
@@ -128,7 +129,7 @@ func (r *rich) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 	return values, failed.ErrorOrNil()
 }
 
-func (r *rich) SetMany(ctx context.Context, items []cache.Item, ttl time.Duration) error {
+func (r *rich) SetMany(ctx context.Context, items []driver.Item, ttl time.Duration) error {
 	if r.unsupported != nil {
 		return r.unsupported
 	}
@@ -232,15 +233,15 @@ func (r *rich) AddValue(_ context.Context, key string, value any, ttl time.Durat
 }
 
 var (
-	_ cache.Haser         = (*rich)(nil)
-	_ cache.ManyGetter    = (*rich)(nil)
-	_ cache.ManySetter    = (*rich)(nil)
-	_ cache.ManyDeleter   = (*rich)(nil)
-	_ cache.Counter       = (*rich)(nil)
-	_ cache.PrefixClearer = (*rich)(nil)
-	_ cache.TTLer         = (*rich)(nil)
-	_ cache.Pinger        = (*rich)(nil)
-	_ cache.ValueKeeper   = (*rich)(nil)
+	_ driver.Haser         = (*rich)(nil)
+	_ driver.ManyGetter    = (*rich)(nil)
+	_ driver.ManySetter    = (*rich)(nil)
+	_ driver.ManyDeleter   = (*rich)(nil)
+	_ driver.Counter       = (*rich)(nil)
+	_ driver.PrefixClearer = (*rich)(nil)
+	_ driver.TTLer         = (*rich)(nil)
+	_ driver.Pinger        = (*rich)(nil)
+	_ driver.ValueKeeper   = (*rich)(nil)
 )
 
 // must fails the test on an error that no caller expects.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 const (
@@ -19,10 +20,10 @@ const (
 const outOfMemory = "SERVER_ERROR out of memory storing object\r\n"
 
 // hundred returns items k0 to k99 with values of size bytes.
-func hundred(size int) (items []cache.Item, keys []string) {
+func hundred(size int) (items []driver.Item, keys []string) {
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("k%d", i))
-		items = append(items, cache.Item{Key: keys[i], Value: make([]byte, size)})
+		items = append(items, driver.Item{Key: keys[i], Value: make([]byte, size)})
 	}
 	return items, keys
 }
@@ -123,7 +124,7 @@ func TestRejectedInBatchAndLost(t *testing.T) {
 // After a failure, the keys of the round trips that follow are skipped.
 func TestBatchEndsAfterFailure(t *testing.T) {
 	const n = chunkKeys + 500
-	items, keys := make([]cache.Item, n), make([]string, n)
+	items, keys := make([]driver.Item, n), make([]string, n)
 	for i := range items {
 		keys[i] = fmt.Sprintf("k%d", i)
 		items[i].Key = keys[i]
@@ -166,7 +167,7 @@ func TestBatchEndsAfterFailure(t *testing.T) {
 func TestMalformedQuietReplies(t *testing.T) {
 	for name, call := range map[string]func(ctx context.Context, b *Backend) error{
 		"SetMany": func(ctx context.Context, b *Backend) error {
-			return b.SetMany(ctx, []cache.Item{{Key: "a"}, {Key: "b"}}, 0)
+			return b.SetMany(ctx, []driver.Item{{Key: "a"}, {Key: "b"}}, 0)
 		},
 		"DeleteMany": func(ctx context.Context, b *Backend) error {
 			_, err := b.DeleteMany(ctx, []string{"a", "b"})

@@ -61,7 +61,7 @@ var verbs = []operation{
 	}, nil},
 	{"Delete", []string{"md", "0x04"}, true, func(ctx context.Context, b *Backend, key string) error { _, err := b.Delete(ctx, key); return err }, nil},
 	{"SetMany", []string{"ms", "0x01"}, true, func(ctx context.Context, b *Backend, key string) error {
-		return b.SetMany(ctx, []cache.Item{{Key: key, Value: []byte(value)}}, time.Minute)
+		return b.SetMany(ctx, []driver.Item{{Key: key, Value: []byte(value)}}, time.Minute)
 	}, nil},
 	{"DeleteMany", []string{"md", "0x04"}, true, func(ctx context.Context, b *Backend, key string) error {
 		_, err := b.DeleteMany(ctx, []string{key})
@@ -217,10 +217,10 @@ func TestOneOfTwoServersDoesNotReply(t *testing.T) {
 		o.Servers = []string{good.addr, bad.addr}
 		b := start(t, o)
 		var keys, lost []string
-		var items []cache.Item
+		var items []driver.Item
 		for i := range 20 {
 			key := fmt.Sprintf("k%d", i)
-			keys, items = append(keys, key), append(items, cache.Item{Key: key, Value: []byte("v")})
+			keys, items = append(keys, key), append(items, driver.Item{Key: key, Value: []byte("v")})
 			if addr, _ := b.options.selector().PickServer(key); addr.String() == bad.addr {
 				lost = append(lost, key)
 			}
@@ -581,7 +581,7 @@ func TestReplyTooManyInBatch(t *testing.T) {
 		return ""
 	})
 	b := start(t, Options{Servers: []string{f.addr}})
-	err := b.SetMany(t.Context(), []cache.Item{{Key: "a", Value: large}, {Key: "b", Value: large}, {Key: "c", Value: large}}, 0)
+	err := b.SetMany(t.Context(), []driver.Item{{Key: "a", Value: large}, {Key: "b", Value: large}, {Key: "c", Value: large}}, 0)
 	var batch *cache.BatchError
 	if !errors.As(err, &batch) || len(batch.Failed) != 3 || !errors.Is(err, cache.ErrUnknownOutcome) {
 		t.Errorf("SetMany: %v; want ErrUnknownOutcome for all", err)
@@ -598,7 +598,7 @@ func TestBorrowedClientReadsNoMemoryOfTheCaller(t *testing.T) {
 			return err
 		},
 		"SetMany": func(ctx context.Context, b *Backend, value []byte) error {
-			return b.SetMany(ctx, []cache.Item{{Key: "k", Value: value}}, 0)
+			return b.SetMany(ctx, []driver.Item{{Key: "k", Value: value}}, 0)
 		},
 	} {
 		for _, spread := range []bool{false, true} {

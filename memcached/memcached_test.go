@@ -14,6 +14,7 @@ import (
 
 	"github.com/bradfitz/gomemcache/memcache"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
@@ -101,10 +102,10 @@ func TestOperations(t *testing.T) {
 func TestBatches(t *testing.T) {
 	each(t, func(t *testing.T, f *fake, b *Backend) {
 		const n = 2500 // more than a round trip takes
-		items, keys := make([]cache.Item, n), make([]string, n)
+		items, keys := make([]driver.Item, n), make([]string, n)
 		for i := range items {
 			keys[i] = fmt.Sprintf("k%d", i)
-			items[i] = cache.Item{Key: keys[i], Value: []byte("v" + keys[i])}
+			items[i] = driver.Item{Key: keys[i], Value: []byte("v" + keys[i])}
 		}
 		must(t, b.SetMany(t.Context(), items, time.Minute))
 		values, err := b.GetMany(t.Context(), []string{"k7", "absent", "k2499", "k7"})
@@ -212,7 +213,7 @@ func TestFlags(t *testing.T) {
 				t.Error(err)
 			}
 			check("Add", "add")
-			must(t, b.SetMany(t.Context(), []cache.Item{{Key: "many", Value: []byte(text)}}, 0))
+			must(t, b.SetMany(t.Context(), []driver.Item{{Key: "many", Value: []byte(text)}}, 0))
 			check("SetMany", "many")
 		}
 		if _, err := b.Inc(t.Context(), "counter", 7, 0); err != nil {
@@ -351,7 +352,7 @@ func TestInvalidKeyInBatch(t *testing.T) {
 		keys := []string{"good", "not good", ""}
 		values, errGet := b.GetMany(t.Context(), keys)
 		deleted, errDelete := b.DeleteMany(t.Context(), keys)
-		errSet := b.SetMany(t.Context(), []cache.Item{{Key: "good"}, {Key: "not good"}, {Key: ""}}, 0)
+		errSet := b.SetMany(t.Context(), []driver.Item{{Key: "good"}, {Key: "not good"}, {Key: ""}}, 0)
 		if len(values) != 3 || len(deleted) != 3 || values[0] != nil || deleted[0] {
 			t.Errorf("GetMany returned %q, DeleteMany %v", values, deleted)
 		}
@@ -380,7 +381,7 @@ func TestTooLarge(t *testing.T) {
 		if _, err := b.Add(t.Context(), "new", large, 0); !errors.Is(err, cache.ErrTooLarge) {
 			t.Errorf("Add: %v", err)
 		}
-		err := b.SetMany(t.Context(), []cache.Item{{Key: "k", Value: large}, {Key: "small", Value: []byte("v")}}, 0)
+		err := b.SetMany(t.Context(), []driver.Item{{Key: "k", Value: large}, {Key: "small", Value: []byte("v")}}, 0)
 		var batch *cache.BatchError
 		if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != "k" || !errors.Is(err, cache.ErrTooLarge) {
 			t.Errorf("SetMany: %v", err)
@@ -399,7 +400,7 @@ func TestTooLargeForTheServer(t *testing.T) {
 		f.maxBytes = 1000
 		o.Servers = []string{f.addr}
 		b := start(t, o)
-		items := []cache.Item{{Key: "a", Value: []byte("v")}, {Key: "b", Value: make([]byte, 2000)}, {Key: "c", Value: []byte("v")}}
+		items := []driver.Item{{Key: "a", Value: []byte("v")}, {Key: "b", Value: make([]byte, 2000)}, {Key: "c", Value: []byte("v")}}
 		err := b.SetMany(t.Context(), items, 0)
 		var batch *cache.BatchError
 		if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != "b" || !errors.Is(err, cache.ErrTooLarge) {
@@ -453,7 +454,7 @@ func TestFull(t *testing.T) {
 		return ""
 	})
 	for _, o := range []Options{{Servers: []string{f.addr}}, {Servers: []string{f.addr}, Protocol: Binary}} {
-		err := start(t, o).SetMany(t.Context(), []cache.Item{{Key: "a"}, {Key: "b"}, {Key: "c"}}, 0)
+		err := start(t, o).SetMany(t.Context(), []driver.Item{{Key: "a"}, {Key: "b"}, {Key: "c"}}, 0)
 		var batch *cache.BatchError
 		if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != "b" || !errors.Is(err, cache.ErrFull) {
 			t.Errorf("SetMany: %v; want ErrFull for b alone", err)

@@ -15,8 +15,7 @@ const (
 	typeSASL   = "saslmemcached"
 	typeSpread = "spreadsaslmemcached"
 
-	keyServers = "CACHE_MEMCACHED_SERVERS"
-	prefixTLS  = "CACHE_MEMCACHED_TLS_"
+	prefixTLS = "CACHE_MEMCACHED_TLS_"
 )
 
 func init() {
@@ -54,7 +53,7 @@ func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
 	if s.Type() == typeSASL && o.Username == "" {
 		s.Fail("CACHE_MEMCACHED_USERNAME", "missing: %s requires a login", typeSASL)
 	}
-	if _, ready := s.Given()[keyServers].(*memcache.Client); ready {
+	if given.Client != nil {
 		if err := s.Check(nil); err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
@@ -89,7 +90,7 @@ func TestSpreadReplaces(t *testing.T) {
 				t.Errorf("%s has expiry %d; chunks must outlive their index", key, e.expiry)
 			}
 		}
-		must(t, b.SetMany(t.Context(), []cache.Item{{Key: "k", Value: largeValue(250)}, {Key: "s", Value: []byte("small")}, {Key: "l", Value: largeValue(101)}}, 0))
+		must(t, b.SetMany(t.Context(), []driver.Item{{Key: "k", Value: largeValue(250)}, {Key: "s", Value: []byte("small")}, {Key: "l", Value: largeValue(101)}}, 0))
 		b.mustGet(t, "k", string(largeValue(250)))
 		b.mustGet(t, "s", "small")
 		b.mustGet(t, "l", string(largeValue(101)))
@@ -251,7 +252,7 @@ func TestSpreadFull(t *testing.T) {
 	if err := b.Set(t.Context(), "k", largeValue(450), 0); !errors.Is(err, cache.ErrFull) {
 		t.Errorf("Set: %v; want ErrFull", err)
 	}
-	err := b.SetMany(t.Context(), []cache.Item{{Key: "l", Value: largeValue(450)}, {Key: "s"}}, 0)
+	err := b.SetMany(t.Context(), []driver.Item{{Key: "l", Value: largeValue(450)}, {Key: "s"}}, 0)
 	var batch *cache.BatchError
 	if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != "l" {
 		t.Errorf("SetMany: %v; want the failure of l alone", err)

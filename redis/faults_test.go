@@ -16,6 +16,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	goredis "github.com/redis/go-redis/v9"
 )
 
@@ -41,7 +42,7 @@ var verbs = []verb{
 	{"Inc", "eval", true, func(ctx context.Context, b *Backend) error { _, err := b.Inc(ctx, "k", 1, time.Minute); return err }},
 	{"Delete", "unlink", true, func(ctx context.Context, b *Backend) error { _, err := b.Delete(ctx, "k"); return err }},
 	{"SetMany", "set", true, func(ctx context.Context, b *Backend) error {
-		return b.SetMany(ctx, []cache.Item{{Key: "k", Value: []byte(value)}}, time.Minute)
+		return b.SetMany(ctx, []driver.Item{{Key: "k", Value: []byte(value)}}, time.Minute)
 	}},
 	{"DeleteMany", "unlink", true, func(ctx context.Context, b *Backend) error {
 		_, err := b.DeleteMany(ctx, []string{"k"})

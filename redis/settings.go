@@ -49,7 +49,7 @@ func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
 	o := given.Options
 	o.NoAutoPipeline = !given.AutoPipeline
 	o.TLS = given.TLSFiles.Config(s, prefixTLS)
-	if _, ready := s.Given()[keyHost].(goredis.UniversalClient); ready {
+	if given.Client != nil {
 		if s.Has(keyPort) {
 			s.Fail(keyPort, "has no effect with a client in %s", keyHost)
 		}

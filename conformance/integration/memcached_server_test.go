@@ -13,6 +13,7 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/integration/servers"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/memcached"
 )
 
@@ -129,7 +130,7 @@ func TestMemcachedClear(t *testing.T) {
 func TestMemcachedClearPrefix(t *testing.T) {
 	server := servers.StartMemcached(t, 3, "")
 	c := openMemcached(t, memcached.Options{Servers: server.Addrs})
-	clearer := c.Backend().(cache.PrefixClearer)
+	clearer := c.Backend().(driver.PrefixClearer)
 	prefixes := []string{"%", "%25", "+", "a%2", "ü", "\xff", "=", "key=", "&", "\"", "\\"}
 	for _, prefix := range prefixes {
 		items := map[string][]byte{}

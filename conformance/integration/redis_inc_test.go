@@ -14,6 +14,7 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/integration/servers"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/redis"
 )
 
@@ -146,7 +147,7 @@ func TestRedisPermissions(t *testing.T) {
 		"GetMany": {"mget", func(t *testing.T, b *redis.Backend) error { _, err := b.GetMany(t.Context(), keys); return err }},
 		"Set, SetMany, Add": {"set", func(t *testing.T, b *redis.Backend) error {
 			_, err := b.Add(t.Context(), "p:a", nil, time.Minute)
-			return errors.Join(err, b.Set(t.Context(), "p:a", nil, 0), b.SetMany(t.Context(), []cache.Item{{Key: "p:a"}, {Key: "p:b"}}, time.Minute))
+			return errors.Join(err, b.Set(t.Context(), "p:a", nil, 0), b.SetMany(t.Context(), []driver.Item{{Key: "p:a"}, {Key: "p:b"}}, time.Minute))
 		}},
 		"Has": {"exists", func(t *testing.T, b *redis.Backend) error { _, err := b.Has(t.Context(), "p:a"); return err }},
 		"TTL": {"pttl", func(t *testing.T, b *redis.Backend) error { _, _, err := b.TTL(t.Context(), "p:a"); return err }},

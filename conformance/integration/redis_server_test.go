@@ -11,6 +11,7 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/integration/servers"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/redis"
 )
 
@@ -68,11 +69,11 @@ func TestRedisClear(t *testing.T) {
 		}
 		admin.FlushDB(ctx)
 	}
-	items := make([]cache.Item, 5000)
+	items := make([]driver.Item, 5000)
 	for i := range items {
 		items[i].Key = fmt.Sprint("p:", i)
 	}
-	if err := b.SetMany(ctx, append(items, cache.Item{Key: "q:1"}), 0); err != nil {
+	if err := b.SetMany(ctx, append(items, driver.Item{Key: "q:1"}), 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.ClearPrefix(ctx, "p:"); err != nil {

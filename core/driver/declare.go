@@ -12,7 +12,7 @@ import (
 
 // Setting is the declaration of one setting, for documentation and tools.
 type Setting struct {
-	Name     string // "CACHE_REDIS_DB", or "CACHE_OPTIONS.pool_size"
+	Name     string // "CACHE_SHOP_DB", or "CACHE_OPTIONS.pool_size"
 	Field    string // "Options.DB"; empty for what only settings can say
 	Default  string // as text; empty for the zero value
 	Help     string // the meaning, in a few words

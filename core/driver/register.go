@@ -16,7 +16,7 @@ import (
 //
 // Settings is a zero struct whose fields declare the settings by tags:
 //
-//	setting   name, such as "CACHE_REDIS_DB"
+//	setting   name, such as "CACHE_SHOP_DB"
 //	option    name inside CACHE_OPTIONS, such as "pool_size", instead of setting
 //	default   as text, for zero
 //	min, max  bounds of a number or duration
@@ -33,9 +33,6 @@ type Info struct {
 	Types    []string          // values of CACHE_TYPE, lower case; the first is the name of the backend
 	Aliases  map[string]string // further names, such as those of Flask-Caching's classes, to one of Types
 	Settings any               // a zero struct; nil if the backend has no settings
-
-	// Undeclared names settings that Open reads by itself.
-	Undeclared []string
 
 	// Open makes a backend from settings. It returns s.Check before it opens
 	// anything.
@@ -95,11 +92,6 @@ func Register(info Info) {
 	}
 	for _, s := range info.Declared() {
 		registry.settings[s.Name] = s
-	}
-	for _, name := range info.Undeclared {
-		if _, known := registry.settings[name]; !known {
-			registry.settings[name] = Setting{Name: name}
-		}
 	}
 	registry.infos = append(registry.infos, info)
 }

@@ -44,9 +44,6 @@ func NewSettings(given map[string]any) *Settings {
 // Common returns the settings that every backend has.
 func (s *Settings) Common() Common { return s.common }
 
-// Given returns the settings as they were given.
-func (s *Settings) Given() map[string]any { return s.given }
-
 // Has reports whether a setting is given: by its name, or as "CACHE_OPTIONS.name".
 func (s *Settings) Has(name string) bool { return s.value(name) != nil }
 
@@ -80,9 +77,18 @@ func (s *Settings) Bind(target any) {
 				continue
 			}
 			done[f.Name] = true
+			if handles && isNil(given) {
+				s.problems.add(f.label(), fmt.Errorf("a nil %T", given))
+				continue
+			}
 			s.bind(f, into.FieldByIndex(f.index), given)
 		}
 	}
+}
+
+func isNil(handle any) bool {
+	v := reflect.ValueOf(handle)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 func (s *Settings) bind(f field, target reflect.Value, given any) {
@@ -117,7 +123,7 @@ func (s *Settings) Fail(name, format string, args ...any) {
 }
 
 // Label returns the name of a setting with that of its field, as errors show it:
-// "CACHE_REDIS_DB (Options.DB)".
+// "CACHE_SHOP_DB (Options.DB)".
 func (s *Settings) Label(name string) string {
 	label := name
 	for _, f := range s.bound {
@@ -144,20 +150,12 @@ func (s *Settings) Check(options any) error {
 // they may be meant for another one or for another program.
 func (s *Settings) Unread() []string {
 	var unread []string
-	if s.undeclared() {
-		return nil
-	}
 	for _, name := range slices.Sorted(maps.Keys(s.given)) {
 		if s.given[name] != nil && !s.isBound(name) {
 			unread = append(unread, name)
 		}
 	}
 	return unread
-}
-
-func (s *Settings) undeclared() bool {
-	info, ok := Lookup(s.common.Type)
-	return ok && len(info.Undeclared) > 0
 }
 
 func (s *Settings) isBound(name string) bool {
@@ -167,9 +165,6 @@ func (s *Settings) isBound(name string) bool {
 // findUnknown records what nobody can have meant. An environment also holds other
 // programs' variables, and settings of other backends.
 func (s *Settings) findUnknown() {
-	if s.undeclared() {
-		return
-	}
 	names := s.names()
 	families := s.families()
 	for _, name := range s.Unread() {
@@ -200,7 +195,7 @@ func (s *Settings) names() []string {
 }
 
 // families are the beginnings of names that belong to the chosen backend alone,
-// such as CACHE_REDIS_.
+// such as CACHE_SHOP_.
 func (s *Settings) families() []string {
 	info, ok := Lookup(s.common.Type)
 	if !ok {

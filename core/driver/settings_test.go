@@ -221,6 +221,7 @@ func TestMistakes(t *testing.T) {
 			[]string{"CACHE_SHOP_URL (Options.URL): cannot be combined with CACHE_SHOP_PASSWORD (Options.Password)"}},
 		{"of the backend", map[string]any{"CACHE_SHOP_DB": 13}, []string{"CACHE_SHOP_DB (Options.DB): 13 is unlucky"}},
 		{"of the opener", map[string]any{"CACHE_SHOP_HOST": "a,b,c"}, []string{"CACHE_SHOP_HOST (Options.Addr): 3 servers"}},
+		{"nil client", map[string]any{"CACHE_SHOP_HOST": (*client)(nil)}, []string{"CACHE_SHOP_HOST: a nil *driver.client"}},
 		{"wrong kind", map[string]any{"CACHE_SHOP_HOST": 5}, []string{"CACHE_SHOP_HOST", "not a list"}},
 		{"broken options", map[string]any{"CACHE_OPTIONS": `{"password": "s3cret"`}, []string{"CACHE_OPTIONS: not a map or a JSON object"}},
 		{"misspelt", map[string]any{"CACHE_SHOP_ULR": "s3cret"}, []string{"CACHE_SHOP_ULR: no such setting; did you mean CACHE_SHOP_URL?"}},

@@ -5,14 +5,15 @@ import (
 	"os"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // remoteBackend is a backend of ours with batches of its own.
 type remoteBackend interface {
 	cache.Backend
-	cache.ManyGetter
-	cache.ManySetter
-	cache.ManyDeleter
+	driver.ManyGetter
+	driver.ManySetter
+	driver.ManyDeleter
 }
 
 // storeOf measures the bare backend.
@@ -34,9 +35,9 @@ func storeOf(b remoteBackend, err error) (remoteStore, error) {
 			return found, err
 		},
 		setMany: func(keys []string, value []byte) func() error {
-			items := make([]cache.Item, len(keys))
+			items := make([]driver.Item, len(keys))
 			for i, key := range keys {
-				items[i] = cache.Item{Key: key, Value: value}
+				items[i] = driver.Item{Key: key, Value: value}
 			}
 			return func() error { return b.SetMany(ctx, items, life) }
 		},

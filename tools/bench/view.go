@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/memcached"
 	"github.com/cachebackends/cachebackends/redis"
 	"github.com/cachebackends/cachebackends/simple"
@@ -42,7 +43,7 @@ func viewPeers() []viewPeer {
 				func(key string) error { return b.Set(ctx, key, value, life) }
 		}},
 		{"bare-kept", "the same: GetValue and SetValue", true, func(b cache.Backend, _ *cache.Cache) (get, set func(string) error) {
-			keeper, kept := b.(cache.ValueKeeper), any(&someUser)
+			keeper, kept := b.(driver.ValueKeeper), any(&someUser)
 			return func(key string) error { _, ok, err := keeper.GetValue(ctx, key); return miss(ok, err) },
 				func(key string) error { return keeper.SetValue(ctx, key, kept, life) }
 		}},

@@ -100,8 +100,7 @@ func (a *app) open(ctx context.Context) (*cache.Cache, error) {
 func reads(config cache.Config, name string) bool {
 	typ, _ := config.Masked()["CACHE_TYPE"].(string)
 	info, _ := driver.Lookup(typ)
-	isName := func(s driver.Setting) bool { return s.Name == name }
-	return slices.ContainsFunc(info.Declared(), isName) || slices.Contains(info.Undeclared, name)
+	return slices.ContainsFunc(info.Declared(), func(s driver.Setting) bool { return s.Name == name })
 }
 
 // action is what a command does with the open cache.

@@ -17,7 +17,7 @@ import (
 // Files are settings that turn TLS on, if any of them is given. A backend declares
 // them with a prefix:
 //
-//	TLSFiles cachetls.Files `prefix:"CACHE_REDIS_TLS_"`
+//	TLSFiles cachetls.Files `prefix:"CACHE_SHOP_TLS_"`
 type Files struct {
 	CA         string `setting:"CA" help:"PEM file of the certificate authorities to trust, in place of the system's; any TLS setting turns TLS on"`
 	Cert       string `setting:"CERT" help:"PEM file of the client certificate"`
