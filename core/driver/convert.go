@@ -58,15 +58,13 @@ func (f field) convert(target reflect.Value, given any) error {
 		return into(p, given, toMap)
 	}
 	switch target.Kind() {
-	case reflect.Int, reflect.Int64, reflect.Uint32:
+	case reflect.Int, reflect.Int64:
 		n, err := toInt(given)
-		if err == nil && target.CanInt() && target.OverflowInt(n) || target.CanUint() && (n < 0 || target.OverflowUint(uint64(n))) {
+		if err == nil && target.OverflowInt(n) {
 			err = errNumber
 		}
-		if err == nil && target.CanInt() {
+		if err == nil {
 			target.SetInt(n)
-		} else if err == nil {
-			target.SetUint(uint64(n))
 		}
 		return err
 	case reflect.Float64:

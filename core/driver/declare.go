@@ -1,13 +1,9 @@
 package driver
 
 import (
-	"encoding"
 	"fmt"
-	"io/fs"
 	"reflect"
-	"strings"
 	"sync"
-	"time"
 )
 
 // Setting is the declaration of one setting, for documentation and tools.
@@ -91,10 +87,7 @@ func settingName(tag reflect.StructTag, prefix string) string {
 
 var (
 	secretType      = reflect.TypeFor[Secret]()
-	durationType    = reflect.TypeFor[time.Duration]()
-	modeType        = reflect.TypeFor[fs.FileMode]()
 	unmarshalerType = reflect.TypeFor[Unmarshaler]()
-	textType        = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
 // mustBeSound panics for a declaration that no setting could satisfy: a mistake of
@@ -124,6 +117,3 @@ func (s Setting) label() string {
 	}
 	return s.Name + " (" + s.Field + ")"
 }
-
-// option returns the name inside CACHE_OPTIONS, if the setting is there.
-func (s Setting) option() (name string, ok bool) { return strings.CutPrefix(s.Name, optionsKey+".") }

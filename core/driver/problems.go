@@ -116,8 +116,6 @@ func (f field) compare(value reflect.Value, bound string) int {
 	switch {
 	case value.CanInt():
 		return cmp.Compare(value.Int(), limit.Int())
-	case value.CanUint():
-		return cmp.Compare(value.Uint(), limit.Uint())
 	case value.CanFloat():
 		return cmp.Compare(value.Float(), limit.Float())
 	}
