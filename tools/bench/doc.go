@@ -1,19 +1,22 @@
-// Command bench compares backends with their peers, in one run: simple with the
-// caches, maps and byte caches of other authors, filesystem with diskv and with the
-// bare system calls, redis and memcached with other clients of their servers, all
-// of them with Flask-Caching; and it shows how their cost grows.
+// Command bench compares the backends with their peers in one run: simple with the
+// in-process caches and maps of other authors, filesystem with diskv and with the bare
+// system calls, redis, memcached, uwsgi and gcs with other clients of their servers,
+// and all of them with Flask-Caching.
 //
-//	bench [-quick] [-run regexp] [-rounds 5] [-time 100ms] [-dirs dir,dir] [-out results]
+//	bench [-run regexp] [-quick] [-rounds 7] [-time 60ms] [-dirs dir,dir] [-out results] [-goals]
+//	bench -from results/results.txt [-goals]
+//	bench -against old-bench [-run regexp]
 //
-// Peers take turns within each round, so that drift of the machine meets all of
-// them. What counts is the ratio within a round, of which the median over the
-// rounds is shown. The goals of the project are checked and marked; one that is
-// missed makes the exit status 1, a series that failed makes it 2.
+// Peers take turns within each round, so that a machine that gets slower affects all
+// of them. Compared are the values of one round; the report shows the median of their
+// ratios with its interval.
 //
-// The report goes into a directory: results.html with tables and charts in one
-// file, results.md with images beside it, results.json with every sample, and
-// results.txt, of which benchstat compares two.
+// The report is a directory: results.md with the tables, overview.svg, and results.txt
+// with every value in the format of go test -bench, for benchstat and for -from.
 //
-// The same measurements run under go test -bench, as
-// Benchmark<Group>/<case>/<size>/<peer>.
+// With -goals the goals of the project follow on standard output. The exit status is 1
+// if one is missed and 2 if something failed.
+//
+// With -against the backends of this binary are compared with those of another build
+// of it.
 package main

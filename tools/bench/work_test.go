@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -12,12 +13,14 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 	"github.com/cachebackends/cachebackends/filesystem"
 	"github.com/cachebackends/cachebackends/simple"
+
+	"github.com/cachebackends/cachebackends/tools/bench/internal/workload"
 )
 
-// Regressions show here as work that is counted and never as time: allocations,
-// bytes of them, and round trips. A limit is what was counted when it was written;
-// who does with less lowers it. The race detector allocates, too, and is left out.
-// Work over a network is counted in conformance/integration, which has the servers.
+// Regressions show here as work that is counted, never as time: allocations and bytes
+// of them. A limit is what was counted when it was written. The race detector allocates
+// as well, so these tests are left out under it. Work over a network is counted in
+// conformance/integration, which has the servers.
 
 // work is what an operation allocates at most.
 type work struct {
@@ -26,8 +29,8 @@ type work struct {
 	do            func() error
 }
 
-// check counts over many calls and without collections, so that what a pool lost
-// or the runtime did meanwhile does not show.
+// check counts over many calls and without collections, so that neither what a pool
+// lost nor what the runtime did shows.
 func (w work) check(t *testing.T) {
 	t.Helper()
 	const calls = 1000
@@ -58,10 +61,28 @@ func checkWork(t *testing.T, all []work) {
 	}
 }
 
+// user is a value that a program would keep.
+type user struct {
+	ID      int64    `json:"id"`
+	Name    string   `json:"name"`
+	Email   string   `json:"email"`
+	Roles   []string `json:"roles"`
+	Created int64    `json:"created"`
+}
+
+var someUser = user{42, "Ada Lovelace", "ada@example.org", []string{"admin", "author"}, 1_700_000_000}
+
+func miss(ok bool, err error) error {
+	if err == nil && !ok {
+		return os.ErrNotExist
+	}
+	return err
+}
+
 func TestWorkInMemory(t *testing.T) {
 	b, err := simple.New(t.Context(), simple.Options{})
 	c := newCache(t, b, err)
-	ctx, key, value := context.Background(), "key", make([]byte, valueSize)
+	ctx, key, value := context.Background(), "key", make([]byte, workload.ValueSize)
 	raw := cache.Of[[]byte](c)
 	kept, users, keptUsers := cache.Of[[]byte](c, cache.WithoutEncoding()), cache.Of[user](c), cache.Of[*user](c, cache.WithoutEncoding())
 	for _, err := range []error{c.Set(ctx, key, value), kept.Set(ctx, "kept", value), users.Set(ctx, "user", someUser), keptUsers.Set(ctx, "keptUser", &someUser)} {
@@ -69,10 +90,10 @@ func TestWorkInMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	buffer := make([]byte, 0, valueSize)
+	buffer := make([]byte, 0, workload.ValueSize)
 	checkWork(t, []work{
 		{"backend get", 0, 0, func() error { _, ok, err := b.Get(ctx, key); return miss(ok, err) }},
-		{"backend set", 1, 64, func() error { return b.Set(ctx, key, value, life) }},
+		{"backend set", 1, 64, func() error { return b.Set(ctx, key, value, workload.Life) }},
 		{"cache get", 1, 112, func() error { _, ok, err := c.Get(ctx, key); return miss(ok, err) }},
 		{"cache get into a buffer", 0, 0, func() error { _, ok, err := c.GetAppend(ctx, key, buffer); return miss(ok, err) }},
 		{"cache set", 2, 176, func() error { return c.Set(ctx, key, value) }},
@@ -92,9 +113,9 @@ func TestWorkOnFiles(t *testing.T) {
 	}
 	b, err := filesystem.New(t.Context(), filesystem.Options{Dir: filepath.Join(t.TempDir(), "cache")})
 	c := newCache(t, b, err)
-	ctx, value := context.Background(), make([]byte, valueSize)
+	ctx, value := context.Background(), make([]byte, workload.ValueSize)
 	checkWork(t, []work{
-		{"backend set", 8, 768, func() error { return b.Set(ctx, "key", value, life) }},
+		{"backend set", 8, 768, func() error { return b.Set(ctx, "key", value, workload.Life) }},
 		{"backend get", 4, 512, func() error { _, ok, err := b.Get(ctx, "key"); return miss(ok, err) }},
 		{"cache get", 4, 512, func() error { _, ok, err := c.Get(ctx, "key"); return miss(ok, err) }},
 	})
@@ -106,7 +127,7 @@ func newCache(t *testing.T, b cache.Backend, err error) *cache.Cache {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := cache.New(b, cache.WithDefaultTimeout(life))
+	c := cache.New(b, cache.WithDefaultTimeout(workload.Life))
 	t.Cleanup(func() { c.Close() })
 	return c
 }

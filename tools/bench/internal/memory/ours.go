@@ -1,0 +1,87 @@
+package memory
+
+import (
+	"context"
+
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/simple"
+
+	"github.com/cachebackends/cachebackends/tools/bench/internal/workload"
+)
+
+var ctx = context.Background()
+
+func openSimple(capacity, _ int) (store, error) {
+	b, err := simple.New(ctx, simple.Options{Threshold: capacity})
+	if err != nil {
+		return store{}, err
+	}
+	return store{
+		get: func(key string) ([]byte, bool) {
+			value, ok, _ := b.Get(ctx, key)
+			return value, ok
+		},
+		set:   func(key string, value []byte) { b.Set(ctx, key, value, workload.Life) },
+		close: func() { b.Close() },
+	}, nil
+}
+
+func newCache(options simple.Options) (*cache.Cache, *simple.Backend, error) {
+	b, err := simple.New(ctx, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	return cache.New(b, cache.WithDefaultTimeout(workload.Life)), b, nil
+}
+
+// throughCache opens what as describes on a Cache over simple.
+func throughCache(as func(c *cache.Cache, valueSize int) store) func(capacity, valueSize int) (store, error) {
+	return func(capacity, valueSize int) (store, error) {
+		c, _, err := newCache(simple.Options{Threshold: capacity})
+		if err != nil {
+			return store{}, err
+		}
+		s := as(c, valueSize)
+		if s.set == nil {
+			s.set = func(key string, value []byte) { c.Set(ctx, key, value) }
+		}
+		s.close = func() { c.Close() }
+		return s, nil
+	}
+}
+
+func view(c *cache.Cache, _ int) store {
+	v := cache.Of[[]byte](c, cache.WithoutEncoding())
+	return store{
+		get: func(key string) ([]byte, bool) {
+			value, ok, _ := v.Get(ctx, key)
+			return value, ok
+		},
+		set: func(key string, value []byte) { v.Set(ctx, key, value) },
+	}
+}
+
+func fresh(c *cache.Cache, _ int) store {
+	return store{get: func(key string) ([]byte, bool) {
+		value, ok, _ := c.Get(ctx, key)
+		return value, ok
+	}}
+}
+
+func buffered(c *cache.Cache, valueSize int) store {
+	return store{reader: func() func(string) ([]byte, bool) {
+		buffer := make([]byte, 0, valueSize)
+		return func(key string) ([]byte, bool) {
+			value, ok, _ := c.GetAppend(ctx, key, buffer)
+			return value, ok
+		}
+	}}
+}
+
+func text(c *cache.Cache, _ int) store {
+	v := cache.Of[string](c)
+	return store{get: func(key string) ([]byte, bool) {
+		value, ok, _ := v.Get(ctx, key)
+		return unsafeBytes(value), ok
+	}}
+}
