@@ -9,19 +9,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"text/tabwriter"
 
 	"golang.org/x/perf/benchfmt"
 
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/report"
-	"github.com/cachebackends/cachebackends/tools/bench/internal/stores"
 )
 
-// against compares this binary with another build of it. In each round both run as a
-// new process, one after the other, on the same servers; the values of both are
-// written into the directory of the report.
-func against(o options, all []group) error {
+// compareBuilds compares this binary with another build of it. In each round both run
+// as a new process, one after the other, on the same servers. The values of both are
+// written into the directory of the report, as old.txt and new.txt.
+func (o options) compareBuilds(all []group) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -31,66 +31,66 @@ func against(o options, all []group) error {
 	if err != nil {
 		return err
 	}
-	stop, err := stores.StartAll()
-	if err != nil {
-		return err
-	}
-	defer stop()
-	var builds = [2]struct {
-		name, program string
-		results       []*benchfmt.Result
-	}{{name: "old", program: o.against}, {name: "new", program: self}}
+	names, programs := [2]string{"old", "new"}, [2]string{o.against, self}
+	var results [2][]*benchfmt.Result
 	var failed []error
 	for at, s := range selected {
-		fmt.Fprintf(os.Stderr, "%d of %d: %s\n", at+1, len(selected), s.Name)
-		for round := range s.RoundsOf(o.rounds) {
-			var measured [2][]*benchfmt.Result
-			for turn := range builds {
-				b := (turn + round) % 2
-				if measured[b], err = o.child(builds[b].program, s.Name); err != nil {
-					err = fmt.Errorf("%s, %s build: %w", s.Name, builds[b].name, err)
-					break
-				}
-			}
-			if err != nil {
-				failed = append(failed, err)
-				break
-			}
-			for b := range builds {
-				builds[b].results = append(builds[b].results, measured[b]...)
-			}
+		progress(at, selected)
+		measured, err := o.alternate(s, programs)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", s.Name, err))
+			continue
+		}
+		for b := range results {
+			results[b] = append(results[b], measured[b]...)
 		}
 	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return err
-	}
-	for _, b := range builds {
+	failed = append(failed, os.MkdirAll(o.out, 0o755))
+	for b, name := range names {
 		var text bytes.Buffer
-		err := measure.Write(&text, report.Facts(commandLine(os.Args[1:]), o.rounds, stores.Versions(), nil), b.results)
-		failed = append(failed, err, os.WriteFile(filepath.Join(o.out, b.name+".txt"), text.Bytes(), 0o644))
+		failed = append(failed, measure.Write(&text, o.facts(nil), results[b]),
+			os.WriteFile(filepath.Join(o.out, name+".txt"), text.Bytes(), 0o644))
 	}
-	printRatios(os.Stdout, measure.Cases(builds[0].results), measure.Cases(builds[1].results))
+	printRatios(os.Stdout, measure.Cases(results[0]), measure.Cases(results[1]))
 	return errors.Join(failed...)
 }
 
-// child measures our lanes of a series once.
-func (o options) child(program, series string) ([]*benchfmt.Result, error) {
-	cmd := exec.Command(program, "-ours", "-run", "^"+regexp.QuoteMeta(series)+"$", "-rounds", "1",
-		"-time", o.turn.String(), "-dirs", o.dirs, "-out", "-")
-	var failure bytes.Buffer
-	cmd.Stderr = &failure
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, failure.Bytes())
+// alternate measures our lanes of s with both programs in turns.
+func (o options) alternate(s measure.Series, programs [2]string) (results [2][]*benchfmt.Result, err error) {
+	if s.Setup != nil {
+		release, err := s.Setup() // starts the server, if there is one, for both
+		if err != nil {
+			return results, err
+		}
+		release()
 	}
-	_, results, err := measure.Read(bytes.NewReader(out), program)
-	return results, err
+	for round := range s.RoundsOf(o.rounds) {
+		for turn := range programs {
+			b := (turn + round) % len(programs)
+			cmd := exec.Command(programs[b], "-ours", "-run", "^"+regexp.QuoteMeta(s.Name)+"$", "-rounds", "1",
+				"-time", o.turn.String(), "-dirs", o.dirs, "-out", "-")
+			var failure bytes.Buffer
+			cmd.Stderr = &failure
+			out, err := cmd.Output()
+			if err != nil {
+				return results, fmt.Errorf("%s: %w\n%s", programs[b], err, failure.Bytes())
+			}
+			_, measured, err := measure.Read(bytes.NewReader(out), programs[b])
+			if err != nil {
+				return results, err
+			}
+			results[b] = append(results[b], measured...)
+		}
+	}
+	return results, nil
 }
 
-// printRatios shows the new times relative to the old ones, round by round.
+// printRatios shows the new times relative to the old ones: the median of the rounds'
+// ratios with its interval, and the ratio of the fastest rounds, which the load of a
+// shared machine affects least.
 func printRatios(w io.Writer, old, new []*measure.Case) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "series\tpeer\told\tnew\tratio\tinterval\tallocs old\tnew\t")
+	fmt.Fprintln(t, "series\tpeer\told\tnew\tratio\tinterval\tof fastest\tallocs old\tnew\t")
 	for _, after := range new {
 		for _, before := range old {
 			if before.String() != after.String() {
@@ -102,9 +102,10 @@ func printRatios(w io.Writer, old, new []*measure.Case) {
 					continue
 				}
 				ratio := p.Ratio(was, measure.Time)
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%.3f\t%.3f to %.3f\t%.0f\t%.0f\t\n", after, p.Name,
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%.3f\t%.3f to %.3f\t%.3f\t%.0f\t%.0f\t\n", after, p.Name,
 					report.Quantity(was.Median(measure.Time), measure.Time), report.Quantity(p.Median(measure.Time), measure.Time),
-					ratio.Center, ratio.Lo, ratio.Hi, was.Median(measure.Allocs), p.Median(measure.Allocs))
+					ratio.Center, ratio.Lo, ratio.Hi, slices.Min(p.Values[measure.Time])/slices.Min(was.Values[measure.Time]),
+					was.Median(measure.Allocs), p.Median(measure.Allocs))
 			}
 		}
 	}

@@ -1,3 +1,18 @@
+// Command bench compares the backends with their peers in one run, and with
+// Flask-Caching.
+//
+//	bench [-run regexp] [-quick] [-rounds 7] [-time 60ms] [-dirs name=dir,...] [-out results] [-goals]
+//	bench -from results/results.txt [-goals]
+//	bench -against old-bench [-run regexp]
+//
+// Peers take turns within each round, so that a machine that gets slower affects all
+// of them. Compared are the values of one round; shown is the median of their ratios
+// with its interval. The report is a directory: results.md with the tables,
+// overview.svg, and results.txt with every value in the format of go test -bench, for
+// benchstat and for -from. With -goals the goals of the project follow on standard
+// output. The exit status is 1 if one is missed and 2 if something failed.
+//
+// With -against the backends of this binary are compared with those of another build.
 package main
 
 import (
@@ -19,38 +34,20 @@ import (
 	"github.com/cachebackends/cachebackends/tools/bench/internal/stores"
 )
 
-func main() {
-	met, err := run()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(2)
-	}
-	if !met {
-		os.Exit(1)
-	}
-}
-
 type options struct {
-	run     string
-	quick   bool
-	rounds  int
-	turn    time.Duration
-	dirs    string
-	out     string
-	ours    bool
-	goals   bool
-	from    string
-	against string
+	run, dirs, out, from, against string
+	quick, ours, goals            bool
+	rounds                        int
+	turn                          time.Duration
 }
 
-// run reports whether every goal that was asked about is met.
-func run() (met bool, err error) {
+func main() {
 	var o options
 	flag.StringVar(&o.run, "run", "", "measure only the series that match, for example Hit/entries=500")
-	flag.BoolVar(&o.quick, "quick", false, "a first impression in a few minutes: short turns, two rounds, nothing large")
+	flag.BoolVar(&o.quick, "quick", false, "a first impression in three minutes: two rounds of short turns, nothing large")
 	flag.IntVar(&o.rounds, "rounds", 7, "rounds in which every peer has a turn; six are enough for an interval")
 	flag.DurationVar(&o.turn, "time", 60*time.Millisecond, "time of one turn")
-	flag.StringVar(&o.dirs, "dirs", strings.Join(stores.Dirs(), ","), "directories on different file systems for the files")
+	flag.StringVar(&o.dirs, "dirs", defaultDirs(), "directories for the files, each with a name")
 	flag.StringVar(&o.out, "out", "results", "directory of the report, or - for the values on standard output")
 	flag.BoolVar(&o.ours, "ours", false, "measure only the backends of this project")
 	flag.BoolVar(&o.goals, "goals", false, "print which goals are met, and exit with status 1 if one is missed")
@@ -60,30 +57,46 @@ func run() (met bool, err error) {
 	if o.quick {
 		o.rounds, o.turn = 2, 10*time.Millisecond
 	}
-	if o.rounds < 1 {
-		return false, errors.New("-rounds must be at least 1")
-	}
-	all := groups(strings.Split(o.dirs, ","))
-	if o.against != "" {
-		return true, against(o, all)
-	}
-	facts, results, err := o.results(all)
+	met, err := o.bench(groups(strings.Split(o.dirs, ",")))
+	stores.StopServers()
 	if err != nil {
-		return false, err
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
 	}
-	var sections []report.Section
-	for _, g := range all {
-		sections = append(sections, g.Section)
+	if !met {
+		os.Exit(1)
+	}
+}
+
+// defaultDirs are a directory for temporary files and, on Linux, one in memory.
+func defaultDirs() string {
+	dirs := "temp=" + os.TempDir()
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		dirs += ",memory=/dev/shm"
+	}
+	return dirs
+}
+
+// bench reports whether every goal is met, if that was asked.
+func (o options) bench(all []group) (met bool, err error) {
+	if o.against != "" {
+		return true, o.compareBuilds(all)
+	}
+	facts, results, failed := o.results(all)
+	if len(results) == 0 {
+		return false, failed
 	}
 	if o.out == "-" {
 		err = measure.Write(os.Stdout, facts, results)
 	} else {
-		err = report.Write(o.out, sections, notes(all), facts, results)
+		var sections []report.Section
+		for _, g := range all {
+			sections = append(sections, g.Section)
+		}
+		err = report.Write(o.out, sections, peerNotes(all), facts, results)
 	}
-	if err != nil || !o.goals {
-		return err == nil, err
-	}
-	return checkGoals(os.Stdout, measure.Cases(results)), nil
+	met = !o.goals || checkGoals(os.Stdout, measure.Cases(results))
+	return met, errors.Join(failed, err)
 }
 
 // results are those of this run, or of an earlier one.
@@ -103,40 +116,48 @@ func (o options) results(all []group) (facts []benchfmt.Config, results []*bench
 	if err := flag.Set("test.benchtime", o.turn.String()); err != nil {
 		return nil, nil, err
 	}
-	facts = report.Facts(commandLine(os.Args[1:]), o.rounds, stores.Versions(), leftOut)
-	results, failed := measure.Run(selected, o.rounds, func(at int, s measure.Series) {
-		fmt.Fprintf(os.Stderr, "%d of %d: %s\n", at+1, len(selected), s.Name)
-	})
+	facts = o.facts(leftOut)
+	results, failed := measure.Run(selected, o.rounds, func(at int, s measure.Series) { progress(at, selected) })
 	return facts, results, errors.Join(failed...)
 }
 
-// selected are the series that match and can be measured here. It names the groups in
-// which one cannot, and why.
+func progress(at int, selected []measure.Series) {
+	fmt.Fprintf(os.Stderr, "%d of %d: %s\n", at+1, len(selected), selected[at].Name)
+}
+
+// facts name the command as it is typed in a shell.
+func (o options) facts(leftOut []string) []benchfmt.Config {
+	command := "go run ./tools/bench"
+	for _, arg := range os.Args[1:] {
+		if strings.ContainsAny(arg, "|()*[]$ ") {
+			arg = "'" + arg + "'"
+		}
+		command += " " + arg
+	}
+	return report.Facts(command, o.rounds, stores.Versions(), leftOut)
+}
+
+// selected are the series that match and can be measured here. leftOut is why others
+// that match cannot.
 func (o options) selected(all []group) (selected []measure.Series, leftOut []string, err error) {
 	wanted, err := regexp.Compile(o.run)
 	if err != nil {
 		return nil, nil, err
 	}
-	matches := 0
 	for _, g := range all {
 		for _, s := range g.series {
 			if !wanted.MatchString(s.Name) {
 				continue
 			}
-			matches++
 			why := ""
 			if s.Missing != nil {
 				why = s.Missing()
 			}
-			if why != "" {
-				why = g.Name + ": " + why
-			} else if o.quick && s.Heavy {
-				why = "series of many entries, which -quick does not measure"
+			if why == "" && o.quick && s.Heavy {
+				why = "-quick leaves out series of many entries"
 			}
 			if why != "" {
-				if !slices.Contains(leftOut, why) {
-					leftOut = append(leftOut, why)
-				}
+				leftOut = append(leftOut, why)
 				continue
 			}
 			if o.ours {
@@ -145,37 +166,9 @@ func (o options) selected(all []group) (selected []measure.Series, leftOut []str
 			selected = append(selected, s)
 		}
 	}
-	if matches == 0 {
-		return nil, nil, fmt.Errorf("-run %q matches nothing", o.run)
+	if len(selected) == 0 {
+		err = fmt.Errorf("-run %q selects nothing; left out: %q", o.run, leftOut)
 	}
-	return selected, leftOut, nil
-}
-
-// notes are what the peers lack, each peer once.
-func notes(all []group) []report.Note {
-	var notes []report.Note
-	seen := map[string]bool{}
-	for _, g := range all {
-		for _, s := range g.series {
-			for _, l := range s.Lanes {
-				if !seen[l.Peer] && l.Lacks != "" {
-					seen[l.Peer] = true
-					notes = append(notes, report.Note{Peer: l.Peer, Lacks: l.Lacks})
-				}
-			}
-		}
-	}
-	return notes
-}
-
-// commandLine is what to type, in a shell, for this run.
-func commandLine(args []string) string {
-	line := "go run ./tools/bench"
-	for _, arg := range args {
-		if strings.ContainsAny(arg, "|()*[]$ ") {
-			arg = "'" + arg + "'"
-		}
-		line += " " + arg
-	}
-	return line
+	slices.Sort(leftOut)
+	return selected, slices.Compact(leftOut), err
 }

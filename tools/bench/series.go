@@ -1,13 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/memory"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/report"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/stores"
+	"github.com/cachebackends/cachebackends/tools/bench/internal/workload"
 )
 
 // group is a section of the report and its series. The name of each series begins
@@ -18,7 +20,7 @@ type group struct {
 }
 
 // bounded matches the peers that bound the memory they use.
-const bounded = "otter*,theine,ristretto,golang-lru,ttlcache,bigcache,freecache"
+const bounded = "otter*,theine,ristretto,golang-lru,bigcache,freecache"
 
 // groups is everything that is measured. Files are in each of dirs, directories of
 // many files in the last of them.
@@ -30,7 +32,7 @@ func groups(dirs []string) []group {
 				{Part: "simple", Label: "hit, 500 entries", Series: "Hit/entries=500", Ours: "simple", Peers: bounded},
 				{Part: "simple", Label: "hit, 1M entries", Series: "Hit/entries=1M", Ours: "simple", Peers: bounded},
 			},
-		}, memory.Hits("Hit", 500, 100_000, 1_000_000)},
+		}, memory.Mixes("Hit", 0, "500", "100k", "1M")},
 		{report.Section{
 			Name: "Mix", Title: "Reads and writes", Text: "Reads of entries that are all present, and replacements in the given percentage of the operations.",
 			Rows: []report.Row{
@@ -38,31 +40,31 @@ func groups(dirs []string) []group {
 				{Part: "simple", Label: "10 % writes, 1M entries", Series: "Mix/writes=10/entries=1M", Ours: "simple", Peers: bounded},
 				{Part: "simple", Label: "writes, 500 entries", Series: "Mix/writes=100/entries=500", Ours: "simple", Peers: bounded},
 			},
-		}, memory.Mixes("Mix", []int{10, 50, 100}, 500, 1_000_000)},
+		}, slices.Concat(memory.Mixes("Mix/writes=10", 10, "500", "1M"), memory.Mixes("Mix/writes=50", 50, "500", "1M"), memory.Mixes("Mix/writes=100", 100, "500", "1M"))},
 		{report.Section{
 			Name: "Copy", Title: "Hits that copy", Text: "Reads of bytes that become the caller's own: fresh, in its buffer, or as a string.",
 			Rows: []report.Row{
 				{Part: "simple", Label: "hit that copies 1 KiB", Series: "Copy/bytes=1KiB/entries=500", Ours: "simple-copy", Peers: "bigcache,freecache"},
 			},
-		}, memory.Copies("Copy", 500, 100, 1<<10)},
+		}, memory.Copies("Copy", "100B", "1KiB")},
 		{report.Section{
 			Name: "Ratio", Title: "Hit ratio", Unit: memory.HitPercent,
-			Text: "Percentage of reads that hit. A Zipf distribution (exponent 1.01) over ten times as many keys as there is room for; what is missing is stored. With scans, a fifth more reads, of keys that are never read again.",
-		}, memory.Ratios("Ratio", 500, 100_000)},
+			Text: "Percentage of the reads that hit. A Zipf distribution (exponent 1.01) over ten times as many keys as there is room for; what is missing is stored. With scans, a fifth more reads, of keys that are never read again.",
+		}, memory.Ratios("Ratio", "500", "100k")},
 		{report.Section{
 			Name: "Memory", Title: "Memory of an entry", Unit: memory.PerEntry,
 			Text: "Bytes of heap per entry of a full store, with its key of 20 bytes and its value of 100 bytes.",
-		}, memory.Weights("Memory", 1_000_000)},
+		}, memory.Weights("Memory", "1M")},
 		{report.Section{
 			Name: "View", Title: "The cost of Cache and its views", Allocs: true,
 			Text: "The same read and write of simple: the bare backend, Cache, and views of bytes, a string and a struct of five fields, encoded and kept as they are.",
-		}, memory.Views("View")},
+		}, stores.Views.Series("View", "get/callers=1 set/callers=1")},
 		{report.Section{
 			Name: "File", Title: "Files", Allocs: true, Text: "Reads, replacements and new files, by file system and size of the value.",
 			Rows: []report.Row{
-				{Part: "filesystem", Label: "read 4 KiB", Series: "File/*/get/bytes=4KiB", Ours: "filesystem", Peers: "*"},
-				{Part: "filesystem", Label: "replace 4 KiB", Series: "File/*/set/bytes=4KiB", Ours: "filesystem", Peers: "*"},
-				{Part: "filesystem", Label: "create 4 KiB", Series: "File/*/create/bytes=4KiB", Ours: "filesystem", Peers: "*"},
+				{Part: "filesystem", Label: "read 4 KiB", Series: "File/*/get/bytes=4KiB", Ours: "filesystem", Peers: "raw,diskv"},
+				{Part: "filesystem", Label: "replace 4 KiB", Series: "File/*/set/bytes=4KiB", Ours: "filesystem", Peers: "raw,diskv"},
+				{Part: "filesystem", Label: "create 4 KiB", Series: "File/*/create/bytes=4KiB", Ours: "filesystem", Peers: "raw,diskv"},
 			},
 		}, files(dirs)},
 		{report.Section{
@@ -72,78 +74,91 @@ func groups(dirs []string) []group {
 		{report.Section{
 			Name: "Redis", Title: "Redis", Allocs: true, Text: remoteText,
 			Rows: []report.Row{
-				{Part: "redis", Label: "get", Series: "Redis/get/callers=1", Ours: "redis", Peers: "*"},
-				{Part: "redis", Label: "get, 64 callers", Series: "Redis/get/callers=64", Ours: "redis", Peers: "*"},
-				{Part: "redis", Label: "set, 64 callers", Series: "Redis/set/callers=64", Ours: "redis", Peers: "*"},
-				{Part: "redis", Label: "batch of 100 reads", Series: "Redis/getmany/keys=100", Ours: "redis", Peers: "*"},
+				{Part: "redis", Label: "get", Series: "Redis/get/callers=1", Ours: "redis", Peers: "go-redis,rueidis"},
+				{Part: "redis", Label: "get, 64 callers", Series: "Redis/get/callers=64", Ours: "redis", Peers: "go-redis,rueidis"},
+				{Part: "redis", Label: "set, 64 callers", Series: "Redis/set/callers=64", Ours: "redis", Peers: "go-redis,rueidis"},
+				{Part: "redis", Label: "batch of 100 reads", Series: "Redis/getmany/keys=100", Ours: "redis", Peers: "go-redis,rueidis"},
 			},
-		}, stores.Redis.Series("Redis", slices.Concat(remoteCases, []stores.Case{stores.Get(1).Of(1 << 20), stores.Set(1).Of(1 << 20)})...)},
+		}, stores.Redis.Series("Redis", remoteTasks+"get/bytes=1MiB set/bytes=1MiB")},
 		{report.Section{
 			Name: "Memcached", Title: "Memcached", Allocs: true, Text: remoteText,
 			Rows: []report.Row{
-				{Part: "memcached", Label: "get", Series: "Memcached/get/callers=1", Ours: "memcached", Peers: "*"},
-				{Part: "memcached", Label: "get, 64 callers", Series: "Memcached/get/callers=64", Ours: "memcached", Peers: "*"},
-				{Part: "memcached", Label: "batch of 100 reads", Series: "Memcached/getmany/keys=100", Ours: "memcached", Peers: "*"},
-				{Part: "memcached", Label: "batch of 100 writes", Series: "Memcached/setmany/keys=100", Ours: "memcached", Peers: "*"},
+				{Part: "memcached", Label: "get", Series: "Memcached/get/callers=1", Ours: "memcached", Peers: "gomemcache"},
+				{Part: "memcached", Label: "get, 64 callers", Series: "Memcached/get/callers=64", Ours: "memcached", Peers: "gomemcache"},
+				{Part: "memcached", Label: "batch of 100 reads", Series: "Memcached/getmany/keys=100", Ours: "memcached", Peers: "gomemcache"},
+				{Part: "memcached", Label: "batch of 100 writes", Series: "Memcached/setmany/keys=100", Ours: "memcached", Peers: "gomemcache"},
 			},
-		}, stores.Memcached.Series("Memcached", slices.Concat(remoteCases, []stores.Case{stores.DeleteMany(100), stores.Get(1).Of(512 << 10)})...)},
+		}, stores.Memcached.Series("Memcached", remoteTasks+"deletemany/keys=100 get/bytes=512KiB set/bytes=512KiB")},
 		{report.Section{
 			Name: "Uwsgi", Title: "uWSGI", Allocs: true, Text: remoteText,
 			Rows: []report.Row{
-				{Part: "uwsgi", Label: "get", Series: "Uwsgi/get/callers=1", Ours: "uwsgi", Peers: "*"},
-				{Part: "uwsgi", Label: "batch of 100 reads", Series: "Uwsgi/getmany/keys=100", Ours: "uwsgi", Peers: "*"},
+				{Part: "uwsgi", Label: "get", Series: "Uwsgi/get/callers=1", Ours: "uwsgi", Peers: "raw-uwsgi"},
+				{Part: "uwsgi", Label: "batch of 100 reads", Series: "Uwsgi/getmany/keys=100", Ours: "uwsgi", Peers: "raw-uwsgi"},
 			},
-		}, stores.Uwsgi.Series("Uwsgi", stores.Get(1), stores.Set(1), stores.GetMany(100))},
+		}, stores.Uwsgi.Series("Uwsgi", "get/callers=1 set/callers=1 getmany/keys=100")},
 		{report.Section{
 			Name: "Gcs", Title: "Google Cloud Storage", Allocs: true,
 			Text: "A fake of the service behind a link on which each request takes 20 ms. Batches are of 100 keys, with so many requests at a time.",
 			Rows: []report.Row{
-				{Part: "gcs", Label: "get", Series: "Gcs/get/callers=1", Ours: "gcs", Peers: "*"},
-				{Part: "gcs", Label: "set", Series: "Gcs/set/callers=1", Ours: "gcs", Peers: "*"},
-				{Part: "gcs", Label: "batch of 100 deletes", Series: "Gcs/concurrency=32/deletemany/keys=100", Ours: "gcs", Peers: "*"},
+				{Part: "gcs", Label: "get", Series: "Gcs/get/callers=1", Ours: "gcs", Peers: "raw-http"},
+				{Part: "gcs", Label: "set", Series: "Gcs/set/callers=1", Ours: "gcs", Peers: "raw-http"},
+				{Part: "gcs", Label: "batch of 100 deletes", Series: "Gcs/concurrency=32/deletemany/keys=100", Ours: "gcs", Peers: "raw-http"},
 			},
 		}, buckets()},
 		{report.Section{
 			Name: "Original", Title: "Flask-Caching", Text: "The same loop in Python with flask_caching and in Go with Cache: one caller, batches of 100.",
 			Rows: []report.Row{
-				{Part: "Flask-Caching", Label: "simple, get", Series: "Original/simple/get/*", Ours: "cachebackends", Peers: "*"},
-				{Part: "Flask-Caching", Label: "filesystem, get", Series: "Original/filesystem/get/*", Ours: "cachebackends", Peers: "*"},
-				{Part: "Flask-Caching", Label: "redis, get", Series: "Original/redis/get/*", Ours: "cachebackends", Peers: "*"},
-				{Part: "Flask-Caching", Label: "memcached, get", Series: "Original/memcached/get/*", Ours: "cachebackends", Peers: "*"},
+				{Part: "Flask-Caching", Label: "simple, get", Series: "Original/simple/get/*", Ours: "cachebackends", Peers: "flask-caching"},
+				{Part: "Flask-Caching", Label: "filesystem, get", Series: "Original/filesystem/get/*", Ours: "cachebackends", Peers: "flask-caching"},
+				{Part: "Flask-Caching", Label: "redis, get", Series: "Original/redis/get/*", Ours: "cachebackends", Peers: "flask-caching"},
+				{Part: "Flask-Caching", Label: "memcached, get", Series: "Original/memcached/get/*", Ours: "cachebackends", Peers: "flask-caching"},
 			},
 		}, stores.Original("Original")},
 	}
 }
 
-const remoteText = "Calls by so many callers at a time, and batches by one caller. Client and server share the processors; allocations are those of the client."
+const (
+	remoteText  = "Calls by so many callers at a time, and batches by one caller. Client and server share the processors; allocations are those of the client."
+	remoteTasks = "get/callers=1 get/callers=16 get/callers=64 set/callers=1 set/callers=16 set/callers=64 " +
+		"getmany/keys=100 setmany/keys=100 getmany/keys=1k setmany/keys=1k "
+)
 
-var remoteCases = []stores.Case{
-	stores.Get(1), stores.Get(16), stores.Get(64), stores.Set(1), stores.Set(16), stores.Set(64),
-	stores.GetMany(100), stores.SetMany(100), stores.GetMany(1000), stores.SetMany(1000),
-}
-
+// files are measured in each directory, which has a name: "memory=/dev/shm".
 func files(dirs []string) (all []measure.Series) {
-	for _, dir := range dirs {
-		var cases []stores.Case
-		for _, bytes := range []int{100, 4 << 10, 64 << 10} {
-			cases = append(cases, stores.Get(1).Of(bytes), stores.Set(1).Of(bytes), stores.Create(0).Of(bytes))
-		}
-		all = append(all, stores.Files(dir, 0).Series("File/"+stores.FileSystem(dir), cases...)...)
+	for _, named := range dirs {
+		name, dir, _ := strings.Cut(named, "=")
+		all = append(all, stores.Files(dir, 0).Series("File/"+name, "get/bytes=100B set/bytes=100B create/bytes=100B "+
+			"get/bytes=4KiB set/bytes=4KiB create/bytes=4KiB get/bytes=64KiB set/bytes=64KiB create/bytes=64KiB")...)
 	}
 	return all
 }
 
-func directories(dir string) (all []measure.Series) {
-	for _, n := range []int{1000, 100_000, 1_000_000} {
-		all = append(all, stores.Directory(dir, n).Series("Directory/"+stores.FileSystem(dir), stores.Create(n), stores.Open(n), stores.Clear(n))...)
+func directories(named string) (all []measure.Series) {
+	name, dir, _ := strings.Cut(named, "=")
+	for _, n := range []string{"1k", "100k", "1M"} {
+		all = append(all, stores.Files(dir, workload.Number(n)).Series("Directory/"+name, "create/entries="+n+" open/entries="+n+" clear/entries="+n)...)
 	}
 	return all
 }
 
 func buckets() []measure.Series {
-	all := stores.GCS(32).Series("Gcs", stores.Get(1), stores.Set(1))
+	all := stores.GCS(32).Series("Gcs", "get/callers=1 set/callers=1")
 	for _, concurrency := range []int{4, 32} {
-		all = append(all, stores.GCS(concurrency).Series("Gcs/concurrency="+strconv.Itoa(concurrency), stores.GetMany(100), stores.SetMany(100), stores.DeleteMany(100))...)
+		all = append(all, stores.GCS(concurrency).Series(fmt.Sprintf("Gcs/concurrency=%d", concurrency), "getmany/keys=100 setmany/keys=100 deletemany/keys=100")...)
 	}
 	return all
+}
+
+// peerNotes are what the peers do not offer, each peer once.
+func peerNotes(all []group) (notes []report.Note) {
+	for _, g := range all {
+		for _, s := range g.series {
+			for _, l := range s.Lanes {
+				if note := (report.Note{Peer: l.Peer, Lacks: l.Lacks}); !slices.Contains(notes, note) {
+					notes = append(notes, note)
+				}
+			}
+		}
+	}
+	return notes
 }

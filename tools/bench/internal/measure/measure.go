@@ -4,7 +4,9 @@ package measure
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -118,8 +120,9 @@ const (
 	Allocs = "allocs/op"
 )
 
-// NoAllocs is reported as Allocs by a benchmark whose work another process does.
-const NoAllocs = -1
+// OwnTime is the unit in which a benchmark reports, in nanoseconds, what another
+// process has measured. Allocations are then not those of the operation.
+const OwnTime = "ns/call"
 
 func result(name string, measured testing.BenchmarkResult) *benchfmt.Result {
 	r := &benchfmt.Result{Name: benchfmt.Name(name), Iters: measured.N}
@@ -129,15 +132,15 @@ func result(name string, measured testing.BenchmarkResult) *benchfmt.Result {
 		tidied, tidyUnit := benchunit.Tidy(value, unit)
 		r.Values = append(r.Values, benchfmt.Value{Value: tidied, Unit: tidyUnit, OrigValue: value, OrigUnit: unit})
 	}
-	add(float64(measured.T.Nanoseconds())/float64(measured.N), "ns/op")
-	if measured.Extra[Allocs] != NoAllocs {
-		add(float64(measured.AllocedBytesPerOp()), Bytes)
-		add(float64(measured.AllocsPerOp()), Allocs)
+	if ns, elsewhere := measured.Extra[OwnTime]; elsewhere {
+		add(ns, "ns/op")
+		return r
 	}
-	for _, unit := range sortedKeys(measured.Extra) {
-		if unit != Allocs {
-			add(measured.Extra[unit], unit)
-		}
+	add(float64(measured.T.Nanoseconds())/float64(measured.N), "ns/op")
+	add(float64(measured.AllocedBytesPerOp()), Bytes)
+	add(float64(measured.AllocsPerOp()), Allocs)
+	for _, unit := range slices.Sorted(maps.Keys(measured.Extra)) {
+		add(measured.Extra[unit], unit)
 	}
 	return r
 }

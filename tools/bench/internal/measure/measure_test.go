@@ -64,7 +64,7 @@ func TestResultsAreReadAsWritten(t *testing.T) {
 	once(t)
 	s := Series{Name: "Group/case", Procs: []int{2}, Lanes: []Lane{
 		lane("a-1", func(b *testing.B) { b.ReportMetric(97.654321, "hit%") }),
-		lane("elsewhere", func(b *testing.B) { b.ReportMetric(NoAllocs, Allocs) }),
+		lane("elsewhere", func(b *testing.B) { b.ReportMetric(500, OwnTime) }),
 	}}
 	results, failed := Run([]Series{s}, 2, func(int, Series) {})
 	if len(failed) > 0 {
@@ -94,6 +94,9 @@ func TestResultsAreReadAsWritten(t *testing.T) {
 	}
 	if got := c.Peers[1].Values[Allocs]; got != nil {
 		t.Errorf("allocations of another process are %v", got)
+	}
+	if got := c.Peers[1].Median(Time); got != 500e-9 {
+		t.Errorf("another process has measured %v s, want 500 ns", got)
 	}
 }
 

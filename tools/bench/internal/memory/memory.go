@@ -11,52 +11,40 @@ import (
 )
 
 // Mixes are reads of entries that are all present, with replacements in the given
-// percentage of the operations.
-func Mixes(group string, writePercents []int, entries ...int) []measure.Series {
-	var all []measure.Series
-	for _, percent := range writePercents {
-		for _, n := range entries {
-			all = append(all, mix(fmt.Sprintf("%s/writes=%d", group, percent), n, percent, workload.ValueSize, Peers))
-		}
-	}
-	return all
-}
-
-// Hits are reads of entries that are all present.
-func Hits(group string, entries ...int) []measure.Series {
+// percentage of the operations, for each number of entries.
+func Mixes(name string, writePercent int, entries ...string) []measure.Series {
 	var all []measure.Series
 	for _, n := range entries {
-		all = append(all, mix(group, n, 0, workload.ValueSize, Peers))
+		all = append(all, mix(name, n, writePercent, workload.ValueSize, peers))
 	}
 	return all
 }
 
-// Copies are reads of values of so many bytes that become the caller's own.
-func Copies(group string, entries int, bytes ...int) []measure.Series {
+// Copies are reads of 500 values that become the caller's own, for each number of bytes.
+func Copies(name string, bytes ...string) []measure.Series {
 	var all []measure.Series
 	for _, n := range bytes {
-		all = append(all, mix(group+"/bytes="+workload.Size(n), entries, 0, n, Copiers))
+		all = append(all, mix(name+"/bytes="+n, "500", 0, workload.Number(n), copiers))
 	}
 	return all
 }
 
-func sized(entries int) string { return "entries=" + workload.Count(entries) }
-
 // mix chooses among the entries with equal likelihood, on one and two processors.
-func mix(name string, entries, writePercent, valueSize int, peers []Peer) measure.Series {
-	s := measure.Series{Name: name + "/" + sized(entries), Procs: []int{1, 2}}
+func mix(name, entries string, writePercent, valueSize int, peers []peer) measure.Series {
+	s := measure.Series{Name: name + "/entries=" + entries, Procs: []int{1, 2}}
+	n := workload.Number(entries)
 	switch { // to fill them takes longer than to measure
-	case entries >= 1_000_000:
+	case n >= 1_000_000:
 		s.MaxRounds, s.Heavy = 3, true
-	case entries >= 100_000:
+	case n >= 100_000:
 		s.MaxRounds = 6
 	}
 	var keys []string // not the strings of accesses: no peer can compare pointers
 	var accesses []string
 	writes := workload.Writes(writePercent)
 	s.Setup = func() (func(), error) {
-		keys = workload.Keys(0, entries)
-		accesses = workload.Accesses(workload.Keys(0, entries))
+		keys = workload.Keys(0, n)
+		accesses = workload.Accesses(workload.Keys(0, n))
 		return func() { keys, accesses = nil, nil }, nil
 	}
 	for _, p := range peers {
@@ -78,11 +66,8 @@ func mix(name string, entries, writePercent, valueSize int, peers []Peer) measur
 
 // openFilled returns a store that holds keys. It has room for an eighth more: a
 // peer made of shards fills them unequally.
-func openFilled(p Peer, keys []string, value []byte) (store, error) {
-	s, err := p.open(len(keys)+len(keys)/8, len(value))
-	if err != nil {
-		return store{}, err
-	}
+func openFilled(p peer, keys []string, value []byte) (store, error) {
+	s := p.open(len(keys)+len(keys)/8, len(value))
 	absent := keys
 	for range 5 {
 		s.fill(absent, func(string) []byte { return value })
@@ -90,7 +75,7 @@ func openFilled(p Peer, keys []string, value []byte) (store, error) {
 			return s, nil
 		}
 	}
-	if p.Name == "ristretto" && len(absent) < len(keys)/20 {
+	if p.name == "ristretto" && len(absent) < len(keys)/20 {
 		return s, nil // it rejects what it will; the report shows the hits
 	}
 	s.close()

@@ -11,11 +11,8 @@ import (
 
 var ctx = context.Background()
 
-func openSimple(capacity, _ int) (store, error) {
-	b, err := simple.New(ctx, simple.Options{Threshold: capacity})
-	if err != nil {
-		return store{}, err
-	}
+func openSimple(capacity, _ int) store {
+	b := must(simple.New(ctx, simple.Options{Threshold: capacity}))
 	return store{
 		get: func(key string) ([]byte, bool) {
 			value, ok, _ := b.Get(ctx, key)
@@ -23,30 +20,19 @@ func openSimple(capacity, _ int) (store, error) {
 		},
 		set:   func(key string, value []byte) { b.Set(ctx, key, value, workload.Life) },
 		close: func() { b.Close() },
-	}, nil
-}
-
-func newCache(options simple.Options) (*cache.Cache, *simple.Backend, error) {
-	b, err := simple.New(ctx, options)
-	if err != nil {
-		return nil, nil, err
 	}
-	return cache.New(b, cache.WithDefaultTimeout(workload.Life)), b, nil
 }
 
 // throughCache opens what as describes on a Cache over simple.
-func throughCache(as func(c *cache.Cache, valueSize int) store) func(capacity, valueSize int) (store, error) {
-	return func(capacity, valueSize int) (store, error) {
-		c, _, err := newCache(simple.Options{Threshold: capacity})
-		if err != nil {
-			return store{}, err
-		}
+func throughCache(as func(c *cache.Cache, valueSize int) store) func(capacity, valueSize int) store {
+	return func(capacity, valueSize int) store {
+		c := cache.New(must(simple.New(ctx, simple.Options{Threshold: capacity})), cache.WithDefaultTimeout(workload.Life))
 		s := as(c, valueSize)
 		if s.set == nil {
 			s.set = func(key string, value []byte) { c.Set(ctx, key, value) }
 		}
 		s.close = func() { c.Close() }
-		return s, nil
+		return s
 	}
 }
 

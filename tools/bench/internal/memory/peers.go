@@ -14,7 +14,6 @@ import (
 	"github.com/coocood/freecache"
 	"github.com/dgraph-io/ristretto/v2"
 	"github.com/hashicorp/golang-lru/v2/expirable"
-	"github.com/jellydator/ttlcache/v3"
 	"github.com/maypok86/otter/v2"
 	gocache "github.com/patrickmn/go-cache"
 
@@ -22,14 +21,14 @@ import (
 	"github.com/cachebackends/cachebackends/tools/bench/internal/workload"
 )
 
-// Peer is one way to keep values in the memory of the process, in the fastest
+// peer is one way to keep values in the memory of the process, in the fastest
 // configuration in which entries expire and their number is bounded, or the nearest
 // that there is.
-type Peer struct {
-	Name  string
-	Lacks string // what it does not offer, or does beyond the others
+type peer struct {
+	name  string
+	lacks string // what it does not offer, or does beyond the others
 	bound bound
-	open  func(capacity, valueSize int) (store, error)
+	open  func(capacity, valueSize int) store
 }
 
 // store is an open peer. Its functions cost every peer the same indirect call.
@@ -50,21 +49,16 @@ const (
 	byBytes
 )
 
-// tick is the resolution of a coarse clock, where a peer offers one.
-const tick = 5 * time.Millisecond
-
-// Peers are ours, then those of other authors.
-var Peers = []Peer{
+// peers are ours, then those of other authors.
+var peers = []peer{
 	{"simple", "nothing: the backend as cache.New gets it", byEntries, openSimple},
 	{"simple-view", "nothing: cache.Of[[]byte](c, cache.WithoutEncoding())", byEntries, throughCache(view)},
 	{"simple-copy", "shared values: Cache.Get copies", byEntries, throughCache(fresh)},
-	{"otter", "expiry: only a maximum size is configured", byEntries, openOtter},
-	{"otter-expiry", "nothing: an expiry per entry, the default clock", byEntries, openOtterExpiry},
-	{"otter-coarse", "exact expiry: an expiry per entry, off by up to a tick of its coarse clock (5 ms)", byEntries, openOtterCoarse},
+	{"otter", "expiry: only a maximum size is configured", byEntries, openOtter(nil)},
+	{"otter-expiry", "nothing: an expiry per entry", byEntries, openOtter(otter.ExpiryWriting[string, []byte](workload.Life))},
 	{"theine", "a bound at all times: its policy sees a set a little later", byEntries, openTheine},
 	{"ristretto", "sets that stay: drops and rejects some, shows none at once; keys are compared by two hashes", byEntries, openRistretto},
 	{"golang-lru", "an expiry per entry: one for all, here ten years; scan resistance", byEntries, openGolangLRU},
-	{"ttlcache", "scan resistance; parallel reads: one lock for all", byEntries, openTTLCache},
 	{"go-cache", "a bound", unbounded, openGoCache},
 	{"bigcache", "an expiry per entry: one for all; a bound in entries; shared values: copies both ways; room for replaced entries, which evict others until the queue comes round", byBytes, openBigCache},
 	{"freecache", "a bound in entries; shared values: copies both ways; expiry finer than a second", byBytes, openFreeCache},
@@ -72,140 +66,84 @@ var Peers = []Peer{
 	{"map+RWMutex", "expiry, a bound", unbounded, openLockedMap},
 }
 
-// Copiers are those that give the caller bytes of its own, or a string.
-var Copiers = append(named("simple-copy", "bigcache", "freecache"),
-	Peer{"simple-buffer", "shared values: Cache.GetAppend copies into the caller's buffer", byEntries, throughCache(buffered)},
-	Peer{"simple-string", "nothing: cache.Of[string](c)", byEntries, throughCache(text)},
-	Peer{"freecache-buffer", "as freecache, reading into the caller's buffer", byBytes, openFreeCacheBuffer},
+// copiers are those that give the caller bytes of its own, or a string.
+var copiers = append(slices.DeleteFunc(slices.Clone(peers), func(p peer) bool {
+	return !slices.Contains([]string{"simple-copy", "bigcache", "freecache"}, p.name)
+}),
+	peer{"simple-buffer", "shared values: Cache.GetAppend copies into the caller's buffer", byEntries, throughCache(buffered)},
+	peer{"simple-string", "nothing: cache.Of[string](c)", byEntries, throughCache(text)},
+	peer{"freecache-buffer", "as freecache, reading into the caller's buffer", byBytes, openFreeCacheBuffer},
 )
 
-// named returns the peers of these names.
-func named(names ...string) []Peer {
-	return slices.DeleteFunc(slices.Clone(Peers), func(p Peer) bool { return !slices.Contains(names, p.Name) })
+func (p peer) ours() bool { return strings.HasPrefix(p.name, "simple") }
+
+func (p peer) lane(open func() (run func(*testing.B), close func(), err error)) measure.Lane {
+	return measure.Lane{Peer: p.name, Lacks: p.lacks, Ours: p.ours(), Open: open}
 }
 
-func (p Peer) ours() bool { return strings.HasPrefix(p.Name, "simple") }
-
-func (p Peer) lane(open func() (run func(*testing.B), close func(), err error)) measure.Lane {
-	return measure.Lane{Peer: p.Name, Lacks: p.Lacks, Ours: p.ours(), Open: open}
-}
-
-func openOtter(capacity, _ int) (store, error) {
-	return newOtter(&otter.Options[string, []byte]{MaximumSize: capacity}, func() {})
-}
-
-func openOtterExpiry(capacity, _ int) (store, error) {
-	return newOtter(&otter.Options[string, []byte]{
-		MaximumSize:      capacity,
-		ExpiryCalculator: otter.ExpiryWriting[string, []byte](workload.Life),
-	}, func() {})
-}
-
-func openOtterCoarse(capacity, _ int) (store, error) {
-	clock := otter.NewCoarseClock(tick)
-	return newOtter(&otter.Options[string, []byte]{
-		MaximumSize:      capacity,
-		ExpiryCalculator: otter.ExpiryWriting[string, []byte](workload.Life),
-		Clock:            clock,
-	}, clock.Stop)
-}
-
-func newOtter(options *otter.Options[string, []byte], stopClock func()) (store, error) {
-	c, err := otter.New(options)
+// must panics if the configuration of a peer is wrong.
+func must[T any](cache T, err error) T {
 	if err != nil {
-		return store{}, err
+		panic(err)
 	}
-	return store{
-		get:    c.GetIfPresent,
-		set:    func(key string, value []byte) { c.Set(key, value) },
-		settle: c.CleanUp,
-		close:  func() { c.StopAllGoroutines(); stopClock() },
-	}, nil
+	return cache
 }
 
-func openTheine(capacity, _ int) (store, error) {
-	c, err := theine.NewBuilder[string, []byte](int64(capacity)).Build()
-	if err != nil {
-		return store{}, err
+func openOtter(expiry otter.ExpiryCalculator[string, []byte]) func(capacity, _ int) store {
+	return func(capacity, _ int) store {
+		c := must(otter.New(&otter.Options[string, []byte]{MaximumSize: capacity, ExpiryCalculator: expiry}))
+		return store{
+			get:    c.GetIfPresent,
+			set:    func(key string, value []byte) { c.Set(key, value) },
+			settle: c.CleanUp,
+			close:  func() { c.StopAllGoroutines() },
+		}
 	}
-	return store{
-		get:    c.Get,
-		set:    func(key string, value []byte) { c.SetWithTTL(key, value, 1, workload.Life) },
-		settle: c.Wait,
-		close:  c.Close,
-	}, nil
 }
 
-func openRistretto(capacity, _ int) (store, error) {
-	c, err := ristretto.NewCache(&ristretto.Config[string, []byte]{
+func openTheine(capacity, _ int) store {
+	c := must(theine.NewBuilder[string, []byte](int64(capacity)).Build())
+	set := func(key string, value []byte) { c.SetWithTTL(key, value, 1, workload.Life) }
+	return store{get: c.Get, set: set, settle: c.Wait, close: c.Close}
+}
+
+func openRistretto(capacity, _ int) store {
+	c := must(ristretto.NewCache(&ristretto.Config[string, []byte]{
 		NumCounters:        int64(capacity) * 10, // both as its documentation advises
 		BufferItems:        64,
 		MaxCost:            int64(capacity),
 		IgnoreInternalCost: true,
-	})
-	if err != nil {
-		return store{}, err
-	}
-	return store{
-		get:    c.Get,
-		set:    func(key string, value []byte) { c.SetWithTTL(key, value, 1, workload.Life) },
-		settle: c.Wait,
-		close:  c.Close,
-	}, nil
+	}))
+	set := func(key string, value []byte) { c.SetWithTTL(key, value, 1, workload.Life) }
+	return store{get: c.Get, set: set, settle: c.Wait, close: c.Close}
 }
 
 // openGolangLRU asks for no expiry and gets ten years, which every read checks. A
 // shorter one would start a goroutine that never ends and keeps the cache alive.
-func openGolangLRU(capacity, _ int) (store, error) {
+func openGolangLRU(capacity, _ int) store {
 	c := expirable.NewLRU[string, []byte](capacity, nil, 0)
-	return store{
-		get:   c.Get,
-		set:   func(key string, value []byte) { c.Add(key, value) },
-		close: func() {},
-	}, nil
+	return store{get: c.Get, set: func(key string, value []byte) { c.Add(key, value) }, close: func() {}}
 }
 
-func openTTLCache(capacity, _ int) (store, error) {
-	c := ttlcache.New(
-		ttlcache.WithCapacity[string, []byte](uint64(capacity)),
-		ttlcache.WithDisableTouchOnHit[string, []byte](),
-	)
-	go c.Start()
-	return store{
-		get: func(key string) ([]byte, bool) {
-			item := c.Get(key)
-			if item == nil {
-				return nil, false
-			}
-			return item.Value(), true
-		},
-		set:   func(key string, value []byte) { c.Set(key, value, workload.Life) },
-		close: c.Stop,
-	}, nil
-}
-
-func openGoCache(int, int) (store, error) {
+func openGoCache(int, int) store {
 	c := gocache.New(workload.Life, workload.Life)
 	return store{
 		get:   func(key string) ([]byte, bool) { return asBytes(c.Get(key)) },
 		set:   func(key string, value []byte) { c.Set(key, value, workload.Life) },
 		close: c.Flush,
-	}, nil
+	}
 }
 
-func openBigCache(capacity, valueSize int) (store, error) {
+func openBigCache(capacity, valueSize int) store {
 	const header = 18 // of an entry in its queue
-	c, err := bigcache.New(context.Background(), bigcache.Config{
+	c := must(bigcache.New(context.Background(), bigcache.Config{
 		Shards:             256,
 		LifeWindow:         workload.Life,
 		CleanWindow:        time.Minute, // without one, each set looks for expired entries
 		MaxEntriesInWindow: capacity,
 		MaxEntrySize:       workload.KeySize + valueSize + header,
 		HardMaxCacheSize:   megabytes(capacity, valueSize),
-	})
-	if err != nil {
-		return store{}, err
-	}
+	}))
 	return store{
 		get: func(key string) ([]byte, bool) {
 			value, err := c.Get(key)
@@ -213,39 +151,35 @@ func openBigCache(capacity, valueSize int) (store, error) {
 		},
 		set:   func(key string, value []byte) { c.Set(key, value) },
 		close: func() { c.Close() },
-	}, nil
+	}
 }
 
-func openFreeCache(capacity, valueSize int) (store, error) {
-	c, close := newFreeCache(capacity, valueSize)
-	return store{
-		get: func(key string) ([]byte, bool) {
-			value, err := c.Get(unsafeBytes(key))
+func openFreeCache(capacity, valueSize int) store {
+	c, s := newFreeCache(capacity, valueSize)
+	s.get = func(key string) ([]byte, bool) {
+		value, err := c.Get(unsafeBytes(key))
+		return value, err == nil
+	}
+	return s
+}
+
+func openFreeCacheBuffer(capacity, valueSize int) store {
+	c, s := newFreeCache(capacity, valueSize)
+	s.reader = func() func(string) ([]byte, bool) {
+		buffer := make([]byte, valueSize)
+		return func(key string) ([]byte, bool) {
+			value, err := c.GetWithBuf(unsafeBytes(key), buffer)
 			return value, err == nil
-		},
-		set:   func(key string, value []byte) { c.Set(unsafeBytes(key), value, int(workload.Life.Seconds())) },
-		close: close,
-	}, nil
+		}
+	}
+	return s
 }
 
-func openFreeCacheBuffer(capacity, valueSize int) (store, error) {
-	c, close := newFreeCache(capacity, valueSize)
-	return store{
-		reader: func() func(string) ([]byte, bool) {
-			buffer := make([]byte, valueSize)
-			return func(key string) ([]byte, bool) {
-				value, err := c.GetWithBuf(unsafeBytes(key), buffer)
-				return value, err == nil
-			}
-		},
-		set:   func(key string, value []byte) { c.Set(unsafeBytes(key), value, int(workload.Life.Seconds())) },
-		close: close,
-	}, nil
-}
-
-func newFreeCache(capacity, valueSize int) (*freecache.Cache, func()) {
+func newFreeCache(capacity, valueSize int) (*freecache.Cache, store) {
 	clock := freecache.NewCachedTimer()
-	return freecache.NewCacheCustomTimer(megabytes(capacity, valueSize)<<20, clock), clock.Stop
+	c := freecache.NewCacheCustomTimer(megabytes(capacity, valueSize)<<20, clock)
+	set := func(key string, value []byte) { c.Set(unsafeBytes(key), value, int(workload.Life.Seconds())) }
+	return c, store{set: set, close: clock.Stop}
 }
 
 // megabytes is a bound in bytes that holds capacity entries: room for the peer's
@@ -256,16 +190,16 @@ func megabytes(capacity, valueSize int) int {
 	return max(capacity*(workload.KeySize+valueSize+header)*5/4>>20, 3) + 1
 }
 
-func openSyncMap(int, int) (store, error) {
+func openSyncMap(int, int) store {
 	var m sync.Map
 	return store{
 		get:   func(key string) ([]byte, bool) { return asBytes(m.Load(key)) },
 		set:   func(key string, value []byte) { m.Store(key, value) },
 		close: m.Clear,
-	}, nil
+	}
 }
 
-func openLockedMap(int, int) (store, error) {
+func openLockedMap(int, int) store {
 	var mu sync.RWMutex
 	m := map[string][]byte{}
 	return store{
@@ -281,7 +215,7 @@ func openLockedMap(int, int) (store, error) {
 			mu.Unlock()
 		},
 		close: func() {},
-	}, nil
+	}
 }
 
 func asBytes(value any, ok bool) ([]byte, bool) {
@@ -289,5 +223,5 @@ func asBytes(value any, ok bool) ([]byte, bool) {
 	return b, ok
 }
 
-// unsafeBytes spares freecache, which only reads its keys, a copy of key.
-func unsafeBytes(key string) []byte { return unsafe.Slice(unsafe.StringData(key), len(key)) }
+// unsafeBytes saves the copy of a text that is only read.
+func unsafeBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

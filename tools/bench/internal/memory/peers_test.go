@@ -12,8 +12,8 @@ import (
 func TestPeersReturnWhatTheyWereGiven(t *testing.T) {
 	keys := workload.Keys(0, 500)
 	numbered := func(key string) []byte { return []byte(strings.Repeat(key, 5)) } // 100 bytes
-	for _, p := range slices.Concat(Peers, Copiers) {
-		t.Run(p.Name, func(t *testing.T) {
+	for _, p := range slices.Concat(peers, copiers) {
+		t.Run(p.name, func(t *testing.T) {
 			s := openPeer(t, p, 600)
 			s.fill(keys, numbered)
 			get := s.newReader()
@@ -23,7 +23,7 @@ func TestPeersReturnWhatTheyWereGiven(t *testing.T) {
 				}
 			}
 			lost := len(s.absent(keys))
-			if p.Name != "ristretto" && lost > 0 || lost > 50 {
+			if p.name != "ristretto" && lost > 0 || lost > 50 {
 				t.Errorf("%d of %d entries are not there", lost, len(keys))
 			}
 			if value, ok := get("key of nobody"); ok {
@@ -34,8 +34,8 @@ func TestPeersReturnWhatTheyWereGiven(t *testing.T) {
 }
 
 func TestPeersReplaceValues(t *testing.T) {
-	for _, p := range slices.Concat(Peers, Copiers) {
-		t.Run(p.Name, func(t *testing.T) {
+	for _, p := range slices.Concat(peers, copiers) {
+		t.Run(p.name, func(t *testing.T) {
 			s := openPeer(t, p, 100)
 			for _, want := range []string{"first", "again"} {
 				s.fill([]string{"key"}, func(string) []byte { return []byte(want) })
@@ -50,8 +50,8 @@ func TestPeersReplaceValues(t *testing.T) {
 func TestPeersKeepTheirBound(t *testing.T) {
 	const capacity, given = 2_000, 50_000
 	keys := workload.Keys(0, given)
-	for _, p := range slices.Concat(Peers, Copiers) {
-		t.Run(p.Name, func(t *testing.T) {
+	for _, p := range slices.Concat(peers, copiers) {
+		t.Run(p.name, func(t *testing.T) {
 			s := openPeer(t, p, capacity)
 			s.fill(keys, func(string) []byte { return make([]byte, workload.ValueSize) })
 			held := given - len(s.absent(keys))
@@ -78,11 +78,11 @@ func TestPeersKeepTheirBound(t *testing.T) {
 func TestPeersKeepTheKeysAskedForMost(t *testing.T) {
 	const capacity = 500
 	plain := workload.NewTrace(capacity, 100_000, false, 1)
-	for _, p := range Peers {
+	for _, p := range peers {
 		if p.bound != byEntries {
 			continue
 		}
-		t.Run(p.Name, func(t *testing.T) {
+		t.Run(p.name, func(t *testing.T) {
 			s := openPeer(t, p, capacity)
 			settled, sets := s, 0
 			settled.set = func(key string, value []byte) {
@@ -101,22 +101,16 @@ func TestPeersKeepTheKeysAskedForMost(t *testing.T) {
 	}
 }
 
-func openPeer(t *testing.T, p Peer, capacity int) store {
+func openPeer(t *testing.T, p peer, capacity int) store {
 	t.Helper()
-	s, err := p.open(capacity, workload.ValueSize)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := p.open(capacity, workload.ValueSize)
 	t.Cleanup(s.close)
 	return s
 }
 
 // TestReplay counts against stores of which the hits are known.
 func TestReplay(t *testing.T) {
-	everything, err := openLockedMap(0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	everything := openLockedMap(0, 0)
 	nothing := store{get: func(string) ([]byte, bool) { return nil, false }, set: func(string, []byte) {}}
 	plain, scanned := workload.NewTrace(100, 100_000, false, 1), workload.NewTrace(100, 100_000, true, 1)
 	if got := replay(plain, everything, nil); got < 99 {

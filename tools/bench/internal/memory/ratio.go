@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"strconv"
 	"strings"
 	"testing"
 
@@ -13,22 +12,20 @@ import (
 const (
 	HitPercent = "hit%"
 	PerEntry   = "B/entry"
-	perRead    = "ns/access"
 )
 
-// Ratios replay a trace against an empty store.
-func Ratios(group string, entries ...int) []measure.Series {
+// Ratios replay a trace against an empty store, without and with scans, for each number
+// of entries that there is room for.
+func Ratios(name string, entries ...string) []measure.Series {
 	var all []measure.Series
 	for _, n := range entries {
-		for _, scans := range []bool{false, true} {
-			all = append(all, ratios(group, n, scans))
-		}
+		all = append(all, ratio(name+"/entries="+n, workload.Number(n), false), ratio(name+"/scans/entries="+n, workload.Number(n), true))
 	}
 	return all
 }
 
-func ratios(group string, entries int, scans bool) measure.Series {
-	s := measure.Series{Name: group + "/" + sized(entries) + "/scans=" + strconv.FormatBool(scans)}
+func ratio(name string, entries int, scans bool) measure.Series {
+	s := measure.Series{Name: name}
 	if entries >= 100_000 { // one replay is longer than a turn
 		s.MaxRounds, s.Heavy = 2, true
 	}
@@ -37,27 +34,21 @@ func ratios(group string, entries int, scans bool) measure.Series {
 		t = workload.NewTrace(entries, max(30*entries, 1_000_000), scans, 1)
 		return func() { t = workload.Trace{} }, nil
 	}
-	for _, p := range Peers {
-		if p.bound != byEntries || p.ours() && p.Name != "simple" {
+	for _, p := range peers {
+		if p.bound != byEntries || p.ours() && p.name != "simple" {
 			continue // no bound to compare, or the evictions of simple
 		}
 		s.Lanes = append(s.Lanes, p.lane(func() (func(*testing.B), func(), error) {
-			run := func(b *testing.B) {
-				value := make([]byte, workload.ValueSize)
-				sum, replays := 0.0, 0
-				for b.Loop() {
-					st, err := p.open(entries, len(value))
-					if err != nil {
-						measure.Fail(b, err)
-					}
-					sum += replay(t, st, value)
-					replays++
+			return func(b *testing.B) {
+				sum := 0.0
+				for range b.N {
+					st := p.open(entries, workload.ValueSize)
+					sum += replay(t, st, make([]byte, workload.ValueSize))
 					st.close()
 				}
-				b.ReportMetric(sum/float64(replays), HitPercent)
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(replays*len(t.IDs)), perRead)
-			}
-			return run, func() {}, nil
+				b.ReportMetric(sum/float64(b.N), HitPercent)
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(t.IDs)), "ns/access")
+			}, func() {}, nil
 		}))
 	}
 	return s

@@ -11,24 +11,20 @@ import (
 )
 
 // Weights are the memory of an entry in a full store.
-func Weights(group string, entries int) []measure.Series {
-	s := measure.Series{Name: group + "/" + sized(entries), MaxRounds: 1, Heavy: true}
-	for _, p := range Peers {
-		if p.Name == "simple-copy" {
+func Weights(name, entries string) []measure.Series {
+	s := measure.Series{Name: name + "/entries=" + entries, MaxRounds: 1, Heavy: true}
+	for _, p := range peers {
+		if p.name == "simple-copy" {
 			continue // stores the same as simple
 		}
 		s.Lanes = append(s.Lanes, p.lane(func() (func(*testing.B), func(), error) {
-			run := func(b *testing.B) {
+			return func(b *testing.B) {
 				perEntry := 0.0
-				for b.Loop() {
-					var err error
-					if perEntry, err = weigh(p, entries); err != nil {
-						measure.Fail(b, err)
-					}
+				for range b.N {
+					perEntry = weigh(p, workload.Number(entries))
 				}
 				b.ReportMetric(perEntry, PerEntry)
-			}
-			return run, func() {}, nil
+			}, func() {}, nil
 		}))
 	}
 	return []measure.Series{s}
@@ -36,13 +32,10 @@ func Weights(group string, entries int) []measure.Series {
 
 // weigh returns the bytes of heap per entry, key and value included, of a store
 // filled to its capacity with entries that nobody else refers to.
-func weigh(p Peer, capacity int) (float64, error) {
+func weigh(p peer, capacity int) float64 {
 	keys := workload.Keys(0, capacity)
 	before := liveHeap()
-	s, err := p.open(capacity, workload.ValueSize)
-	if err != nil {
-		return 0, err
-	}
+	s := p.open(capacity, workload.ValueSize)
 	defer s.close()
 	for chunk := range slices.Chunk(keys, 1000) {
 		clones := make([]string, len(chunk))
@@ -55,7 +48,7 @@ func weigh(p Peer, capacity int) (float64, error) {
 	after := liveHeap()
 	runtime.KeepAlive(keys)
 	runtime.KeepAlive(s.get)
-	return float64(after-before) / float64(held), nil
+	return float64(after-before) / float64(held)
 }
 
 func liveHeap() int64 {

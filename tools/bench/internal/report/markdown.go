@@ -9,9 +9,19 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchmath"
+	"golang.org/x/perf/benchunit"
 
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 )
+
+const introduction = `
+A time is relative to that of the first peer in the same round; of the first peer the
+time itself is shown. Shown are medians over the rounds. ± is the larger distance to an
+end of the 95 % confidence interval, or of the range if there are fewer than six rounds.
+A name ends with the number of processors.
+
+![Speed relative to the fastest peer](overview.svg)
+`
 
 func markdown(sections []Section, notes []Note, facts []benchfmt.Config, cases []*measure.Case) string {
 	var b strings.Builder
@@ -19,14 +29,7 @@ func markdown(sections []Section, notes []Note, facts []benchfmt.Config, cases [
 	for _, f := range facts {
 		fmt.Fprintf(&b, "- %s: %s\n", f.Key, f.Value)
 	}
-	b.WriteString(`
-A time is relative to that of the first peer in the same round; of the first peer the
-time itself is shown. Shown are medians over the rounds. ± is the larger distance to an
-end of the 95 % confidence interval, or of the range if there are fewer than six rounds.
-A name ends with the number of processors.
-
-![Speed relative to the fastest peer](overview.svg)
-`)
+	b.WriteString(introduction)
 	for _, s := range sections {
 		if t := s.table(cases); len(t) > 1 {
 			fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s", s.Title, s.Text, t)
@@ -40,63 +43,63 @@ A name ends with the number of processors.
 	return b.String()
 }
 
-// table has a row for each peer and a column for each case, or the other way round.
+// table is rows of text, of which the first is the head.
+type table [][]string
+
+// table has a row for each peer and a column for each case, or the other way round if
+// there are more cases.
 func (s Section) table(cases []*measure.Case) table {
-	var columns []*measure.Case
-	head := []string{""}
-	var peers []string
+	cases = slices.DeleteFunc(slices.Clone(cases), func(c *measure.Case) bool { return !strings.HasPrefix(c.Series, s.Name+"/") })
+	byPeer, byCase := table{{""}}, table{{""}}
 	for _, c := range cases {
-		name, ok := strings.CutPrefix(c.String(), s.Name+"/")
-		if !ok {
-			continue
-		}
-		columns, head = append(columns, c), append(head, name)
 		for _, p := range c.Peers {
-			if !slices.Contains(peers, p.Name) {
-				peers = append(peers, p.Name)
+			if !slices.Contains(byCase[0], p.Name) {
+				byPeer, byCase[0] = append(byPeer, []string{p.Name}), append(byCase[0], p.Name)
 			}
 		}
 	}
-	t := table{head}
-	for _, name := range peers {
-		row := []string{name}
-		for _, c := range columns {
+	for _, c := range cases {
+		row := []string{strings.TrimPrefix(c.String(), s.Name+"/")}
+		byPeer[0] = append(byPeer[0], row[0])
+		for i, name := range byCase[0][1:] {
 			cell := "-"
 			if p := c.Peer(name); p != nil {
 				cell = s.cell(p, c.Peers[0])
 			}
-			row = append(row, cell)
+			row, byPeer[i+1] = append(row, cell), append(byPeer[i+1], cell)
 		}
-		t = append(t, row)
+		byCase = append(byCase, row)
 	}
-	return t.upright()
+	if len(byCase) > len(byPeer) {
+		return byCase
+	}
+	return byPeer
 }
 
 // cell shows what is compared, and then all else that was measured.
 func (s Section) cell(p, base *measure.Peer) string {
-	var parts []string
-	if s.Unit != "" {
-		parts = append(parts, Quantity(p.Median(s.Unit), s.Unit))
-	} else if p == base {
-		parts = append(parts, Quantity(p.Median(measure.Time), measure.Time)+plusMinus(p.Estimate(measure.Time)))
-	} else {
+	var text string
+	switch {
+	case s.Unit != "":
+		text = Quantity(p.Median(s.Unit), s.Unit)
+	case p == base:
+		text = Quantity(p.Median(measure.Time), measure.Time) + plusMinus(p.Estimate(measure.Time))
+	default:
 		ratio := p.Ratio(base, measure.Time)
-		parts = append(parts, fmt.Sprintf("%.2f", ratio.Center)+plusMinus(ratio))
+		text = fmt.Sprintf("%.2f", ratio.Center) + plusMinus(ratio)
 	}
 	for _, unit := range slices.Sorted(maps.Keys(p.Values)) {
 		value := p.Median(unit)
+		_, by, _ := strings.Cut(unit, "/")
 		switch {
 		case unit == s.Unit, unit == measure.Time, unit == "hit%" && value >= 99.95:
-		case unit == measure.Bytes, unit == measure.Allocs:
-			if s.Allocs {
-				parts = append(parts, Quantity(value, unit))
-			}
-		default:
-			_, by, _ := strings.Cut(unit, "/")
-			parts = append(parts, strings.TrimSpace(by+" "+Quantity(value, unit)))
+		case by != "op":
+			text += strings.TrimSuffix(", "+by, " ") + " " + Quantity(value, unit)
+		case s.Allocs:
+			text += ", " + Quantity(value, unit)
 		}
 	}
-	return strings.Join(parts, ", ")
+	return text
 }
 
 func plusMinus(s benchmath.Summary) string {
@@ -106,21 +109,29 @@ func plusMinus(s benchmath.Summary) string {
 	return " ± " + s.PctRangeString()
 }
 
-// table is rows of text, of which the first is the head.
-type table [][]string
-
-// upright makes the more numerous of rows and columns the rows.
-func (t table) upright() table {
-	if len(t) >= len(t[0]) {
-		return t
+// Quantity writes a value with its unit, scaled, as "12.3 ns" or "1.5 KiB". What a unit
+// is counted by, as "/op", is left out.
+func Quantity(value float64, unit string) string {
+	unit, _, _ = strings.Cut(unit, "/")
+	scaled := benchunit.Scale(value, benchunit.ClassOf(unit))
+	number := strings.TrimRight(scaled, "nµmkMGTPKi")
+	prefix := scaled[len(number):]
+	if strings.Contains(number, ".") && unit != "sec" {
+		number = strings.TrimSuffix(strings.TrimRight(number, "0"), ".")
 	}
-	turned := make(table, len(t[0]))
-	for _, row := range t {
-		for i, cell := range row {
-			turned[i] = append(turned[i], cell)
+	switch unit {
+	case "sec":
+		return number + " " + prefix + "s"
+	case "hit%":
+		return number + " %"
+	case "B":
+		return number + " " + prefix + unit
+	case "allocs":
+		if scaled == "1.000" {
+			return "1 alloc"
 		}
 	}
-	return turned
+	return number + prefix + " " + unit
 }
 
 func (t table) String() string {
@@ -136,11 +147,10 @@ func (t table) String() string {
 	}
 	var b strings.Builder
 	for _, row := range slices.Insert(slices.Clone(t), 1, rule) {
-		b.WriteString("|")
 		for i, cell := range row {
-			fmt.Fprintf(&b, " %-*s |", widths[i], cell)
+			fmt.Fprintf(&b, "| %-*s ", widths[i], cell)
 		}
-		b.WriteString("\n")
+		b.WriteString("|\n")
 	}
 	return b.String()
 }

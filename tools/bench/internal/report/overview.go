@@ -6,7 +6,6 @@ import (
 	"image/color"
 	"math"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -22,54 +21,42 @@ import (
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 )
 
-// line is a row of the picture, or the heading of a part.
+// line is a row of the picture, or the heading of a part, which has no peer.
 type line struct {
 	label, peer string
 	speed       benchmath.Summary // relative to the peer's
-	heading     bool
 }
 
 // lines are the rows that there are results for, below the headings of their parts.
-func lines(sections []Section, cases []*measure.Case) []line {
-	var parts []string
-	byPart := map[string][]line{}
+func lines(sections []Section, cases []*measure.Case) (all []line) {
+	part := ""
 	for _, s := range sections {
 		for _, r := range s.Rows {
-			l, ok := r.line(cases)
-			if !ok {
+			c := r.find(cases)
+			if c == nil {
 				continue
 			}
-			if byPart[r.Part] == nil {
-				parts = append(parts, r.Part)
+			if r.Part != part {
+				part = r.Part
+				all = append(all, line{label: part})
 			}
-			byPart[r.Part] = append(byPart[r.Part], l)
+			fastest := c.Best(measure.Time, strings.Split(r.Peers, ",")...)
+			all = append(all, line{r.Label, fastest.Name, fastest.Ratio(c.Peer(r.Ours), measure.Time)})
 		}
-	}
-	var all []line
-	for _, part := range parts {
-		all = append(all, line{label: part, heading: true})
-		all = append(all, byPart[part]...)
 	}
 	return all
 }
 
-// line compares on as many processors as there are.
-func (r Row) line(cases []*measure.Case) (line, bool) {
-	var found *measure.Case
+// find returns the case on the most processors, or nil.
+func (r Row) find(cases []*measure.Case) (found *measure.Case) {
 	for _, c := range cases {
-		if is, _ := path.Match(r.Series, c.Series); is && c.Peer(r.Ours) != nil && (found == nil || found.Series == c.Series && c.Procs > found.Procs) {
+		is, _ := path.Match(r.Series, c.Series)
+		if is && (found == nil || found.Series == c.Series && c.Procs > found.Procs) &&
+			c.Peer(r.Ours) != nil && c.Best(measure.Time, strings.Split(r.Peers, ",")...) != nil {
 			found = c
 		}
 	}
-	if found == nil {
-		return line{}, false
-	}
-	others := &measure.Case{Peers: slices.DeleteFunc(slices.Clone(found.Peers), func(p *measure.Peer) bool { return p.Name == r.Ours })}
-	fastest := others.Best(measure.Time, strings.Split(r.Peers, ",")...)
-	if fastest == nil {
-		return line{}, false
-	}
-	return line{label: r.Label, peer: fastest.Name, speed: fastest.Ratio(found.Peer(r.Ours), measure.Time)}, true
+	return found
 }
 
 // Sizes of the picture.
@@ -97,49 +84,45 @@ func overview(sections []Section, cases []*measure.Case) ([]byte, error) {
 	height := vg.Length(titleHeight + axisHeight + lineHeight*len(all))
 	canvas := vgsvg.New(width, height)
 	page := draw.New(canvas)
-	page.FillPolygon(color.White, []vg.Point{page.Min, {X: page.Max.X, Y: page.Min.Y}, page.Max, {X: page.Min.X, Y: page.Max.Y}})
-	page.FillText(style(13, black, xfont.WeightBold), vg.Point{X: margin, Y: height - 20}, "Speed relative to the fastest peer")
-	page.FillText(style(9, grey, xfont.WeightNormal), vg.Point{X: margin, Y: height - 35},
-		"Median over the rounds and its 95 % interval, or the range of fewer than six rounds. The peer stands on the right.")
+	page.FillPolygon(color.White, []vg.Point{{}, {X: width}, {X: width, Y: height}, {Y: height}})
+	write(page, margin, height-16, "Speed relative to the fastest peer", 13, black, xfont.WeightBold)
+	write(page, margin, height-32, "Median over the rounds and its 95 % interval, or the range of fewer than six rounds. The peer stands on the right.", 9, grey, xfont.WeightNormal)
 
 	p := plot.New()
 	p.HideY()
-	p.BackgroundColor = color.Transparent
-	p.X.Scale, p.X.Padding = plot.LogScale{}, 0
-	p.X.Min, p.X.Max = limits(all)
+	p.BackgroundColor = color.White
 	p.Y.Min, p.Y.Max = 0, 1
+	p.X.Scale, p.X.Padding, p.X.LineStyle.Width, p.X.Tick.Length = plot.LogScale{}, 0, 0, 0
+	p.X.Min, p.X.Max = 0.5, 2
+	for _, l := range all {
+		if l.peer != "" {
+			p.X.Min, p.X.Max = min(p.X.Min, l.speed.Lo/1.1), max(p.X.Max, l.speed.Hi*1.1)
+		}
+	}
 	p.X.Tick.Marker = ticks(p.X.Min, p.X.Max)
 	p.X.Tick.Label = style(9, grey, xfont.WeightNormal)
 	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = text.XCenter, text.YTop
-	p.X.Tick.Length, p.X.LineStyle.Width = 0, 0
 	p.Add(rows(all))
 	p.Draw(draw.Crop(page, labelWidth, -valueWidth, 8, -titleHeight))
 
 	var b bytes.Buffer
-	if _, err := canvas.WriteTo(&b); err != nil {
-		return nil, err
-	}
+	_, err := canvas.WriteTo(&b)
 	// Fonts of the same metrics, for systems that do not have the first.
-	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
+	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), err
 }
 
-func style(size vg.Length, c color.Color, weight xfont.Weight) text.Style {
-	return text.Style{Color: c, Font: font.Font{Typeface: "Liberation", Variant: "Sans", Size: size, Weight: weight}, Handler: plot.DefaultTextHandler}
+func style(size vg.Length, paint color.Color, weight xfont.Weight) text.Style {
+	return text.Style{Color: paint, YAlign: text.YCenter, Handler: plot.DefaultTextHandler,
+		Font: font.Font{Typeface: "Liberation", Variant: "Sans", Size: size, Weight: weight}}
 }
 
-// limits are those of the axis: half and twice as fast at least.
-func limits(all []line) (low, high float64) {
-	low, high = 0.5, 2
-	for _, l := range all {
-		if !l.heading {
-			low, high = min(low, l.speed.Lo), max(high, l.speed.Hi)
-		}
-	}
-	return low / 1.1, high * 1.1
+// write aligns to the left, so that the place of a text does not depend on the font
+// that the reader's system has.
+func write(c draw.Canvas, x, y vg.Length, text string, size vg.Length, paint color.Color, weight xfont.Weight) {
+	c.FillText(style(size, paint, weight), vg.Point{X: x, Y: y}, text)
 }
 
-func ticks(low, high float64) plot.ConstantTicks {
-	var all plot.ConstantTicks
+func ticks(low, high float64) (all plot.ConstantTicks) {
 	for exponent := math.Floor(math.Log10(low)); exponent <= math.Log10(high); exponent++ {
 		for _, digit := range []float64{1, 2, 5} {
 			if value := digit * math.Pow(10, exponent); value >= low && value <= high {
@@ -161,8 +144,7 @@ func times(v float64) string {
 	return fmt.Sprintf("%.2f×", v)
 }
 
-// rows draws itself on the area of a plot and beside it. Text is aligned to the left, so
-// that its place does not depend on the font that the reader's system has.
+// rows draws itself on the area of a plot and beside it.
 type rows []line
 
 func (r rows) Plot(c draw.Canvas, p *plot.Plot) {
@@ -174,51 +156,26 @@ func (r rows) Plot(c draw.Canvas, p *plot.Plot) {
 		}
 		c.StrokeLine2(grid, x(t.Value), c.Min.Y, x(t.Value), c.Max.Y)
 	}
-	for _, t := range []struct {
-		text  string
-		paint color.Color
-		at    vg.Length
-		align text.XAlignment
-	}{{"slower", slower, -8, text.XRight}, {"faster", faster, 8, text.XLeft}} {
-		s := style(9, t.paint, xfont.WeightNormal)
-		s.XAlign = t.align
-		c.FillText(s, vg.Point{X: x(1) + t.at, Y: c.Max.Y + 4}, t.text)
-	}
+	write(c, x(1)-36, c.Max.Y+8, "slower", 9, slower, xfont.WeightNormal)
+	write(c, x(1)+8, c.Max.Y+8, "faster", 9, faster, xfont.WeightNormal)
 	step := (c.Max.Y - c.Min.Y) / vg.Length(len(r))
 	for i, l := range r {
 		y := c.Max.Y - (vg.Length(i)+0.5)*step
-		if l.heading {
-			heading := style(10, black, xfont.WeightBold)
-			heading.YAlign = text.YCenter
-			c.FillText(heading, vg.Point{X: margin, Y: y + 1}, l.label)
+		if l.peer == "" {
+			write(c, margin, y+1, l.label, 10, black, xfont.WeightBold)
 			continue
 		}
-		r.row(c, l, x, y)
-	}
-}
-
-func (rows) row(c draw.Canvas, l line, x func(float64) vg.Length, y vg.Length) {
-	paint := color.Color(grey)
-	switch {
-	case l.speed.Lo > 1:
-		paint = faster
-	case l.speed.Hi < 1:
-		paint = slower
-	}
-	c.StrokeLine2(draw.LineStyle{Color: paint, Width: 1.5}, x(l.speed.Lo), y, x(l.speed.Hi), y)
-	c.DrawGlyphNoClip(draw.GlyphStyle{Color: paint, Radius: 3.2, Shape: draw.CircleGlyph{}}, vg.Point{X: x(l.speed.Center), Y: y})
-	for _, t := range []struct {
-		x      vg.Length
-		text   string
-		paint  color.Color
-		weight xfont.Weight
-	}{
-		{margin + 12, l.label, black, xfont.WeightNormal},
-		{c.Max.X + 14, times(l.speed.Center), paint, xfont.WeightBold},
-		{c.Max.X + 54, l.peer, grey, xfont.WeightNormal},
-	} {
-		s := style(10, t.paint, t.weight)
-		s.YAlign = text.YCenter
-		c.FillText(s, vg.Point{X: t.x, Y: y + 1}, t.text)
+		paint := color.Color(grey)
+		switch {
+		case l.speed.Lo > 1:
+			paint = faster
+		case l.speed.Hi < 1:
+			paint = slower
+		}
+		c.StrokeLine2(draw.LineStyle{Color: paint, Width: 1.5}, x(l.speed.Lo), y, x(l.speed.Hi), y)
+		c.DrawGlyphNoClip(draw.GlyphStyle{Color: paint, Radius: 3.2, Shape: draw.CircleGlyph{}}, vg.Point{X: x(l.speed.Center), Y: y})
+		write(c, margin+12, y+1, l.label, 10, black, xfont.WeightNormal)
+		write(c, c.Max.X+14, y+1, times(l.speed.Center), 10, paint, xfont.WeightBold)
+		write(c, c.Max.X+54, y+1, l.peer, 10, grey, xfont.WeightNormal)
 	}
 }

@@ -23,21 +23,15 @@ type Section struct {
 	Rows              []Row  // of the picture
 }
 
-// Row of the picture is how fast one of our peers is relative to the fastest of the
-// others that match. Series is a pattern, of which the first match counts.
-type Row struct {
-	Part, Label         string
-	Series, Ours, Peers string
-}
+// Row of the picture is how fast one of our peers is relative to the fastest of those
+// that match. Of the series that match, the first counts.
+type Row struct{ Part, Label, Series, Ours, Peers string }
 
 // Note is what a peer lacks.
 type Note struct{ Peer, Lacks string }
 
 // Write writes results.txt, results.md and overview.svg into dir.
 func Write(dir string, sections []Section, notes []Note, facts []benchfmt.Config, results []*benchfmt.Result) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	var values bytes.Buffer
 	if err := measure.Write(&values, facts, results); err != nil {
 		return err
@@ -45,6 +39,9 @@ func Write(dir string, sections []Section, notes []Note, facts []benchfmt.Config
 	cases := measure.Cases(results)
 	picture, err := overview(sections, cases)
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for name, data := range map[string][]byte{
@@ -59,35 +56,28 @@ func Write(dir string, sections []Section, notes []Note, facts []benchfmt.Config
 	return nil
 }
 
-// Facts describe this run: the machine and how busy it is, the servers, and what is
-// left out.
-func Facts(command string, rounds int, servers, leftOut []string) []benchfmt.Config {
-	facts := []benchfmt.Config{
-		fact("command", command),
-		fact("date", time.Now().UTC().Format(time.DateOnly)),
-		fact("rounds", fmt.Sprint(rounds)),
-		fact("go", runtime.Version()), fact("goos", runtime.GOOS), fact("goarch", runtime.GOARCH),
-		fact("processors", fmt.Sprint(runtime.NumCPU())),
-	}
+// Facts describe this run: the machine and how busy it is, the servers, and why some
+// series are left out.
+func Facts(command string, rounds int, servers, leftOut []string) (facts []benchfmt.Config) {
+	cpu, load := "", ""
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(info)) {
 		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
-			facts = append(facts, fact("cpu", strings.TrimSpace(value)))
-			break
+			cpu = strings.TrimSpace(value)
 		}
 	}
-	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
-		facts = append(facts, fact("load-before", strings.Fields(string(load))[0]))
+	if average, err := os.ReadFile("/proc/loadavg"); err == nil {
+		load = strings.Fields(string(average))[0]
 	}
-	if len(servers) > 0 {
-		facts = append(facts, fact("servers", strings.Join(servers, "; ")))
-	}
-	if len(leftOut) > 0 {
-		facts = append(facts, fact("left-out", strings.Join(leftOut, "; ")))
+	for _, f := range [][2]string{
+		{"command", command}, {"rounds", fmt.Sprint(rounds)}, {"date", time.Now().UTC().Format(time.DateOnly)},
+		{"go", runtime.Version()}, {"goos", runtime.GOOS}, {"goarch", runtime.GOARCH},
+		{"cpu", cpu}, {"processors", fmt.Sprint(runtime.NumCPU())}, {"load-before", load},
+		{"servers", strings.Join(servers, "; ")}, {"left-out", strings.Join(leftOut, "; ")},
+	} {
+		if f[1] != "" {
+			facts = append(facts, benchfmt.Config{Key: f[0], Value: []byte(f[1]), File: true})
+		}
 	}
 	return facts
-}
-
-func fact(key, value string) benchfmt.Config {
-	return benchfmt.Config{Key: key, Value: []byte(value), File: true}
 }

@@ -18,25 +18,17 @@ func Files(dir string, threshold int) Kind {
 		addr, err = os.MkdirTemp(dir, "bench")
 		return addr, func() { os.RemoveAll(addr) }, err
 	}
-	return Kind{Start: start, Peers: []Peer{
-		{Name: "filesystem", Lacks: "nothing: the key is compared, the checksum and the expiry are checked", Ours: true, open: func(addr string) (store, error) {
+	return Kind{start: start, peers: []peer{
+		{"filesystem", "nothing: the key is compared, the checksum and the expiry are checked", true, func(addr string) (store, error) {
 			return through(filesystem.New(ctx, filesystem.Options{Dir: filepath.Join(addr, "ours"), Threshold: threshold}))
 		}},
-		{Name: "raw", Lacks: "expiry, a bound, a checksum: os.ReadFile; os.WriteFile to a temporary name and os.Rename", open: openRawFiles},
-		{Name: "diskv", Lacks: "expiry, a bound, a checksum; parallel writes; its cache in memory is off", open: openDiskv},
+		{"raw", "expiry, a bound, a checksum: os.ReadFile; os.WriteFile to a temporary name and os.Rename", false, openRawFiles},
+		{"diskv", "expiry, a bound, a checksum; parallel writes; its cache in memory is off", false, openDiskv},
 	}}
 }
 
-// Directory are Files with as many entries as there may be.
-func Directory(dir string, entries int) Kind {
-	k := Files(dir, entries)
-	k.Peers = k.Peers[:2]
-	return k
-}
-
 func openRawFiles(addr string) (store, error) {
-	dir := filepath.Join(addr, "raw")
-	temp := filepath.Join(addr, "raw.temp")
+	dir, temp := filepath.Join(addr, "raw"), filepath.Join(addr, "raw.temp")
 	s := singles(
 		func(key string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, key)) },
 		func(key string, value []byte) error {
@@ -49,14 +41,9 @@ func openRawFiles(addr string) (store, error) {
 		func() {},
 	)
 	s.clear = func() error {
-		d, err := os.Open(dir)
-		if err != nil {
-			return err
-		}
-		defer d.Close()
-		names, err := d.Readdirnames(-1)
+		names, err := filepath.Glob(filepath.Join(dir, "*"))
 		for _, name := range names {
-			err = errors.Join(err, os.Remove(filepath.Join(dir, name)))
+			err = errors.Join(err, os.Remove(name))
 		}
 		return err
 	}
@@ -68,5 +55,7 @@ func openDiskv(addr string) (store, error) {
 		BasePath: filepath.Join(addr, "diskv"), TempDir: filepath.Join(addr, "diskv.temp"),
 		Transform: func(string) []string { return nil }, // one flat directory
 	})
-	return singles(d.Read, d.Write, d.Erase, func() {}), nil
+	s := singles(d.Read, d.Write, d.Erase, func() {})
+	s.clear = d.EraseAll
+	return s, nil
 }

@@ -10,12 +10,11 @@ import (
 )
 
 // Memcached are the clients of a memcached server.
-var Memcached = Kind{Missing: memcachedServer.missing, Start: memcachedServer.start, Peers: []Peer{
-	{Name: "memcached", Lacks: "nothing", Ours: true, open: func(addr string) (store, error) {
+var Memcached = Kind{missing: memcachedServer.missing, start: memcachedServer.start, peers: []peer{
+	{"memcached", "nothing", true, func(addr string) (store, error) {
 		return through(memcached.New(ctx, memcached.Options{Servers: []string{addr}}))
 	}},
-	{Name: "gomemcache", Lacks: "contexts; calls that share a connection: an idle one for each caller; batches of writes: a loop", open: openGomemcache},
-	{Name: "raw-memcached", Lacks: "all but the bytes of one connection, for one caller; a batch is one pipeline", Callers: 1, open: openRawMemcached},
+	{"gomemcache", "contexts; calls that share a connection: an idle one for each caller; batches of writes: a loop", false, openGomemcache},
 }}
 
 func openGomemcache(addr string) (store, error) {

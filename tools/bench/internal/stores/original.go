@@ -1,19 +1,20 @@
 package stores
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cachebackends/cachebackends/simple"
 
@@ -24,39 +25,31 @@ import (
 //go:embed original.py
 var originalScript string
 
-// python finds an interpreter that has Flask-Caching, and the versions. If
-// BENCH_PYTHON names one, no other is asked.
-var python = sync.OnceValues(func() (program, versions string) {
+// python is an interpreter that has Flask-Caching: the one that BENCH_PYTHON names, or
+// one of the usual names.
+var python = sync.OnceValue(func() string {
 	candidates := []string{"python3", "/usr/bin/python3"}
 	if program := os.Getenv("BENCH_PYTHON"); program != "" {
 		candidates = []string{program}
 	}
-	const ask = `import platform; from importlib.metadata import version
-import flask_caching, redis, pylibmc
-print("Python " + platform.python_version(), *(p + " " + version(p) for p in ["Flask-Caching", "cachelib", "redis", "pylibmc"]), sep=", ")`
 	for _, program := range candidates {
-		if out, err := exec.Command(program, "-c", ask).Output(); err == nil {
-			return program, strings.TrimSpace(string(out))
+		if exec.Command(program, "-c", "import flask_caching, redis, pylibmc").Run() == nil {
+			return program
 		}
 	}
-	return "", ""
+	return ""
 })
-
-const originalKeys = 100 // of a batch
 
 // Original compares with Flask-Caching: the same loop, in Python.
 func Original(group string) []measure.Series {
 	const threshold = 500 // that of both
-	inProcess := Kind{
-		Start: func() (string, func(), error) { return "", func() {}, nil },
-		Peers: []Peer{{open: func(string) (store, error) {
-			return through(simple.New(ctx, simple.Options{Threshold: threshold}))
-		}}},
-	}
+	inProcess := Kind{start: noServer, peers: []peer{{open: func(string) (store, error) {
+		return through(simple.New(ctx, simple.Options{Threshold: threshold}))
+	}}}}
 	var all []measure.Series
 	for _, backend := range []struct {
-		name   string
-		kind   Kind
+		name string
+		Kind
 		config func(addr string) map[string]any
 	}{
 		{"simple", inProcess, func(string) map[string]any {
@@ -73,81 +66,38 @@ func Original(group string) []measure.Series {
 			return map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": []string{addr}}
 		}},
 	} {
-		k := Kind{Missing: func() string { return cmp.Or(missingPython(), missing(backend.kind)) }, Start: backend.kind.Start, Peers: []Peer{
-			{Name: "cachebackends", Lacks: "nothing", Ours: true, open: backend.kind.Peers[0].open},
-			{Name: "flask-caching", Lacks: "nothing: its backend of the same name; values are pickled", open: func(addr string) (store, error) {
-				return openOriginal(backend.config(addr))
+		k := Kind{start: backend.start, peers: []peer{
+			{"cachebackends", "nothing", true, backend.peers[0].open},
+			{"flask-caching", "nothing: its backend of the same name; values are pickled", false, func(addr string) (store, error) {
+				return openOriginal(backend.config(addr)), nil
 			}},
 		}}
-		all = append(all, k.Series(group+"/"+backend.name, Get(1), Set(1), GetMany(originalKeys), SetMany(originalKeys))...)
+		k.missing = func() string {
+			if python() == "" {
+				return "no python3 with flask_caching, redis and pylibmc"
+			}
+			if backend.missing == nil {
+				return ""
+			}
+			return backend.missing()
+		}
+		all = append(all, k.Series(group+"/"+backend.name, "get/callers=1 set/callers=1 getmany/keys=100 setmany/keys=100")...)
 	}
 	return all
 }
 
-func missing(k Kind) string {
-	if k.Missing == nil {
-		return ""
-	}
-	return k.Missing()
-}
-
-func missingPython() string {
-	if program, _ := python(); program == "" {
-		return "no python3 with flask_caching, redis and pylibmc"
-	}
-	return ""
-}
-
-// originalProcess is a running original.py.
-type originalProcess struct {
-	cmd     *exec.Cmd
-	stdin   *bufio.Writer
-	answers *bufio.Scanner
-	errors  bytes.Buffer
-	close   func()
-}
-
-func openOriginal(config map[string]any) (store, error) {
-	setting, err := json.Marshal(config)
-	if err != nil {
-		return store{}, err
-	}
-	program, _ := python()
-	p := &originalProcess{cmd: exec.Command(program, "-c", originalScript, string(setting), fmt.Sprint(originalKeys), fmt.Sprint(workload.ValueSize))}
-	stdin, err := p.cmd.StdinPipe()
-	if err != nil {
-		return store{}, err
-	}
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return store{}, err
-	}
-	p.cmd.Stderr = &p.errors
-	p.stdin, p.answers = bufio.NewWriter(stdin), bufio.NewScanner(stdout)
-	p.close = func() {
-		stdin.Close() // which ends it
-		p.cmd.Wait()
-	}
-	if err := p.cmd.Start(); err != nil {
-		return store{}, err
-	}
-	return store{loop: p.loop, close: p.close}, p.expect("ready")
-}
-
-// loop makes so many calls.
-func (p *originalProcess) loop(op string, calls int) error {
-	fmt.Fprintln(p.stdin, op, calls)
-	if err := p.stdin.Flush(); err != nil {
-		return err
-	}
-	return p.expect("done")
-}
-
-func (p *originalProcess) expect(answer string) error {
-	if p.answers.Scan() && p.answers.Text() == answer {
-		return nil
-	}
-	p.close()
-	text := strings.TrimSpace(p.errors.String())
-	return errors.New("python: " + text[strings.LastIndex(text, "\n")+1:])
+func openOriginal(config map[string]any) store {
+	return store{close: func() {}, measured: func(op string) (float64, error) {
+		setting, err := json.Marshal(config)
+		if err != nil {
+			return 0, err
+		}
+		turn, _ := time.ParseDuration(flag.Lookup("test.benchtime").Value.String())
+		out, err := exec.Command(python(), "-c", originalScript, string(setting), op, "100", fmt.Sprint(workload.ValueSize), fmt.Sprint(turn.Seconds())).Output()
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			return 0, fmt.Errorf("python: %s", exit.Stderr)
+		}
+		ns, parseErr := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+		return ns, cmp.Or(err, parseErr)
+	}}
 }

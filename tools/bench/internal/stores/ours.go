@@ -1,8 +1,6 @@
 package stores
 
 import (
-	"os"
-
 	cache "github.com/cachebackends/cachebackends/core"
 
 	"github.com/cachebackends/cachebackends/tools/bench/internal/workload"
@@ -15,13 +13,7 @@ func through(b cache.Backend, err error) (store, error) {
 	}
 	c := cache.New(b, cache.WithDefaultTimeout(workload.Life))
 	return store{
-		get: func(key string) ([]byte, error) {
-			value, ok, err := c.Get(ctx, key)
-			if err == nil && !ok {
-				err = os.ErrNotExist
-			}
-			return value, err
-		},
+		get: func(key string) ([]byte, error) { return hit(c.Get(ctx, key)) },
 		set: func(key string, value []byte) error { return c.Set(ctx, key, value) },
 		getMany: func(keys []string) (found int, err error) {
 			results, err := c.GetMany(ctx, keys...)
@@ -46,39 +38,4 @@ func through(b cache.Backend, err error) (store, error) {
 		clear: func() error { return c.Clear(ctx) },
 		close: func() { c.Close() },
 	}, nil
-}
-
-// singles is a client that has no batches: they are loops.
-func singles(get func(key string) ([]byte, error), set func(key string, value []byte) error, remove func(key string) error, close func()) store {
-	return store{
-		get: get, set: set, close: close,
-		getMany: func(keys []string) (found int, err error) {
-			for _, key := range keys {
-				if _, err := get(key); err != nil {
-					return found, err
-				}
-				found++
-			}
-			return found, nil
-		},
-		setMany: func(keys []string, value []byte) func() error {
-			return func() error {
-				for _, key := range keys {
-					if err := set(key, value); err != nil {
-						return err
-					}
-				}
-				return nil
-			}
-		},
-		deleteMany: func(keys []string) (found int, err error) {
-			for _, key := range keys {
-				if err := remove(key); err != nil {
-					return found, err
-				}
-				found++
-			}
-			return found, nil
-		},
-	}
 }

@@ -2,7 +2,6 @@ package stores
 
 import (
 	"github.com/cachebackends/cachebackends/redis"
-	rediscache "github.com/go-redis/cache/v9"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/rueidis"
 
@@ -10,14 +9,12 @@ import (
 )
 
 // Redis are the clients of a Redis server.
-var Redis = Kind{Missing: redisServer.missing, Start: redisServer.start, Peers: []Peer{
-	{Name: "redis", Lacks: "nothing: automatic pipelining is on", Ours: true, open: func(addr string) (store, error) {
+var Redis = Kind{missing: redisServer.missing, start: redisServer.start, peers: []peer{
+	{"redis", "nothing: automatic pipelining is on", true, func(addr string) (store, error) {
 		return through(redis.New(ctx, redis.Options{Addr: addr}))
 	}},
-	{Name: "go-redis", Lacks: "automatic pipelining: a plain pool; the bare MGET and pipeline", open: openGoRedis},
-	{Name: "rueidis", Lacks: "nothing: automatic pipelining is on, its cache in memory is off", open: openRueidis},
-	{Name: "go-redis-cache", Lacks: "automatic pipelining, batches, entries that never expire; its cache in memory is off",
-		Skips: []string{"getmany", "setmany"}, open: openGoRedisCache},
+	{"go-redis", "automatic pipelining: a plain pool; the bare MGET and pipeline", false, openGoRedis},
+	{"rueidis", "nothing: automatic pipelining is on, its cache in memory is off", false, openRueidis},
 }}
 
 func openGoRedis(addr string) (store, error) {
@@ -87,21 +84,5 @@ func openRueidis(addr string) (store, error) {
 			}
 		},
 		close: client.Close,
-	}, nil
-}
-
-func openGoRedisCache(addr string) (store, error) {
-	client := goredis.NewClient(&goredis.Options{Addr: addr})
-	c := rediscache.New(&rediscache.Options{Redis: client})
-	return store{
-		get: func(key string) ([]byte, error) {
-			var value []byte
-			err := c.Get(ctx, key, &value)
-			return value, err
-		},
-		set: func(key string, value []byte) error {
-			return c.Set(&rediscache.Item{Ctx: ctx, Key: key, Value: value, TTL: workload.Life})
-		},
-		close: func() { client.Close() },
 	}, nil
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// server is a program that is started for each series, unless the address of one that
-// runs is in the environment.
+// server is a program that is started when it is first needed, unless the environment
+// has the address of one that runs.
 type server struct {
 	variable, program string
 	args              func(port string) []string
@@ -27,74 +27,55 @@ var (
 		return []string{"--plugins", "cache", "--socket", "127.0.0.1:" + port, "--cache2", "name=bench,items=10000",
 			"--master", "--no-orphans", "--workers", "2", "--threads", "4", "--disable-logging", "--logto", os.DevNull}
 	}}
+
+	started []*exec.Cmd
 )
 
 // missing says why there is nothing to measure, and nothing if there is.
 func (s server) missing() string {
-	if os.Getenv(s.variable) != "" {
-		return ""
-	}
-	if _, err := exec.LookPath(s.program); err != nil {
+	if _, err := exec.LookPath(s.program); err != nil && os.Getenv(s.variable) == "" {
 		return fmt.Sprintf("no address in %s and no %s on the PATH", s.variable, s.program)
 	}
 	return ""
 }
 
-// start returns when the server accepts connections.
-func (s server) start() (addr string, stop func(), err error) {
+// start returns when the server accepts connections. Its address is then in the
+// environment, for the processes that this one starts.
+func (s server) start() (addr string, release func(), err error) {
+	release = func() {}
 	if addr := os.Getenv(s.variable); addr != "" {
-		return addr, func() {}, nil
+		return addr, release, nil
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}
 	addr = free.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
 	free.Close()
-	cmd := exec.Command(s.program, s.args(port)...)
+	cmd := exec.Command(s.program, s.args(addr[strings.LastIndexByte(addr, ':')+1:])...)
 	cmd.Dir = os.TempDir()
 	if err := cmd.Start(); err != nil {
 		return "", nil, err
 	}
-	stop = func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	}
+	started = append(started, cmd)
 	for range 500 {
 		var conn net.Conn
 		if conn, err = net.Dial("tcp", addr); err == nil {
 			conn.Close()
-			return addr, stop, nil
+			return addr, release, os.Setenv(s.variable, addr)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	stop()
 	return "", nil, fmt.Errorf("%s: %w", s.program, err)
 }
 
-// StartAll starts the servers that are on the PATH, for this process and those that it
-// starts. It returns what stops them.
-func StartAll() (stop func(), err error) {
-	var stops []func()
-	stop = func() {
-		for _, end := range stops {
-			end()
-		}
+// StopServers ends the servers that were started.
+func StopServers() {
+	for _, cmd := range started {
+		cmd.Process.Kill()
+		cmd.Wait()
 	}
-	for _, s := range []server{redisServer, memcachedServer, uwsgiServer} {
-		if os.Getenv(s.variable) != "" || s.missing() != "" {
-			continue
-		}
-		addr, end, err := s.start()
-		if err != nil {
-			stop()
-			return nil, err
-		}
-		stops = append(stops, end)
-		os.Setenv(s.variable, addr)
-	}
-	return stop, nil
+	started = nil
 }
 
 // Versions is what the programs on the PATH report. A server at an address of the
@@ -102,11 +83,8 @@ func StartAll() (stop func(), err error) {
 func Versions() []string {
 	var all []string
 	for _, s := range []server{redisServer, memcachedServer, uwsgiServer} {
-		if addr := os.Getenv(s.variable); addr != "" {
-			all = append(all, s.program+" of "+s.variable)
-		} else if out, err := exec.Command(s.program, "--version").Output(); err == nil {
-			line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-			all = append(all, s.program+": "+line)
+		if out, err := exec.Command(s.program, "--version").Output(); err == nil {
+			all = append(all, s.program+" "+strings.Join(strings.Fields(string(out)), " "))
 		}
 	}
 	return all

@@ -1,11 +1,12 @@
 // Package stores measures backends whose entries live in a server, in a bucket or in
-// files.
+// files, and the ways through Cache to a backend.
 package stores
 
 import (
 	"context"
 	"fmt"
-	"slices"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
@@ -16,105 +17,114 @@ var ctx = context.Background()
 
 // Kind is a kind of store with its clients.
 type Kind struct {
-	Missing func() string // says why there is none here, and nothing if there is; nil if there always is
-	Start   func() (addr string, stop func(), err error)
-	Peers   []Peer
-	slow    bool // a call takes milliseconds: few entries and rounds
+	missing func() string // says why there is none here, and nothing if there is; nil if there always is
+	start   func() (addr string, stop func(), err error)
+	procs   []int // GOMAXPROCS to run with; nil for the current one
+	slow    bool  // a call takes milliseconds: few entries and rounds
+	peers   []peer
 }
 
-// Peer is one client.
-type Peer struct {
-	Name    string
-	Lacks   string // what it does not offer, or does beyond the others
-	Ours    bool
-	Callers int      // most at a time; 0 for any number
-	Skips   []string // operations that it is not measured with
-	open    func(addr string) (store, error)
+type peer struct {
+	name  string
+	lacks string // what it does not offer, or does beyond the others
+	ours  bool
+	open  func(addr string) (store, error)
 }
 
-// store is an open peer. A miss is an error. A function that is nil is not measured.
+// store is an open peer. A miss is an error.
 type store struct {
 	get        func(key string) ([]byte, error)
 	set        func(key string, value []byte) error
-	getMany    func(keys []string) (found int, err error)     // values stay in the peer's own form
-	setMany    func(keys []string, value []byte) func() error // prepares what the caller would have at hand
+	remove     func(key string) error                               // of a client without batches
+	each       func(keys []string, do func(key string) error) error // does what a client without batches does instead
+	getMany    func(keys []string) (found int, err error)           // values stay in the peer's own form
+	setMany    func(keys []string, value []byte) func() error       // prepares what the caller would have at hand
 	deleteMany func(keys []string) (found int, err error)
 	clear      func() error
-	loop       func(op string, calls int) error // instead of all others: another process makes the calls
+	measured   func(op string) (nanoseconds float64, err error) // of a call, by another process; instead of all others
 	close      func()
 }
 
-// Case is what a store is asked.
-type Case struct {
-	op, size string
-	callers  int // at a time
-	keys     int // of a batch
-	bytes    int // of a value
-	entries  int // in the store before; 0 for a few
-}
-
-// Get and Set read and replace values, by so many callers at a time.
-func Get(callers int) Case { return calls("get", callers) }
-func Set(callers int) Case { return calls("set", callers) }
-
-func calls(op string, callers int) Case {
-	return Case{op: op, size: fmt.Sprintf("callers=%d", callers), callers: callers, bytes: workload.ValueSize}
-}
-
-// GetMany, SetMany and DeleteMany are batches of so many keys.
-func GetMany(keys int) Case    { return batch("getmany", keys) }
-func SetMany(keys int) Case    { return batch("setmany", keys) }
-func DeleteMany(keys int) Case { return batch("deletemany", keys) }
-
-func batch(op string, keys int) Case {
-	return Case{op: op, size: fmt.Sprintf("keys=%d", keys), callers: 1, keys: keys, bytes: workload.ValueSize}
-}
-
-// Create stores keys that are absent, Open opens the store and writes once, and Clear
-// empties it. The store holds so many entries before.
-func Create(entries int) Case { return filled("create", entries) }
-func Open(entries int) Case   { return filled("open", entries) }
-func Clear(entries int) Case  { return filled("clear", entries) }
-
-func filled(op string, entries int) Case {
-	return Case{op: op, size: "entries=" + workload.Count(entries), callers: 1, bytes: workload.ValueSize, entries: entries}
-}
-
-// Of returns the case with values of so many bytes.
-func (c Case) Of(bytes int) Case {
-	c.bytes, c.size = bytes, "bytes="+workload.Size(bytes)
-	return c
-}
-
-// resident returns the keys that are present: not so many that large values fill the
-// store.
-func (k Kind) resident(c Case) []string {
-	least := min(256, 64<<20/c.bytes)
-	if k.slow {
-		least = 8
+// hit makes a miss an error.
+func hit(value []byte, ok bool, err error) ([]byte, error) {
+	if err == nil && !ok {
+		err = os.ErrNotExist
 	}
-	return workload.Keys(0, max(c.keys, c.entries, least))
+	return value, err
 }
 
-// Series returns the measurements of cases.
-func (k Kind) Series(group string, cases ...Case) []measure.Series {
+// singles is a client without batches, which are loops.
+func singles(get func(key string) ([]byte, error), set func(key string, value []byte) error, remove func(key string) error, close func()) store {
+	loop := func(keys []string, do func(key string) error) error {
+		for _, key := range keys {
+			if err := do(key); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return store{get: get, set: set, remove: remove, each: loop, close: close}
+}
+
+// batches gives a client without batches those that are made of its calls.
+func (s store) batches() store {
+	if s.each == nil {
+		return s
+	}
+	all := func(keys []string, do func(key string) error) (int, error) {
+		if err := s.each(keys, do); err != nil {
+			return 0, err
+		}
+		return len(keys), nil
+	}
+	if s.getMany == nil {
+		s.getMany = func(keys []string) (int, error) {
+			return all(keys, func(key string) error { _, err := s.get(key); return err })
+		}
+	}
+	s.setMany = func(keys []string, value []byte) func() error {
+		return func() error { return s.each(keys, func(key string) error { return s.set(key, value) }) }
+	}
+	s.deleteMany = func(keys []string) (int, error) { return all(keys, s.remove) }
+	return s
+}
+
+// task is what a store is asked.
+type task struct {
+	op      string // get, set, create, open, clear, getmany, setmany or deletemany
+	callers int    // at a time
+	keys    int    // of a batch
+	bytes   int    // of a value
+	entries int    // in the store before; 0 for a few
+}
+
+// parse reads a task and the one size in which it differs from the least, as
+// "get/callers=64" or "set/bytes=4KiB".
+func parse(text string) task {
+	op, size, _ := strings.Cut(text, "/")
+	t := task{op: op, callers: 1, bytes: workload.ValueSize}
+	name, number, _ := strings.Cut(size, "=")
+	*map[string]*int{"callers": &t.callers, "keys": &t.keys, "bytes": &t.bytes, "entries": &t.entries}[name] = workload.Number(number)
+	return t
+}
+
+// Series returns the measurements of tasks, which are separated by spaces.
+func (k Kind) Series(name string, tasks string) []measure.Series {
 	var all []measure.Series
-	for _, c := range cases {
-		s := measure.Series{Name: group + "/" + c.op + "/" + c.size, Missing: k.Missing, Heavy: c.entries > 10_000}
-		if c.entries > 0 || k.slow {
+	for text := range strings.FieldsSeq(tasks) {
+		t := parse(text)
+		s := measure.Series{Name: name + "/" + text, Procs: k.procs, Missing: k.missing, Heavy: t.entries > 10_000}
+		if t.entries > 0 || k.slow {
 			s.MaxRounds = 3
 		}
 		var addr string
 		s.Setup = func() (release func(), err error) {
-			addr, release, err = k.Start()
+			addr, release, err = k.start()
 			return release, err
 		}
-		for _, p := range k.Peers {
-			if p.Callers > 0 && c.callers > p.Callers || slices.Contains(p.Skips, c.op) {
-				continue
-			}
-			s.Lanes = append(s.Lanes, measure.Lane{Peer: p.Name, Lacks: p.Lacks, Ours: p.Ours, Open: func() (func(b bench), func(), error) {
-				return openRun(p, addr, c, k.resident(c))
+		for _, p := range k.peers {
+			s.Lanes = append(s.Lanes, measure.Lane{Peer: p.name, Lacks: p.lacks, Ours: p.ours, Open: func() (func(bench), func(), error) {
+				return p.openRun(addr, t, k.resident(t))
 			}})
 		}
 		all = append(all, s)
@@ -122,33 +132,47 @@ func (k Kind) Series(group string, cases ...Case) []measure.Series {
 	return all
 }
 
-// openRun connects p to a store that has all keys.
-func openRun(p Peer, addr string, c Case, keys []string) (run func(bench), close func(), err error) {
+// resident returns the keys that are present: not so many that large values fill the
+// store.
+func (k Kind) resident(t task) []string {
+	least := min(256, 64<<20/t.bytes)
+	if k.slow {
+		least = 8
+	}
+	return workload.Keys(0, max(t.keys, t.entries, least))
+}
+
+// openRun connects to a store that has all keys.
+func (p peer) openRun(addr string, t task, keys []string) (run func(bench), close func(), err error) {
 	s, err := p.open(addr)
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.loop != nil {
-		return func(b bench) { runElsewhere(b, s, c.op) }, s.close, nil
+	if s.measured != nil {
+		return func(b bench) { runElsewhere(b, s, t.op) }, s.close, nil
 	}
-	value := make([]byte, c.bytes)
+	s = s.batches()
+	value := make([]byte, t.bytes)
 	if err := fill(s, keys, value); err != nil {
 		s.close()
 		return nil, nil, err
 	}
-	switch c.op {
-	case "deletemany":
-		return func(b bench) { runDeleteMany(b, s, c.keys, value) }, s.close, nil
-	case "create":
-		return runCreate(s, len(keys), value, c.entries > 0), s.close, nil
-	case "clear":
-		return func(b bench) { runClear(b, s, keys, value) }, s.close, nil
-	case "open":
-		s.close()
-		return func(b bench) { runOpen(b, p, addr, keys[0], value) }, func() {}, nil
-	}
-	step := stepOf(s, c, keys, value)
-	return func(b bench) { runCallers(b, c.callers, step) }, s.close, nil
+	run = map[string]func(bench){
+		"get": func(b bench) {
+			runCallers(b, t.callers, func(i int) error { _, err := s.get(keys[i%len(keys)]); return err })
+		},
+		"set":     func(b bench) { runCallers(b, t.callers, func(i int) error { return s.set(keys[i%len(keys)], value) }) },
+		"getmany": func(b bench) { runCallers(b, 1, func(int) error { return foundAll(t.keys)(s.getMany(keys[:t.keys])) }) },
+		"setmany": func(b bench) {
+			set := s.setMany(keys[:t.keys], value)
+			runCallers(b, 1, func(int) error { return set() })
+		},
+		"deletemany": func(b bench) { runDeleteMany(b, s, t.keys, value) },
+		"create":     runCreate(s, len(keys), value, t.entries > 0),
+		"open":       func(b bench) { runOpen(b, p, addr, keys[0], value) },
+		"clear":      func(b bench) { runClear(b, s, keys, value) },
+	}[t.op]
+	return run, s.close, nil
 }
 
 // fillLimit bounds the time in which a store is filled. A slow disk has no place in
@@ -169,27 +193,6 @@ func fill(s store, keys []string, value []byte) error {
 		}
 	}
 	return nil
-}
-
-// stepOf returns the call to measure.
-func stepOf(s store, c Case, keys []string, value []byte) func(i int) error {
-	switch c.op {
-	case "get":
-		return func(i int) error {
-			got, err := s.get(keys[i%len(keys)])
-			if err == nil && len(got) != len(value) {
-				err = fmt.Errorf("%d of %d bytes", len(got), len(value))
-			}
-			return err
-		}
-	case "set":
-		return func(i int) error { return s.set(keys[i%len(keys)], value) }
-	case "getmany":
-		return func(int) error { return foundAll(c.keys)(s.getMany(keys[:c.keys])) }
-	default:
-		setMany := s.setMany(keys[:c.keys], value)
-		return func(int) error { return setMany() }
-	}
 }
 
 func foundAll(want int) func(found int, err error) error {

@@ -14,59 +14,45 @@ import (
 )
 
 // Uwsgi are the clients of a uWSGI server.
-var Uwsgi = Kind{Missing: uwsgiServer.missing, Start: uwsgiServer.start, Peers: []Peer{
-	{Name: "uwsgi", Lacks: "nothing", Ours: true, open: func(addr string) (store, error) {
+var Uwsgi = Kind{missing: uwsgiServer.missing, start: uwsgiServer.start, peers: []peer{
+	{"uwsgi", "nothing", true, func(addr string) (store, error) {
 		return through(uwsgi.New(ctx, uwsgi.Options{Addr: addr}))
 	}},
-	{Name: "raw-uwsgi", Lacks: "all but the bytes of one connection per request; a batch is a loop", open: openRawUwsgi},
+	{"raw-uwsgi", "all but the bytes of one connection per request; a batch is a loop", false, openRawUwsgi},
 }}
 
-// rawUwsgi is the address and the buffer of one caller.
-type rawUwsgi struct {
-	addr   string
-	buffer [4096]byte
-}
-
+// openRawUwsgi keeps a buffer for each caller.
 func openRawUwsgi(addr string) (store, error) {
-	callers := sync.Pool{New: func() any { return &rawUwsgi{addr: addr} }}
-	as := func(use func(c *rawUwsgi) error) error {
-		c := callers.Get().(*rawUwsgi)
-		defer callers.Put(c)
-		return use(c)
+	buffers := sync.Pool{New: func() any { return new([4096]byte) }}
+	ask := func(value []byte, texts ...string) ([]byte, error) {
+		buffer := buffers.Get().(*[4096]byte)
+		defer buffers.Put(buffer)
+		answer, err := askUwsgi(addr, buffer[:], value, texts...)
+		return append([]byte(nil), answer...), err
 	}
 	return singles(
-		func(key string) (value []byte, err error) {
-			return value, as(func(c *rawUwsgi) error {
-				answer, err := c.ask(nil, "cmd", "get", "key", key)
-				value = append([]byte(nil), answer...)
-				return err
-			})
-		},
+		func(key string) ([]byte, error) { return ask(nil, "cmd", "get", "key", key) },
 		func(key string, value []byte) error {
-			return as(func(c *rawUwsgi) error {
-				_, err := c.ask(value, "cmd", "update", "key", key, "size", strconv.Itoa(len(value)), "expires", strconv.Itoa(int(workload.Life.Seconds())))
-				return err
-			})
+			_, err := ask(value, "cmd", "update", "key", key, "size", strconv.Itoa(len(value)), "expires", strconv.Itoa(int(workload.Life.Seconds())))
+			return err
 		},
 		func(key string) error {
-			return as(func(c *rawUwsgi) error {
-				_, err := c.ask(nil, "cmd", "del", "key", key)
-				return err
-			})
+			_, err := ask(nil, "cmd", "del", "key", key)
+			return err
 		},
 		func() {},
 	), nil
 }
 
-// ask sends pairs of names and texts and a value, and returns the value of the
+// askUwsgi sends pairs of names and texts and a value, and returns the value of the
 // answer, which is what follows its head.
-func (c *rawUwsgi) ask(value []byte, texts ...string) ([]byte, error) {
-	conn, err := net.Dial("tcp", c.addr)
+func askUwsgi(addr string, buffer, value []byte, texts ...string) ([]byte, error) {
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	data := append(c.buffer[:0], 111, 0, 0, 17)
+	data := append(buffer[:0], 111, 0, 0, 17)
 	for _, text := range texts {
 		data = binary.LittleEndian.AppendUint16(data, uint16(len(text)))
 		data = append(data, text...)
@@ -75,13 +61,13 @@ func (c *rawUwsgi) ask(value []byte, texts ...string) ([]byte, error) {
 	if _, err := conn.Write(append(data, value...)); err != nil {
 		return nil, err
 	}
-	n, err := io.ReadAtLeast(conn, c.buffer[:], 4)
+	n, err := io.ReadAtLeast(conn, buffer, 4)
 	if err == io.EOF {
 		return nil, os.ErrNotExist
 	}
 	if err != nil {
 		return nil, err
 	}
-	head := 4 + int(binary.LittleEndian.Uint16(c.buffer[1:]))
-	return c.buffer[min(head, n):n], nil
+	head := 4 + int(binary.LittleEndian.Uint16(buffer[1:]))
+	return buffer[min(head, n):n], nil
 }

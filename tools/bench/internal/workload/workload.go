@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -90,17 +91,22 @@ func NewTrace(capacity, accesses int, scans bool, seed uint64) Trace {
 	return t
 }
 
-// Count writes a number of entries as "500", "100k" or "1M".
-func Count(n int) string { return rounded(n, 1000, "", "k", "M") }
-
-// Size writes a number of bytes as "100B", "4KiB" or "1MiB".
-func Size(n int) string { return rounded(n, 1024, "B", "KiB", "MiB") }
-
-func rounded(n, base int, units ...string) string {
-	at := 0
-	for at < len(units)-1 && n >= base && n%base == 0 {
-		n /= base
-		at++
+// Number reads a number of entries or bytes, as "500", "100k", "1M", "100B" or "4KiB".
+// It panics if there is none.
+func Number(text string) int {
+	factor := 1
+	for _, unit := range []struct {
+		name   string
+		factor int
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"B", 1}, {"k", 1000}, {"M", 1_000_000}} {
+		if number, ok := strings.CutSuffix(text, unit.name); ok {
+			text, factor = number, unit.factor
+			break
+		}
 	}
-	return strconv.Itoa(n) + units[at]
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		panic(err)
+	}
+	return n * factor
 }

@@ -60,15 +60,10 @@ func TestScans(t *testing.T) {
 	}
 }
 
-func TestSizesAreWritten(t *testing.T) {
-	for n, want := range map[int]string{500: "500", 1500: "1500", 100_000: "100k", 1_000_000: "1M"} {
-		if got := Count(n); got != want {
-			t.Errorf("Count(%d) is %s, want %s", n, got, want)
-		}
-	}
-	for n, want := range map[int]string{100: "100B", 4096: "4KiB", 1 << 20: "1MiB"} {
-		if got := Size(n); got != want {
-			t.Errorf("Size(%d) is %s, want %s", n, got, want)
+func TestNumber(t *testing.T) {
+	for text, want := range map[string]int{"500": 500, "100k": 100_000, "1M": 1_000_000, "100B": 100, "4KiB": 4096, "1MiB": 1 << 20} {
+		if got := Number(text); got != want {
+			t.Errorf("%s is %d, want %d", text, got, want)
 		}
 	}
 }
