@@ -125,16 +125,12 @@ func progress(at int, selected []measure.Series) {
 	fmt.Fprintf(os.Stderr, "%d of %d: %s\n", at+1, len(selected), selected[at].Name)
 }
 
-// facts name the command as it is typed in a shell.
 func (o options) facts(leftOut []string) []benchfmt.Config {
-	command := "go run ./tools/bench"
-	for _, arg := range os.Args[1:] {
-		if strings.ContainsAny(arg, "|()*[]$ ") {
-			arg = "'" + arg + "'"
-		}
-		command += " " + arg
+	rounds := fmt.Sprintf("%d rounds of %v", o.rounds, o.turn)
+	if o.quick {
+		rounds += ", quick run"
 	}
-	return report.Facts(command, o.rounds, stores.Versions(), leftOut)
+	return report.Facts("go run ./tools/bench "+strings.Join(os.Args[1:], " "), rounds, stores.Versions(), leftOut)
 }
 
 // selected are the series that match and can be measured here. leftOut is why others

@@ -19,8 +19,10 @@ type group struct {
 	series []measure.Series
 }
 
-// bounded matches the peers that bound the memory they use.
-const bounded = "otter*,theine,ristretto,golang-lru,bigcache,freecache"
+const (
+	counted = "otter*,theine,ristretto,golang-lru" // peers that bound the number of entries
+	bounded = counted + ",bigcache,freecache"      // peers that bound the memory they use
+)
 
 // groups is everything that is measured. Files are in each of dirs, directories of
 // many files in the last of them.
@@ -55,10 +57,6 @@ func groups(dirs []string) []group {
 			Name: "Memory", Title: "Memory of an entry", Unit: memory.PerEntry,
 			Text: "Bytes of heap per entry of a full store, with its key of 20 bytes and its value of 100 bytes.",
 		}, memory.Weights("Memory", "1M")},
-		{report.Section{
-			Name: "View", Title: "The cost of Cache and its views", Allocs: true,
-			Text: "The same read and write of simple: the bare backend, Cache, and views of bytes, a string and a struct of five fields, encoded and kept as they are.",
-		}, stores.Views.Series("View", "get/callers=1 set/callers=1")},
 		{report.Section{
 			Name: "File", Title: "Files", Allocs: true, Text: "Reads, replacements and new files, by file system and size of the value.",
 			Rows: []report.Row{

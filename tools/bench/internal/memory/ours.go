@@ -14,14 +14,13 @@ var ctx = context.Background()
 func openSimple(capacity, _ int) store {
 	b := must(simple.New(ctx, simple.Options{Threshold: capacity}))
 	return store{
-		get: func(key string) ([]byte, bool) {
-			value, ok, _ := b.Get(ctx, key)
-			return value, ok
-		},
+		get:   func(key string) ([]byte, bool) { return present(b.Get(ctx, key)) },
 		set:   func(key string, value []byte) { b.Set(ctx, key, value, workload.Life) },
 		close: func() { b.Close() },
 	}
 }
+
+func present(value []byte, ok bool, _ error) ([]byte, bool) { return value, ok }
 
 // throughCache opens what as describes on a Cache over simple.
 func throughCache(as func(c *cache.Cache, valueSize int) store) func(capacity, valueSize int) store {
@@ -39,29 +38,9 @@ func throughCache(as func(c *cache.Cache, valueSize int) store) func(capacity, v
 func view(c *cache.Cache, _ int) store {
 	v := cache.Of[[]byte](c, cache.WithoutEncoding())
 	return store{
-		get: func(key string) ([]byte, bool) {
-			value, ok, _ := v.Get(ctx, key)
-			return value, ok
-		},
+		get: func(key string) ([]byte, bool) { return present(v.Get(ctx, key)) },
 		set: func(key string, value []byte) { v.Set(ctx, key, value) },
 	}
-}
-
-func fresh(c *cache.Cache, _ int) store {
-	return store{get: func(key string) ([]byte, bool) {
-		value, ok, _ := c.Get(ctx, key)
-		return value, ok
-	}}
-}
-
-func buffered(c *cache.Cache, valueSize int) store {
-	return store{reader: func() func(string) ([]byte, bool) {
-		buffer := make([]byte, 0, valueSize)
-		return func(key string) ([]byte, bool) {
-			value, ok, _ := c.GetAppend(ctx, key, buffer)
-			return value, ok
-		}
-	}}
 }
 
 func text(c *cache.Cache, _ int) store {
@@ -69,5 +48,16 @@ func text(c *cache.Cache, _ int) store {
 	return store{get: func(key string) ([]byte, bool) {
 		value, ok, _ := v.Get(ctx, key)
 		return unsafeBytes(value), ok
+	}}
+}
+
+func fresh(c *cache.Cache, _ int) store {
+	return store{get: func(key string) ([]byte, bool) { return present(c.Get(ctx, key)) }}
+}
+
+func buffered(c *cache.Cache, valueSize int) store {
+	return store{reader: func() func(string) ([]byte, bool) {
+		buffer := make([]byte, 0, valueSize)
+		return func(key string) ([]byte, bool) { return present(c.GetAppend(ctx, key, buffer)) }
 	}}
 }

@@ -53,6 +53,7 @@ const (
 var peers = []peer{
 	{"simple", "nothing: the backend as cache.New gets it", byEntries, openSimple},
 	{"simple-view", "nothing: cache.Of[[]byte](c, cache.WithoutEncoding())", byEntries, throughCache(view)},
+	{"simple-string", "nothing: cache.Of[string](c)", byEntries, throughCache(text)},
 	{"simple-copy", "shared values: Cache.Get copies", byEntries, throughCache(fresh)},
 	{"otter", "expiry: only a maximum size is configured", byEntries, openOtter(nil)},
 	{"otter-expiry", "nothing: an expiry per entry", byEntries, openOtter(otter.ExpiryWriting[string, []byte](workload.Life))},
@@ -66,12 +67,12 @@ var peers = []peer{
 	{"map+RWMutex", "expiry, a bound", unbounded, openLockedMap},
 }
 
-// copiers are those that give the caller bytes of its own, or a string.
+// copiers are those that give the caller bytes of its own, or a string, and simple to
+// compare with.
 var copiers = append(slices.DeleteFunc(slices.Clone(peers), func(p peer) bool {
-	return !slices.Contains([]string{"simple-copy", "bigcache", "freecache"}, p.name)
+	return !slices.Contains([]string{"simple", "simple-copy", "simple-string", "bigcache", "freecache"}, p.name)
 }),
 	peer{"simple-buffer", "shared values: Cache.GetAppend copies into the caller's buffer", byEntries, throughCache(buffered)},
-	peer{"simple-string", "nothing: cache.Of[string](c)", byEntries, throughCache(text)},
 	peer{"freecache-buffer", "as freecache, reading into the caller's buffer", byBytes, openFreeCacheBuffer},
 )
 
@@ -145,10 +146,7 @@ func openBigCache(capacity, valueSize int) store {
 		HardMaxCacheSize:   megabytes(capacity, valueSize),
 	}))
 	return store{
-		get: func(key string) ([]byte, bool) {
-			value, err := c.Get(key)
-			return value, err == nil
-		},
+		get:   func(key string) ([]byte, bool) { return found(c.Get(key)) },
 		set:   func(key string, value []byte) { c.Set(key, value) },
 		close: func() { c.Close() },
 	}
@@ -156,10 +154,7 @@ func openBigCache(capacity, valueSize int) store {
 
 func openFreeCache(capacity, valueSize int) store {
 	c, s := newFreeCache(capacity, valueSize)
-	s.get = func(key string) ([]byte, bool) {
-		value, err := c.Get(unsafeBytes(key))
-		return value, err == nil
-	}
+	s.get = func(key string) ([]byte, bool) { return found(c.Get(unsafeBytes(key))) }
 	return s
 }
 
@@ -167,10 +162,7 @@ func openFreeCacheBuffer(capacity, valueSize int) store {
 	c, s := newFreeCache(capacity, valueSize)
 	s.reader = func() func(string) ([]byte, bool) {
 		buffer := make([]byte, valueSize)
-		return func(key string) ([]byte, bool) {
-			value, err := c.GetWithBuf(unsafeBytes(key), buffer)
-			return value, err == nil
-		}
+		return func(key string) ([]byte, bool) { return found(c.GetWithBuf(unsafeBytes(key), buffer)) }
 	}
 	return s
 }
@@ -192,11 +184,8 @@ func megabytes(capacity, valueSize int) int {
 
 func openSyncMap(int, int) store {
 	var m sync.Map
-	return store{
-		get:   func(key string) ([]byte, bool) { return asBytes(m.Load(key)) },
-		set:   func(key string, value []byte) { m.Store(key, value) },
-		close: m.Clear,
-	}
+	get := func(key string) ([]byte, bool) { return asBytes(m.Load(key)) }
+	return store{get: get, set: func(key string, value []byte) { m.Store(key, value) }, close: m.Clear}
 }
 
 func openLockedMap(int, int) store {
@@ -217,6 +206,8 @@ func openLockedMap(int, int) store {
 		close: func() {},
 	}
 }
+
+func found(value []byte, err error) ([]byte, bool) { return value, err == nil }
 
 func asBytes(value any, ok bool) ([]byte, bool) {
 	b, _ := value.([]byte)

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"text/tabwriter"
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchmath"
@@ -135,22 +135,12 @@ func Quantity(value float64, unit string) string {
 }
 
 func (t table) String() string {
-	widths := make([]int, len(t[0]))
-	for _, row := range t {
-		for i, cell := range row {
-			widths[i] = max(widths[i], 3, utf8.RuneCountInString(cell))
-		}
-	}
-	rule := make([]string, len(widths))
-	for i, width := range widths {
-		rule[i] = strings.Repeat("-", width)
-	}
 	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', tabwriter.Debug) // which puts | between columns
+	rule := slices.Repeat([]string{"---"}, len(t[0]))
 	for _, row := range slices.Insert(slices.Clone(t), 1, rule) {
-		for i, cell := range row {
-			fmt.Fprintf(&b, "| %-*s ", widths[i], cell)
-		}
-		b.WriteString("|\n")
+		fmt.Fprintln(w, "| "+strings.Join(row, "\t ")+"\t")
 	}
+	w.Flush()
 	return b.String()
 }

@@ -66,7 +66,7 @@ const (
 	margin      = 10
 	labelWidth  = 155
 	valueWidth  = 155
-	titleHeight = 64
+	titleHeight = 76
 	axisHeight  = 30
 )
 
@@ -79,7 +79,7 @@ var (
 )
 
 // overview is the picture: a dot and an interval for each row, on a logarithmic axis.
-func overview(sections []Section, cases []*measure.Case) ([]byte, error) {
+func overview(sections []Section, cases []*measure.Case, caption string) ([]byte, error) {
 	all := lines(sections, cases)
 	height := vg.Length(titleHeight + axisHeight + lineHeight*len(all))
 	canvas := vgsvg.New(width, height)
@@ -87,6 +87,7 @@ func overview(sections []Section, cases []*measure.Case) ([]byte, error) {
 	page.FillPolygon(color.White, []vg.Point{{}, {X: width}, {X: width, Y: height}, {Y: height}})
 	write(page, margin, height-16, "Speed relative to the fastest peer", 13, black, xfont.WeightBold)
 	write(page, margin, height-32, "Median over the rounds and its 95 % interval, or the range of fewer than six rounds. The peer stands on the right.", 9, grey, xfont.WeightNormal)
+	write(page, margin, height-45, caption, 9, grey, xfont.WeightNormal)
 
 	p := plot.New()
 	p.HideY()

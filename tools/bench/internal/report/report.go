@@ -37,7 +37,13 @@ func Write(dir string, sections []Section, notes []Note, facts []benchfmt.Config
 		return err
 	}
 	cases := measure.Cases(results)
-	picture, err := overview(sections, cases)
+	caption := ""
+	for _, f := range facts {
+		if f.Key == "command" || f.Key == "rounds" || f.Key == "date" {
+			caption += string(f.Value) + "   "
+		}
+	}
+	picture, err := overview(sections, cases, caption)
 	if err != nil {
 		return err
 	}
@@ -58,7 +64,7 @@ func Write(dir string, sections []Section, notes []Note, facts []benchfmt.Config
 
 // Facts describe this run: the machine and how busy it is, the servers, and why some
 // series are left out.
-func Facts(command string, rounds int, servers, leftOut []string) (facts []benchfmt.Config) {
+func Facts(command, rounds string, servers, leftOut []string) (facts []benchfmt.Config) {
 	cpu, load := "", ""
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(info)) {
@@ -70,7 +76,7 @@ func Facts(command string, rounds int, servers, leftOut []string) (facts []bench
 		load = strings.Fields(string(average))[0]
 	}
 	for _, f := range [][2]string{
-		{"command", command}, {"rounds", fmt.Sprint(rounds)}, {"date", time.Now().UTC().Format(time.DateOnly)},
+		{"command", command}, {"rounds", rounds}, {"date", time.Now().UTC().Format(time.DateOnly)},
 		{"go", runtime.Version()}, {"goos", runtime.GOOS}, {"goarch", runtime.GOARCH},
 		{"cpu", cpu}, {"processors", fmt.Sprint(runtime.NumCPU())}, {"load-before", load},
 		{"servers", strings.Join(servers, "; ")}, {"left-out", strings.Join(leftOut, "; ")},

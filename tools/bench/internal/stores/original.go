@@ -28,12 +28,8 @@ var originalScript string
 // python is an interpreter that has Flask-Caching: the one that BENCH_PYTHON names, or
 // one of the usual names.
 var python = sync.OnceValue(func() string {
-	candidates := []string{"python3", "/usr/bin/python3"}
-	if program := os.Getenv("BENCH_PYTHON"); program != "" {
-		candidates = []string{program}
-	}
-	for _, program := range candidates {
-		if exec.Command(program, "-c", "import flask_caching, redis, pylibmc").Run() == nil {
+	for _, program := range []string{os.Getenv("BENCH_PYTHON"), "python3", "/usr/bin/python3"} {
+		if program != "" && exec.Command(program, "-c", "import flask_caching, redis, pylibmc").Run() == nil {
 			return program
 		}
 	}
@@ -41,51 +37,47 @@ var python = sync.OnceValue(func() string {
 })
 
 // Original compares with Flask-Caching: the same loop, in Python.
-func Original(group string) []measure.Series {
+func Original(name string) (all []measure.Series) {
 	const threshold = 500 // that of both
-	inProcess := Kind{start: noServer, peers: []peer{{open: func(string) (store, error) {
-		return through(simple.New(ctx, simple.Options{Threshold: threshold}))
-	}}}}
-	var all []measure.Series
-	for _, backend := range []struct {
-		name string
-		Kind
-		config func(addr string) map[string]any
-	}{
-		{"simple", inProcess, func(string) map[string]any {
-			return map[string]any{"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": threshold}
-		}},
-		{"filesystem", Files(os.TempDir(), threshold), func(addr string) map[string]any {
-			return map[string]any{"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": filepath.Join(addr, "theirs"), "CACHE_THRESHOLD": threshold}
-		}},
-		{"redis", Redis, func(addr string) map[string]any {
-			host, port, _ := net.SplitHostPort(addr)
-			return map[string]any{"CACHE_TYPE": "RedisCache", "CACHE_REDIS_HOST": host, "CACHE_REDIS_PORT": port, "CACHE_KEY_PREFIX": ""}
-		}},
-		{"memcached", Memcached, func(addr string) map[string]any {
-			return map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": []string{addr}}
-		}},
-	} {
-		k := Kind{start: backend.start, peers: []peer{
-			{"cachebackends", "nothing", true, backend.peers[0].open},
-			{"flask-caching", "nothing: its backend of the same name; values are pickled", false, func(addr string) (store, error) {
-				return openOriginal(backend.config(addr)), nil
-			}},
-		}}
+	add := func(backend string, k Kind, settings func(addr string) map[string]any) {
+		missing := k.missing
 		k.missing = func() string {
-			if python() == "" {
+			switch {
+			case python() == "":
 				return "no python3 with flask_caching, redis and pylibmc"
-			}
-			if backend.missing == nil {
+			case missing == nil:
 				return ""
 			}
-			return backend.missing()
+			return missing()
 		}
-		all = append(all, k.Series(group+"/"+backend.name, "get/callers=1 set/callers=1 getmany/keys=100 setmany/keys=100")...)
+		k.peers = []peer{
+			{"cachebackends", "nothing", true, k.peers[0].open},
+			{"flask-caching", "nothing: its backend of the same name; values are pickled", false, func(addr string) (store, error) {
+				return openOriginal(settings(addr)), nil
+			}},
+		}
+		all = append(all, k.Series(name+"/"+backend, "get/callers=1 set/callers=1 getmany/keys=100 setmany/keys=100")...)
 	}
+	inProcess := Kind{start: func() (string, func(), error) { return "", func() {}, nil }, peers: []peer{{open: func(string) (store, error) {
+		return through(simple.New(ctx, simple.Options{Threshold: threshold}))
+	}}}}
+	add("simple", inProcess, func(string) map[string]any {
+		return map[string]any{"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": threshold}
+	})
+	add("filesystem", Files(os.TempDir(), threshold), func(dir string) map[string]any {
+		return map[string]any{"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": filepath.Join(dir, "theirs"), "CACHE_THRESHOLD": threshold}
+	})
+	add("redis", Redis, func(addr string) map[string]any {
+		host, port, _ := net.SplitHostPort(addr)
+		return map[string]any{"CACHE_TYPE": "RedisCache", "CACHE_REDIS_HOST": host, "CACHE_REDIS_PORT": port, "CACHE_KEY_PREFIX": ""}
+	})
+	add("memcached", Memcached, func(addr string) map[string]any {
+		return map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": []string{addr}}
+	})
 	return all
 }
 
+// openOriginal runs original.py, which measures by itself, for the time of one turn.
 func openOriginal(config map[string]any) store {
 	return store{close: func() {}, measured: func(op string) (float64, error) {
 		setting, err := json.Marshal(config)

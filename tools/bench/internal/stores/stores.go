@@ -1,5 +1,5 @@
 // Package stores measures backends whose entries live in a server, in a bucket or in
-// files, and the ways through Cache to a backend.
+// files.
 package stores
 
 import (
@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
 
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/workload"
@@ -19,8 +21,7 @@ var ctx = context.Background()
 type Kind struct {
 	missing func() string // says why there is none here, and nothing if there is; nil if there always is
 	start   func() (addr string, stop func(), err error)
-	procs   []int // GOMAXPROCS to run with; nil for the current one
-	slow    bool  // a call takes milliseconds: few entries and rounds
+	slow    bool // a call takes milliseconds: few entries and rounds
 	peers   []peer
 }
 
@@ -51,6 +52,40 @@ func hit(value []byte, ok bool, err error) ([]byte, error) {
 		err = os.ErrNotExist
 	}
 	return value, err
+}
+
+// through measures a backend as programs use it.
+func through(b cache.Backend, err error) (store, error) {
+	if err != nil {
+		return store{}, err
+	}
+	c := cache.New(b, cache.WithDefaultTimeout(workload.Life))
+	return store{
+		get: func(key string) ([]byte, error) { return hit(c.Get(ctx, key)) },
+		set: func(key string, value []byte) error { return c.Set(ctx, key, value) },
+		getMany: func(keys []string) (found int, err error) {
+			results, err := c.GetMany(ctx, keys...)
+			for _, r := range results {
+				if r.OK {
+					found++
+				}
+			}
+			return found, err
+		},
+		setMany: func(keys []string, value []byte) func() error {
+			items := map[string][]byte{}
+			for _, key := range keys {
+				items[key] = value
+			}
+			return func() error { return c.SetMany(ctx, items) }
+		},
+		deleteMany: func(keys []string) (int, error) {
+			deleted, err := c.DeleteMany(ctx, keys...)
+			return len(deleted), err
+		},
+		clear: func() error { return c.Clear(ctx) },
+		close: func() { c.Close() },
+	}, nil
 }
 
 // singles is a client without batches, which are loops.
@@ -113,7 +148,7 @@ func (k Kind) Series(name string, tasks string) []measure.Series {
 	var all []measure.Series
 	for text := range strings.FieldsSeq(tasks) {
 		t := parse(text)
-		s := measure.Series{Name: name + "/" + text, Procs: k.procs, Missing: k.missing, Heavy: t.entries > 10_000}
+		s := measure.Series{Name: name + "/" + text, Missing: k.missing, Heavy: t.entries > 10_000}
 		if t.entries > 0 || k.slow {
 			s.MaxRounds = 3
 		}

@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
-	"os"
 	"strconv"
-	"sync"
 
 	"github.com/cachebackends/cachebackends/uwsgi"
 
@@ -21,14 +19,29 @@ var Uwsgi = Kind{missing: uwsgiServer.missing, start: uwsgiServer.start, peers: 
 	{"raw-uwsgi", "all but the bytes of one connection per request; a batch is a loop", false, openRawUwsgi},
 }}
 
-// openRawUwsgi keeps a buffer for each caller.
+// openRawUwsgi makes a connection for each request, as the server wants it.
 func openRawUwsgi(addr string) (store, error) {
-	buffers := sync.Pool{New: func() any { return new([4096]byte) }}
+	// ask sends pairs of names and texts and a value, and returns what follows the head
+	// of the reply. Nothing is the reply to an absent key.
 	ask := func(value []byte, texts ...string) ([]byte, error) {
-		buffer := buffers.Get().(*[4096]byte)
-		defer buffers.Put(buffer)
-		answer, err := askUwsgi(addr, buffer[:], value, texts...)
-		return append([]byte(nil), answer...), err
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		defer conn.Close()
+		data := []byte{111, 0, 0, 17}
+		for _, text := range texts {
+			data = append(binary.LittleEndian.AppendUint16(data, uint16(len(text))), text...)
+		}
+		binary.LittleEndian.PutUint16(data[1:], uint16(len(data)-4))
+		if _, err := conn.Write(append(data, value...)); err != nil {
+			return nil, err
+		}
+		reply, err := io.ReadAll(conn)
+		if err != nil || len(reply) < 4 {
+			return hit(nil, false, err)
+		}
+		return reply[4+int(binary.LittleEndian.Uint16(reply[1:])):], nil
 	}
 	return singles(
 		func(key string) ([]byte, error) { return ask(nil, "cmd", "get", "key", key) },
@@ -36,38 +49,7 @@ func openRawUwsgi(addr string) (store, error) {
 			_, err := ask(value, "cmd", "update", "key", key, "size", strconv.Itoa(len(value)), "expires", strconv.Itoa(int(workload.Life.Seconds())))
 			return err
 		},
-		func(key string) error {
-			_, err := ask(nil, "cmd", "del", "key", key)
-			return err
-		},
+		func(key string) error { _, err := ask(nil, "cmd", "del", "key", key); return err },
 		func() {},
 	), nil
-}
-
-// askUwsgi sends pairs of names and texts and a value, and returns the value of the
-// answer, which is what follows its head.
-func askUwsgi(addr string, buffer, value []byte, texts ...string) ([]byte, error) {
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	data := append(buffer[:0], 111, 0, 0, 17)
-	for _, text := range texts {
-		data = binary.LittleEndian.AppendUint16(data, uint16(len(text)))
-		data = append(data, text...)
-	}
-	binary.LittleEndian.PutUint16(data[1:], uint16(len(data)-4))
-	if _, err := conn.Write(append(data, value...)); err != nil {
-		return nil, err
-	}
-	n, err := io.ReadAtLeast(conn, buffer, 4)
-	if err == io.EOF {
-		return nil, os.ErrNotExist
-	}
-	if err != nil {
-		return nil, err
-	}
-	head := 4 + int(binary.LittleEndian.Uint16(buffer[1:]))
-	return buffer[min(head, n):n], nil
 }
