@@ -28,18 +28,25 @@ type Peer struct {
 }
 
 // Cases sorts results by what may be compared.
-func Cases(results []*benchfmt.Result) []*Case {
-	var all []*Case
+func Cases(results []*benchfmt.Result) (all []*Case) {
+	byName := map[string]*Case{}
 	for _, r := range results {
-		series, peer, procs := splitName(r.Name.String())
-		c := find(all, func(c *Case) bool { return c.Series == series && c.Procs == procs })
-		if c == nil {
-			c = &Case{Series: series, Procs: procs}
+		series, peer, _ := strings.Cut(r.Name.String(), "/peer=")
+		at := strings.LastIndexByte(peer, '-')
+		procs, err := strconv.Atoi(peer[at+1:])
+		if at < 0 || err != nil {
+			continue // not a result of this program
+		}
+		c := &Case{Series: series, Procs: procs}
+		if known := byName[c.String()]; known != nil {
+			c = known
+		} else {
+			byName[c.String()] = c
 			all = append(all, c)
 		}
-		p := c.Peer(peer)
+		p := c.Peer(peer[:at])
 		if p == nil {
-			p = &Peer{peer, map[string][]float64{}}
+			p = &Peer{peer[:at], map[string][]float64{}}
 			c.Peers = append(c.Peers, p)
 		}
 		for _, v := range r.Values {
@@ -49,48 +56,37 @@ func Cases(results []*benchfmt.Result) []*Case {
 	return all
 }
 
-func splitName(name string) (series, peer string, procs int) {
-	series, peer, _ = strings.Cut(name, "/peer=")
-	if at := strings.LastIndexByte(peer, '-'); at >= 0 {
-		procs, _ = strconv.Atoi(peer[at+1:])
-		peer = peer[:at]
-	}
-	return series, peer, procs
-}
-
 func (c *Case) String() string { return fmt.Sprintf("%s-%d", c.Series, c.Procs) }
 
 // Peer returns the peer of that name, or nil.
 func (c *Case) Peer(name string) *Peer {
-	return find(c.Peers, func(p *Peer) bool { return p.Name == name })
+	for _, p := range c.Peers {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
 }
 
 // Best returns, of the peers that match one of the patterns, the one with the
 // smallest median, or with the largest if more of unit is better. It returns nil if
 // there is none.
 func (c *Case) Best(unit string, patterns ...string) *Peer {
+	sign := 1
+	if strings.HasPrefix(unit, "hit") { // more is better
+		sign = -1
+	}
 	var best *Peer
 	for _, p := range c.Peers {
 		matches := slices.ContainsFunc(patterns, func(pattern string) bool {
 			is, _ := path.Match(pattern, p.Name)
 			return is
 		})
-		if !matches || len(p.Values[unit]) == 0 {
-			continue
-		}
-		if best == nil || cmp.Compare(p.Median(unit), best.Median(unit))*direction(unit) < 0 {
+		if matches && len(p.Values[unit]) > 0 && (best == nil || sign*cmp.Compare(p.Median(unit), best.Median(unit)) < 0) {
 			best = p
 		}
 	}
 	return best
-}
-
-// direction is 1 if less of unit is better and -1 if more is.
-func direction(unit string) int {
-	if strings.HasPrefix(unit, "hit%") {
-		return -1
-	}
-	return 1
 }
 
 // Median returns NaN for a unit that was not measured.
@@ -164,11 +160,4 @@ func Read(r io.Reader, name string) (facts []benchfmt.Config, results []*benchfm
 		facts = results[0].Config
 	}
 	return facts, results, from.Err()
-}
-
-func find[T any](all []*T, is func(*T) bool) *T {
-	if at := slices.IndexFunc(all, is); at >= 0 {
-		return all[at]
-	}
-	return nil
 }

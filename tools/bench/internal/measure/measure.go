@@ -57,7 +57,7 @@ func (s Series) RoundsOf(rounds int) int {
 	return rounds
 }
 
-func (s Series) run(rounds int) ([]*benchfmt.Result, error) {
+func (s Series) run(rounds int) (results []*benchfmt.Result, err error) {
 	if s.Setup != nil {
 		release, err := s.Setup()
 		if err != nil {
@@ -65,7 +65,6 @@ func (s Series) run(rounds int) ([]*benchfmt.Result, error) {
 		}
 		defer release()
 	}
-	var results []*benchfmt.Result
 	for round := range s.RoundsOf(rounds) {
 		for turn := range s.Lanes {
 			measured, err := s.runLane(s.Lanes[(turn+round)%len(s.Lanes)])

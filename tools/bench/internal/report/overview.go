@@ -32,31 +32,32 @@ func lines(sections []Section, cases []*measure.Case) (all []line) {
 	part := ""
 	for _, s := range sections {
 		for _, r := range s.Rows {
-			c := r.find(cases)
-			if c == nil {
+			l, ok := r.line(cases)
+			if !ok {
 				continue
 			}
 			if r.Part != part {
 				part = r.Part
 				all = append(all, line{label: part})
 			}
-			fastest := c.Best(measure.Time, strings.Split(r.Peers, ",")...)
-			all = append(all, line{r.Label, fastest.Name, fastest.Ratio(c.Peer(r.Ours), measure.Time)})
+			all = append(all, l)
 		}
 	}
 	return all
 }
 
-// find returns the case on the most processors, or nil.
-func (r Row) find(cases []*measure.Case) (found *measure.Case) {
+// line compares on the most processors.
+func (r Row) line(cases []*measure.Case) (l line, ok bool) {
+	series, procs := "", 0
 	for _, c := range cases {
 		is, _ := path.Match(r.Series, c.Series)
-		if is && (found == nil || found.Series == c.Series && c.Procs > found.Procs) &&
-			c.Peer(r.Ours) != nil && c.Best(measure.Time, strings.Split(r.Peers, ",")...) != nil {
-			found = c
+		ours, fastest := c.Peer(r.Ours), c.Best(measure.Time, strings.Split(r.Peers, ",")...)
+		if is && ours != nil && fastest != nil && (!ok || c.Series == series && c.Procs > procs) {
+			l, ok = line{r.Label, fastest.Name, fastest.Ratio(ours, measure.Time)}, true
+			series, procs = c.Series, c.Procs
 		}
 	}
-	return found
+	return l, ok
 }
 
 // Sizes of the picture.

@@ -46,13 +46,6 @@ func check(b bench, err error) {
 	}
 }
 
-// runElsewhere reports what another process has measured.
-func runElsewhere(b bench, s store, op string) {
-	ns, err := s.measured(op)
-	check(b, err)
-	b.ReportMetric(ns, measure.OwnTime)
-}
-
 // runDeleteMany deletes a batch of other keys each time: all are present.
 func runDeleteMany(b bench, s store, size int, value []byte) {
 	keys := workload.Keys(size, b.N*size)

@@ -184,7 +184,11 @@ func (p peer) openRun(addr string, t task, keys []string) (run func(bench), clos
 		return nil, nil, err
 	}
 	if s.measured != nil {
-		return func(b bench) { runElsewhere(b, s, t.op) }, s.close, nil
+		return func(b bench) {
+			ns, err := s.measured(t.op)
+			check(b, err)
+			b.ReportMetric(ns, measure.OwnTime)
+		}, s.close, nil
 	}
 	s = s.batches()
 	value := make([]byte, t.bytes)
