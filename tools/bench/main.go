@@ -128,7 +128,7 @@ func progress(at int, selected []measure.Series) {
 func (o options) facts(leftOut []string) []benchfmt.Config {
 	rounds := fmt.Sprintf("%d rounds of %v", o.rounds, o.turn)
 	if o.quick {
-		rounds += ", quick run"
+		rounds += " (a quick run)"
 	}
 	return report.Facts("go run ./tools/bench "+strings.Join(os.Args[1:], " "), rounds, stores.Versions(), leftOut)
 }

@@ -37,13 +37,13 @@ func Write(dir string, sections []Section, notes []Note, facts []benchfmt.Config
 		return err
 	}
 	cases := measure.Cases(results)
-	caption := ""
+	var caption []string
 	for _, f := range facts {
 		if f.Key == "command" || f.Key == "rounds" || f.Key == "date" {
-			caption += string(f.Value) + "   "
+			caption = append(caption, string(f.Value))
 		}
 	}
-	picture, err := overview(sections, cases, caption)
+	picture, err := overview(sections, cases, strings.Join(caption, "; "))
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func TestPicture(t *testing.T) {
 	if err := xml.Unmarshal([]byte(picture), new(struct{})); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{">hit<", ">2.5×<", ">otter<", ">simple<", ">1×<", ">bench -run &#39;a|b&#39;   2   <"} {
+	for _, want := range []string{">hit<", ">2.5×<", ">otter<", ">simple<", ">1×<", ">bench -run &#39;a|b&#39;; 2<"} {
 		if strings.Count(picture, want) != 1 {
 			t.Errorf("%q is %d times in the picture", want, strings.Count(picture, want))
 		}

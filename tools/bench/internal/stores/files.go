@@ -1,6 +1,7 @@
 package stores
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,22 +10,24 @@ import (
 	"github.com/peterbourgon/diskv/v3"
 )
 
-// Files are ways to keep values in files below dir. A threshold of 0 is no limit.
+// Files are ways to keep values in files below dir. If there is a threshold, which is
+// the number of entries that there may be, diskv is not among them.
 func Files(dir string, threshold int) Kind {
-	if threshold == 0 {
-		threshold = filesystem.NoLimit
-	}
 	start := func() (addr string, stop func(), err error) {
 		addr, err = os.MkdirTemp(dir, "bench")
 		return addr, func() { os.RemoveAll(addr) }, err
 	}
-	return Kind{start: start, peers: []peer{
+	peers := []peer{
 		{"filesystem", "nothing: the key is compared, the checksum and the expiry are checked", true, func(addr string) (store, error) {
-			return through(filesystem.New(ctx, filesystem.Options{Dir: filepath.Join(addr, "ours"), Threshold: threshold}))
+			return through(filesystem.New(ctx, filesystem.Options{Dir: filepath.Join(addr, "ours"), Threshold: cmp.Or(threshold, filesystem.NoLimit)}))
 		}},
 		{"raw", "expiry, a bound, a checksum: os.ReadFile; os.WriteFile to a temporary name and os.Rename", false, openRawFiles},
 		{"diskv", "expiry, a bound, a checksum; parallel writes; its cache in memory is off", false, openDiskv},
-	}}
+	}
+	if threshold > 0 {
+		peers = peers[:2]
+	}
+	return Kind{start: start, peers: peers}
 }
 
 func openRawFiles(addr string) (store, error) {
@@ -55,7 +58,5 @@ func openDiskv(addr string) (store, error) {
 		BasePath: filepath.Join(addr, "diskv"), TempDir: filepath.Join(addr, "diskv.temp"),
 		Transform: func(string) []string { return nil }, // one flat directory
 	})
-	s := singles(d.Read, d.Write, d.Erase, func() {})
-	s.clear = d.EraseAll
-	return s, nil
+	return singles(d.Read, d.Write, d.Erase, func() {}), nil
 }

@@ -56,26 +56,35 @@ func runDeleteMany(b bench, s store, size int, value []byte) {
 	runCallers(b, 1, func(i int) error { return foundAll(size)(s.deleteMany(batch(i))) })
 }
 
-// runCreate stores the keys from number next on, and reports the slowest calls if tail
-// is set.
-func runCreate(s store, next int, value []byte, tail bool) func(bench) {
+// runCreate stores the keys from number next on.
+func runCreate(s store, next int, value []byte) func(bench) {
 	return func(b bench) {
 		keys := workload.Keys(next, b.N)
 		next += b.N
-		if !tail {
-			runCallers(b, 1, func(i int) error { return s.set(keys[i], value) })
-			return
-		}
-		times := make([]time.Duration, b.N)
-		runCallers(b, 1, func(i int) error {
-			start := time.Now()
-			err := s.set(keys[i], value)
-			times[i] = time.Since(start)
+		runCallers(b, 1, func(i int) error { return s.set(keys[i], value) })
+	}
+}
+
+// runFull stores an eighth more entries than a full store has, which is enough for it
+// to evict, and reports how long single calls take.
+func runFull(s store, next int, value []byte) func(bench) {
+	size := next/8 + 1
+	return func(b bench) {
+		keys := workload.Keys(next, b.N*size)
+		next += len(keys)
+		times := make([]time.Duration, len(keys))
+		runCallers(b, 1, func(op int) (err error) {
+			for i := op * size; i < (op+1)*size && err == nil; i++ {
+				start := time.Now()
+				err = s.set(keys[i], value)
+				times[i] = time.Since(start)
+			}
 			return err
 		})
 		slices.Sort(times)
-		b.ReportMetric(float64(times[b.N-1]), "ns/longest")
-		b.ReportMetric(float64(times[b.N*999/1000]), "ns/p99.9")
+		b.ReportMetric(float64(times[len(times)/2]), "ns/median")
+		b.ReportMetric(float64(times[len(times)*999/1000]), "ns/p99.9")
+		b.ReportMetric(float64(times[len(times)-1]), "ns/longest")
 	}
 }
 

@@ -126,7 +126,7 @@ func (s store) batches() store {
 
 // task is what a store is asked.
 type task struct {
-	op      string // get, set, create, open, clear, getmany, setmany or deletemany
+	op      string // one of those in openRun
 	callers int    // at a time
 	keys    int    // of a batch
 	bytes   int    // of a value
@@ -149,7 +149,10 @@ func (k Kind) Series(name string, tasks string) []measure.Series {
 	for text := range strings.FieldsSeq(tasks) {
 		t := parse(text)
 		s := measure.Series{Name: name + "/" + text, Missing: k.missing, Heavy: t.entries > 10_000}
-		if t.entries > 0 || k.slow {
+		switch { // to fill the store takes longer than to measure
+		case t.entries > 10_000:
+			s.MaxRounds = 1
+		case t.entries > 0 || k.slow:
 			s.MaxRounds = 3
 		}
 		var addr string
@@ -207,7 +210,8 @@ func (p peer) openRun(addr string, t task, keys []string) (run func(bench), clos
 			runCallers(b, 1, func(int) error { return set() })
 		},
 		"deletemany": func(b bench) { runDeleteMany(b, s, t.keys, value) },
-		"create":     runCreate(s, len(keys), value, t.entries > 0),
+		"create":     runCreate(s, len(keys), value),
+		"full":       runFull(s, len(keys), value),
 		"open":       func(b bench) { runOpen(b, p, addr, keys[0], value) },
 		"clear":      func(b bench) { runClear(b, s, keys, value) },
 	}[t.op]

@@ -213,7 +213,7 @@ func TestCallersCallAtOnce(t *testing.T) {
 // TestTasks runs each task once, on files.
 func TestTasks(t *testing.T) {
 	dir := t.TempDir()
-	all := append(Files(dir, 20).Series("Full", "create/entries=20 open/entries=20 clear/entries=20"),
+	all := append(Files(dir, 20).Series("Full", "full/entries=20 open/entries=20 clear/entries=20"),
 		Files(dir, 0).Series("File", "get/callers=2 set/bytes=1KiB create/bytes=100B getmany/keys=3 setmany/keys=3 deletemany/keys=3")...)
 	for _, s := range all {
 		for _, l := range s.Lanes {
