@@ -6,6 +6,7 @@ require (
 	github.com/Yiling-J/theine-go v0.6.3
 	github.com/allegro/bigcache/v3 v3.1.0
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c
+	github.com/cachebackends/cachebackends/conformance v0.1.0
 	github.com/cachebackends/cachebackends/core v0.1.0
 	github.com/cachebackends/cachebackends/filesystem v0.1.0
 	github.com/cachebackends/cachebackends/gcs v0.1.0
@@ -50,7 +51,6 @@ require (
 	github.com/GoogleCloudPlatform/opentelemetry-operations-go/detectors/gcp v1.35.0 // indirect
 	github.com/GoogleCloudPlatform/opentelemetry-operations-go/exporter/metric v0.57.0 // indirect
 	github.com/GoogleCloudPlatform/opentelemetry-operations-go/internal/resourcemapping v0.57.0 // indirect
-	github.com/cachebackends/cachebackends/conformance v0.1.0
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cncf/xds/go v0.0.0-20260202195803-dba9d589def2 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
@@ -100,6 +100,7 @@ require (
 )
 
 replace (
+	github.com/cachebackends/cachebackends/conformance => ../../conformance
 	github.com/cachebackends/cachebackends/core => ../../core
 	github.com/cachebackends/cachebackends/filesystem => ../../filesystem
 	github.com/cachebackends/cachebackends/gcs => ../../gcs
@@ -108,5 +109,3 @@ replace (
 	github.com/cachebackends/cachebackends/simple => ../../simple
 	github.com/cachebackends/cachebackends/uwsgi => ../../uwsgi
 )
-
-replace github.com/cachebackends/cachebackends/conformance => ../../conformance
