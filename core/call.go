@@ -24,18 +24,22 @@ func (c *Cache) begin(ctx context.Context, key string) (start time.Time, err err
 
 // beginWrite is begin for operations that change key: they end a load of it.
 func (c *Cache) beginWrite(ctx context.Context, key string) (start time.Time, err error) {
-	if start, err = c.begin(ctx, key); err == nil {
+	if err = check(ctx, key); err == nil && c.flights.any() {
 		err = c.flights.end(ctx, key)
 	}
-	return start, err
+	return c.watch(), err
 }
 
 // beginStore is beginWrite for operations that store, with the TTL for the backend.
+// It is written out, because calls would take a part of the time of a Set in memory.
 func (c *Cache) beginStore(ctx context.Context, key string, options []SetOption) (start time.Time, ttl time.Duration, err error) {
-	if ttl, err = c.lifetime(options); err == nil {
-		start, err = c.beginWrite(ctx, key)
+	if err = check(ctx, key); err == nil {
+		ttl, err = c.lifetime(options)
 	}
-	return start, ttl, err
+	if err == nil && c.flights.any() {
+		err = c.flights.end(ctx, key)
+	}
+	return c.watch(), ttl, err
 }
 
 // beginMany is begin for batches: one invalid key ends the batch.

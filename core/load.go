@@ -148,7 +148,12 @@ func (v View[T]) lookup(ctx context.Context, key string) (value T, ok bool, faul
 	start := c.watch()
 	var data []byte
 	if v.values != nil {
-		value, ok, fault = v.lookupKept(ctx, c.full(key))
+		var kept any
+		if kept, ok, fault = v.values.GetValue(ctx, c.full(key)); ok && fault == nil {
+			if value, ok = kept.(T); !ok {
+				ok, fault = isNilOf[T](kept)
+			}
+		}
 	}
 	if v.values == nil || isUnsupported(fault) {
 		if data, ok, fault = c.fetch(ctx, c.full(key)); ok && fault == nil {
@@ -162,18 +167,6 @@ func (v View[T]) lookup(ctx context.Context, key string) (value T, ok bool, faul
 	event := readEvent(opGet, nil, ok, fault)
 	event.Bytes = len(data)
 	return value, ok, fault, c.finish(ctx, start, key, event)
-}
-
-// lookupKept reads a value that is kept without encoding.
-func (v View[T]) lookupKept(ctx context.Context, fullKey string) (value T, ok bool, err error) {
-	kept, ok, err := v.values.GetValue(ctx, fullKey)
-	if !ok || err != nil {
-		return value, false, err
-	}
-	if value, ok = as[T](kept); !ok {
-		err = errOtherType(kept, value)
-	}
-	return value, ok, err
 }
 
 // loadedValue is a loaded value as it is stored.

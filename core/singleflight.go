@@ -93,13 +93,13 @@ func (fs *flights) join(ctx context.Context, key string, typ any, missed uint64)
 	return f, start
 }
 
+// any reports whether a load is under way. Writes ask before they take mu.
+func (fs *flights) any() bool { return fs.active.Load() != 0 }
+
 // end ends the flights of key before a write: what they load is not stored, and
 // whoever asks from now on starts a load of their own. If one is being stored, end
 // waits for it, so that the write comes after it.
 func (fs *flights) end(ctx context.Context, key string) error {
-	if fs.active.Load() == 0 {
-		return nil
-	}
 	fs.mu.Lock()
 	flying := fs.flying[key]
 	delete(fs.flying, key)
@@ -111,9 +111,6 @@ func (fs *flights) end(ctx context.Context, key string) error {
 
 // endAll is end for every key.
 func (fs *flights) endAll(ctx context.Context) error {
-	if fs.active.Load() == 0 {
-		return nil
-	}
 	fs.mu.Lock()
 	var fillings []chan struct{}
 	for _, flying := range fs.flying {
@@ -127,6 +124,9 @@ func (fs *flights) endAll(ctx context.Context) error {
 
 // endMany is end for several keys.
 func (fs *flights) endMany(ctx context.Context, keys []string) error {
+	if !fs.any() {
+		return nil
+	}
 	for _, key := range keys {
 		if err := fs.end(ctx, key); err != nil {
 			return err

@@ -53,14 +53,14 @@ func (v View[T]) Get(ctx context.Context, key string) (value T, ok bool, err err
 	return value, ok, err
 }
 
-// as returns what is kept as a T. A nil in an interface type has no type of its own.
-func as[T any](kept any) (value T, ok bool) {
-	value, ok = kept.(T)
-	return value, ok || kept == nil && reflect.TypeFor[T]().Kind() == reflect.Interface
-}
-
-func errOtherType(kept, wanted any) error {
-	return fmt.Errorf("%w: it is a %T, not a %T", ErrCorrupt, kept, wanted)
+// isNilOf reports whether kept, which is not a T, is a nil that was stored as one: in
+// an interface type it has no type of its own.
+func isNilOf[T any](kept any) (bool, error) {
+	if kept == nil && reflect.TypeFor[T]().Kind() == reflect.Interface {
+		return true, nil
+	}
+	var wanted T
+	return false, fmt.Errorf("%w: it is a %T, not a %T", ErrCorrupt, kept, wanted)
 }
 
 // Set stores value under key, replacing value and expiry. A value that cannot be
@@ -151,9 +151,11 @@ func (v View[T]) keptMany(ctx context.Context, op string, keys []string) ([]Resu
 		if err != nil || !ok {
 			return err
 		}
-		value, ok := as[T](kept)
+		value, ok := kept.(T)
 		if !ok {
-			return errOtherType(kept, value)
+			if ok, err = isNilOf[T](kept); !ok {
+				return err
+			}
 		}
 		results[i] = Result[T]{value, true}
 		event.Hits++
