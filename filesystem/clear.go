@@ -3,6 +3,7 @@ package filesystem
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 )
@@ -46,24 +47,35 @@ func (b *Backend) clearPrefix(ctx context.Context, d *dir, prefix string) error 
 }
 
 // removeAll releases the lock after every chunk, so that writers need not wait
-// for the whole of a Clear.
+// for the whole of a Clear. A file that cannot be removed does not keep the others:
+// the error names the first one and their number.
 func (b *Backend) removeAll(ctx context.Context, d *dir, names []string) error {
 	const chunkSize = 64
+	var held heldFiles
 	for chunk := range slices.Chunk(names, chunkSize) {
-		if err := b.lock(ctx, d); err != nil {
-			return err
-		}
-		err := b.removeChunk(d, chunk)
-		b.unlock(d)
+		err := b.withLock(ctx, d, func() error { return b.removeChunk(d, chunk, &held) })
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return held.err()
+}
+
+// heldFiles are the files that a Clear could not remove.
+type heldFiles struct {
+	first error
+	count int
+}
+
+func (h heldFiles) err() error {
+	if h.count <= 1 {
+		return h.first
+	}
+	return fmt.Errorf("%d files: %w", h.count, h.first)
 }
 
 // removeChunk removes files. The caller holds the lock.
-func (b *Backend) removeChunk(d *dir, names []string) error {
+func (b *Backend) removeChunk(d *dir, names []string, held *heldFiles) error {
 	for _, name := range names {
 		err := d.remove(name)
 		switch {
@@ -72,6 +84,11 @@ func (b *Backend) removeChunk(d *dir, names []string) error {
 		case err == nil, errors.Is(err, fs.ErrNotExist):
 		case errors.Is(err, errNotRegular):
 			// A foreign directory whose name has our pattern.
+		case isHeld(err):
+			held.count++
+			if held.first == nil {
+				held.first = err
+			}
 		default:
 			return err
 		}

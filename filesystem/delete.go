@@ -4,21 +4,21 @@ import "context"
 
 // delete removes the file called name and reports whether it held a live entry
 // of key.
-func (b *Backend) delete(ctx context.Context, d *dir, name, key string) (bool, error) {
-	if err := b.lock(ctx, d); err != nil {
-		return false, err
-	}
-	defer b.unlock(d)
-	ok, err := exists(d, name, key)
-	if err != nil {
-		return false, err
-	}
-	err = d.remove(name)
-	if err == nil {
-		b.usage.entries--
-	}
-	if !ok { // an expired or corrupt file: removing it is optional
-		return false, nil
-	}
-	return err == nil, err
+func (b *Backend) delete(ctx context.Context, d *dir, name, key string) (deleted bool, err error) {
+	err = b.withLock(ctx, d, func() error {
+		ok, err := exists(d, name, key)
+		if err != nil {
+			return err
+		}
+		err = d.remove(name)
+		if err == nil {
+			b.usage.entries--
+		}
+		if !ok { // an expired or corrupt file: removing it is optional
+			return nil
+		}
+		deleted = err == nil
+		return err
+	})
+	return deleted, err
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -19,9 +20,10 @@ import (
 // twice as long to read a small file. dir_other.go has the same methods in the
 // same order.
 type dir struct {
-	fd        int
-	path      string // for errors
-	exchanges bool   // replace exchanges two names
+	fd      int
+	path    string // for errors
+	kind    fsKind
+	noLinks atomic.Bool // the file system has no hard links
 }
 
 // openDir opens a directory that exists.
@@ -32,23 +34,45 @@ func openDir(path string) (*dir, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &dir{fd: fd, path: path, exchanges: isExt4(fd)}, nil
+	return &dir{fd: fd, path: path, kind: kindOf(fd)}, nil
 }
 
-// isExt4 reports whether fd is on ext4, which flushes a file when it is renamed
-// over another one. An exchange of the two names takes half as long there.
-func isExt4(fd int) bool {
-	const ext4 = 0xef53
+// fsKind is what has to be known about a file system.
+type fsKind struct {
+	// exchanges: replace exchanges two names. ext4 flushes a file when it is renamed
+	// over another one; an exchange of the two names takes half as long there.
+	exchanges bool
+	// countsLinks: a directory that has been removed has no links. This is not so on
+	// overlayfs and FUSE.
+	countsLinks bool
+}
+
+func kindOf(fd int) fsKind {
+	const ext4, tmpfs, xfs = 0xef53, 0x01021994, 0x58465342
 	var stat syscall.Statfs_t
-	return syscall.Fstatfs(fd, &stat) == nil && stat.Type == ext4
+	if syscall.Fstatfs(fd, &stat) != nil {
+		return fsKind{}
+	}
+	isExt4 := stat.Type == ext4
+	return fsKind{exchanges: isExt4, countsLinks: isExt4 || stat.Type == tmpfs || stat.Type == xfs}
 }
 
 func (d *dir) close() { syscall.Close(d.fd) }
 
-// removed reports whether the directory has been removed.
+// removed reports whether the directory has been removed: it has no links or, where
+// these are not reliable, it is no longer what its path leads to. Every miss asks this.
 func (d *dir) removed() bool {
-	var stat syscall.Stat_t
-	return syscall.Fstat(d.fd, &stat) == nil && stat.Nlink == 0
+	var held, now syscall.Stat_t
+	if syscall.Fstat(d.fd, &held) != nil {
+		return true
+	}
+	if held.Nlink == 0 || d.kind.countsLinks {
+		return held.Nlink == 0
+	}
+	if err := syscall.Stat(d.path, &now); err != nil {
+		return isRemoved(err)
+	}
+	return held.Dev != now.Dev || held.Ino != now.Ino
 }
 
 // fail adds the operation and the path to err, and returns nil for nil.
@@ -60,18 +84,20 @@ func (d *dir) fail(op, name string, err error) error {
 }
 
 // open opens a file for reading. It does not follow links, and it does not wait
-// for the writer of a pipe.
+// for the writer of a pipe, for a device or for the holder of a lease.
 func (d *dir) open(name string) (file, error) {
-	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) {
-		return f, errNotRegular
+	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		_, statErr := d.mtime(name)
+		err = openError(err, statErr)
 	}
 	return f, err
 }
 
 // create creates a file that must not exist.
 func (d *dir) create(name string, mode fs.FileMode) (file, error) {
-	return d.openat(name, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL, uint32(mode))
+	f, err := d.openat(name, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL, uint32(mode))
+	return f, createError(err)
 }
 
 func (d *dir) openat(name string, flags int, mode uint32) (file, error) {
@@ -98,25 +124,54 @@ func (d *dir) mtime(name string) (time.Time, error) {
 	return time.Unix(stat.Mtim.Unix()), nil
 }
 
-// link adds name to the file called temp. It fails if name exists.
-func (d *dir) link(temp, name string) error {
-	return d.fail("link", name, d.callWithNames(syscall.SYS_LINKAT, temp, name, 0))
+// claim renames temp to name, and fails with fs.ErrExist if name exists.
+func (d *dir) claim(temp, name string) error {
+	if d.noLinks.Load() {
+		return d.claimWithoutLink(temp, name)
+	}
+	err := d.callWithNames(syscall.SYS_LINKAT, temp, name, 0)
+	switch {
+	case err == nil:
+		d.remove(temp)
+		return nil
+	case !hasNoLinks(err):
+		return d.fail("link", name, err)
+	}
+	d.noLinks.Store(true)
+	return d.claimWithoutLink(temp, name)
+}
+
+// claimWithoutLink is claim on a file system without hard links, such as FAT and many
+// mounts of object stores. For a moment name is an empty file, which is an absent
+// entry for readers and for other hosts. The lock of the directory excludes other
+// writers of this machine.
+func (d *dir) claimWithoutLink(temp, name string) error {
+	f, err := d.create(name, 0o600)
+	if err != nil {
+		return err
+	}
+	f.close()
+	err = d.rename(temp, name)
+	if err != nil {
+		d.remove(name)
+	}
+	return err
 }
 
 // rename renames temp to name, and replaces the file called name if there is one.
 func (d *dir) rename(temp, name string) error {
-	return d.fail("rename", name, syscall.Renameat(d.fd, temp, d.fd, name))
+	return d.fail(opRename, name, syscall.Renameat(d.fd, temp, d.fd, name))
 }
 
 // replace is rename for a name that exists.
 func (d *dir) replace(temp, name string) error {
 	const exchange = 2
-	if !d.exchanges || d.callWithNames(sysRenameat2, temp, name, exchange) != nil {
+	if !d.kind.exchanges || d.callWithNames(sysRenameat2, temp, name, exchange) != nil {
 		return d.rename(temp, name)
 	}
 	if err := d.remove(temp); err == errNotRegular { // a foreign directory: restore its name
 		d.callWithNames(sysRenameat2, temp, name, exchange)
-		return d.fail("rename", name, syscall.EISDIR)
+		return d.fail(opRename, name, syscall.EISDIR)
 	}
 	return nil
 }
@@ -140,7 +195,7 @@ func (d *dir) remove(name string) error {
 	if err == syscall.EISDIR {
 		return errNotRegular
 	}
-	return d.fail("remove", name, err)
+	return d.fail(opRemove, name, err)
 }
 
 // names lists the directory, sorted by inode. In the order of the directory, which
@@ -210,20 +265,19 @@ type file struct {
 
 func (f file) fail(op string, err error) error { return f.dir.fail(op, f.name, err) }
 
-// read makes one system call. 0 bytes mean the end of the file; fewer than len(p)
-// do not.
-func (f file) read(p []byte) (int, error) {
-	n, err := retry(func() (int, error) { return syscall.Read(f.fd, p) })
-	if err == syscall.EISDIR {
-		return 0, errNotRegular
-	}
-	return n, f.fail("read", err)
+// readAt makes one system call. 0 bytes mean the end of the file; fewer than len(p)
+// do not. Pipes, sockets and terminals have no offset, which costs no call to find.
+func (f file) readAt(p []byte, offset int64) (int, error) {
+	n, err := retry(func() (int, error) { return syscall.Pread(f.fd, p, offset) })
+	return n, readError(f.fail("read", err))
 }
 
-func (f file) size() (int64, error) {
+// size returns the size of the file, and whether the disk holds less: a sparse file,
+// or one that the file system compresses.
+func (f file) size() (size int64, sparse bool, err error) {
 	var stat syscall.Stat_t
-	err := syscall.Fstat(f.fd, &stat)
-	return stat.Size, f.fail("stat", err)
+	err = syscall.Fstat(f.fd, &stat)
+	return stat.Size, stat.Blocks*512 < stat.Size, f.fail("stat", err)
 }
 
 func (f file) chmod(mode fs.FileMode) error {

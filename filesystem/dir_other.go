@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,8 @@ type dir struct {
 	root *os.Root
 	self *os.File // the directory as a file, for the lock
 	path string   // for errors
+
+	noLinks atomic.Bool // the file system has no hard links
 }
 
 // openDir opens a directory that exists.
@@ -31,7 +34,7 @@ func openDir(path string) (*dir, error) {
 		root.Close()
 		return nil, err
 	}
-	return &dir{root, self, path}, nil
+	return &dir{root: root, self: self, path: path}, nil
 }
 
 func (d *dir) close() {
@@ -39,14 +42,17 @@ func (d *dir) close() {
 	d.root.Close()
 }
 
-// removed reports whether the directory has been removed.
+// removed reports whether the directory is no longer what its path leads to.
 func (d *dir) removed() bool {
 	held, err := d.self.Stat()
 	if err != nil {
-		return false
+		return true
 	}
 	now, err := os.Stat(d.path)
-	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(held, now)
+	if err != nil {
+		return isRemoved(err)
+	}
+	return !os.SameFile(held, now)
 }
 
 // fail adds the operation and the whole path to err, and returns nil for nil.
@@ -73,9 +79,12 @@ func (d *dir) open(name string) (file, error) {
 	if _, err := d.mtime(name); err != nil {
 		return file{}, err
 	}
-	f, err := d.root.Open(name)
-	if err != nil {
+	f, err := d.root.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
+	if errors.Is(err, fs.ErrNotExist) {
 		return file{}, d.fail("open", name, err)
+	}
+	if err != nil {
+		return file{}, openError(d.fail("open", name, err), nil)
 	}
 	opened, err := f.Stat()
 	if err != nil {
@@ -92,7 +101,7 @@ func (d *dir) open(name string) (file, error) {
 // create creates a file that must not exist.
 func (d *dir) create(name string, mode fs.FileMode) (file, error) {
 	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	return file{d, name, f}, d.fail("open", name, err)
+	return file{d, name, f}, createError(d.fail("open", name, err))
 }
 
 // mtime returns the modification time of a regular file.
@@ -107,14 +116,43 @@ func (d *dir) mtime(name string) (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// link adds name to the file called temp. It fails if name exists.
-func (d *dir) link(temp, name string) error {
-	return d.fail("link", name, d.root.Link(temp, name))
+// claim renames temp to name, and fails with fs.ErrExist if name exists.
+func (d *dir) claim(temp, name string) error {
+	if d.noLinks.Load() {
+		return d.claimWithoutLink(temp, name)
+	}
+	err := d.root.Link(temp, name)
+	switch {
+	case err == nil:
+		d.remove(temp)
+		return nil
+	case !hasNoLinks(err):
+		return d.fail("link", name, err)
+	}
+	d.noLinks.Store(true)
+	return d.claimWithoutLink(temp, name)
+}
+
+// claimWithoutLink is claim on a file system without hard links, such as FAT and many
+// mounts of object stores. For a moment name is an empty file, which is an absent
+// entry for readers and for other hosts. The lock of the directory excludes other
+// writers of this machine.
+func (d *dir) claimWithoutLink(temp, name string) error {
+	f, err := d.create(name, 0o600)
+	if err != nil {
+		return err
+	}
+	f.close()
+	err = d.rename(temp, name)
+	if err != nil {
+		d.remove(name)
+	}
+	return err
 }
 
 // rename renames temp to name, and replaces the file called name if there is one.
 func (d *dir) rename(temp, name string) error {
-	return d.fail("rename", name, d.root.Rename(temp, name))
+	return d.fail(opRename, name, d.root.Rename(temp, name))
 }
 
 // replace is rename for a name that exists.
@@ -126,7 +164,7 @@ func (d *dir) remove(name string) error {
 	if err == nil && info.IsDir() {
 		return errNotRegular
 	}
-	return d.fail("remove", name, d.root.Remove(name))
+	return d.fail(opRemove, name, d.root.Remove(name))
 }
 
 // names lists the directory.
@@ -160,22 +198,24 @@ type file struct {
 
 func (f file) fail(op string, err error) error { return f.dir.fail(op, f.name, err) }
 
-// read makes one system call. 0 bytes mean the end of the file; fewer than len(p)
-// do not.
-func (f file) read(p []byte) (int, error) {
-	n, err := f.file.Read(p)
+// readAt reads up to len(p) bytes. 0 bytes mean the end of the file; fewer than
+// len(p) do not.
+func (f file) readAt(p []byte, offset int64) (int, error) {
+	n, err := f.file.ReadAt(p, offset)
 	if err == io.EOF {
 		err = nil
 	}
-	return n, f.fail("read", err)
+	return n, readError(f.fail("read", err))
 }
 
-func (f file) size() (int64, error) {
+// size returns the size of the file, and whether the disk may hold less, which this
+// implementation cannot find out: it suspects every large file.
+func (f file) size() (size int64, sparse bool, err error) {
 	info, err := f.file.Stat()
 	if err != nil {
-		return 0, f.fail("stat", err)
+		return 0, false, f.fail("stat", err)
 	}
-	return info.Size(), nil
+	return info.Size(), info.Size() > 64<<20, nil
 }
 
 func (f file) chmod(mode fs.FileMode) error { return f.fail("chmod", f.file.Chmod(mode)) }

@@ -5,27 +5,43 @@
 // # Errors and retries
 //
 // A file that is truncated, damaged, of another version or foreign is
-// [driver.ErrCorrupt] from Get and absent for every other method. The next Set
-// replaces it. A full disk or an exceeded quota is [driver.ErrFull]; the old value
-// remains. Every other error of the file system is [driver.ErrUnavailable]. All of
-// them also wrap the error of the file system. Nothing is retried, with one
-// exception: if the directory has been removed, a write creates it again and a
-// read opens the directory that has replaced it.
+// [driver.ErrCorrupt] from Get and absent for every other method. So is a file that
+// only this process cannot read, for example one of another user, and what is not a
+// regular file. The next write replaces it.
+//
+// A full disk or an exceeded quota is [driver.ErrFull]; the old value remains. A file
+// that cannot be replaced or removed, because it is immutable, belongs to another user
+// in a sticky directory or is open on Windows, fails alone: its error matches
+// [io/fs.ErrPermission] or the error of the system, but not [driver.ErrUnavailable].
+// Clear and ClearPrefix remove all other entries first. Every other error of the file
+// system is [driver.ErrUnavailable]. All of them also wrap the error of the file
+// system.
+//
+// Nothing is retried, with two exceptions. If the directory has been removed, a write
+// creates it again and a read opens the directory that has replaced it. If the
+// temporary file of a write disappears, the write creates it again.
 //
 // # Expiry
 //
-// Expiry has a resolution of a microsecond and is measured by the wall clock, which
-// all processes share: setting the clock forward expires entries early. An expired
-// file is removed when the directory is next scanned.
+// Expiry has a resolution of a microsecond, whatever times the file system keeps, and
+// is measured by the wall clock, which all processes share: setting the clock forward
+// expires entries early. An expired file is removed when the directory is next scanned.
 //
 // # Limits
 //
-// A write that would exceed [Options.Threshold] first removes the expired entries.
+// Key and value together take at most 1 GiB; more is [driver.ErrTooLarge].
+//
+// A new entry that would exceed [Options.Threshold] first removes the expired entries.
 // If there are none, it removes the eighth of the threshold that expires soonest;
 // entries that never expire are last, the oldest of them first. Each process counts
 // the entries separately and scans the directory after adding an eighth of the
 // threshold, so that n processes may exceed it by n-1 eighths for a while. Without
 // a limit the directory is still scanned at times, and expired entries are removed.
+//
+// An eviction runs in the background until it ends. A call whose context has a
+// deadline waits for it during half of the time that is left; it then stores its entry
+// all the same, which exceeds the threshold until the eviction has ended. Files that
+// cannot be removed do not count.
 //
 // # Concurrency
 //
@@ -33,9 +49,15 @@
 // whole entries only, and a crash leaves the old value or the new one. While a
 // file gets or loses its name, the writer holds a lock (flock) on the directory,
 // which the kernel releases if the process dies. Add has one winner and Inc loses
-// no update, in all processes of a machine. On systems without flock, such as
-// Windows, the lock covers one process. Without [Options.Sync] a power failure may
-// lose the latest writes.
+// no update, in all processes of a machine. If others hold the lock longer than
+// [Options.LockTimeout], the call returns [driver.ErrUnavailable]. On systems without
+// flock, such as Windows, the lock covers one process. Without [Options.Sync] a power
+// failure may lose the latest writes.
+//
+// Add makes a hard link, which fails if the name exists. On a file system without hard
+// links, such as FAT and many mounts of object stores, Add creates an empty file first:
+// it still has one winner on one machine, but no longer across hosts that do not share
+// the lock.
 //
 // # Files
 //
@@ -53,11 +75,11 @@
 //	28  4  CRC-32C of all other bytes
 //	32     key, value
 //
-// The expiry is also the modification time of the file, so that Has and eviction
-// need not open it. An entry that never expires has a time which is later than
-// every other: about 2258, or 2037 if the times of the system have 32 bits. If
-// the modification time has passed, for example after a restore from a backup,
-// Has reads the file; eviction treats the entry as expired.
+// The expiry is also the modification time of the file, so that eviction need not
+// open it. An entry that never expires has a time which is later than every other:
+// about 2258, or 2037 if the times of the system have 32 bits. If the modification
+// time has passed, for example after a restore from a backup or because the file
+// system cuts times, eviction reads the header.
 //
 // Files called <time in hex>-<random>.tmp are writes in progress. A scan of the
 // directory removes those which are older than an hour. All other files are left

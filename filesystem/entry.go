@@ -2,6 +2,7 @@ package filesystem
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"math"
 	"time"
@@ -15,6 +16,10 @@ const (
 	version    = 1
 	checksumAt = 28
 	headerSize = 32
+
+	// maxFileSize bounds the memory and the time that a file takes which somebody
+	// else has put there: a sparse file of any length costs nothing to make.
+	maxFileSize = 1 << 30
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -54,6 +59,14 @@ type entry struct {
 func newEntry(key string, value []byte, ttl time.Duration) entry {
 	now := time.Now()
 	return entry{key, value, now, expiryAfter(now, ttl)}
+}
+
+// checkSize returns [driver.ErrTooLarge] if the file would be too large to be read.
+func (e entry) checkSize() error {
+	if len(e.value) > maxFileSize-headerSize-min(len(e.key), maxFileSize-headerSize) {
+		return fmt.Errorf("%w: key and value take more than %d bytes", driver.ErrTooLarge, maxFileSize-headerSize)
+	}
+	return nil
 }
 
 // appendHead appends the part of a file before the value.
@@ -137,10 +150,10 @@ func (h header) value(data []byte, key string) ([]byte, error) {
 	}
 	head, value := data[:headerSize+uint64(h.keyLen)], data[headerSize+uint64(h.keyLen):]
 	if checksum(head, value) != h.checksum {
-		return nil, corrupt("wrong checksum")
+		return nil, errChecksum
 	}
 	if string(head[headerSize:]) != key {
-		return nil, corrupt("entry of another key")
+		return nil, errOtherKey
 	}
 	return value, nil
 }

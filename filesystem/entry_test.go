@@ -68,8 +68,8 @@ func TestModificationTimes(t *testing.T) {
 	}
 }
 
-// A file that is not a valid entry of the key is a miss for every method, and Set
-// repairs it. Rule VAL-12.
+// A file that is not a valid entry of the key is absent for every method, also if its
+// modification time has not changed, and every write repairs it. Rules BAS-15, VAL-12.
 func TestCorruptFiles(t *testing.T) {
 	change := func(at int, to byte) func([]byte) []byte {
 		return func(data []byte) []byte { data[at] = to; return data }
@@ -93,33 +93,72 @@ func TestCorruptFiles(t *testing.T) {
 		"long, cut":         func([]byte) []byte { return encoded("key", string(pattern('x', 1<<20)), 0)[:1<<19] },
 		"long, one bit":     func([]byte) []byte { d := encoded("key", string(pattern('x', 1<<20)), 0); d[1<<19] ^= 1; return d },
 		"long, another key": func([]byte) []byte { return encoded("yek", string(pattern('x', 1<<20)), 0) },
-		"expired, new time": func([]byte) []byte { return encoded("key", "value", 1) },
+		"long, last bit":    func([]byte) []byte { d := encoded("key", string(pattern('x', 1<<20)), 0); d[len(d)-1] ^= 1; return d },
+		"long, overlong":    func([]byte) []byte { return append(encoded("key", string(pattern('x', 1<<20)), 0), 'x') },
+		"long key":          func([]byte) []byte { return encoded("key"+string(pattern('x', 1<<20)), "value", 0) },
+		"expired":           func([]byte) []byte { return encoded("key", "value", 1) },
 	}
-	b := openAt(t, Options{Dir: t.TempDir()})
+	b, ctx := openAt(t, Options{Dir: t.TempDir()}), t.Context()
+	mustSet(t, b, "healthy", "value", time.Minute)
 	for name, damage := range tests {
 		t.Run(name, func(t *testing.T) {
-			mustSet(t, b, "key", "value", time.Minute)
-			writeFile(t, fileOf(b, "key"), damage(readFile(t, fileOf(b, "key"))))
-			wantAbsent(t, b, "key")
-			if _, _, err := b.Get(t.Context(), "key"); name != "expired, new time" && !errors.Is(err, driver.ErrCorrupt) {
-				t.Errorf("Get = %v, want ErrCorrupt", err)
+			path := fileOf(b, "key")
+			replace := func(mtime time.Time) {
+				t.Helper()
+				writeFile(t, path, damage(encoded("key", "value", expiryAfter(time.Now(), time.Minute))))
+				if err := os.Chtimes(path, mtime, mtime); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if deleted, err := b.Delete(t.Context(), "key"); deleted || err != nil {
-				t.Errorf("Delete = %v, %v; want false", deleted, err)
+			for _, mtime := range []time.Time{time.Now(), time.Now().Add(time.Minute), time.Unix(latestTime, 0)} {
+				replace(mtime)
+				wantAbsent(t, b, "key")
+				values, err := driver.Resolve(b).GetMany(ctx, []string{"key", "healthy"})
+				if values[0] != nil || string(values[1]) != "value" {
+					t.Errorf("GetMany = %q, %v; want the healthy value", values, err)
+				}
+				if name != "expired" && !errors.Is(err, driver.ErrCorrupt) {
+					t.Errorf("GetMany = %v, want ErrCorrupt", err)
+				}
+				if deleted, err := b.Delete(ctx, "key"); deleted || err != nil {
+					t.Errorf("Delete = %v, %v; want false", deleted, err)
+				}
+				replace(mtime)
+				if sum, err := b.Inc(ctx, "key", 3, 0); sum != 3 || err != nil {
+					t.Errorf("Inc = %d, %v; want the delta", sum, err)
+				}
+				replace(mtime)
+				if added, err := b.Add(ctx, "key", []byte("added"), time.Minute); !added || err != nil {
+					t.Errorf("Add = %v, %v; want true", added, err)
+				}
+				wantGet(t, b, "key", "added")
+				replace(mtime)
+				mustSet(t, b, "key", "repaired", time.Minute)
+				wantGet(t, b, "key", "repaired")
 			}
-			writeFile(t, fileOf(b, "key"), damage(encoded("key", "value", 0)))
-			if sum, err := b.Inc(t.Context(), "key", 3, 0); sum != 3 || err != nil {
-				t.Errorf("Inc = %d, %v; want the delta", sum, err)
-			}
-			writeFile(t, fileOf(b, "key"), damage(encoded("key", "value", 0)))
-			mustSet(t, b, "key", "repaired", time.Minute)
-			wantGet(t, b, "key", "repaired")
 		})
 	}
 }
 
-// A restore from a backup or a coarse file system may change the modification
-// time: Has then reads the file.
+// Has reads large files in parts.
+func TestHasOfLargeEntries(t *testing.T) {
+	b := openAt(t, Options{Dir: t.TempDir()})
+	for _, sizes := range [][2]int{{1, readBufferSize}, {readBufferSize, 1}, {3*readBufferSize + 5, 2 * readBufferSize}, {1, 1 << 20}} {
+		key := string(pattern('k', sizes[0]))
+		mustSet(t, b, key, string(pattern('v', sizes[1])), time.Minute)
+		if ok, err := b.Has(t.Context(), key); !ok || err != nil {
+			t.Errorf("Has of %d bytes under %d bytes = %v, %v", sizes[1], sizes[0], ok, err)
+		}
+		other := key[1:] + "x"
+		writeFile(t, fileOf(b, other), readFile(t, fileOf(b, key)))
+		wantAbsent(t, b, other)
+	}
+	if n := testing.AllocsPerRun(10, func() { b.Has(t.Context(), string(pattern('k', readBufferSize))) }); n > 32 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// A restore from a backup or a coarse file system may change the modification time.
 func TestHasWithWrongModificationTime(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
 	mustSet(t, b, "k", "v", time.Minute)

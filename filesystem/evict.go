@@ -2,27 +2,52 @@ package filesystem
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // usage is the number of entries as far as this Backend knows. It is not stored
 // on disk, where a crash would leave it wrong.
 type usage struct {
 	entries        int
+	held           int       // entries that eviction could not remove; the threshold excludes them
 	addedSinceScan int       // entries that this Backend added since its last scan
 	nextScan       time.Time // the first write after this time scans the directory
+}
+
+// evictions runs one eviction at a time, in a goroutine of its own: it belongs to all
+// writers, and goes on when the one that started it has run out of time. Otherwise
+// callers with short deadlines would start it again and again, and none would finish
+// it.
+type evictions struct {
+	mu      sync.Mutex
+	current *eviction
+	running sync.WaitGroup
+}
+
+// eviction is an eviction in progress.
+type eviction struct {
+	done chan struct{}
+	err  error       // set when done is closed
+	slow atomic.Bool // a caller with a deadline has given up waiting: the others do not wait
 }
 
 // scanInterval is the shortest time between two scans of a directory which is
 // below its threshold.
 const scanInterval = 10 * time.Minute
 
-// count scans a directory that has just been opened. The random start makes
+// count lists a directory that has just been opened. The random start makes
 // processes which end after a few writes share the scans among themselves.
 func (b *Backend) count(d *dir, now time.Time) error {
-	_, err := b.scan(d, now)
+	names, err := list(d, now)
+	b.usage.entries = len(names)
 	b.usage.addedSinceScan = rand.IntN(b.batchSize())
 	b.usage.nextScan = now.Add(scanInterval)
 	return err
@@ -38,40 +63,109 @@ func (b *Backend) batchSize() int {
 	return max(1, b.options.Threshold/8)
 }
 
-// makeRoom evicts what is necessary before a write that adds n entries, 0 or 1.
-// The caller holds the lock: an entry that was rewritten meanwhile is not
-// evicted, nor is the entry of the caller, which has no name yet.
-func (b *Backend) makeRoom(ctx context.Context, d *dir, now time.Time, n int) error {
-	if err := b.maybeEvict(ctx, d, now, n); err != nil {
-		return err
+// full reports whether n more entries would exceed the threshold.
+func (b *Backend) full(n int) bool {
+	return b.options.Threshold != NoLimit && b.usage.entries-b.usage.held+n > b.options.Threshold
+}
+
+// errNoRoom means that the write has to wait for tx.eviction without the lock.
+var errNoRoom = errors.New("the directory is full")
+
+// withRoom runs publish with the lock, again after every eviction that publish
+// needs. The entry of the caller has no name meanwhile: its own write does not evict
+// it.
+func (tx *writeTx) withRoom(ctx context.Context, publish func() error) error {
+	const most = 4 // evictions of which others take the room
+	for attempt := 1; ; attempt++ {
+		tx.anyway = tx.anyway || attempt > most
+		err := tx.backend.withLock(ctx, tx.dir, publish)
+		if err != errNoRoom {
+			return err
+		}
+		if err := tx.awaitEviction(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// awaitEviction waits for tx.eviction, but not longer than half of the time that ctx
+// has left: then the write goes on, and exceeds the threshold until the eviction has
+// ended.
+func (tx *writeTx) awaitEviction(ctx context.Context) error {
+	var half <-chan time.Time
+	if deadline, ok := ctx.Deadline(); ok {
+		if tx.eviction.slow.Load() {
+			tx.anyway = true
+			return nil
+		}
+		timer := time.NewTimer(time.Until(deadline) / 2)
+		defer timer.Stop()
+		half = timer.C
+	}
+	select {
+	case <-tx.eviction.done:
+		return tx.eviction.err
+	case <-half:
+		tx.eviction.slow.Store(true)
+		tx.anyway = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-tx.backend.closing:
+		return driver.ErrClosed
+	}
+}
+
+// makeRoom counts n more entries, 0 or 1. If the directory is full, or the last scan
+// too old, it starts an eviction. A new entry waits for that, and for one in progress,
+// whose count of the directory is then right: makeRoom returns errNoRoom. The caller
+// holds the lock.
+func (tx *writeTx) makeRoom(n int) error {
+	b := tx.backend
+	due := tx.entry.written.After(b.usage.nextScan)
+	if due || b.full(n) || n > 0 && b.usage.addedSinceScan >= b.batchSize() {
+		tx.eviction = b.startEviction(tx.dir, due, n)
+	} else {
+		tx.eviction = b.currentEviction()
+	}
+	if n > 0 && tx.eviction != nil && !tx.anyway {
+		return errNoRoom
 	}
 	b.usage.entries += n
 	b.usage.addedSinceScan += n
 	return nil
 }
 
-// maybeEvict scans the directory if it is full, or if the last scan is too old,
-// and evicts if the scan confirms it.
-func (b *Backend) maybeEvict(ctx context.Context, d *dir, now time.Time, n int) error {
-	limited := b.options.Threshold != NoLimit
-	due := now.After(b.usage.nextScan)
-	full := limited && b.usage.entries+n > b.options.Threshold
-	if !due && !full && b.usage.addedSinceScan < b.batchSize() {
-		return nil
-	}
-	names, err := b.scan(d, now)
-	if err != nil {
-		return err
-	}
-	if limited && !due && b.usage.entries+n <= b.options.Threshold {
-		return nil
-	}
-	return b.evict(ctx, d, now, names, n)
+func (b *Backend) currentEviction() *eviction {
+	b.evictions.mu.Lock()
+	defer b.evictions.mu.Unlock()
+	return b.evictions.current
 }
 
-// scan counts the entries, returns the names of their files and removes the
-// temporary files that crashes have left.
-func (b *Backend) scan(d *dir, now time.Time) ([]string, error) {
+// startEviction returns the eviction in progress, or starts one. The caller holds the
+// lock.
+func (b *Backend) startEviction(d *dir, due bool, n int) *eviction {
+	b.evictions.mu.Lock()
+	defer b.evictions.mu.Unlock()
+	if b.evictions.current != nil {
+		return b.evictions.current
+	}
+	e := &eviction{done: make(chan struct{})}
+	b.evictions.current = e
+	b.usage.addedSinceScan = 0
+	b.evictions.running.Go(func() {
+		e.err = b.evict(d, due, n)
+		b.evictions.mu.Lock()
+		b.evictions.current = nil
+		b.evictions.mu.Unlock()
+		close(e.done)
+	})
+	return e
+}
+
+// list returns the names of the entries, and removes the temporary files that crashes
+// have left.
+func list(d *dir, now time.Time) ([]string, error) {
 	names, err := d.names()
 	if err != nil {
 		return nil, err
@@ -84,47 +178,140 @@ func (b *Backend) scan(d *dir, now time.Time) ([]string, error) {
 			d.remove(name)
 		}
 	}
-	b.usage.entries, b.usage.addedSinceScan = len(entries), 0
 	return entries, nil
 }
 
-// evict removes the expired entries. If that does not make room for n more, it
-// removes a batch of those which expire soonest.
-func (b *Backend) evict(ctx context.Context, d *dir, now time.Time, names []string, n int) error {
-	type candidate struct {
-		name  string
-		mtime time.Time
+// evict counts the entries. If the directory is full, or a scan is due, it removes the
+// expired ones, and if that does not make room for n more, a batch of those which
+// expire soonest. It takes the lock only to remove files.
+func (b *Backend) evict(d *dir, due bool, n int) error {
+	now := time.Now()
+	names, err := list(d, now)
+	if err != nil {
+		return err
 	}
-	start := time.Now()
-	live := make([]candidate, 0, len(names))
+	enough := false
+	err = b.withLock(context.Background(), d, func() error {
+		// Only writers that could not wait have added entries; names may contain some.
+		b.usage.entries = len(names) + b.usage.addedSinceScan
+		enough = b.options.Threshold != NoLimit && !due && !b.full(n)
+		return nil
+	})
+	if enough || err != nil {
+		return err
+	}
+	live, passed, err := b.examine(d, names, now)
+	if err != nil {
+		return err
+	}
+	stillLive, err := b.removeExpired(d, passed, now)
+	if err != nil {
+		return err
+	}
+	live = append(live, stillLive...)
+	slices.SortFunc(live, func(x, y candidate) int { return x.expires.Compare(y.expires) })
+	return b.removeSoonest(d, live, now, n)
+}
+
+// candidate is an entry that may be evicted.
+type candidate struct {
+	name    string
+	mtime   time.Time
+	expires time.Time // orders the candidates
+}
+
+// examine divides the entries into those whose modification time is later than now,
+// and the others.
+func (b *Backend) examine(d *dir, names []string, now time.Time) (live, passed []candidate, err error) {
+	live = make([]candidate, 0, len(names))
 	for _, name := range names {
-		if err := ctx.Err(); err != nil {
-			return err
+		select {
+		case <-b.closing:
+			return nil, nil, driver.ErrClosed
+		default:
 		}
 		mtime, err := d.mtime(name)
+		switch {
+		case err != nil: // removed meanwhile, or not a regular file
+		case mtime.After(now):
+			live = append(live, candidate{name, mtime, mtime})
+		default:
+			passed = append(passed, candidate{name, mtime, mtime})
+		}
+	}
+	return live, passed, nil
+}
+
+// evictionChunk is the number of files that are removed between a lock and an unlock.
+const evictionChunk = 64
+
+// removeExpired removes files whose modification time has passed, and returns those
+// which have not expired: file systems cut times to seconds or to 32 bits, and backups
+// change them. A file without a valid header counts as expired.
+func (b *Backend) removeExpired(d *dir, passed []candidate, now time.Time) (live []candidate, err error) {
+	held := 0
+	for chunk := range slices.Chunk(passed, evictionChunk) {
+		err := b.withLock(context.Background(), d, func() error {
+			for _, c := range chunk {
+				expires, err := readExpiry(d, c.name)
+				if err == nil && !expires.expired(now) {
+					c.expires = entry{expires: expires, written: now}.mtime()
+					live = append(live, c)
+				} else if !errors.Is(err, fs.ErrNotExist) && !b.tryRemove(d, c.name) {
+					held++
+				}
+			}
+			return nil
+		})
 		if err != nil {
-			continue // removed meanwhile, or not a regular file
+			return nil, err
 		}
-		if mtime.Before(now) && d.remove(name) == nil {
-			continue
-		}
-		live = append(live, candidate{name, mtime})
 	}
-	b.usage.entries = len(live)
-	// Scans of an enormous directory take at most a hundredth of the time.
-	b.usage.nextScan = now.Add(max(scanInterval, 100*time.Since(start)))
-	if b.options.Threshold == NoLimit || len(live)+n <= b.options.Threshold {
+	return live, b.withLock(context.Background(), d, func() error {
+		b.usage.held = held
 		return nil
+	})
+}
+
+// removeSoonest removes the batch of the live entries that expires soonest, if there
+// is no room for n more without.
+func (b *Backend) removeSoonest(d *dir, live []candidate, now time.Time, n int) error {
+	excess := 0
+	err := b.withLock(context.Background(), d, func() error {
+		// Scans of an enormous directory take at most a hundredth of the time.
+		b.usage.nextScan = now.Add(max(scanInterval, 100*time.Since(now)))
+		if b.full(n) {
+			excess = b.usage.entries - b.usage.held - (b.options.Threshold - b.batchSize())
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(live, func(x, y candidate) int { return x.mtime.Compare(y.mtime) })
-	for _, c := range live[:len(live)-(b.options.Threshold-b.batchSize())] {
-		if err := ctx.Err(); err != nil {
+	for chunk := range slices.Chunk(live[:min(excess, len(live))], evictionChunk) {
+		err := b.withLock(context.Background(), d, func() error {
+			for _, c := range chunk {
+				mtime, err := d.mtime(c.name)
+				rewritten := err == nil && !mtime.Equal(c.mtime)
+				if err == nil && !rewritten && !b.tryRemove(d, c.name) {
+					b.usage.held++
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		if err := ignoreNotExist(d.remove(c.name)); err != nil {
-			return err
-		}
-		b.usage.entries--
 	}
 	return nil
+}
+
+// tryRemove removes the file of an entry, and reports whether it is absent now. The
+// caller holds the lock.
+func (b *Backend) tryRemove(d *dir, name string) bool {
+	err := d.remove(name)
+	if err == nil {
+		b.usage.entries--
+	}
+	return err == nil || errors.Is(err, fs.ErrNotExist)
 }

@@ -1,11 +1,15 @@
 package filesystem
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 func count(t testing.TB, b *Backend) int {
@@ -154,6 +158,102 @@ func TestSmallerThreshold(t *testing.T) {
 	if got := count(t, b); got > 16 {
 		t.Errorf("%d entries", got)
 	}
+}
+
+// An eviction belongs to all writers: a caller with a deadline does not wait for its
+// end, and one that leaves does not end it.
+func TestEvictionOutlivesCallers(t *testing.T) {
+	const threshold = 64
+	b := openAt(t, Options{Dir: t.TempDir(), Threshold: threshold})
+	for i := range threshold {
+		mustSet(t, b, strconv.Itoa(i), "v", time.Hour)
+	}
+	unfinished := &eviction{done: make(chan struct{})}
+	b.evictions.current = unfinished
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	for verb, write := range map[string]func() error{
+		"Set": func() error { return b.Set(ctx, "set", []byte("v"), time.Hour) },
+		"Add": func() error { _, err := b.Add(ctx, "added", []byte("v"), time.Hour); return err },
+		"Inc": func() error { _, err := b.Inc(ctx, "counter", 1, time.Hour); return err },
+	} {
+		if err := write(); err != nil {
+			t.Errorf("%s into a full directory during an eviction: %v", verb, err)
+		}
+	}
+	wantGet(t, b, "set", "v")
+	wantGet(t, b, "added", "v")
+	wantGet(t, b, "counter", "1")
+	mustSet(t, b, "0", "w", time.Hour) // replacing needs no room
+
+	cancelled, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(time.Millisecond, cancel)
+	if err := b.Set(cancelled, "cancelled", []byte("v"), time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("Set with a cancelled context = %v", err)
+	}
+	b.evictions.current = nil
+	close(unfinished.done)
+
+	err := b.withDir(b.openDir, func(d *dir) error {
+		return b.withLock(t.Context(), d, func() error { b.startEviction(d, false, 1); return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.evictions.running.Wait()
+	if got := count(t, b); got > threshold {
+		t.Errorf("%d entries after the eviction", got)
+	}
+	if temps := files(t, b.options.Dir, "*"+tempSuffix); len(temps) > 0 {
+		t.Errorf("temporary files remain: %q", temps)
+	}
+}
+
+func TestCloseEndsEviction(t *testing.T) {
+	b := openAt(t, Options{Dir: t.TempDir(), Threshold: 1})
+	mustSet(t, b, "k", "v", 0)
+	b.evictions.current = &eviction{done: make(chan struct{})}
+	result := make(chan error)
+	go func() { result <- b.Set(t.Context(), "l", []byte("v"), 0) }()
+	for len(files(t, b.options.Dir, "*"+tempSuffix)) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; !errors.Is(err, driver.ErrClosed) {
+		t.Errorf("Set = %v, want ErrClosed", err)
+	}
+}
+
+// Eviction believes the header, not the modification time, about what has expired:
+// file systems cut times to whole seconds (FAT to two) or to 32 bits.
+func TestEvictionWithCoarseTimes(t *testing.T) {
+	b := openAt(t, Options{Dir: t.TempDir(), Threshold: 8})
+	past := time.Now().Add(-time.Hour)
+	for _, key := range []string{"never", "hour", "minute", "expired"} {
+		ttl := map[string]time.Duration{"hour": time.Hour, "minute": time.Minute, "expired": time.Nanosecond}[key]
+		mustSet(t, b, key, "v", ttl)
+		if err := os.Chtimes(fileOf(b, key), past, past); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.usage.nextScan = time.Time{}
+	mustSet(t, b, "new0", "v", 2*time.Hour) // scans
+	if _, err := os.Stat(fileOf(b, "expired")); !os.IsNotExist(err) {
+		t.Error("the expired entry is not removed:", err)
+	}
+	for i := range 4 {
+		mustSet(t, b, "new"+strconv.Itoa(i+1), "v", 2*time.Hour)
+	}
+	for _, next := range []string{"minute", "hour"} { // in the order of their expiry
+		for _, key := range []string{"never", "hour", next} {
+			wantGet(t, b, key, "v")
+		}
+		mustSet(t, b, "after "+next, "v", 3*time.Hour)
+		wantAbsent(t, b, next)
+	}
+	wantGet(t, b, "never", "v")
 }
 
 func TestStaleTemporaryFiles(t *testing.T) {

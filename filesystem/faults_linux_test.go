@@ -3,6 +3,7 @@ package filesystem
 import (
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -153,7 +154,18 @@ func TestPlantedFiles(t *testing.T) {
 		"pipe":                      func() error { return syscall.Mkfifo(path, 0o600) },
 		"socket":                    func() error { return syscall.Mknod(path, syscall.S_IFSOCK|0o600, 0) },
 		"directory":                 func() error { return os.Mkdir(path, 0o700) },
+		"pipe with a writer":        func() error { return pipeOf(t, path, nil) },
+		"pipe with an entry":        func() error { return pipeOf(t, path, encoded(key, "planted", 0)) },
+		"leased":                    func() error { return leased(t, path, encoded(key, "planted", 0)) },
 	}
+	if os.Geteuid() == 0 {
+		plants["device of nothing"] = func() error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|3) }
+		plants["device of zeros"] = func() error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|5) }
+		plants["terminal"] = func() error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 5<<8) }
+		plants["device not found"] = func() error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 5<<8|2) } // ptmx outside of devpts
+		plants["device without driver"] = func() error { return syscall.Mknod(path, syscall.S_IFBLK|0o600, 250<<8|250) }
+	}
+	mustSet(t, b, "healthy", "value", time.Hour)
 	for name, plant := range plants {
 		t.Run(name, func(t *testing.T) {
 			key = name
@@ -169,6 +181,10 @@ func TestPlantedFiles(t *testing.T) {
 			}
 			replant()
 			wantAbsent(t, b, key)
+			values, err := driver.Resolve(b).GetMany(t.Context(), []string{key, "healthy"})
+			if string(values[1]) != "value" || err != nil && !errors.Is(err, driver.ErrCorrupt) {
+				t.Errorf("GetMany = %q, %v; want the healthy value", values, err)
+			}
 			if deleted, err := b.Delete(t.Context(), key); deleted || err != nil {
 				t.Errorf("Delete = %v, %v; want false", deleted, err)
 			}
@@ -183,6 +199,9 @@ func TestPlantedFiles(t *testing.T) {
 				if name == "directory" {
 					if info, statErr := os.Stat(path); err == nil || statErr != nil || !info.IsDir() {
 						t.Errorf("%s = %v, want an error and the directory as it was: %v", verb, err, statErr)
+					}
+					if driver.EndsBatch(err) {
+						t.Errorf("%s = %v, which ends a batch", verb, err)
 					}
 					continue
 				}
@@ -209,4 +228,35 @@ func TestModeIgnoresUmask(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o664 {
 		t.Errorf("mode %v, %v; want 0664", info.Mode(), err)
 	}
+}
+
+// pipeOf makes a pipe that has a writer and holds data.
+func pipeOf(t *testing.T, path string, data []byte) error {
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	t.Cleanup(func() { f.Close() })
+	_, err = f.Write(data)
+	return err
+}
+
+// leased makes a file that nobody else can open before its lease is given up.
+func leased(t *testing.T, path string, data []byte) error {
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	signal.Ignore(syscall.SIGIO) // with which the kernel asks for the lease
+	t.Cleanup(func() { f.Close() })
+	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_SETLEASE, syscall.F_WRLCK); errno != 0 {
+		return errno
+	}
+	return nil
 }

@@ -23,8 +23,9 @@ type Backend struct {
 	closing chan struct{} // closed by Close; ends every wait for the lock
 	close   func()        // closes closing, once
 
-	writer chan struct{} // holds one element while a goroutine of this Backend has the lock
-	usage  usage         // guarded by the lock
+	writer    chan struct{} // holds one element while a goroutine of this Backend has the lock
+	usage     usage         // guarded by the lock
+	evictions evictions
 }
 
 // New opens the directory o.Dir, creates it if it does not exist, and removes
@@ -72,8 +73,8 @@ func (b *Backend) Get(_ context.Context, key string) (value []byte, ok bool, err
 	return value, true, nil
 }
 
-// Has reports whether key is present. If the modification time of the file is
-// far enough in the future, Has does not open the file.
+// Has reports whether key is present. It reads the file and verifies its checksum, so
+// that its answer is that of Get, but does not keep the value.
 func (b *Backend) Has(_ context.Context, key string) (ok bool, err error) {
 	name := b.entryName(key)
 	err = b.withDir(b.openDir, func(d *dir) (err error) {

@@ -5,4 +5,6 @@ package filesystem
 // tryFlock always succeeds: this platform has no flock.
 func tryFlock(int) (bool, error) { return true, nil }
 
+const nonBlocking = 0
+
 func unFlock(int) {}

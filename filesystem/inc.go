@@ -12,12 +12,31 @@ import (
 
 // inc adds delta to the integer under the key of the entry, or stores delta if
 // the key is absent. It holds the lock from reading to writing.
-func (tx *writeTx) inc(ctx context.Context, delta int64) (int64, error) {
-	if err := tx.backend.lock(ctx, tx.dir); err != nil {
+func (tx *writeTx) inc(ctx context.Context, delta int64) (sum int64, err error) {
+	ttl := tx.entry.expires
+	err = tx.withRoom(ctx, func() (err error) {
+		tx.entry.expires = ttl
+		if sum, err = tx.add64(delta); err != nil {
+			return err
+		}
+		if err := tx.stage(ctx); err != nil {
+			return err
+		}
+		if err := tx.publish(ctx); err != nil {
+			tx.discard()
+			return err
+		}
+		return nil
+	})
+	if err != nil {
 		return 0, err
 	}
-	defer tx.backend.unlock(tx.dir)
-	sum := delta
+	return sum, tx.syncDir()
+}
+
+// add64 makes the entry the one under its key, increased by delta.
+func (tx *writeTx) add64(delta int64) (sum int64, err error) {
+	sum = delta
 	old, expires, err := load(tx.dir, tx.name, tx.entry.key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, driver.ErrCorrupt):
@@ -31,8 +50,5 @@ func (tx *writeTx) inc(ctx context.Context, delta int64) (int64, error) {
 		tx.entry.expires = expires
 	}
 	tx.entry.value = strconv.AppendInt(nil, sum, 10)
-	if err := tx.stage(ctx); err != nil {
-		return 0, err
-	}
-	return sum, tx.finish(tx.publish(ctx))
+	return sum, nil
 }

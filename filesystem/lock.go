@@ -2,48 +2,91 @@ package filesystem
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
+// withLock runs op while this goroutine has the lock of the directory.
+func (b *Backend) withLock(ctx context.Context, d *dir, op func() error) error {
+	if err := b.lock(ctx, d); err != nil {
+		return err
+	}
+	defer b.unlock(d)
+	return op()
+}
+
 // lock excludes all other writers of the directory, in this process and in all
 // others. It is held while a file gets or loses its name, not while its bytes
 // are written: one lock for all keys then costs no more than the lock on the
-// directory that the kernel takes anyway. The wait ends with ctx and with Close.
+// directory that the kernel takes anyway. The wait ends with ctx, with Close and
+// after [Options.LockTimeout].
 func (b *Backend) lock(ctx context.Context, d *dir) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case b.writer <- struct{}{}:
+		if locked, err := b.tryLock(d); locked || err != nil {
+			return err
+		}
+		<-b.writer
+	default:
+	}
+	return b.waitForLock(ctx, d)
+}
+
+// tryLock takes the lock unless another process has it. If it fails, b.writer is
+// free again. The caller has put an element into b.writer.
+func (b *Backend) tryLock(d *dir) (bool, error) {
+	locked, err := d.tryLock()
+	if err == nil {
+		return locked, nil
+	}
+	<-b.writer
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) {
+		err = fmt.Errorf("the file system has no locks (flock): use a directory of another one: %w", err)
+	}
+	return false, err
+}
+
+// waitForLock polls the lock of the processes, because a blocking flock cannot be
+// cancelled. One limit holds for the whole wait: that of many callers behind a
+// program which keeps the lock is not longer than that of one.
+func (b *Backend) waitForLock(ctx context.Context, d *dir) error {
+	const shortest, longest = 20 * time.Microsecond, time.Millisecond
+	timeout := time.NewTimer(b.options.LockTimeout)
+	defer timeout.Stop()
+	errTimeout := fmt.Errorf("%w: timed out after %v waiting for the lock of %s, which another program holds", driver.ErrUnavailable, b.options.LockTimeout, d.path)
 	select {
 	case b.writer <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-b.closing:
 		return driver.ErrClosed
+	case <-timeout.C:
+		return errTimeout
 	}
-	err := b.lockProcesses(ctx, d)
-	if err != nil {
-		<-b.writer
-	}
-	return err
-}
-
-// lockProcesses excludes other processes. It polls, because a blocking flock
-// cannot be cancelled.
-func (b *Backend) lockProcesses(ctx context.Context, d *dir) error {
-	const shortest, longest = 20 * time.Microsecond, time.Millisecond
 	for pause := shortest; ; pause = min(2*pause, longest) {
-		if err := ctx.Err(); err != nil {
+		if locked, err := b.tryLock(d); locked || err != nil {
 			return err
 		}
-		locked, err := d.tryLock()
-		if locked || err != nil {
-			return err
-		}
+		var err error
 		select {
 		case <-time.After(pause):
+			continue
 		case <-ctx.Done():
+			err = ctx.Err()
 		case <-b.closing:
-			return driver.ErrClosed
+			err = driver.ErrClosed
+		case <-timeout.C:
+			err = errTimeout
 		}
+		<-b.writer
+		return err
 	}
 }
 

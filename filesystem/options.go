@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
 )
@@ -40,6 +41,10 @@ type Options struct {
 	// Without it a power failure may lose the latest writes; it does not corrupt
 	// values unnoticed.
 	Sync bool `option:"sync" default:"false" help:"flush every write to the disk"`
+
+	// LockTimeout limits how long a write waits for the lock of the directory while
+	// others hold it. It then returns [driver.ErrUnavailable]. 0 means 5 seconds.
+	LockTimeout time.Duration `option:"lock_timeout" default:"5s" min:"1ms" help:"wait for the lock of the directory"`
 }
 
 // Validate implements [driver.Validator].

@@ -204,7 +204,7 @@ func TestKilledWriters(t *testing.T) {
 	}
 	b := openAt(t, Options{Dir: dir})
 	t.Log("stale temporary files:", len(files(t, dir, "*"+tempSuffix)))
-	if _, err := b.scan(b.dir, time.Now().Add(2*staleAge)); err != nil {
+	if _, err := list(b.dir, time.Now().Add(2*staleAge)); err != nil {
 		t.Fatal(err)
 	}
 	if left := files(t, dir, "*"+tempSuffix); len(left) > 0 {

@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"hash/crc32"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ func load(d *dir, name, key string) (value []byte, expires expiry, err error) {
 	defer f.close()
 	buffer := readBuffers.Get().(*[readBufferSize]byte)
 	defer readBuffers.Put(buffer)
-	n, err := f.read(buffer[:])
+	n, err := f.readAt(buffer[:], 0)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -32,7 +33,8 @@ func load(d *dir, name, key string) (value []byte, expires expiry, err error) {
 		return nil, 0, err
 	}
 	if h.size() > uint64(n) {
-		return loadLarge(f, h, data, key)
+		value, err = loadLarge(f, h, buffer[:], n, key)
+		return value, h.expires, err
 	}
 	value, err = h.value(data, key)
 	if err != nil {
@@ -41,48 +43,128 @@ func load(d *dir, name, key string) (value []byte, expires expiry, err error) {
 	return append([]byte{}, value...), h.expires, nil
 }
 
-// loadLarge reads the rest of a file that begins with data into a new slice. A
-// header that does not agree with the size of the file allocates nothing.
-func loadLarge(f file, h header, beginning []byte, key string) ([]byte, expiry, error) {
-	size, err := f.size()
+// loadLarge reads a file of which buffer holds the first n bytes into a new slice. A
+// header that does not agree with the size of the file allocates nothing. Nor does a
+// sparse file, unless its checksum is right.
+func loadLarge(f file, h header, buffer []byte, n int, key string) ([]byte, error) {
+	sparse, err := checkSize(f, h)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	if uint64(size) != h.size() {
-		return nil, 0, errWrongLength
+	if sparse {
+		if err := verifyLarge(f, h, buffer, n, key); err != nil {
+			return nil, err
+		}
+		n = 0 // buffer holds the end of the file
 	}
-	data := make([]byte, size)
-	for n := copy(data, beginning); n < len(data); {
-		m, err := f.read(data[n:])
+	data := make([]byte, h.size())
+	for n = copy(data, buffer[:n]); n < len(data); {
+		m, err := f.readAt(data[n:], int64(n))
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if m == 0 {
-			return nil, 0, errWrongLength
+			return nil, errWrongLength
 		}
 		n += m
 	}
-	value, err := h.value(data, key)
-	return value, h.expires, err
+	return h.value(data, key)
 }
 
-// exists reports whether there is a live entry of key. It trusts a modification
-// time that is further in the future than FAT rounds times, and otherwise reads
-// the file. A corrupt file is false with a nil error.
+// checkSize checks that the file has the size in its header.
+func checkSize(f file, h header) (sparse bool, err error) {
+	size, sparse, err := f.size()
+	if err != nil {
+		return false, err
+	}
+	if uint64(size) != h.size() || size > maxFileSize {
+		return false, errWrongLength
+	}
+	return sparse, nil
+}
+
+// exists reports whether there is a live entry of key: whether load would return it.
+// It verifies the checksum, because damage need not change the modification time or
+// the size, and Has, Add and Delete have to agree with Get. It allocates nothing, and
+// does not read the value of an expired entry. A corrupt file is false with a nil
+// error.
 func exists(d *dir, name, key string) (bool, error) {
-	const coarsest = 2 * time.Second
-	mtime, err := d.mtime(name)
+	f, err := d.open(name)
 	if err != nil {
 		return false, ignoreCorrupt(err)
 	}
-	if time.Until(mtime) > coarsest {
-		return true, nil
-	}
-	_, expires, err := load(d, name, key)
+	defer f.close()
+	buffer := readBuffers.Get().(*[readBufferSize]byte)
+	defer readBuffers.Put(buffer)
+	n, err := f.readAt(buffer[:], 0)
 	if err != nil {
 		return false, ignoreCorrupt(err)
 	}
-	return !expires.expired(time.Now()), nil
+	h, err := parseHeader(buffer[:n])
+	if err != nil || h.expires.expired(time.Now()) {
+		return false, ignoreCorrupt(err)
+	}
+	if h.size() > uint64(n) {
+		if _, err = checkSize(f, h); err == nil {
+			err = verifyLarge(f, h, buffer[:], n, key)
+		}
+	} else {
+		_, err = h.value(buffer[:n], key)
+	}
+	return err == nil && !h.expires.expired(time.Now()), ignoreCorrupt(err)
+}
+
+// verifyLarge checks the key and the checksum of a file without keeping its value.
+// buffer holds the first n bytes of the file, and then others.
+func verifyLarge(f file, h header, buffer []byte, n int, key string) error {
+	if uint64(h.keyLen) != uint64(len(key)) {
+		return errOtherKey
+	}
+	rest, same := cutKey(key, buffer[headerSize:n])
+	sum := checksum(buffer[:headerSize], buffer[headerSize:n])
+	for at, size := int64(n), int64(h.size()); same && at < size; {
+		m, err := f.readAt(buffer[:min(int64(len(buffer)), size-at)], at)
+		if err != nil {
+			return err
+		}
+		if m == 0 {
+			return errWrongLength
+		}
+		rest, same = cutKey(rest, buffer[:m])
+		sum = crc32.Update(sum, castagnoli, buffer[:m])
+		at += int64(m)
+	}
+	if !same {
+		return errOtherKey
+	}
+	if sum != h.checksum {
+		return errChecksum
+	}
+	return nil
+}
+
+// cutKey compares the beginning of data with as much of key, and returns the rest of
+// key.
+func cutKey(key string, data []byte) (rest string, same bool) {
+	n := min(len(key), len(data))
+	return key[n:], string(data[:n]) == key[:n]
+}
+
+// readExpiry returns the expiry of the entry in the file called name. It reads the
+// header only.
+func readExpiry(d *dir, name string) (expiry, error) {
+	f, err := d.open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.close()
+	var data [headerSize]byte
+	n, err := f.readAt(data[:], 0)
+	if err != nil {
+		return 0, err
+	}
+	h, err := parseHeader(data[:n])
+	return h.expires, err
 }
 
 // keyHasPrefix reports whether the file called name holds an entry whose key
@@ -94,7 +176,7 @@ func keyHasPrefix(d *dir, name, prefix string) (bool, error) {
 	}
 	defer f.close()
 	data := make([]byte, headerSize+len(prefix))
-	n, err := f.read(data)
+	n, err := f.readAt(data, 0)
 	if err != nil {
 		return false, ignoreCorrupt(err)
 	}

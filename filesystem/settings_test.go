@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -19,22 +20,22 @@ func TestSettings(t *testing.T) {
 		settings map[string]any
 		want     Options
 	}{
-		{"defaults", nil, Options{Threshold: 500, Mode: 0o600, HashMethod: "sha256"}},
+		{"defaults", nil, Options{Threshold: 500, Mode: 0o600, HashMethod: "sha256", LockTimeout: 5 * time.Second}},
 		{
 			"all, as text",
-			map[string]any{"CACHE_THRESHOLD": "7", "CACHE_FILE_HASH_METHOD": "MD5", "CACHE_OPTIONS": `{"mode": "0640", "sync": true}`},
-			Options{Threshold: 7, Mode: 0o640, HashMethod: "MD5", Sync: true},
+			map[string]any{"CACHE_THRESHOLD": "7", "CACHE_FILE_HASH_METHOD": "MD5", "CACHE_OPTIONS": `{"mode": "0640", "sync": true, "lock_timeout": "2s"}`},
+			Options{Threshold: 7, Mode: 0o640, HashMethod: "MD5", Sync: true, LockTimeout: 2 * time.Second},
 		},
 		{
 			"all, as values",
-			map[string]any{"CACHE_THRESHOLD": 7, "CACHE_FILE_HASH_METHOD": "sha512", "CACHE_OPTIONS": map[string]any{"mode": fs.FileMode(0o640), "sync": true}},
-			Options{Threshold: 7, Mode: 0o640, HashMethod: "sha512", Sync: true},
+			map[string]any{"CACHE_THRESHOLD": 7, "CACHE_FILE_HASH_METHOD": "sha512", "CACHE_OPTIONS": map[string]any{"mode": fs.FileMode(0o640), "sync": true, "lock_timeout": 0.5}},
+			Options{Threshold: 7, Mode: 0o640, HashMethod: "sha512", Sync: true, LockTimeout: 500 * time.Millisecond},
 		},
-		{"mode as a number", map[string]any{"CACHE_OPTIONS": `{"mode": 416}`}, Options{Threshold: 500, Mode: 0o640, HashMethod: "sha256"}},
-		{"mode as a Mode", map[string]any{"CACHE_OPTIONS": map[string]any{"mode": Mode(0o640)}}, Options{Threshold: 500, Mode: 0o640, HashMethod: "sha256"}},
-		{"mode as an int", map[string]any{"CACHE_OPTIONS": map[string]any{"mode": 0o640}}, Options{Threshold: 500, Mode: 0o640, HashMethod: "sha256"}},
-		{"mode as Python prints it", map[string]any{"CACHE_OPTIONS": map[string]any{"mode": "0o640"}}, Options{Threshold: 500, Mode: 0o640, HashMethod: "sha256"}},
-		{"no limit", map[string]any{"CACHE_THRESHOLD": 0}, Options{Threshold: NoLimit, Mode: 0o600, HashMethod: "sha256"}},
+		{"mode as a number", map[string]any{"CACHE_OPTIONS": `{"mode": 416}`}, Options{Threshold: 500, Mode: 0o640, HashMethod: "sha256", LockTimeout: 5 * time.Second}},
+		{"mode as a Mode", map[string]any{"CACHE_OPTIONS": map[string]any{"mode": Mode(0o640)}}, Options{Threshold: 500, Mode: 0o640, HashMethod: "sha256", LockTimeout: 5 * time.Second}},
+		{"mode as an int", map[string]any{"CACHE_OPTIONS": map[string]any{"mode": 0o640}}, Options{Threshold: 500, Mode: 0o640, HashMethod: "sha256", LockTimeout: 5 * time.Second}},
+		{"mode as Python prints it", map[string]any{"CACHE_OPTIONS": map[string]any{"mode": "0o640"}}, Options{Threshold: 500, Mode: 0o640, HashMethod: "sha256", LockTimeout: 5 * time.Second}},
+		{"no limit", map[string]any{"CACHE_THRESHOLD": 0}, Options{Threshold: NoLimit, Mode: 0o600, HashMethod: "sha256", LockTimeout: 5 * time.Second}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -73,6 +74,7 @@ func TestInvalidSettings(t *testing.T) {
 		{"mode of zero", map[string]any{"CACHE_OPTIONS": `{"mode": 0}`}, []string{`CACHE_OPTIONS.mode (Options.Mode): 0 is not permissions`}},
 		{"octal digits as a number", map[string]any{"CACHE_OPTIONS": map[string]any{"mode": json.Number("600")}}, []string{"CACHE_OPTIONS.mode (Options.Mode): 600 is not permissions"}},
 		{"mode that is a list", map[string]any{"CACHE_OPTIONS": `{"mode": ["0600"]}`}, []string{"CACHE_OPTIONS.mode (Options.Mode): not permissions"}},
+		{"no time for the lock", map[string]any{"CACHE_OPTIONS": `{"lock_timeout": -1}`}, []string{"CACHE_OPTIONS.lock_timeout (Options.LockTimeout): "}},
 		{"unknown option", map[string]any{"CACHE_OPTIONS": `{"snyc": true}`}, []string{"CACHE_OPTIONS.snyc: no such option; did you mean CACHE_OPTIONS.sync?"}},
 		{"misspelt", map[string]any{"CACHE_FILE_HASH_METHD": "md5"}, []string{"CACHE_FILE_HASH_METHD: no such setting; did you mean CACHE_FILE_HASH_METHOD?"}},
 		{

@@ -2,7 +2,6 @@ package filesystem
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -18,25 +17,31 @@ func (b *Backend) makeDir() (*dir, error) {
 }
 
 // withDir runs op with the open directory. If the directory has been removed
-// meanwhile, withDir opens it again with open and repeats op.
+// meanwhile, withDir opens it again with open and repeats op, but not for ever: a
+// directory may be removed again and again.
 func (b *Backend) withDir(open func() (*dir, error), op func(*dir) error) error {
-	for {
-		b.mu.RLock()
-		d := b.dir
-		if d == nil {
-			b.mu.RUnlock()
-			return driver.ErrClosed
-		}
-		err := op(d)
-		removed := errors.Is(err, fs.ErrNotExist) && d.removed()
-		b.mu.RUnlock()
-		if !removed {
+	const most = 3
+	for attempt := 1; ; attempt++ {
+		d, removed, err := b.attempt(op)
+		if !removed || attempt == most {
 			return err
 		}
 		if err := b.reopen(d, open); err != nil {
 			return err
 		}
 	}
+}
+
+// attempt runs op once, and reports whether it failed because the directory has been
+// removed. A panic in op releases the read lock.
+func (b *Backend) attempt(op func(*dir) error) (d *dir, removed bool, err error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if d = b.dir; d == nil {
+		return nil, false, driver.ErrClosed
+	}
+	err = op(d)
+	return d, errors.Is(err, errDirRemoved) || isRemoved(err) && d.removed(), err
 }
 
 // reopen replaces the removed directory, unless another goroutine already has.
@@ -50,6 +55,7 @@ func (b *Backend) reopen(removed *dir, open func() (*dir, error)) error {
 	if err != nil {
 		return err
 	}
+	b.evictions.running.Wait()
 	removed.close()
 	b.dir = d
 	b.usage = usage{}
@@ -62,6 +68,7 @@ func (b *Backend) Close() error {
 	b.close()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.evictions.running.Wait()
 	if b.dir != nil {
 		b.dir.close()
 		b.dir = nil

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"time"
 )
 
 // writeTx is a write in progress. It has three steps: stage writes the entry to
 // a temporary file, publish renames that file to the name of the entry, and
-// finish either syncs the directory or, after an error, removes the temporary
+// syncDir writes the name to the disk; after an error discard removes the temporary
 // file. Only publish needs the lock.
 type writeTx struct {
 	backend *Backend
@@ -17,6 +18,9 @@ type writeTx struct {
 	entry   entry
 	name    string // of the entry's file
 	temp    string // of the temporary file; set by stage
+
+	eviction *eviction // what the write waits for, after errNoRoom
+	anyway   bool      // the write does not wait for evictions any longer
 }
 
 func (b *Backend) newWrite(d *dir, e entry) *writeTx {
@@ -28,12 +32,11 @@ func (tx *writeTx) set(ctx context.Context) error {
 	if err := tx.stage(ctx); err != nil {
 		return err
 	}
-	err := tx.backend.lock(ctx, tx.dir)
-	if err == nil {
-		err = tx.publish(ctx)
-		tx.backend.unlock(tx.dir)
+	if err := tx.withRoom(ctx, func() error { return tx.publish(ctx) }); err != nil {
+		tx.discard()
+		return err
 	}
-	return tx.finish(err)
+	return tx.syncDir()
 }
 
 // add stores the entry if its key is absent.
@@ -45,16 +48,15 @@ func (tx *writeTx) add(ctx context.Context) (added bool, err error) {
 	if err := tx.stage(ctx); err != nil {
 		return false, err
 	}
-	err = tx.backend.lock(ctx, tx.dir)
-	if err == nil {
+	err = tx.withRoom(ctx, func() (err error) {
 		added, err = tx.publishIfAbsent(ctx)
-		tx.backend.unlock(tx.dir)
+		return err
+	})
+	if !added || err != nil {
+		tx.discard()
+		return false, err
 	}
-	if !added && err == nil {
-		tx.dir.remove(tx.temp)
-		return false, nil
-	}
-	return added, tx.finish(err)
+	return true, tx.syncDir()
 }
 
 // stage writes the entry to a temporary file.
@@ -62,7 +64,10 @@ func (tx *writeTx) stage(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	tx.temp = tx.backend.temps.next(tx.entry.written)
+	if err := tx.entry.checkSize(); err != nil {
+		return err
+	}
+	tx.temp = tx.backend.temps.next(time.Now())
 	f, err := tx.dir.create(tx.temp, fs.FileMode(tx.backend.options.Mode))
 	if err != nil {
 		return err
@@ -121,15 +126,24 @@ func writeEntry(f file, e entry) error {
 func (tx *writeTx) publish(ctx context.Context) error {
 	_, err := tx.dir.mtime(tx.name)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := tx.makeRoom(ctx, 1); err != nil {
-			return err
-		}
-		return tx.unlessCleared(tx.dir.rename(tx.temp, tx.name))
+		return tx.publishNew(ctx, tx.dir.rename)
 	}
-	if err := tx.makeRoom(ctx, 0); err != nil {
+	if err := tx.makeRoom(0); err != nil {
 		return err
 	}
-	return tx.unlessCleared(tx.dir.replace(tx.temp, tx.name))
+	return tx.move(ctx, tx.dir.replace)
+}
+
+// publishNew is publish for a name that does not exist.
+func (tx *writeTx) publishNew(ctx context.Context, move func(temp, name string) error) error {
+	if err := tx.makeRoom(1); err != nil {
+		return err
+	}
+	err := tx.move(ctx, move)
+	if err != nil {
+		tx.backend.usage.entries--
+	}
+	return err
 }
 
 // publishIfAbsent publishes the entry unless its key is present. The caller
@@ -138,48 +152,47 @@ func (tx *writeTx) publish(ctx context.Context) error {
 // processes.
 func (tx *writeTx) publishIfAbsent(ctx context.Context) (bool, error) {
 	ok, err := exists(tx.dir, tx.name, tx.entry.key)
-	if ok {
+	switch {
+	case ok:
 		return false, nil
+	case errors.Is(err, fs.ErrNotExist):
+		err = tx.publishNew(ctx, tx.dir.claim)
+		if errors.Is(err, fs.ErrExist) {
+			if _, err = tx.dir.mtime(tx.name); err != errNotRegular {
+				return false, err // a host that the lock does not exclude was faster
+			}
+			err = tx.move(ctx, tx.dir.replace) // a device, which its driver did not find
+		}
+	case err == nil: // the file is expired or corrupt
+		err = tx.move(ctx, tx.dir.replace)
 	}
-	if err == nil { // the file is expired or corrupt
-		err = tx.unlessCleared(tx.dir.replace(tx.temp, tx.name))
-		return err == nil, err
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	if err := tx.makeRoom(ctx, 1); err != nil {
-		return false, err
-	}
-	err = tx.dir.link(tx.temp, tx.name)
-	if errors.Is(err, fs.ErrExist) {
-		return false, nil
-	}
-	tx.dir.remove(tx.temp)
-	err = tx.unlessCleared(err)
 	return err == nil, err
 }
 
-// makeRoom is the eviction before a write which adds n entries, 0 or 1.
-func (tx *writeTx) makeRoom(ctx context.Context, n int) error {
-	return tx.backend.makeRoom(ctx, tx.dir, tx.entry.written, n)
+// move gives the temporary file the name of the entry. If the temporary file is
+// missing, move writes it again: a Clear has removed it, or a host whose clock is
+// ahead took it for one that a crash has left.
+func (tx *writeTx) move(ctx context.Context, move func(temp, name string) error) error {
+	const most = 3
+	for attempt := 1; ; attempt++ {
+		err := move(tx.temp, tx.name)
+		switch {
+		case !errors.Is(err, fs.ErrNotExist) || tx.dir.removed():
+			return err
+		case attempt == most:
+			return errTempRemoved
+		}
+		if err := tx.stage(ctx); err != nil {
+			return err
+		}
+	}
 }
 
-// unlessCleared returns nil if the temporary file is missing because a Clear
-// removed it: the entry counts as stored immediately before that Clear.
-func (tx *writeTx) unlessCleared(err error) error {
-	if errors.Is(err, fs.ErrNotExist) && !tx.dir.removed() {
-		return nil
-	}
-	return err
-}
+// discard removes the temporary file of a write that failed.
+func (tx *writeTx) discard() { tx.dir.remove(tx.temp) }
 
-// finish ends the write. err is the error of publish or of the lock.
-func (tx *writeTx) finish(err error) error {
-	if err != nil {
-		tx.dir.remove(tx.temp)
-		return err
-	}
+// syncDir ends a write that succeeded.
+func (tx *writeTx) syncDir() error {
 	if tx.backend.options.Sync {
 		return tx.dir.sync()
 	}
