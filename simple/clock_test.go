@@ -62,7 +62,6 @@ func TestExpiryAfterStop(t *testing.T) {
 	for name, read := range map[string]func(b *Backend){
 		"Set":             func(b *Backend) { b.Set(t.Context(), "other", nil, time.Hour) },
 		"Add":             func(b *Backend) { b.Add(t.Context(), "another", nil, time.Hour) },
-		"TTL":             func(b *Backend) { b.TTL(t.Context(), "long") },
 		"expired earlier": func(b *Backend) { b.Get(t.Context(), "short") },
 		"tick":            func(b *Backend) { b.clock.tick() },
 	} {
