@@ -156,7 +156,11 @@ func TestPlantedFiles(t *testing.T) {
 		"directory":                 func() error { return os.Mkdir(path, 0o700) },
 		"pipe with a writer":        func() error { return pipeOf(t, path, nil) },
 		"pipe with an entry":        func() error { return pipeOf(t, path, encoded(key, "planted", 0)) },
-		"leased":                    func() error { return leased(t, path, encoded(key, "planted", 0)) },
+	}
+	if err := leased(t, filepath.Join(t.TempDir(), "probe"), nil); err != nil {
+		t.Log("no leases on this file system:", err)
+	} else {
+		plants["leased"] = func() error { return leased(t, path, encoded(key, "planted", 0)) }
 	}
 	if os.Geteuid() == 0 {
 		plants["device of nothing"] = func() error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|3) }

@@ -16,7 +16,7 @@ func (tx *writeTx) inc(ctx context.Context, delta int64) (sum int64, err error) 
 	ttl := tx.entry.expires
 	err = tx.withRoom(ctx, func() (err error) {
 		tx.entry.expires = ttl
-		if sum, err = tx.add64(delta); err != nil {
+		if sum, err = tx.increment(delta); err != nil {
 			return err
 		}
 		if err := tx.stage(ctx); err != nil {
@@ -34,8 +34,8 @@ func (tx *writeTx) inc(ctx context.Context, delta int64) (sum int64, err error) 
 	return sum, tx.syncDir()
 }
 
-// add64 makes the entry the one under its key, increased by delta.
-func (tx *writeTx) add64(delta int64) (sum int64, err error) {
+// increment makes the entry the one under its key, increased by delta.
+func (tx *writeTx) increment(delta int64) (sum int64, err error) {
 	sum = delta
 	old, expires, err := load(tx.dir, tx.name, tx.entry.key)
 	switch {
