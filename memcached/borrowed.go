@@ -82,6 +82,9 @@ func classified(do func() error) (err error) {
 			return fmt.Errorf("%w: %s", known.kind, known.part)
 		}
 	}
+	if strings.Contains(err.Error(), "SERVER_ERROR") {
+		return wire.NewServerError(err.Error())
+	}
 	return wire.ErrMalformed
 }
 

@@ -24,6 +24,9 @@
 // ends the batch for its own keys only. If a server rejects items of SetMany, those whose
 // keys are absent are added once more, one by one.
 //
+// A SERVER_ERROR of a proxy that cannot reach its memcached is [driver.ErrUnavailable]
+// for reads, and for writes if the reason says that nothing was sent.
+//
 // A connection on which the server has sent more than the replies is closed. gomemcache
 // does not do so: with its client, such bytes become the next reply.
 //

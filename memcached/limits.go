@@ -23,8 +23,8 @@ func checkKey(key string, limit int) error {
 	}
 	for i := range len(key) {
 		if key[i] <= ' ' || key[i] == 0x7f {
-			return fmt.Errorf("%w: byte %d is 0x%02x: memcached supports neither spaces nor control characters",
-				driver.ErrInvalidKey, i, key[i])
+			return fmt.Errorf("%w: memcached supports neither spaces nor control characters, and there is 0x%02x",
+				driver.ErrInvalidKey, key[i])
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -36,6 +37,9 @@ const (
 	statusAuthMore   = 0x21
 	statusUnknown    = 0x81
 	statusFull       = 0x82
+	statusInternal   = 0x84
+	statusBusy       = 0x85
+	statusTemporary  = 0x86
 )
 
 const (
@@ -87,7 +91,9 @@ func (binaryProtocol) login(c *conn, username, password string) error {
 	switch h.status {
 	case statusOK:
 		return c.r.skip(h.body)
-	case statusAuth, statusAuthMore, statusUnknown:
+	case statusUnknown:
+		return fmt.Errorf("%w: the server does not support a login: it was not started with -S", driver.ErrAuth)
+	case statusAuth, statusAuthMore:
 		return fmt.Errorf("%w: SASL PLAIN ended with status 0x%02x", driver.ErrAuth, h.status)
 	}
 	return h.fatal()
@@ -218,6 +224,8 @@ func (it *Item) readBinary(in *reader, op Op, h header, together bool) error {
 		it.Fail(driver.ErrNotInteger)
 	case statusFull:
 		it.Fail(fmt.Errorf("%w: the server is out of memory", driver.ErrFull))
+	case statusInternal, statusBusy, statusTemporary:
+		it.failOnServer(op, ServerError{fmt.Sprintf(" (status 0x%02x)", h.status)})
 	default:
 		return h.fatal()
 	}
@@ -272,12 +280,21 @@ func (it *Item) readEntry(in *reader, op Op, h header, together bool) error {
 
 // header reads the header of a reply.
 func (r *reader) header() (header, error) {
-	b, err := r.Peek(headerSize)
+	b, err := r.Peek(2) // more may never come from a server of another protocol
+	if len(b) > 0 && b[0] != magicReply {
+		b, _ = r.Peek(r.Buffered())
+		for _, word := range []string{"ERROR", "CLIENT_ERROR", "SERVER_ERROR"} {
+			if bytes.HasPrefix(b, []byte(word)) {
+				return header{}, errNeedsText
+			}
+		}
+		return header{}, unexpected(b)
+	}
+	if err == nil {
+		b, err = r.Peek(headerSize)
+	}
 	if err != nil {
 		return header{}, err
-	}
-	if b[0] != magicReply {
-		return header{}, ErrMalformed
 	}
 	h := header{
 		code:   b[1],
@@ -299,6 +316,9 @@ func (r *reader) header() (header, error) {
 func (h header) fatal() error {
 	if h.status == statusAuth {
 		return fmt.Errorf("%w: the server requires a login", driver.ErrAuth)
+	}
+	if h.status == statusUnknown {
+		return fmt.Errorf("%w: the server does not support command 0x%02x", ErrMalformed, h.code)
 	}
 	return fmt.Errorf("%w: status 0x%02x", ErrMalformed, h.status)
 }

@@ -37,17 +37,14 @@ func (r *reader) nextReply() { r.socket.begin(r.timeout) }
 // line returns a line without its end. It is valid until the next read.
 func (r *reader) line() ([]byte, error) {
 	line, err := r.ReadSlice('\n')
-	if errors.Is(err, bufio.ErrBufferFull) {
-		return nil, ErrMalformed
+	text, ok := bytes.CutSuffix(line, crlf)
+	if ok {
+		return text, nil
 	}
-	if err != nil {
-		return nil, err
+	if why := unexpected(line); err == nil || errors.Is(err, bufio.ErrBufferFull) || why != ErrMalformed {
+		return nil, why
 	}
-	line, ok := bytes.CutSuffix(line, crlf)
-	if !ok {
-		return nil, ErrMalformed
-	}
-	return line, nil
+	return nil, err
 }
 
 // value reads n bytes, into memory if it has that size. If several values are read

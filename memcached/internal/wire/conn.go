@@ -26,6 +26,7 @@ type deadlineConn struct {
 	limit    time.Time     // the end of timeout; zero before the first read or write
 	current  time.Time     // the deadline that is set on the socket
 	written  int           // bytes, since attach
+	received bool          // something, ever
 	offline  bool          // reads fail at once
 }
 
@@ -81,6 +82,7 @@ func (c *deadlineConn) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		n, err := c.Conn.Read(b)
+		c.received = c.received || n > 0
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
@@ -140,9 +142,9 @@ func (n *node) dial(ctx context.Context) (*conn, error) {
 	case err == nil || ctx.Err() == nil:
 		return c, err
 	case context.Cause(ctx) == errTimeout:
-		return nil, errTimeout
+		return nil, timedOut(err, errTimeout)
 	}
-	return nil, ctx.Err()
+	return nil, timedOut(err, ctx.Err())
 }
 
 func (n *node) connect(ctx context.Context) (*conn, error) {
@@ -158,7 +160,7 @@ func (n *node) connect(ctx context.Context) (*conn, error) {
 		secure := tls.Client(socket, n.tlsConfig())
 		if err := secure.HandshakeContext(ctx); err != nil {
 			raw.Close()
-			return nil, err
+			return nil, handshakeError(err)
 		}
 		stream = secure
 	}
@@ -169,7 +171,7 @@ func (n *node) connect(ctx context.Context) (*conn, error) {
 	if n.config.Username != "" {
 		if err := n.protocol.login(c, n.config.Username, n.config.Password.Reveal()); err != nil {
 			raw.Close()
-			return nil, err
+			return nil, loginError(err)
 		}
 		if c.hasUnread() {
 			raw.Close()

@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/core/driver/remote"
@@ -16,6 +18,19 @@ var (
 
 	// errTimeout is the error of a server that takes longer than the timeouts allow.
 	errTimeout = errors.New("timed out waiting for the server")
+
+	errNeedsTLS  = errors.New("the server requires TLS: set CACHE_MEMCACHED_TLS_CA, or Options.TLS")
+	errNeedsText = fmt.Errorf("%w: the server replied in the text protocol: set the option protocol to text", ErrMalformed)
+	errHTTP      = fmt.Errorf("%w: the server replied in HTTP: check the address", ErrMalformed)
+	errOldServer = fmt.Errorf("%w: ERROR: the server does not support the meta commands of memcached 1.6", ErrMalformed)
+)
+
+// Hints for errors that say only that the server was silent or closed the connection.
+const (
+	hintNoReply = "no reply on a new connection: a proxy may have no server, or the server may require TLS " +
+		"(CACHE_MEMCACHED_TLS_CA) or another protocol"
+	hintNoTLS   = "the server may not use TLS on this port"
+	hintNoLogin = "the server may require TLS, or support no login, or only that of another protocol"
 )
 
 // Outcome turns the error of an exchange into one of package driver. What the server
@@ -28,4 +43,98 @@ func Outcome(ctx context.Context, err error, write bool) error {
 		err = fmt.Errorf("%w: %w", driver.ErrAuth, err)
 	}
 	return remote.Outcome(ctx, err, write)
+}
+
+// unexpected returns the error of a reply that begins in a way no reply of the protocol
+// does. A server that requires TLS has executed nothing.
+func unexpected(begin []byte) error {
+	const alert, major = 0x15, 0x03 // of TLS
+	switch {
+	case len(begin) > 1 && begin[0] == alert && begin[1] == major:
+		return remote.Unsent{Err: errNeedsTLS}
+	case bytes.HasPrefix(begin, []byte("HTTP/")):
+		return errHTTP
+	}
+	return ErrMalformed
+}
+
+// setupError is the error of a step of setting up a connection after it was dialled.
+type setupError struct {
+	step string
+	err  error
+	hint string // what may be wrong if err does not say it
+}
+
+func (e *setupError) Error() string {
+	if e.hint == "" {
+		return e.step + ": " + e.err.Error()
+	}
+	return e.step + ": " + e.err.Error() + ": " + e.hint
+}
+
+func (e *setupError) Unwrap() error { return e.err }
+
+// timedOut returns cause with the step that was not finished in time, if err has one.
+func timedOut(err, cause error) error {
+	var setup *setupError
+	if errors.As(err, &setup) {
+		return &setupError{setup.step, cause, setup.hint}
+	}
+	return cause
+}
+
+// handshakeError names the step and the remedy, unless one side rejected a certificate.
+func handshakeError(err error) error {
+	if cachetls.IsRejected(err) {
+		return err
+	}
+	return &setupError{"TLS handshake", err, hintNoTLS}
+}
+
+// loginError names the step and the remedy, unless the server rejected the login.
+func loginError(err error) error {
+	if remote.IsBroken(err) || remote.IsTimeout(err) || errors.Is(err, errTimeout) {
+		return &setupError{"login", err, hintNoLogin}
+	}
+	return err
+}
+
+// Reasons that proxies give for a SERVER_ERROR. Others are not quoted: they may be part of
+// a value.
+var serverReasons = []struct {
+	reason string
+	unsent bool // to any memcached
+}{
+	{"connection refused", true}, {"no route to host", true}, {"network is unreachable", true}, {"host is down", true},
+	{"connection timed out", false}, {"connection reset by peer", false}, {"broken pipe", false},
+	{"backend failure", false}, {"timeout", false}, {"unavailable", false}, {"no server", false},
+}
+
+// ServerError is the error of a reply SERVER_ERROR, which a proxy sends if it cannot reach
+// a memcached. The stream of replies stays in step.
+type ServerError struct{ reason string }
+
+func (e ServerError) Error() string {
+	return "SERVER_ERROR" + e.reason + ": the server failed, or a proxy cannot reach its memcached"
+}
+
+// NewServerError returns the error of a line that contains SERVER_ERROR, marked as
+// [remote.Unsent] if no memcached has received the request.
+func NewServerError(line string) error {
+	line = strings.ToLower(line)
+	for _, r := range serverReasons {
+		if !strings.Contains(line, r.reason) {
+			continue
+		}
+		if r.unsent {
+			return remote.Unsent{Err: ServerError{" " + r.reason}}
+		}
+		return ServerError{" " + r.reason}
+	}
+	return ServerError{}
+}
+
+func isServerError(err error) bool {
+	var e ServerError
+	return errors.As(err, &e)
 }

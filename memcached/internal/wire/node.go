@@ -81,8 +81,15 @@ func (n *node) send(ctx context.Context, r *Request) error {
 		return n.group.DoAlone(ctx, r)
 	}
 	err := n.group.Do(ctx, r)
-	if err != nil && !remote.IsAbandoned(err) && r.one[0].Answered {
+	switch {
+	case err == nil || remote.IsAbandoned(err):
+		return err
+	case r.one[0].Answered:
 		return nil // the batch failed after this reply
+	case r.Op == OpGet && isServerError(err):
+		// Another key of the batch may be the one that a proxy could not read.
+		r.reset()
+		return n.group.DoAlone(ctx, r)
 	}
 	return err
 }
@@ -123,7 +130,11 @@ func (n *node) roundTrip(ctx context.Context, e exchange) (err error) {
 		}
 		return err
 	}
-	if err = e.read(&c.r); err != nil {
+	err = e.read(&c.r)
+	if err != nil && !c.socket.received && (remote.IsBroken(err) || errors.Is(err, errTimeout)) {
+		return fmt.Errorf("%w: %s", err, hintNoReply)
+	}
+	if err != nil {
 		return err
 	}
 	inStep = !c.hasUnread()

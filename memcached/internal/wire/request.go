@@ -1,6 +1,11 @@
 package wire
 
-import "sync"
+import (
+	"context"
+	"sync"
+
+	"github.com/cachebackends/cachebackends/core/driver/remote"
+)
 
 // Op is what a request asks of the server for each of its items.
 type Op uint8
@@ -46,6 +51,11 @@ func (it *Item) Answer(ok bool) { it.OK, it.Answered = ok, true }
 
 // Fail sets the error.
 func (it *Item) Fail(err error) { it.OK, it.Answered, it.Err = false, true, err }
+
+// failOnServer sets the error of a server, or a proxy, that could not execute op.
+func (it *Item) failOnServer(op Op, err error) {
+	it.Fail(remote.Outcome(context.Background(), err, op.IsWrite()))
+}
 
 // FailUnanswered sets the error of every item that has neither a reply nor an error.
 func FailUnanswered(items []Item, err error) {

@@ -306,6 +306,10 @@ func (it *Item) readMeta(in *reader, op Op) error {
 			it.Fail(err)
 			return nil
 		}
+		if text, ok := strings.CutPrefix(string(line), "SERVER_ERROR"); ok && op != OpExpiryTime {
+			it.failOnServer(op, NewServerError(text))
+			return nil
+		}
 		return fatal(line)
 	}
 	if op == OpExpiryTime {
@@ -420,10 +424,13 @@ func fatal(line []byte) error {
 			return fmt.Errorf("%w: %s", f.kind, f.begin)
 		}
 	}
-	for _, word := range []string{"ERROR", "CLIENT_ERROR", "SERVER_ERROR"} {
-		if bytes.HasPrefix(line, []byte(word)) {
-			return fmt.Errorf("%w: %s", ErrMalformed, word)
-		}
+	switch text := string(line); {
+	case text == "ERROR":
+		return errOldServer
+	case strings.HasPrefix(text, "SERVER_ERROR"):
+		return NewServerError(text)
+	case strings.HasPrefix(text, "CLIENT_ERROR"):
+		return fmt.Errorf("%w: CLIENT_ERROR", ErrMalformed)
 	}
-	return ErrMalformed
+	return unexpected(line)
 }

@@ -375,7 +375,7 @@ func TestForgottenConnections(t *testing.T) {
 			n.idle = append(n.idle, c)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
-		if err := n.do(ctx, NewRequest(OpGet, Item{Key: "k"})); !remote.IsTimeout(err) && err != errTimeout {
+		if err := n.do(ctx, NewRequest(OpGet, Item{Key: "k"})); !remote.IsTimeout(err) && !errors.Is(err, errTimeout) {
 			t.Errorf("%s: %v", name, err)
 		}
 		cancel()
