@@ -76,7 +76,26 @@ var (
 	errNoValue = fmt.Errorf("%w: the chunks do not match their index", driver.ErrCorrupt)
 )
 
-func (x index) count() int { return (x.size + x.chunk - 1) / x.chunk }
+func (x index) count() int {
+	n := x.size / x.chunk
+	if x.size%x.chunk > 0 {
+		n++
+	}
+	return n
+}
+
+// maxAhead is how many bytes are allocated for values before their chunks are read. The
+// memory of larger values grows with what the server really sends: an index of 37 bytes
+// may state any size.
+const maxAhead = 4 << 20
+
+// memory returns memory for the value, or nil if it is larger than limit.
+func (x index) memory(limit int) []byte {
+	if x.size > limit {
+		return nil
+	}
+	return make([]byte, x.size)
+}
 
 // chunks returns the items of value, which may be nil.
 func (x index) chunks(key string, value []byte) []wire.Item {
@@ -85,36 +104,45 @@ func (x index) chunks(key string, value []byte) []wire.Item {
 	for i := range chunks {
 		chunks[i].Key = fmt.Sprintf("%s%04d", prefix, i)
 		if value != nil {
-			begin, end := i*x.chunk, min((i+1)*x.chunk, x.size)
+			begin := i * x.chunk
+			end := begin + min(x.chunk, x.size-begin)
 			chunks[i].Value = value[begin:end:end]
 		}
 	}
 	return chunks
 }
 
-// assemble copies the chunks that were not read into value already. It reports whether
-// all are present. The error is that of a chunk that cannot be read or is damaged.
-func (x index) assemble(value []byte, chunks []wire.Item) (bool, error) {
+// assemble returns the value of chunks, of which some may have been read into memory. It
+// reports whether all are present. The error is that of a chunk that cannot be read or is
+// damaged.
+func (x index) assemble(memory []byte, chunks []wire.Item) (value []byte, complete bool, err error) {
 	if err := wire.FirstError(chunks); err != nil {
-		return false, err
+		return nil, false, err
 	}
 	for i := range chunks {
 		if !chunks[i].OK {
-			return false, nil
+			return nil, false, nil
 		}
 	}
-	for i, rest := 0, value; len(rest) > 0; i++ {
-		part := chunks[i].Value
-		if len(part) != min(x.chunk, len(rest)) {
-			return false, errNoValue
+	for i, left := 0, x.size; left > 0; i++ {
+		if len(chunks[i].Value) != min(x.chunk, left) {
+			return nil, false, errNoValue
 		}
+		left -= len(chunks[i].Value)
+	}
+	if memory == nil {
+		memory = make([]byte, x.size) // the server has sent as much
+	}
+	rest := memory
+	for i := range chunks {
+		part := chunks[i].Value
 		if &part[0] != &rest[0] {
 			copy(rest, part)
 		}
 		rest = rest[len(part):]
 	}
-	if crc32.Checksum(value, castagnoli) != x.sum {
-		return false, errNoValue
+	if crc32.Checksum(memory, castagnoli) != x.sum {
+		return nil, false, errNoValue
 	}
-	return true, nil
+	return memory, true, nil
 }

@@ -32,10 +32,10 @@ func (b *Backend) join(ctx context.Context, it wire.Item) (value []byte, ok bool
 		if err != nil {
 			return nil, false, err
 		}
-		value := make([]byte, x.size)
-		chunks := x.chunks(it.Key, value)
+		memory := x.memory(maxAhead)
+		chunks := x.chunks(it.Key, memory)
 		b.store.Many(ctx, wire.OpGet, chunks)
-		complete, err := x.assemble(value, chunks)
+		value, complete, err := x.assemble(memory, chunks)
 		if complete {
 			return value, true, nil
 		}
@@ -63,12 +63,11 @@ func (b *Backend) indexIn(it wire.Item) (index, error) {
 	return decodeIndex(it.Value, b.options)
 }
 
-// joinMany replaces the indexes among items by their values, which it reads together.
+// joinMany replaces the indexes among items by their values. It reads many together, but
+// never more chunks than one value may have: an index takes little to send and much to
+// read.
 func (b *Backend) joinMany(ctx context.Context, items []wire.Item) {
-	var large []indexed
-	var values [][]byte
-	var places []int // of large in items
-	var chunks []wire.Item
+	var g joining
 	for i := range items {
 		it := &items[i]
 		if !it.OK || it.Flags != flagSpread {
@@ -79,26 +78,51 @@ func (b *Backend) joinMany(ctx context.Context, items []wire.Item) {
 			it.Fail(err)
 			continue
 		}
-		value := make([]byte, x.size)
-		large, values, places = append(large, indexed{it.Key, x}), append(values, value), append(places, i)
-		chunks = append(chunks, x.chunks(it.Key, value)...)
+		if len(g.chunks)+x.count() > maxChunks {
+			b.joinGroup(ctx, &g)
+		}
+		g.add(it, x)
 	}
-	if len(large) == 0 {
+	b.joinGroup(ctx, &g)
+}
+
+// joining are large values that are read together.
+type joining struct {
+	items  []*wire.Item // with the keys of the values
+	large  []index
+	values [][]byte
+	chunks []wire.Item // of all values
+	ahead  int         // bytes of values
+}
+
+func (g *joining) add(it *wire.Item, x index) {
+	value := x.memory(maxAhead - g.ahead)
+	g.ahead += len(value)
+	g.items, g.large, g.values = append(g.items, it), append(g.large, x), append(g.values, value)
+	g.chunks = append(g.chunks, x.chunks(it.Key, value)...)
+}
+
+// joinGroup reads the values in g and makes g empty.
+func (b *Backend) joinGroup(ctx context.Context, g *joining) {
+	if len(g.items) == 0 {
 		return
 	}
-	b.store.Many(ctx, wire.OpGet, chunks)
-	for i, l := range large {
-		it, n := &items[places[i]], l.count()
-		complete, err := l.assemble(values[i], chunks[:n])
+	b.store.Many(ctx, wire.OpGet, g.chunks)
+	chunks := g.chunks
+	for i, it := range g.items {
+		n := g.large[i].count()
+		value, complete, err := g.large[i].assemble(g.values[i], chunks[:n])
+		clear(chunks[:n])
 		chunks = chunks[n:]
-		if it.Value = values[i]; !complete && err == nil {
-			it.Value, it.OK, err = b.Get(ctx, l.key) // it may have been replaced
+		if it.Value = value; !complete && err == nil {
+			it.Value, it.OK, err = b.Get(ctx, it.Key) // it may have been replaced
 		}
 		if err != nil {
 			it.Fail(err)
 		}
 		it.Flags = 0
 	}
+	*g = joining{}
 }
 
 // remove removes items with the chunks of large values.
@@ -216,6 +240,10 @@ func (b *Backend) present(ctx context.Context, op wire.Op, items []wire.Item) []
 func (b *Backend) removeChunks(ctx context.Context, unused []indexed) {
 	var chunks []wire.Item
 	for _, x := range unused {
+		if len(chunks)+x.count() > maxChunks {
+			b.store.Many(ctx, wire.OpDelete, chunks)
+			chunks = nil
+		}
 		chunks = append(chunks, x.chunks(x.key, nil)...)
 	}
 	b.store.Many(ctx, wire.OpDelete, chunks)

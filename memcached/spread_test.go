@@ -2,8 +2,11 @@ package memcached
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"math"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -260,5 +263,82 @@ func TestSpreadFull(t *testing.T) {
 	b.mustGet(t, "k", string(largeValue(250)))
 	if n := len(f.keys()); n != 1+3+1 {
 		t.Errorf("%d keys are left; the chunks of the value that failed must be removed", n)
+	}
+}
+
+// An index takes 37 bytes and may state any size that the options permit. Memory is
+// allocated for what the server sends, not for what it states.
+func TestIndexOfHostileServer(t *testing.T) {
+	for name, o := range map[string]Options{
+		"large": {Spread: true, MaxItemSize: 64 << 20, MaxChunks: 32}, "many chunks": {Spread: true, ChunkSize: 1000, MaxChunks: 9999},
+	} {
+		bothProtocols(t, func(t *testing.T, protocol Options) {
+			f := startFake(t, nil)
+			o.Servers, o.Protocol = []string{f.addr}, protocol.Protocol
+			b := start(t, o)
+			most := &mostItems{store: b.store}
+			b.store = most
+			size := min(b.valueLimit, 1<<30)
+			var keys []string
+			for i := range 10 {
+				keys = append(keys, fmt.Sprint("k", i))
+				x := index{size: size, chunk: b.options.ChunkSize}
+				if o.ChunkSize > 0 {
+					x = index{size: 9999, chunk: 1}
+				}
+				f.store(keys[i], entry{value: string(x.encode()), flags: flagSpread})
+			}
+			f.answers(func(_ int, command string) string {
+				if strings.Contains(command, "~") {
+					return hangUp
+				}
+				return ""
+			})
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, _, errGet := b.Get(t.Context(), "k0")
+			_, errMany := b.GetMany(t.Context(), keys)
+			runtime.ReadMemStats(&after)
+			if errGet == nil || errMany == nil {
+				t.Errorf("Get: %v, GetMany: %v; want errors", errGet, errMany)
+			}
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 100<<20 {
+				t.Errorf("%s: allocated %d MiB", name, grown>>20)
+			}
+			b.removeChunks(t.Context(), b.indexes(t.Context(), keys))
+			if most.n > maxChunks {
+				t.Errorf("%s: %d chunks in one batch; want at most %d", name, most.n, maxChunks)
+			}
+		})
+	}
+}
+
+// mostItems keeps the size of the largest batch.
+type mostItems struct {
+	store
+	n int
+}
+
+func (m *mostItems) Many(ctx context.Context, op wire.Op, items []wire.Item) {
+	m.n = max(m.n, len(items))
+	m.store.Many(ctx, op, items)
+}
+
+// Sizes near the largest int, which 32 bits may exceed, neither overflow nor panic.
+func TestIndexNearMaxInt(t *testing.T) {
+	o, err := Options{Spread: true, MaxItemSize: 1 << 30, MaxChunks: 9999}.complete()
+	must(t, err)
+	if o.spreadLimit() <= 0 {
+		t.Fatalf("the largest value has %d bytes", o.spreadLimit())
+	}
+	for _, size := range []int{o.spreadLimit(), o.spreadLimit() - 1, math.MaxInt32, math.MaxInt32 - 1} {
+		x := index{size: size, chunk: o.ChunkSize}
+		decoded, err := decodeIndex(x.encode(), o)
+		if err != nil || decoded.count() <= 0 || decoded.count()-1 > size/o.ChunkSize {
+			t.Errorf("%d bytes: %v, %d chunks", size, err, decoded.count())
+		}
+		if value, complete, err := decoded.assemble(nil, decoded.chunks("k", nil)); value != nil || complete || err != nil {
+			t.Errorf("%d bytes without chunks: %d bytes, %v, %v", size, len(value), complete, err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,10 @@ const (
 	maxWriteBuffer = 64 << 10
 	// uncopied is the size from which a value is written without a copy.
 	uncopied = 16 << 10
+
+	// maxTrusted is the size up to which memory is allocated as soon as a reply states it.
+	// Beyond it, memory grows with what has been received.
+	maxTrusted = 2 << 20
 
 	// Values up to smallValue bytes that are read together share slabs.
 	smallValue = 256
@@ -55,10 +60,17 @@ func (r *reader) value(n int, together bool, memory []byte) ([]byte, error) {
 	}
 	value := memory
 	if len(memory) != n || memory == nil {
-		value = r.allocate(n, together)
+		value = r.allocate(min(n, maxTrusted), together)
 	}
 	if _, err := io.ReadFull(r, value); err != nil {
 		return nil, err
+	}
+	for len(value) < n {
+		read := len(value)
+		value = slices.Grow(value, min(n-read, read))[:read+min(n-read, read)]
+		if _, err := io.ReadFull(r, value[read:]); err != nil {
+			return nil, err
+		}
 	}
 	return value, nil
 }

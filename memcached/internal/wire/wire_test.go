@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -464,5 +465,27 @@ func TestServersOfSelectorChange(t *testing.T) {
 	get()
 	if n := len(*c.nodes.Load()); n != 1 {
 		t.Errorf("%d servers are kept; want 1", n)
+	}
+}
+
+// A reply may state any length up to the limit: memory grows with what is received.
+func TestStatedLength(t *testing.T) {
+	for _, n := range []int{0, 1, maxTrusted, maxTrusted + 1, 5*maxTrusted + 7} {
+		sent := make([]byte, n)
+		for i := range sent {
+			sent[i] = byte(i * 7)
+		}
+		in := reader{Reader: bufio.NewReader(bytes.NewReader(sent)), maxValue: n}
+		if got, err := in.value(n, false, nil); err != nil || !bytes.Equal(got, sent) {
+			t.Errorf("%d bytes: %d, %v", n, len(got), err)
+		}
+	}
+	in := reader{Reader: bufio.NewReader(strings.NewReader("short")), maxValue: 1 << 30}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := in.value(1<<30, false, nil)
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; err == nil || grown > 2*maxTrusted {
+		t.Errorf("%v after an allocation of %d bytes", err, grown)
 	}
 }
