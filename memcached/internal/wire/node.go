@@ -117,9 +117,10 @@ func (n *node) roundTrip(ctx context.Context, e exchange) (err error) {
 	}
 	inStep, idleSince := false, c.used // nor is it in step after a panic
 	defer func() {
-		n.release(c, inStep)
-		n.forget(idleSince, err)
-		n.client.sweep(c.used)
+		now := time.Now()
+		n.release(c, inStep, now) // c belongs to another caller from here on
+		n.forget(now.Sub(idleSince), err)
+		n.client.sweep(now)
 	}()
 	c.socket.attach(ctx)
 	c.socket.begin(n.config.WriteTimeout)
@@ -201,9 +202,9 @@ func (n *node) pop() *conn {
 }
 
 // release returns a connection to the pool, or closes it if it is out of step.
-func (n *node) release(c *conn, inStep bool) {
+func (n *node) release(c *conn, inStep bool, now time.Time) {
 	defer func() { <-n.slots }()
-	c.used = time.Now()
+	c.used = now
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !inStep || n.client.closed.Load() || n.retired.Load() || c.addr != n.current {
@@ -220,12 +221,11 @@ const forgotten = time.Minute
 // The deadline of a caller, which may be short, says so only of a connection that had been
 // idle for long. A firewall may have forgotten the connection without a word; it has then
 // forgotten those that were idle for longer as well, and each would cost a timeout.
-func (n *node) forget(idleSince time.Time, err error) {
+func (n *node) forget(idle time.Duration, err error) {
 	if err == nil {
 		return
 	}
-	idle := !idleSince.IsZero() && time.Since(idleSince) > forgotten
-	if errors.Is(err, errTimeout) || idle && errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, errTimeout) || idle > forgotten && errors.Is(err, context.DeadlineExceeded) {
 		n.dropIdle()
 	}
 }

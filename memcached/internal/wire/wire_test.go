@@ -326,7 +326,7 @@ func TestNameWithSeveralAddresses(t *testing.T) {
 	failing = true
 	c := take("127.0.0.2")
 	failing = false
-	put := func(c *conn) { n.slots <- struct{}{}; n.release(c, true) }
+	put := func(c *conn) { n.slots <- struct{}{}; n.release(c, true, time.Now()) }
 	put(a)
 	listed = []string{"127.0.0.3"}
 	moved, err := n.dial(t.Context())
@@ -446,7 +446,7 @@ func TestServersOfSelectorChange(t *testing.T) {
 			t.Fatalf("%d servers with %d idle connections are kept; want 1", len(*c.nodes.Load()), idle)
 		}
 	}
-	busy.release(inUse, true)
+	busy.release(inUse, true, time.Now())
 	for range servers - 1 {
 		select {
 		case <-closed:
