@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
 )
@@ -16,27 +17,40 @@ type Result[T any] struct {
 // some keys failed, it returns the results of the others and an error wrapping a
 // [*BatchError] that names the failed ones. If a key is invalid, nothing is read.
 func (c *Cache) GetMany(ctx context.Context, keys ...string) ([]Result[[]byte], error) {
-	return getMany(ctx, c, opGetMany, keys, Of[[]byte](c).decode)
+	return Of[[]byte](c).getMany(ctx, opGetMany, keys)
 }
 
 // GetDict is GetMany as a map that holds only the hits.
 func (c *Cache) GetDict(ctx context.Context, keys ...string) (map[string][]byte, error) {
-	results, err := getMany(ctx, c, opGetDict, keys, Of[[]byte](c).decode)
-	return dict(keys, results), err
+	return Of[[]byte](c).GetDict(ctx, keys...)
 }
 
-func dict[T any](keys []string, results []Result[T]) map[string]T {
+// SetMany stores all items with one timeout. If a key is invalid, nothing is stored.
+// Other failures concern single items: an error wrapping a [*BatchError] names their
+// keys, and the other items are stored.
+func (c *Cache) SetMany(ctx context.Context, items map[string][]byte, options ...SetOption) error {
+	return Of[[]byte](c).SetMany(ctx, items, options...)
+}
+
+// GetMany returns one result per key, in the order of keys. See [Cache.GetMany].
+func (v View[T]) GetMany(ctx context.Context, keys ...string) ([]Result[T], error) {
+	return v.getMany(ctx, opGetMany, keys)
+}
+
+// GetDict is GetMany as a map that holds only the hits.
+func (v View[T]) GetDict(ctx context.Context, keys ...string) (map[string]T, error) {
+	results, err := v.getMany(ctx, opGetDict, keys)
 	hits := make(map[string]T, len(results))
 	for i, r := range results {
 		if r.OK {
 			hits[keys[i]] = r.Value
 		}
 	}
-	return hits
+	return hits, err
 }
 
-// getMany is the batch read of Cache and of every view, which differ in decode.
-func getMany[T any](ctx context.Context, c *Cache, op string, keys []string, decode func([]byte) (T, error)) ([]Result[T], error) {
+func (v View[T]) getMany(ctx context.Context, op string, keys []string) ([]Result[T], error) {
+	c := v.cache
 	results := make([]Result[T], len(keys))
 	start, err := c.beginMany(ctx, keys)
 	if err != nil {
@@ -45,36 +59,70 @@ func getMany[T any](ctx context.Context, c *Cache, op string, keys []string, dec
 	if len(keys) == 0 {
 		return results, nil
 	}
-	values, err := c.ops.GetMany(ctx, c.fullKeys(keys))
 	event := Event{Op: op}
+	encoded, failed := v.getKept(ctx, keys, results)
+	if len(encoded) > 0 {
+		event.Bytes, err = v.getEncoded(ctx, keys, encoded, results)
+	}
+	for _, r := range results {
+		if r.OK {
+			event.Hits++
+		}
+	}
+	event.Misses = len(keys) - event.Hits
+	event.Err = driver.MergeBatch(failed, err)
+	return results, c.finish(ctx, start, "", event)
+}
+
+// getKept reads values that are kept without encoding; in memory a loop is as fast as
+// a batch. It returns the indexes of the keys whose values are encoded.
+func (v View[T]) getKept(ctx context.Context, keys []string, results []Result[T]) (encoded []int, err error) {
+	if v.values == nil {
+		return indexes(len(keys)), nil
+	}
+	errs := driver.EachKey(ctx, len(keys), func(i int) (err error) {
+		kept, ok, err := v.values.GetValue(ctx, v.cache.full(keys[i]))
+		if isUnsupported(err) {
+			encoded = append(encoded, i)
+			return nil
+		}
+		if err != nil || !ok {
+			return err
+		}
+		if results[i].Value, ok = kept.(T); !ok {
+			ok, err = isNilOf[T](kept)
+		}
+		results[i].OK = ok
+		return err
+	})
+	return encoded, driver.BatchOf(keys, errs)
+}
+
+// getEncoded reads the keys at indexes, and returns the size of their values.
+func (v View[T]) getEncoded(ctx context.Context, keys []string, indexes []int, results []Result[T]) (size int, err error) {
+	c := v.cache
+	values, err := c.ops.GetMany(ctx, c.fullKeys(keys, indexes))
 	var undecodable BatchError
-	for i, value := range values {
+	for at, value := range values {
 		if value == nil {
 			continue
 		}
-		decoded, err := decode(value)
+		i := indexes[at]
+		decoded, err := v.decode(value)
 		if err != nil {
 			undecodable.Fail(keys[i], err)
 			continue
 		}
 		results[i] = Result[T]{decoded, true}
-		event.Hits++
-		event.Bytes += len(value)
+		size += len(value)
 	}
-	event.Misses = len(keys) - event.Hits
-	event.Err = driver.MergeBatch(undecodable.ErrorOrNil(), c.withoutPrefix(markDamage(err)))
-	return results, c.finish(ctx, start, "", event)
+	return size, driver.MergeBatch(undecodable.ErrorOrNil(), c.withoutPrefix(markDamage(err)))
 }
 
-// SetMany stores all items with one timeout. If a key is invalid, nothing is stored.
-// Other failures concern single items: an error wrapping a [*BatchError] names their
-// keys, and the other items are stored.
-func (c *Cache) SetMany(ctx context.Context, items map[string][]byte, options ...SetOption) error {
-	return setMany(ctx, c, items, options, func(value []byte) ([]byte, error) { return c.copyIn(value), nil })
-}
-
-// setMany is the batch write of Cache and of every view, which differ in encode.
-func setMany[T any](ctx context.Context, c *Cache, values map[string]T, options []SetOption, encode func(T) ([]byte, error)) error {
+// SetMany stores all values with one timeout. See [Cache.SetMany]; a value that
+// cannot be encoded fails alone.
+func (v View[T]) SetMany(ctx context.Context, values map[string]T, options ...SetOption) error {
+	c := v.cache
 	keys, list := make([]string, 0, len(values)), make([]T, 0, len(values))
 	for key, value := range values {
 		keys, list = append(keys, key), append(list, value)
@@ -87,22 +135,58 @@ func setMany[T any](ctx context.Context, c *Cache, values map[string]T, options 
 		return nil
 	}
 	event := Event{Op: opSetMany}
+	encoded, failed := v.setKept(ctx, keys, list, ttl)
+	if len(encoded) > 0 {
+		event.Bytes, err = v.setEncoded(ctx, keys, list, encoded, ttl)
+	}
+	event.Err = driver.MergeBatch(failed, err)
+	return c.finish(ctx, start, "", event)
+}
+
+// setKept stores values without encoding. It returns the indexes of those that have to
+// be encoded.
+func (v View[T]) setKept(ctx context.Context, keys []string, values []T, ttl time.Duration) (encoded []int, err error) {
+	if v.values == nil {
+		return indexes(len(keys)), nil
+	}
+	errs := driver.EachKey(ctx, len(keys), func(i int) error {
+		err := v.values.SetValue(ctx, v.cache.full(keys[i]), values[i], ttl)
+		if isUnsupported(err) {
+			encoded = append(encoded, i)
+			return nil
+		}
+		return err
+	})
+	return encoded, driver.BatchOf(keys, errs)
+}
+
+// setEncoded stores the values at indexes, and returns their size.
+func (v View[T]) setEncoded(ctx context.Context, keys []string, values []T, indexes []int, ttl time.Duration) (size int, err error) {
+	c := v.cache
 	var unencodable BatchError
-	items := make([]driver.Item, 0, len(keys))
-	for i, fullKey := range c.fullKeys(keys) {
-		encoded, err := encode(list[i])
+	items := make([]driver.Item, 0, len(indexes))
+	for at, fullKey := range c.fullKeys(keys, indexes) {
+		i := indexes[at]
+		data, err := encode(c, values[i])
 		if err != nil {
 			unencodable.Fail(keys[i], err)
 			continue
 		}
-		items = append(items, driver.Item{Key: fullKey, Value: encoded})
-		event.Bytes += len(encoded)
+		items = append(items, driver.Item{Key: fullKey, Value: data})
+		size += len(data)
 	}
 	if len(items) > 0 {
-		event.Err = c.withoutPrefix(c.ops.SetMany(ctx, items, ttl))
+		err = c.withoutPrefix(c.ops.SetMany(ctx, items, ttl))
 	}
-	event.Err = driver.MergeBatch(unencodable.ErrorOrNil(), event.Err)
-	return c.finish(ctx, start, "", event)
+	return size, driver.MergeBatch(unencodable.ErrorOrNil(), err)
+}
+
+func indexes(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 // DeleteMany removes keys and returns those that were present, in the order of keys,
@@ -119,7 +203,7 @@ func (c *Cache) DeleteMany(ctx context.Context, keys ...string) (deleted []strin
 		return nil, nil
 	}
 	keys = distinct(keys)
-	removed, err := c.ops.DeleteMany(ctx, c.fullKeys(keys))
+	removed, err := c.ops.DeleteMany(ctx, c.fullKeys(keys, indexes(len(keys))))
 	for i, was := range removed {
 		if was {
 			deleted = append(deleted, keys[i])

@@ -106,15 +106,15 @@ func (c *Cache) full(key string) string {
 	return c.prefix + key
 }
 
-// fullKeys puts the prefix before each key. Each is text of its own: a store that
-// keeps one of them must not keep the others' memory.
-func (c *Cache) fullKeys(keys []string) []string {
-	if c.prefix == "" {
+// fullKeys returns the keys at indexes as the backend knows them. Each is text of its
+// own: a store that keeps one of them must not keep the others' memory.
+func (c *Cache) fullKeys(keys []string, indexes []int) []string {
+	if c.prefix == "" && len(indexes) == len(keys) {
 		return keys
 	}
-	full := make([]string, len(keys))
-	for i, key := range keys {
-		full[i] = c.prefix + key
+	full := make([]string, len(indexes))
+	for at, i := range indexes {
+		full[at] = c.full(keys[i])
 	}
 	return full
 }

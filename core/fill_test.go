@@ -181,9 +181,8 @@ func TestDeleteWaitsForTheFill(t *testing.T) {
 		}
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		if _, err := c.Delete(short, "k"); err != nil {
-			// The flight was ended by the first Delete: the second need not wait.
-			t.Errorf("second Delete: %v", err)
+		if _, err := c.Delete(short, "k"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a second Delete, while the first waits: %v", err)
 		}
 		close(backend.release)
 		if !<-deleted {
@@ -451,4 +450,166 @@ func TestLoadsAndWritesAtOnce(t *testing.T) {
 		})
 	}
 	callers.Wait()
+}
+
+// A load that every caller has left stores nothing: nobody would notice that a write
+// has made its value stale.
+func TestAbandonedLoadStoresNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cache.New(newFake())
+		v := cache.Of[string](c)
+		ctx, cancel := context.WithCancel(t.Context())
+		release := make(chan struct{})
+		_, err := v.GetOrSet(ctx, "k", func(context.Context) (string, error) { cancel(); <-release; return "stale", nil })
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := c.Delete(t.Context(), "k"); err != nil {
+			t.Error(err)
+		}
+		fresh, err := v.GetOrSet(t.Context(), "k", func(context.Context) (string, error) {
+			close(release)
+			synctest.Wait() // until the abandoned load has ended
+			return "fresh", nil
+		})
+		if got, _, _ := v.Get(t.Context(), "k"); fresh != "fresh" || err != nil || got != "fresh" {
+			t.Errorf("got %q, %v and the cache holds %q", fresh, err, got)
+		}
+	})
+}
+
+// A caller that did not wait for the end of a slow fill deletes the key.
+func TestDeleteWaitsForAFillThatNobodyWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backend := &slowAdd{newFake(), make(chan struct{}), make(chan struct{})}
+		c := cache.New(backend)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		got, err := cache.Of[string](c).GetOrSet(ctx, "k", func(context.Context) (string, error) { return "stale", nil })
+		if got != "stale" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		time.AfterFunc(time.Minute, func() { close(backend.release) })
+		if _, err := c.Delete(t.Context(), "k"); err != nil {
+			t.Error(err)
+		}
+		if _, ok, _ := c.Get(t.Context(), "k"); ok {
+			t.Error("the value was stored after the Delete")
+		}
+	})
+}
+
+// A store that is slow or down is read once per call, whatever other callers do.
+func TestOneReadPerCallOfAFailingStore(t *testing.T) {
+	for name, fail := range map[string]error{"reads fail": cache.ErrUnavailable, "loads fail": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				backend := &slowGet{fake: newFake(), err: fail}
+				v := cache.Of[int](cache.New(backend))
+				var callers sync.WaitGroup
+				for i := range 200 {
+					callers.Go(func() {
+						time.Sleep(time.Duration(i) * time.Millisecond)
+						v.GetOrSet(t.Context(), "k", func(context.Context) (int, error) { return 1, errDown })
+					})
+				}
+				callers.Wait()
+				if n := backend.reads.Load(); n != 200 {
+					t.Errorf("%d reads in 200 calls", n)
+				}
+			})
+		})
+	}
+}
+
+// slowGet takes 100 ms per read.
+type slowGet struct {
+	*fake
+	err   error
+	reads atomic.Int32
+}
+
+func (s *slowGet) Get(context.Context, string) ([]byte, bool, error) {
+	s.reads.Add(1)
+	time.Sleep(100 * time.Millisecond)
+	return nil, false, s.err
+}
+
+// slowCopying copies values when it gets to them.
+type slowCopying struct{ copying }
+
+func (s slowCopying) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	time.Sleep(time.Minute)
+	return s.copying.Add(context.WithoutCancel(ctx), key, value, ttl)
+}
+
+// The caller owns its value although it is still being stored.
+func TestCallerOwnsItsValueDuringTheFill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cache.New(slowCopying{copying{newFake()}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		got, err := cache.Of[[]byte](c).GetOrSet(ctx, "k", func(context.Context) ([]byte, error) { return []byte("good"), nil })
+		must(t, err)
+		copy(got, "EVIL")
+		time.Sleep(2 * time.Minute)
+		if stored, _, _ := c.Get(t.Context(), "k"); string(stored) != "good" {
+			t.Errorf("stored %q", stored)
+		}
+	})
+}
+
+// A view that encodes does not share the memory of a load of one that does not.
+func TestViewsOfBothKindsShareNoLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cache.New(newRich())
+		load := func(context.Context) (*[]int, error) { time.Sleep(time.Second); return &[]int{1}, nil }
+		var kept, encoded *[]int
+		var callers sync.WaitGroup
+		callers.Go(func() { kept, _ = cache.Of[*[]int](c, cache.WithoutEncoding()).GetOrSet(t.Context(), "k", load) })
+		synctest.Wait()
+		callers.Go(func() { encoded, _ = cache.Of[*[]int](c).GetOrSet(t.Context(), "k", load) })
+		callers.Wait()
+		if kept == nil || encoded == nil || kept == encoded {
+			t.Errorf("%p, %p", kept, encoded)
+		}
+	})
+}
+
+// What the observer or a later goroutine does with the context of a load is not part
+// of the load.
+func TestContextOutlivesItsLoad(t *testing.T) {
+	var c *cache.Cache
+	var kept context.Context
+	load := func(ctx context.Context) (int, error) { kept = context.WithoutCancel(ctx); return 1, nil }
+	observed := make(chan error, 1)
+	c = cache.New(newFake(), cache.WithObserver(func(ctx context.Context, e cache.Event) {
+		if e.Op == "add" {
+			c.Delete(ctx, "k")
+			_, err := cache.Of[int](c).GetOrSet(ctx, "k", func(context.Context) (int, error) { return 2, errDown })
+			observed <- err
+		}
+	}))
+	_, err := cache.Of[int](c).GetOrSet(t.Context(), "k", load)
+	must(t, err)
+	if err := <-observed; !errors.Is(err, errDown) {
+		t.Errorf("from the observer: %v", err)
+	}
+	if _, err := cache.Of[int](c).GetOrSet(kept, "k", func(context.Context) (int, error) { return 3, errDown }); !errors.Is(err, errDown) {
+		t.Errorf("with the context of a load that has ended: %v", err)
+	}
+}
+
+// panickingAdd is a backend that panics when it stores.
+type panickingAdd struct{ *fake }
+
+func (panickingAdd) Add(context.Context, string, []byte, time.Duration) (bool, error) { panic("no") }
+
+func TestPanicOfTheBackendReachesTheCaller(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	cache.Of[int](cache.New(panickingAdd{newFake()})).GetOrSet(t.Context(), "k", func(context.Context) (int, error) { return 1, nil })
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"reflect"
 	"time"
 )
@@ -34,8 +35,8 @@ func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context
 	if err != nil {
 		return zero, c.wrap(opGetOrSet, key, err)
 	}
-	for {
-		landed := c.flights.landed.Load()
+	for again := false; ; again = true {
+		stored := c.flights.stored.Load()
 		value, ok, fault, err := v.lookupWithin(ctx, key)
 		switch ended := ctx.Err(); {
 		case ok:
@@ -45,13 +46,15 @@ func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context
 		case ended != nil: // also during a clean miss, and under WithIgnoreErrors
 			return zero, c.wrap(opGetOrSet, key, ended)
 		}
-		typ := (*T)(nil)
-		if loadOf(ctx).isLoading(&c.flights, key, typ) {
+		if loadOf(ctx).isLoading(&c.flights, key, v.identity()) {
 			return zero, c.wrap(opGetOrSet, key, ErrRecursiveLoad)
 		}
-		f, start := c.flights.join(ctx, key, typ, landed)
+		if fault != nil || again {
+			stored = math.MaxUint64 // another read would only cost time
+		}
+		f, start := c.flights.join(ctx, key, v.identity(), stored)
 		if f == nil {
-			continue // a load ended after the read, and its value is stored
+			continue // a load has stored its value after the read
 		}
 		if start != nil {
 			go v.fly(start, f, load, ttl, fault)
@@ -59,6 +62,11 @@ func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context
 		return v.wait(ctx, f)
 	}
 }
+
+// identity tells views apart whose loads cannot be shared.
+func (v View[T]) identity() any { return viewIdentity[T]{v.values != nil} }
+
+type viewIdentity[T any] struct{ kept bool }
 
 // lookupWithin is lookup in half of the time that ctx has left.
 func (v View[T]) lookupWithin(ctx context.Context, key string) (value T, ok bool, fault, err error) {
@@ -83,17 +91,21 @@ func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Conte
 	}
 	l, err := v.prepare(f.key, value)
 	f.outcome = outcome{value: value, err: c.wrap(opGetOrSet, f.key, err), copy: l.copy}
-	f.publish()
-	if err != nil || fault != nil && !errors.Is(fault, ErrCorrupt) {
+	close(f.loaded)
+	if err != nil || ctx.Err() != nil || fault != nil && !errors.Is(fault, ErrCorrupt) {
 		return
 	}
 	event := Event{Op: opAdd, Bytes: len(l.data)}
 	if fault != nil {
 		event.Op = opSet
 	}
+	ctx = context.WithValue(ctx, flightKey{}, (*flight)(nil)) // what follows is not part of load
 	begin := c.watch()
-	stored := c.flights.fill(f, func() { event.Err = v.storeLoaded(ctx, event.Op, c.full(f.key), l, ttl) })
-	if stored {
+	called := c.flights.fill(f, func() bool {
+		event.Err = v.storeLoaded(ctx, event.Op, c.full(f.key), l, ttl)
+		return event.Err == nil
+	})
+	if called {
 		_ = c.finish(ctx, begin, f.key, event) // the caller has its value
 	}
 }
@@ -118,9 +130,16 @@ func (v View[T]) wait(ctx context.Context, f *flight) (value T, err error) {
 	defer stop()
 	select {
 	case <-f.done:
+		if f.fillPanic != nil {
+			panic(keepStack(f.fillPanic))
+		}
 	case <-half.Done():
 	}
-	return take[T](f)
+	value, err = take[T](f)
+	if err != nil && f.outcome.err == nil {
+		err = c.wrap(opGetOrSet, f.key, err)
+	}
+	return value, err
 }
 
 // take returns the value of f that belongs to one caller alone.
@@ -191,10 +210,10 @@ func (v View[T]) prepare(key string, value T) (loadedValue[T], error) {
 	if isImmutable[T]() {
 		return l, nil
 	}
-	data := l.data
 	if _, raw := any(value).([]byte); raw && c.copies {
-		data = bytes.Clone(data) // the first caller may write to it
+		l.data = bytes.Clone(l.data) // the first caller may write to its value before it is stored
 	}
+	data := l.data
 	l.copy = func() (any, error) {
 		copied, err := decode[T](c, data)
 		if raw, ok := any(copied).([]byte); ok {

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Observer receives every operation after it ended, on the caller's goroutine: the
-// place for metrics, traces and logs. It must be safe for concurrent use.
+// Observer receives every operation after it ended: the place for metrics, traces and
+// logs. It runs on the caller's goroutine or, when GetOrSet stores a loaded value, on
+// the goroutine of the load. It must be safe for concurrent use.
 type Observer func(ctx context.Context, event Event)
 
 // Event describes one finished operation.

@@ -20,33 +20,34 @@ var ErrRecursiveLoad = errors.New("load waits for its own key")
 type flights struct {
 	active atomic.Int32 // len(flying), for writes, which must not take mu for nothing
 	mu     sync.Mutex
-	flying map[string][]*flight // by key; several if views of several types load it
+	flying map[string][]*flight // by key, until their goroutines end
 
-	// A caller that missed before a load ended and comes here after it must not load
-	// again, though the load is no longer under way. landed counts the loads that
-	// ended; recent holds that count at the last end, by a hash of the key.
-	landed atomic.Uint64
-	recent [256]uint64
+	// A caller that missed before a load stored its value, and comes here after the
+	// load has ended, must not load again. stored counts the values that loads have
+	// stored; recent holds the last of them by a hash of the key.
+	stored atomic.Uint64
+	recent [256]struct{ hash, stored uint64 }
 }
 
 // flight is one load, and then the storing of what it returned.
 type flight struct {
 	fs     *flights
 	key    string
-	typ    any     // a nil pointer to the type of the view
+	view   any     // the type of the view; see View.identity
 	parent *flight // the load that asked for this one; nil if none
 	cancel context.CancelFunc
 
 	// Guarded by flights.mu.
-	waiting int  // callers
-	ended   bool // by a write: the value must not be stored
+	waiting int           // callers
+	ended   bool          // by a write, or because all callers left: nobody joins, and nothing is stored
+	filling chan struct{} // closed after storing; nil before it begins
 
-	filling chan struct{} // closed after storing; nil before it begins; guarded by flights.mu
 	loaded  chan struct{} // closed when outcome is set
-	done    chan struct{} // closed when the flight is over
-
 	outcome outcome
 	taken   atomic.Bool // one caller has taken the value itself
+
+	done      chan struct{} // closed when the flight is over
+	fillPanic any           // set before done is closed
 
 	// The loads that this one waits for. Guarded by waits.
 	waitsFor []*flight
@@ -65,24 +66,24 @@ var errGoexit = errors.New("load ended its goroutine with runtime.Goexit")
 // hashSeed makes the slots of flights.recent unpredictable.
 var hashSeed = maphash.MakeSeed()
 
-func slot(key string) uint64 { return maphash.String(hashSeed, key) % uint64(len(flights{}.recent)) }
-
 // join returns the load of key under way, or a new one that the caller has to run:
-// then start is its context. missed is the value of landed before the caller's read:
-// if a load of key ended since, join returns nil, and the caller reads again.
-func (fs *flights) join(ctx context.Context, key string, typ any, missed uint64) (f *flight, start context.Context) {
+// then start is its context. before is the value of stored before the caller's read
+// missed: if a load of key has stored its value since, join returns nil, and the
+// caller reads again.
+func (fs *flights) join(ctx context.Context, key string, view any, before uint64) (f *flight, start context.Context) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range fs.flying[key] {
-		if f.typ == typ {
+		if f.view == view && !f.ended {
 			f.waiting++
 			return f, nil
 		}
 	}
-	if fs.recent[slot(key)] > missed {
+	hash := maphash.String(hashSeed, key)
+	if last := fs.recent[hash%uint64(len(fs.recent))]; last.hash == hash && last.stored > before {
 		return nil, nil
 	}
-	f = &flight{fs: fs, key: key, typ: typ, parent: loadOf(ctx), waiting: 1, loaded: make(chan struct{}), done: make(chan struct{})}
+	f = &flight{fs: fs, key: key, view: view, parent: loadOf(ctx), waiting: 1, loaded: make(chan struct{}), done: make(chan struct{})}
 	f.outcome.err = errGoexit
 	start, f.cancel = context.WithCancel(context.WithValue(context.WithoutCancel(ctx), flightKey{}, f))
 	if fs.flying == nil {
@@ -97,14 +98,11 @@ func (fs *flights) join(ctx context.Context, key string, typ any, missed uint64)
 func (fs *flights) any() bool { return fs.active.Load() != 0 }
 
 // end ends the flights of key before a write: what they load is not stored, and
-// whoever asks from now on starts a load of their own. If one is being stored, end
-// waits for it, so that the write comes after it.
+// later callers start a load of their own. If a value is being stored, end waits for
+// it, so that the write comes after it.
 func (fs *flights) end(ctx context.Context, key string) error {
 	fs.mu.Lock()
-	flying := fs.flying[key]
-	delete(fs.flying, key)
-	fs.active.Store(int32(len(fs.flying)))
-	fillings := markEnded(nil, flying)
+	fillings := markEnded(nil, fs.flying[key])
 	fs.mu.Unlock()
 	return waitForAll(ctx, fillings)
 }
@@ -116,8 +114,6 @@ func (fs *flights) endAll(ctx context.Context) error {
 	for _, flying := range fs.flying {
 		fillings = markEnded(fillings, flying)
 	}
-	clear(fs.flying)
-	fs.active.Store(0)
 	fs.mu.Unlock()
 	return waitForAll(ctx, fillings)
 }
@@ -158,9 +154,10 @@ func waitForAll(ctx context.Context, fillings []chan struct{}) error {
 	return nil
 }
 
-// fill calls store and reports that it did, unless a write has ended f. Writes of
-// the key wait for store, so it must not call anything but the backend.
-func (fs *flights) fill(f *flight, store func()) bool {
+// fill calls store and reports that it did, unless f has ended. Writes of the key wait
+// for store, so it must not call anything but the backend. It returns whether the
+// value is there now.
+func (fs *flights) fill(f *flight, store func() (stored bool)) (called bool) {
 	fs.mu.Lock()
 	if f.ended {
 		fs.mu.Unlock()
@@ -169,47 +166,30 @@ func (fs *flights) fill(f *flight, store func()) bool {
 	f.filling = make(chan struct{})
 	fs.mu.Unlock()
 	defer close(f.filling)
-	store()
+	if store() {
+		hash := maphash.String(hashSeed, f.key)
+		fs.mu.Lock()
+		last := &fs.recent[hash%uint64(len(fs.recent))]
+		last.hash, last.stored = hash, fs.stored.Add(1)
+		fs.mu.Unlock()
+	}
 	return true
 }
 
-// land ends f, for whatever reason. It is deferred, because load may panic or end
-// its goroutine.
+// land ends f, for whatever reason. It is deferred, because load, the backend and the
+// observer may panic or end the goroutine.
 func (fs *flights) land(f *flight) {
-	if p := recover(); p != nil {
-		f.outcome = outcome{panicked: keepStack(p)}
-	}
-	f.publish()
-	fs.mu.Lock()
-	fs.forget(f)
-	fs.recent[slot(f.key)] = fs.landed.Add(1)
-	fs.mu.Unlock()
-	f.cancel()
-	close(f.done)
-}
-
-// publish lets the callers see the outcome. Only the goroutine of f calls it.
-func (f *flight) publish() {
+	p := recover()
 	select {
-	case <-f.loaded:
+	case <-f.loaded: // callers may be reading outcome
+		f.fillPanic = p
 	default:
+		if p != nil {
+			f.outcome = outcome{panicked: keepStack(p)}
+		}
 		close(f.loaded)
 	}
-}
-
-func (fs *flights) leave(f *flight) {
 	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	f.waiting--
-	if f.waiting == 0 {
-		// A later caller must not join a load that is being cancelled.
-		fs.forget(f)
-		f.cancel()
-	}
-}
-
-// forget makes f unknown to later callers. The caller holds mu.
-func (fs *flights) forget(f *flight) {
 	flying := slices.DeleteFunc(fs.flying[f.key], func(other *flight) bool { return other == f })
 	if len(flying) == 0 {
 		delete(fs.flying, f.key)
@@ -217,6 +197,30 @@ func (fs *flights) forget(f *flight) {
 		fs.flying[f.key] = flying
 	}
 	fs.active.Store(int32(len(fs.flying)))
+	fs.mu.Unlock()
+	f.cancel()
+	close(f.done)
+}
+
+// leave ends the wait of one caller. After the last one the load is cancelled.
+func (fs *flights) leave(f *flight) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.waiting--
+	if f.waiting == 0 {
+		f.ended = true
+		f.cancel()
+	}
+}
+
+// isOver reports whether the goroutine of f has ended.
+func (f *flight) isOver() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // flightKey is the context key under which a load finds its flight.
@@ -232,9 +236,9 @@ func loadOf(ctx context.Context) *flight {
 var waits sync.Mutex
 
 // isLoading reports whether f loads key, or is part of a load that does.
-func (f *flight) isLoading(fs *flights, key string, typ any) bool {
+func (f *flight) isLoading(fs *flights, key string, view any) bool {
 	for ; f != nil; f = f.parent {
-		if f.fs == fs && f.key == key && f.typ == typ {
+		if f.fs == fs && f.key == key && f.view == view && !f.isOver() {
 			return true
 		}
 	}

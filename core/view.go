@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -115,88 +113,5 @@ func (v View[T]) storeKept(ctx context.Context, op, fullKey string, value T, ttl
 
 // isUnsupported reports whether the fallback is asked for.
 func isUnsupported(err error) bool { return err != nil && errors.Is(err, errors.ErrUnsupported) }
-
-// GetMany returns one result per key, in the order of keys. See [Cache.GetMany].
-func (v View[T]) GetMany(ctx context.Context, keys ...string) ([]Result[T], error) {
-	return v.getMany(ctx, opGetMany, keys)
-}
-
-// GetDict is GetMany as a map that holds only the hits.
-func (v View[T]) GetDict(ctx context.Context, keys ...string) (map[string]T, error) {
-	results, err := v.getMany(ctx, opGetDict, keys)
-	return dict(keys, results), err
-}
-
-func (v View[T]) getMany(ctx context.Context, op string, keys []string) ([]Result[T], error) {
-	if v.values != nil {
-		results, err := v.keptMany(ctx, op, keys)
-		if !isUnsupported(err) {
-			return results, err
-		}
-	}
-	return getMany(ctx, v.cache, op, keys, v.decode)
-}
-
-// keptMany reads values kept without encoding; in memory a loop is as fast as a batch.
-func (v View[T]) keptMany(ctx context.Context, op string, keys []string) ([]Result[T], error) {
-	c := v.cache
-	results := make([]Result[T], len(keys))
-	start, err := c.beginMany(ctx, keys)
-	if err != nil {
-		return results, c.wrap(op, "", err)
-	}
-	event := Event{Op: op}
-	errs := driver.EachKey(ctx, len(keys), func(i int) error {
-		kept, ok, err := v.values.GetValue(ctx, c.full(keys[i]))
-		if err != nil || !ok {
-			return err
-		}
-		value, ok := kept.(T)
-		if !ok {
-			if ok, err = isNilOf[T](kept); !ok {
-				return err
-			}
-		}
-		results[i] = Result[T]{value, true}
-		event.Hits++
-		return nil
-	})
-	event.Misses = len(keys) - event.Hits
-	event.Err = driver.BatchOf(keys, errs)
-	if isUnsupported(event.Err) {
-		return nil, event.Err
-	}
-	return results, c.finish(ctx, start, "", event)
-}
-
-// SetMany stores all values with one timeout. See [Cache.SetMany]; a value that
-// cannot be encoded fails alone.
-func (v View[T]) SetMany(ctx context.Context, values map[string]T, options ...SetOption) error {
-	c := v.cache
-	if v.values != nil {
-		err := v.setKept(ctx, values, options)
-		if !isUnsupported(err) {
-			return err
-		}
-	}
-	return setMany(ctx, c, values, options, func(value T) ([]byte, error) { return encode(c, value) })
-}
-
-// setKept stores values without encoding.
-func (v View[T]) setKept(ctx context.Context, values map[string]T, options []SetOption) error {
-	c := v.cache
-	keys := slices.Collect(maps.Keys(values))
-	start, ttl, err := c.beginStoreMany(ctx, keys, options)
-	if err != nil {
-		return c.wrap(opSetMany, "", err)
-	}
-	err = driver.BatchOf(keys, driver.EachKey(ctx, len(keys), func(i int) error {
-		return v.values.SetValue(ctx, c.full(keys[i]), values[keys[i]], ttl)
-	}))
-	if isUnsupported(err) {
-		return err
-	}
-	return c.finish(ctx, start, "", Event{Op: opSetMany, Err: err})
-}
 
 func (v View[T]) decode(data []byte) (T, error) { return decode[T](v.cache, data) }
