@@ -69,9 +69,9 @@ func (e *BatchError) Unwrap() []error {
 	return errs
 }
 
-// RenameKeys returns err with the keys of its [*BatchError] replaced by
-// rename(key), and any other err as it is. A wrapper that changes keys on the way
-// in restores them with it.
+// RenameKeys returns err with the keys of its [*BatchError] replaced by rename(key),
+// and any other err as it is. A wrapper that changes keys uses it to restore them in
+// errors.
 func RenameKeys(err error, rename func(key string) string) error {
 	batch, ok := err.(*BatchError)
 	if !ok {
@@ -105,9 +105,9 @@ func MergeBatch(errs ...error) error {
 	return errors.Join(append(others, merged.ErrorOrNil())...)
 }
 
-// EachKey is the fallback of every batch: it calls do for 0 to n-1, one after the
-// other, and returns their errors. After an error for which [EndsBatch] is true,
-// and when ctx is done, it skips the rest, whose errors say so.
+// EachKey calls do for 0 to n-1, one after the other, and returns their errors. It is
+// the fallback of every batch. After an error for which [EndsBatch] is true, or if
+// ctx is done, it does not call do again: the remaining errors are [Skipped].
 func EachKey(ctx context.Context, n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var skipped error
@@ -125,17 +125,18 @@ func EachKey(ctx context.Context, n int, do func(i int) error) []error {
 	return errs
 }
 
-// EndsBatch reports whether err would meet the other keys of a batch too: the
-// store is closed, unavailable or denies access, or time is up.
+// EndsBatch reports whether the other keys of a batch would fail with err as well:
+// the store is closed, is unavailable or denies access, or the context was cancelled
+// or timed out.
 func EndsBatch(err error) bool {
-	var timeout interface{ Timeout() bool } // as context.DeadlineExceeded and errors of package net have it
+	var timeout interface{ Timeout() bool } // implemented by context.DeadlineExceeded and by errors of package net
 	return err != nil && (errors.Is(err, ErrClosed) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrAuth) ||
 		errors.Is(err, context.Canceled) || errors.As(err, &timeout) && timeout.Timeout())
 }
 
-// Skipped is the error of a key that a batch did not try because cause had ended
-// the batch. It matches what cause matches, but never [ErrUnknownOutcome], which
-// becomes [ErrUnavailable]: nothing was sent for the key.
+// Skipped returns the error of a key that a batch did not try because cause had ended
+// the batch. It matches what cause matches, with one exception: [ErrUnknownOutcome]
+// becomes [ErrUnavailable], because nothing was sent for the key.
 func Skipped(cause error) error { return skipped{cause} }
 
 type skipped struct{ cause error }

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Unmarshaler is for types of settings with rules of their own. value is what was
-// given: text, a number, a boolean, a list or a map. The error completes the
-// sentence "VALUE is ..." and does not repeat value.
+// Unmarshaler is implemented by types of settings that convert values themselves.
+// value is the value that was given: text, a number, a boolean, a list or a map. The
+// error completes the sentence "VALUE is ..." and does not repeat value.
 type Unmarshaler interface {
 	UnmarshalSetting(value any) error
 }
@@ -96,8 +96,8 @@ var (
 	errMap      = errors.New("not a map or a JSON object")
 )
 
-// trim removes what shells, files of variables and secrets of Kubernetes leave
-// around a value: blanks, line ends and matching quotes.
+// trim removes the blanks, line ends and matching quotes that shells, .env files and
+// Kubernetes secrets leave around a value.
 func trim(text string) string {
 	text = strings.TrimSpace(text)
 	if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
@@ -116,7 +116,7 @@ func toText(given any) (string, error) {
 		return string(v), nil
 	case json.Number:
 		return v.String(), nil
-	case float64: // what JSON and YAML make of a number; never with an exponent
+	case float64: // a number in JSON or YAML; printed without an exponent
 		return strconv.FormatFloat(v, 'f', -1, 64), nil
 	case fmt.Stringer:
 		return v.String(), nil
@@ -168,8 +168,8 @@ func toBool(given any) (bool, error) {
 	return false, errBool
 }
 
-// toDuration reads seconds or a duration of Go. A positive number of seconds is
-// never 0, which would mean something else.
+// toDuration reads seconds or a duration of Go. A positive duration never becomes 0,
+// which has another meaning.
 func toDuration(given any) (time.Duration, error) {
 	if d, ok := given.(time.Duration); ok {
 		return d, nil

@@ -9,7 +9,7 @@ import (
 // Setting is the declaration of one setting, for documentation and tools.
 type Setting struct {
 	Name     string // "CACHE_SHOP_DB", or "CACHE_OPTIONS.pool_size"
-	Field    string // "Options.DB"; empty for what only settings can say
+	Field    string // "Options.DB"; empty if the setting is not a field of Options
 	Default  string // as text; empty for the zero value
 	Help     string // the meaning, in a few words
 	Min, Max string // bounds as text; empty for none
@@ -23,9 +23,9 @@ const optionsKey = "CACHE_OPTIONS"
 // field is a declared setting and where its value goes.
 type field struct {
 	Setting
-	index    []int // in the struct that was asked for, as reflect takes it
+	index    []int // for reflect.Value.FieldByIndex
 	typ      reflect.Type
-	inside   bool // an Options struct, in which zero means the default
+	inside   bool // declared in an Options struct, in which zero means the default
 	verbatim bool // text is not trimmed: secrets and prefixes
 }
 
@@ -90,8 +90,9 @@ var (
 	unmarshalerType = reflect.TypeFor[Unmarshaler]()
 )
 
-// mustBeSound panics for a declaration that no setting could satisfy: a mistake of
-// the backend's author, found when its package is imported.
+// mustBeSound panics if a default or a bound cannot be converted to the type of the
+// field. The author of the backend sees this mistake as soon as the package is
+// imported.
 func (f field) mustBeSound(in reflect.Type) {
 	value := reflect.New(f.typ).Elem()
 	for tag, text := range map[string]string{"default": f.Default, "min": f.Min, "max": f.Max} {

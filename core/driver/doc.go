@@ -3,11 +3,11 @@
 // cache, which re-exports the errors that they match.
 //
 // A backend implements the six methods of [Backend] and, where its store can do
-// better than the fallback, the optional interfaces beside it. It makes itself
-// known with [Register], and declares each of its settings once, as struct tags;
-// see [Info]. A wrapper embeds [Operations], which [Resolve] makes of any backend,
+// better than the fallback, the optional interfaces beside it. It calls [Register] in
+// an init function and declares each of its settings once, as a struct tag; see
+// [Info]. A wrapper embeds the [Operations] that [Resolve] returns for any backend,
 // and overrides the methods that it changes.
 //
-// Package remote, below this one, holds what every store behind a socket needs.
-// The module conformance checks the result.
+// Package remote, in a subdirectory, has the code that backends of network servers
+// share. The module conformance tests any backend or wrapper.
 package driver

@@ -8,24 +8,26 @@ import (
 // Backend stores bytes under keys. Programs do not call it; they hold a
 // cache.Cache, which derives every other operation from these six.
 //
-// Cache has checked the arguments before it calls: key is prefix + key and not
-// empty, ttl is zero or positive, ctx is not done. The backend does the rest:
+// Cache checks the arguments before it calls a backend: key is prefix + key and not
+// empty, ttl is zero or positive, ctx is not done. A backend keeps these rules:
 //
-//   - ttl 0 never expires. A store with a coarser clock rounds up, never down
-//     and never to 0. The end of life is computed once, before the store is
-//     asked. An expired entry is absent for every method.
-//   - A backend may keep the value that it is given and may return memory that it
-//     still holds: nobody writes to either (but see [Copier]).
+//   - An entry with ttl 0 never expires. A store with a coarser clock rounds ttl up,
+//     never down and never to 0. The expiry time is computed once, before any I/O. An
+//     expired entry is absent for every method.
+//   - A backend may keep the value that it receives and may return memory that it
+//     still uses. Neither is modified, unless the backend is a [Copier].
 //   - A zero-length value is a hit. A nil value is stored as an empty one, and
 //     ok=true with a nil value is an empty value.
-//   - Errors wrap the sentinels of this package, so that errors.Is matches the
-//     same ones on every backend. A miss is ok=false with a nil error. Damaged
-//     stored bytes are [ErrCorrupt] from Get and absent for every other method.
-//   - Checks come in one order: closed, key, size. Then comes I/O.
-//   - Every method is safe for concurrent use. After Close they return an error
+//   - Errors wrap the sentinels of this package, so that errors.Is matches the same
+//     ones on every backend. A miss is ok=false with a nil error. If stored bytes are
+//     damaged, Get returns [ErrCorrupt], and the key is absent for every other
+//     method.
+//   - A method checks first whether the backend is closed, then the key, then the
+//     size of the value. I/O follows.
+//   - Every method is safe for concurrent use. After Close, methods return an error
 //     wrapping [ErrClosed]; a second Close returns nil.
 //
-// Backend never gains a method. New behaviour is a new optional interface.
+// No method will be added to Backend. New behaviour is a new optional interface.
 type Backend interface {
 	// Get returns the value of key, and whether the key is present.
 	Get(ctx context.Context, key string) (value []byte, ok bool, err error)
@@ -40,8 +42,8 @@ type Backend interface {
 	// Delete removes key and reports whether it was present.
 	Delete(ctx context.Context, key string) (deleted bool, err error)
 
-	// Clear removes every entry of the store. A backend whose store is shared
-	// with other programs refuses unless its options allow it.
+	// Clear removes every entry of the store. If the store is shared with other
+	// programs, it returns an error unless the options of the backend allow it.
 	Clear(ctx context.Context) error
 
 	// Close releases what the backend opened itself; a borrowed client stays
@@ -49,9 +51,10 @@ type Backend interface {
 	Close() error
 }
 
-// The optional interfaces have one topic each. [Resolve] looks for them once. A
-// method that returns an error wrapping [errors.ErrUnsupported] asks for the
-// fallback that its comment names, so a wrapper can answer for its inner store.
+// The optional interfaces have one topic each. [Resolve] looks for them once. If a
+// method returns an error wrapping [errors.ErrUnsupported], the fallback that its
+// comment names is used. So a wrapper can have all of them whatever the wrapped
+// backend supports.
 
 // Haser reports whether key is present without reading its value.
 // Fallback: Get.
@@ -84,23 +87,23 @@ type ManyDeleter interface {
 	DeleteMany(ctx context.Context, keys []string) (deleted []bool, err error)
 }
 
-// Counter adds delta to the integer stored as decimal text under key, in one
-// atomic step, and returns the sum. An existing key keeps its expiry, an absent
-// one starts at delta with ttl. A value that [AddInteger] refuses is
-// [ErrNotInteger] and stays as it is.
-// Fallback: none, Cache.Inc reports errors.ErrUnsupported.
+// Counter adds delta to the integer stored as decimal text under key, in one atomic
+// step, and returns the sum. An existing key keeps its expiry, an absent one starts
+// at delta with ttl. If [AddInteger] rejects the value, Inc returns [ErrNotInteger]
+// and leaves it unchanged.
+// Fallback: none; Cache.Inc returns errors.ErrUnsupported.
 type Counter interface {
 	Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error)
 }
 
 // PrefixClearer removes the entries whose key begins with prefix, byte for byte.
-// Fallback: none, Clear of a cache with a prefix reports errors.ErrUnsupported.
+// Fallback: none; Clear of a cache with a prefix returns errors.ErrUnsupported.
 type PrefixClearer interface {
 	ClearPrefix(ctx context.Context, prefix string) error
 }
 
-// TTLer returns the remaining TTL of key; 0 with ok=true never expires.
-// Fallback: none, Cache.TTL reports errors.ErrUnsupported.
+// TTLer returns the remaining TTL of key; 0 with ok=true means that key never expires.
+// Fallback: none; Cache.TTL returns errors.ErrUnsupported.
 type TTLer interface {
 	TTL(ctx context.Context, key string) (ttl time.Duration, ok bool, err error)
 }
@@ -111,17 +114,17 @@ type Pinger interface {
 	Ping(ctx context.Context) error
 }
 
-// Copier reports whether the backend shares no memory with its callers: Set and
-// Add are done with value when they return, and Get returns a slice that the
-// backend does not hold. A wrapper answers for its inner store.
-// Fallback: false, Cache copies raw values on the way in and out.
+// Copier reports whether the backend shares no memory with its callers: Set and Add
+// do not use value after they return, and Get returns a slice that the backend does
+// not keep. A wrapper returns the answer of the backend that it wraps.
+// Fallback: false; Cache copies the values of raw reads and writes.
 type Copier interface {
 	CopiesValues() bool
 }
 
-// ValueKeeper is for backends in the memory of the process: it keeps Go values
-// without encoding them. An entry is either bytes or a value; reading one as the
-// other is [ErrCorrupt].
+// ValueKeeper is implemented by backends in the memory of the process. It keeps Go
+// values without encoding them. An entry is either bytes or a value; reading one as
+// the other is [ErrCorrupt].
 // Fallback: values are encoded.
 type ValueKeeper interface {
 	GetValue(ctx context.Context, key string) (value any, ok bool, err error)

@@ -58,7 +58,7 @@ func init() {
 	driver.Register(driver.Info{Types: []string{"shelf"}, Aliases: map[string]string{"myapp.cache.Shelf": "shelf"}, Settings: Options{}, Open: open})
 }
 
-// A backend declares its settings as tags of its Options, and registers.
+// A backend declares its settings as tags of its Options and registers itself.
 func ExampleRegister() {
 	ctx := context.Background()
 	c, err := cache.Open(ctx, cache.FromMap(map[string]any{"CACHE_TYPE": "myapp.cache.Shelf", "CACHE_OPTIONS": `{"timeout": 2}`}))
@@ -78,7 +78,7 @@ func ExampleRegister() {
 }
 
 // counting is a wrapper that counts reads. It has every optional method of the
-// backend inside.
+// wrapped backend.
 type counting struct {
 	*driver.Operations
 	gets atomic.Int64
@@ -89,7 +89,7 @@ func (c *counting) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	return c.Operations.Get(ctx, key)
 }
 
-// A wrapper embeds the operations of the backend inside and overrides some.
+// A wrapper embeds the operations of another backend and overrides some.
 func ExampleResolve() {
 	ctx := context.Background()
 	b, _ := New(ctx, Options{})

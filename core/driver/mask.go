@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// Mask returns the value of a setting as it may be shown. Only values of settings
-// that a registered backend declares are shown: a misspelt name may hide a secret.
-// In text with credentials (user:password@host) the credentials are replaced.
+// Mask returns the value of a setting without secrets. A value is replaced by
+// [Masked] if its setting is a [Secret], or if no registered backend declares the
+// setting: the value of a misspelt name may be a secret. In text such as
+// user:password@host the credentials are replaced.
 func Mask(name string, value any) any {
 	if name == optionsKey {
 		return maskOptions(value)
@@ -25,7 +26,7 @@ func Mask(name string, value any) any {
 func maskOptions(value any) any {
 	options, err := toMap(value)
 	if err != nil {
-		return Masked // what cannot be parsed may hold a secret
+		return Masked // text that cannot be parsed may contain a secret
 	}
 	shown := make(map[string]any, len(options))
 	for name, inner := range options {
@@ -41,8 +42,8 @@ func (f field) mask(value any) any {
 	return withoutUserinfo(value)
 }
 
-// withoutUserinfo shows text, numbers and booleans without credentials, lists and
-// maps of such, and only the type of anything else.
+// withoutUserinfo returns text without credentials, numbers and booleans unchanged,
+// lists and maps with such elements, and only the type of any other value.
 func withoutUserinfo(value any) any {
 	switch v := value.(type) {
 	case nil, bool, int, int64, float64, json.Number:
@@ -84,9 +85,9 @@ func maskNested(name string, value any) any {
 	return Mask(optionsKey+"."+name, value)
 }
 
-// maskUserinfo replaces what stands before the last @ of text, if it holds a colon:
-// a password may hold anything, even blanks and an @. A mark of another kind, as in
-// name@host, is kept.
+// maskUserinfo replaces the part of text before its last @ if that part contains a
+// colon. The password is not parsed, because it may contain anything, even blanks and
+// an @. Text such as name@host is unchanged.
 func maskUserinfo(text string) string {
 	at := strings.LastIndex(text, "@")
 	if at < 0 {

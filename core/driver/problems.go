@@ -9,25 +9,27 @@ import (
 	"strings"
 )
 
-// Problems gathers what is wrong with the Options of a backend, so that all of it
-// is reported at once. Fields are named as in Go; errors name the setting too.
+// Problems collects the mistakes in the Options of a backend, so that all of them are
+// reported at once. Its methods take the Go names of fields; errors also name the
+// settings.
 type Problems struct {
 	options reflect.Value
 	errs    []error
 }
 
 // Validator is implemented by Options whose fields depend on each other, or have
-// rules that tags cannot say. Zero still means the default when it is called.
+// rules that tags cannot express. Validate is called before the defaults are set: a
+// zero field means its default.
 type Validator interface {
 	Validate(p *Problems)
 }
 
-// Add records that field is wrong. The text must not show a secret.
+// Add records a mistake in field. The text must not contain a secret.
 func (p *Problems) Add(field, format string, args ...any) {
 	p.add(p.label(field), fmt.Errorf(format, args...))
 }
 
-// Exclusive records every one of others that is set beside field.
+// Exclusive records a mistake for each of others that is set together with field.
 func (p *Problems) Exclusive(field string, others ...string) {
 	for _, other := range others {
 		if p.isSet(field) && p.isSet(other) {
@@ -36,7 +38,8 @@ func (p *Problems) Exclusive(field string, others ...string) {
 	}
 }
 
-// Requires records that field is set and others, all of which it needs, are not.
+// Requires records a mistake for each of others that is not set although field is
+// set. The field needs all of them.
 func (p *Problems) Requires(field string, others ...string) {
 	for _, other := range others {
 		if p.isSet(field) && !p.isSet(other) {
@@ -58,7 +61,7 @@ func (p *Problems) label(name string) string {
 	return name
 }
 
-// add keeps the first of two errors that say the same.
+// add records err, unless an error with the same text is recorded already.
 func (p *Problems) add(label string, err error) {
 	err = fmt.Errorf("%s: %w", label, err)
 	same := func(known error) bool { return known.Error() == err.Error() }
@@ -67,7 +70,8 @@ func (p *Problems) add(label string, err error) {
 	}
 }
 
-// err returns all problems under [ErrInvalidSettings], one a line, or nil.
+// err returns an error wrapping [ErrInvalidSettings] with one mistake per line, or
+// nil.
 func (p *Problems) err() error {
 	if len(p.errs) == 0 {
 		return nil
@@ -112,7 +116,7 @@ func remedy(help string) string {
 // compare compares value with a bound in a tag.
 func (f field) compare(value reflect.Value, bound string) int {
 	limit := reflect.New(f.typ).Elem()
-	_ = f.convert(limit, bound) // mustBeSound has tried it
+	_ = f.convert(limit, bound) // mustBeSound has checked it
 	switch {
 	case value.CanInt():
 		return cmp.Compare(value.Int(), limit.Int())
@@ -124,8 +128,8 @@ func (f field) compare(value reflect.Value, bound string) int {
 
 // Complete checks options, a pointer to the Options of a backend, and then sets the
 // defaults that its tags declare in place of zeros. The constructor of a backend
-// begins with it. All that is wrong is reported at once under
-// [ErrInvalidSettings], named by setting and field; options are then unchanged.
+// calls it first. It reports all mistakes at once, by setting and field, in an error
+// wrapping [ErrInvalidSettings]; options are then unchanged.
 func Complete(options any) error {
 	var p Problems
 	p.validate(options)
@@ -136,17 +140,17 @@ func Complete(options any) error {
 	return nil
 }
 
-// setDefaults gives the fields that lack a value their default.
+// setDefaults sets the fields that lack a value to their defaults.
 func setDefaults(target reflect.Value, lacks func(field, reflect.Value) bool) {
 	for _, f := range fields(target.Type()) {
 		if value := target.FieldByIndex(f.index); f.Default != "" && lacks(f, value) {
-			_ = f.convert(value, f.Default) // mustBeSound has tried it
+			_ = f.convert(value, f.Default) // mustBeSound has checked it
 		}
 	}
 }
 
-// CheckBorrowed reports the fields of options, a pointer to a struct, that are set
-// though a borrowed client is already configured. allowed names the others.
+// CheckBorrowed returns an error if options, a pointer to a struct, has a field that
+// is set and not in allowed: a borrowed client is already configured.
 func CheckBorrowed(options any, allowed ...string) error {
 	p := Problems{options: reflect.ValueOf(options).Elem()}
 	for i := range p.options.NumField() {

@@ -12,30 +12,31 @@ import (
 )
 
 // Info is what a backend declares about itself. Documentation, checks, masking and
-// suggestions come from it.
+// suggestions are derived from it.
 //
 // Settings is a zero struct whose fields declare the settings by tags:
 //
 //	setting   name, such as "CACHE_SHOP_DB"
 //	option    name inside CACHE_OPTIONS, such as "pool_size", instead of setting
-//	default   as text, for zero
+//	default   value in place of zero, as text
 //	min, max  bounds of a number or duration
 //	required  "true": zero is an error
-//	help      meaning, in a few words; the table of settings shows it
+//	help      meaning, in a few words, for the table of settings
 //	verbatim  "true": text keeps its blanks and quotes
 //	prefix    of a struct: put before the names inside it
 //
 // Fields are of type string, bool, int, int64, float64, time.Duration, []string,
 // map[string]any, [Secret], an encoding.TextUnmarshaler, an [Unmarshaler], or an
 // interface or pointer for a Go value, such as a ready client. Usually the struct
-// embeds the Options of the backend and adds what only settings can say.
+// embeds the Options of the backend and adds fields for settings that Options does
+// not have.
 type Info struct {
 	Types    []string          // values of CACHE_TYPE, lower case; the first is the name of the backend
-	Aliases  map[string]string // further names, such as those of Flask-Caching's classes, to one of Types
+	Aliases  map[string]string // from a further name, such as that of Flask-Caching's class, to one of Types
 	Settings any               // a zero struct; nil if the backend has no settings
 
-	// Open makes a backend from settings. It returns s.Check before it opens
-	// anything.
+	// Open makes a backend from settings. Before it opens anything it calls s.Check
+	// and returns its error.
 	Open func(ctx context.Context, s *Settings) (Backend, error)
 }
 
@@ -72,8 +73,10 @@ var registry struct {
 	settings map[string]Setting // declared by any backend
 }
 
-// Register makes a backend available to cache.Open, from an init function. Names
-// are case-folded. It panics if a name is taken or a declaration makes no sense.
+// Register makes a backend available to cache.Open. A backend calls it from an init
+// function. Names are not case-sensitive. It panics if a name is registered already,
+// an alias is not of one of Types, or a tag cannot be converted to the type of its
+// field.
 func Register(info Info) {
 	registry.Lock()
 	defer registry.Unlock()
@@ -96,7 +99,7 @@ func Register(info Info) {
 	registry.infos = append(registry.infos, info)
 }
 
-// register takes a name for the Info that comes next. The caller holds the lock.
+// register reserves name for the Info that Register adds. The caller holds the lock.
 func register(name, typ string) {
 	folded := strings.ToLower(name)
 	if _, taken := registry.byName[folded]; taken {
@@ -122,8 +125,8 @@ func Types() []string {
 	return types
 }
 
-// Lookup finds a backend by a value of CACHE_TYPE: a type or an alias, whatever the
-// case, also behind the path of Flask-Caching's or cachelib's module.
+// Lookup finds a backend by a value of CACHE_TYPE: a type or an alias, in any case,
+// with or without the module path of Flask-Caching or cachelib.
 func Lookup(name string) (Info, bool) {
 	registry.RLock()
 	defer registry.RUnlock()
@@ -134,7 +137,8 @@ func Lookup(name string) (Info, bool) {
 	return registry.infos[at], true
 }
 
-// TypeOf returns the type that name, as Lookup takes it, stands for.
+// TypeOf returns the type to which name refers, in any form that [Lookup] accepts. It
+// is empty if name is not registered.
 func TypeOf(name string) string {
 	registry.RLock()
 	defer registry.RUnlock()
@@ -174,8 +178,8 @@ func lookupSetting(name string) (Setting, bool) {
 
 var commonSettings = CommonSettings()
 
-// Open makes the backend that CACHE_TYPE names. All that is wrong with the settings
-// is reported at once under [ErrInvalidSettings]; nothing has been opened then.
+// Open opens the backend that CACHE_TYPE names. It reports all mistakes in the
+// settings at once, in an error wrapping [ErrInvalidSettings]; nothing is open then.
 func Open(ctx context.Context, s *Settings) (Backend, error) {
 	info, ok := Lookup(s.common.Type)
 	if !ok {
@@ -189,7 +193,7 @@ func Open(ctx context.Context, s *Settings) (Backend, error) {
 	return backend, nil
 }
 
-// Type returns the type of backend that was asked for, in its registered form.
+// Type returns the registered type to which CACHE_TYPE refers.
 func (s *Settings) Type() string { return TypeOf(s.common.Type) }
 
 // notRegistered explains a missing backend: most often its import is missing.
@@ -225,7 +229,7 @@ func prefixed(prefix string, lists ...[]string) []string {
 const modulesRoot = "github.com/cachebackends/cachebackends/"
 
 // modules are the modules of this project by the types that they register, for the
-// hint in notRegistered. It is all that core knows about backends.
+// hint in notRegistered. Core has no other information about backends.
 var modules = map[string]string{
 	"null": "null", "simple": "simple", "filesystem": "filesystem",
 	"redis": "redis", "rediscluster": "redis", "redissentinel": "redis",

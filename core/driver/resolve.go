@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Operations is every operation over a backend: its own method, or the fallback.
-// Operations without a fallback return an error wrapping errors.ErrUnsupported.
+// Operations has every operation on a backend: the backend's own method, or the
+// fallback. Operations without a fallback return an error wrapping
+// errors.ErrUnsupported.
 //
 // A wrapper embeds *Operations and overrides the methods that it changes:
 //
@@ -23,13 +24,14 @@ import (
 //		return c.Operations.Get(ctx, key)
 //	}
 //
-// An inner operation never calls an overridden method: GetMany goes to the wrapped
-// backend, not to counting.Get. So a wrapper that changes keys or values overrides
-// every method that carries them.
+// The methods of Operations call the wrapped backend, never a method that the wrapper
+// overrides: GetMany does not call counting.Get. So a wrapper that changes keys or
+// values overrides every method that has them.
 type Operations struct {
 	Backend // what was resolved
 
-	// Own is what the backend offers beyond the six methods; nil if it does not.
+	// own has the optional interfaces of the backend; nil if it does not implement
+	// them.
 	own optional
 }
 
@@ -66,7 +68,7 @@ func Resolve(backend Backend) *Operations {
 
 func isUnsupported(err error) bool { return err != nil && errors.Is(err, errors.ErrUnsupported) }
 
-// Has reports whether key is present. Damaged bytes are not.
+// Has reports whether key is present. An entry with damaged bytes is absent.
 func (o *Operations) Has(ctx context.Context, key string) (bool, error) {
 	if o.own.haser != nil {
 		ok, err := o.own.haser.Has(ctx, key)
@@ -156,7 +158,7 @@ func (o *Operations) ClearPrefix(ctx context.Context, prefix string) error {
 	return o.own.prefixClearer.ClearPrefix(ctx, prefix)
 }
 
-// TTL returns the remaining TTL of key; 0 with ok=true never expires.
+// TTL returns the remaining TTL of key; 0 with ok=true means that it never expires.
 func (o *Operations) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
 	if o.own.ttler == nil {
 		return 0, false, fmt.Errorf("remaining TTL: %w", errors.ErrUnsupported)
@@ -164,7 +166,7 @@ func (o *Operations) TTL(ctx context.Context, key string) (time.Duration, bool, 
 	return o.own.ttler.TTL(ctx, key)
 }
 
-// Ping reports whether the store can be used, if need be by reading a key.
+// Ping reports whether the store can be used. The fallback reads a key.
 func (o *Operations) Ping(ctx context.Context) error {
 	if o.own.pinger != nil {
 		err := o.own.pinger.Ping(ctx)
@@ -219,9 +221,8 @@ func (o *Operations) Name() string {
 	return strings.TrimSuffix(name, ".Backend")
 }
 
-// KeepsValues reports whether values can be stored without encoding at all. A
-// wrapper that does keep values may still refuse them later with an error wrapping
-// errors.ErrUnsupported.
+// KeepsValues reports whether the backend is a [ValueKeeper]. The ValueKeeper of a
+// wrapper may still return an error wrapping errors.ErrUnsupported.
 func (o *Operations) KeepsValues() bool { return o.own.values != nil }
 
 var (

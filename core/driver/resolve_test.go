@@ -46,7 +46,7 @@ func (p *plain) Delete(_ context.Context, key string) (bool, error) {
 func (p *plain) Clear(context.Context) error { clear(p.data); return nil }
 func (p *plain) Close() error                { return nil }
 
-// refusing has every optional method and asks for the fallback of each.
+// refusing has every optional method, and each returns errors.ErrUnsupported.
 type refusing struct{ *plain }
 
 var errNot = fmt.Errorf("not today: %w", errors.ErrUnsupported)
@@ -63,7 +63,7 @@ func (refusing) SetMany(context.Context, []driver.Item, time.Duration) error {
 func (refusing) Inc(context.Context, string, int64, time.Duration) (int64, error) { return 0, errNot }
 func (refusing) TTL(context.Context, string) (time.Duration, bool, error)         { return 0, true, errNot }
 
-// embedding has whatever Operations gives it.
+// embedding is a wrapper that overrides nothing.
 type embedding struct{ *driver.Operations }
 
 func TestFallbacks(t *testing.T) {
@@ -113,7 +113,7 @@ func TestFallbacks(t *testing.T) {
 				}
 			}
 			if o.CopiesValues() {
-				t.Error("copies values, though nobody said so")
+				t.Error("CopiesValues = true without a Copier")
 			}
 			if want := "driver_test.plain"; o.Name() != want && o.Name() != "refusing(plain)" {
 				t.Errorf("named %s", o.Name())

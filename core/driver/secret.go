@@ -6,9 +6,9 @@ import (
 	"log/slog"
 )
 
-// Secret is a password or another text that is never shown: under every verb of
-// fmt, in slog, in JSON and at any depth, in unexported fields too, it prints as
-// ***. The zero value is an empty secret. Make one with [NewSecret]; programs use
+// Secret is a password or other text that must not be shown. It prints as *** with
+// every verb of fmt, in slog and in JSON, at any depth, even in unexported fields.
+// The zero value is an empty secret. Make one with [NewSecret]; programs use
 // cache.Secret.
 type Secret struct {
 	shown  string  // what fmt prints of a Secret in an unexported field

@@ -12,9 +12,9 @@ import (
 
 // Common holds the settings that package cache reads for every backend.
 type Common struct {
-	Type           string         `setting:"CACHE_TYPE" default:"null" help:"the backend, by one of its names; not set is null, with a warning"`
+	Type           string         `setting:"CACHE_TYPE" default:"null" help:"name of the backend; without it, null is used and a warning logged"`
 	DefaultTimeout time.Duration  `setting:"CACHE_DEFAULT_TIMEOUT" default:"300" min:"0" help:"TTL of entries in seconds, or a duration such as \"5m\"; 0 never expires"`
-	KeyPrefix      string         `setting:"CACHE_KEY_PREFIX" verbatim:"true" help:"put before every key; Clear removes only keys that begin with it"`
+	KeyPrefix      string         `setting:"CACHE_KEY_PREFIX" verbatim:"true" help:"prefix of every key; Clear removes only keys that begin with it"`
 	IgnoreErrors   bool           `setting:"CACHE_IGNORE_ERRORS" default:"false" help:"report store failures as misses; observers still receive them"`
 	Options        map[string]any `setting:"CACHE_OPTIONS" help:"further options of the backend by their snake_case names: a map, or a JSON object as text"`
 }
@@ -22,14 +22,14 @@ type Common struct {
 // CommonSettings lists the settings that package cache reads for every backend.
 func CommonSettings() []Setting { return declared(Common{}) }
 
-// Settings are the CACHE_* settings of one call of Open. A backend converts them
-// with Bind, adds with Fail what only it can know, and ends with Check. It is not
-// safe for concurrent use.
+// Settings holds the CACHE_* settings of one call of Open. A backend converts them
+// with Bind, reports mistakes that only it can find with Fail, and then calls Check.
+// Settings is not safe for concurrent use.
 type Settings struct {
 	common   Common
 	given    map[string]any // by setting
 	options  map[string]any // by name in CACHE_OPTIONS
-	bound    []field        // what Bind has been asked for
+	bound    []field        // declared in the targets of Bind
 	problems Problems
 }
 
@@ -59,8 +59,8 @@ func (s *Settings) value(name string) any {
 //
 // If several fields declare one setting, an interface or pointer field takes a Go
 // value that is assignable to it, such as a ready client; anything else goes to the
-// first other field, outer structs before embedded ones. Defaults are set at once,
-// except in a struct named Options, where zero means the default: [Complete].
+// first other field, outer structs before embedded ones. Bind sets the defaults,
+// except in a struct named Options, where [Complete] sets them.
 func (s *Settings) Bind(target any) {
 	into := reflect.ValueOf(target).Elem()
 	declared := fields(into.Type())
@@ -102,10 +102,10 @@ func (s *Settings) bind(f field, target reflect.Value, given any) {
 	}
 }
 
-// quote returns the beginning of an error about given, which must not be a secret.
+// quote returns the beginning of an error about given, without secrets.
 func (f field) quote(given any) string {
 	if kind := f.typ.Kind(); kind == reflect.Slice || kind == reflect.Map {
-		return "" // what cannot be parsed may hold a secret
+		return "" // text that cannot be parsed may contain a secret
 	}
 	switch v := f.mask(given).(type) {
 	case string:
@@ -116,14 +116,14 @@ func (f field) quote(given any) string {
 	return ""
 }
 
-// Fail records that a setting is wrong, for what only the backend can know. The
-// text must not show a secret.
+// Fail records a mistake in a setting that only the backend can find. The text must
+// not contain a secret.
 func (s *Settings) Fail(name, format string, args ...any) {
 	s.problems.add(s.Label(name), fmt.Errorf(format, args...))
 }
 
-// Label returns the name of a setting with that of its field, as errors show it:
-// "CACHE_SHOP_DB (Options.DB)".
+// Label returns the names of a setting and of its field, as in errors: "CACHE_SHOP_DB
+// (Options.DB)".
 func (s *Settings) Label(name string) string {
 	label := name
 	for _, f := range s.bound {
@@ -134,10 +134,11 @@ func (s *Settings) Label(name string) string {
 	return label
 }
 
-// Check returns all that is wrong, each mistake once and named by its setting,
-// under [ErrInvalidSettings], or nil: what Bind and Fail have found, what is wrong
-// with options (a pointer to the Options of the backend, which stay as they are; nil
-// if it has none), options that nobody declared, and settings that look misspelt.
+// Check returns an error wrapping [ErrInvalidSettings] that lists every mistake once,
+// by setting, or nil. Mistakes are those that Bind and Fail have recorded, those in
+// options, names in CACHE_OPTIONS that no field declares, and settings that look
+// misspelt. options is a pointer to the Options of the backend, which Check does not
+// change, or nil if it has none.
 func (s *Settings) Check(options any) error {
 	if options != nil {
 		s.problems.validate(options)
@@ -146,8 +147,8 @@ func (s *Settings) Check(options any) error {
 	return s.problems.err()
 }
 
-// Unread lists the settings that are given and not read by this backend, though
-// they may be meant for another one or for another program.
+// Unread lists the settings that are given and that this backend does not read. They
+// may be meant for another backend or another program.
 func (s *Settings) Unread() []string {
 	var unread []string
 	for _, name := range slices.Sorted(maps.Keys(s.given)) {
@@ -162,8 +163,9 @@ func (s *Settings) isBound(name string) bool {
 	return slices.ContainsFunc(s.bound, func(f field) bool { return f.Name == name })
 }
 
-// findUnknown records what nobody can have meant. An environment also holds other
-// programs' variables, and settings of other backends.
+// findUnknown records settings and options that must be mistakes. Not every unread
+// setting is one: an environment also has the variables of other programs and the
+// settings of other backends.
 func (s *Settings) findUnknown() {
 	names := s.names()
 	families := s.families()
@@ -194,8 +196,8 @@ func (s *Settings) names() []string {
 	return slices.Compact(names)
 }
 
-// families are the beginnings of names that belong to the chosen backend alone,
-// such as CACHE_SHOP_.
+// families returns the prefixes of names that belong only to the chosen backend, such
+// as CACHE_SHOP_.
 func (s *Settings) families() []string {
 	info, ok := Lookup(s.common.Type)
 	if !ok {
@@ -204,8 +206,8 @@ func (s *Settings) families() []string {
 	return []string{"CACHE_" + strings.ToUpper(info.Types[0]) + "_"}
 }
 
-// suggestion names what is nearest to name, if anything is near: one letter for
-// short names, two for longer ones.
+// suggestion returns a hint with the most similar of names, or an empty string. Short
+// names may differ by one letter, longer ones by two.
 func suggestion(name string, names []string) string {
 	best, nearest := "", 3
 	for _, candidate := range names {
@@ -223,8 +225,8 @@ func suggestion(name string, names []string) string {
 	return "; did you mean " + best + "?"
 }
 
-// distance counts the letters to insert, remove, replace or swap with their
-// neighbour in order to make b of a.
+// distance returns how many letters must be inserted, removed, replaced or swapped
+// with their neighbour to turn a into b.
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

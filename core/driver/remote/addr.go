@@ -11,15 +11,15 @@ import (
 // IsPath reports whether addr is the path of a unix socket.
 func IsPath(addr string) bool { return strings.HasPrefix(addr, "/") }
 
-// CheckAddr returns what is wrong with addr, which must be "host:port" or, with
-// pathAllowed, the path of a unix socket. The error completes the sentence "ADDR
-// is ..." and repeats addr only if no credentials can be in it.
+// CheckAddr returns an error if addr is not valid. It must be "host:port" or, with
+// pathAllowed, the path of a unix socket. The error completes the sentence "ADDR is
+// ..." and repeats addr only if it cannot contain credentials.
 func CheckAddr(addr string, pathAllowed bool) error {
 	if pathAllowed && IsPath(addr) {
 		return nil
 	}
 	if strings.ContainsAny(addr, "@/") {
-		return errors.New("a URL, not host:port") // there may be a password in it
+		return errors.New("a URL, not host:port") // it may contain a password
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || strings.ContainsAny(host, " \t\r\n;,") {
@@ -31,11 +31,11 @@ func CheckAddr(addr string, pathAllowed bool) error {
 	return nil
 }
 
-// WithPort adds port to addrs that have none. Paths and URLs stay as they are, for
-// [CheckAddr] to accept or refuse.
+// WithPort adds port to addrs that have none. Paths and URLs are unchanged;
+// [CheckAddr] accepts or rejects them.
 func WithPort(addrs []string, port int) []string {
 	if addrs == nil {
-		return nil // not given, which must not become an empty list
+		return nil // nil means not given, an empty list does not
 	}
 	full := make([]string, len(addrs))
 	for i, addr := range addrs {
@@ -47,14 +47,14 @@ func WithPort(addrs []string, port int) []string {
 	return full
 }
 
-// isHost reports whether addr can be a host alone: a name, an address of IPv4, or
-// one of IPv6 with or without brackets.
+// isHost reports whether addr can be a host without a port: a name, an IPv4 address,
+// or an IPv6 address with or without brackets.
 func isHost(addr string) bool {
 	return !strings.Contains(addr, ":") || net.ParseIP(strings.Trim(addr, "[]")) != nil
 }
 
 // IsLocal reports whether addr is on this machine: a path, localhost or a loopback
-// address. A password that is sent there cannot be read on a network.
+// address. A password that is sent to it does not cross a network.
 func IsLocal(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	return err != nil || host == "" || host == "localhost" || net.ParseIP(host).IsLoopback()

@@ -15,12 +15,13 @@ import (
 const (
 	// maxAlone is the default of [Group.MaxAlone]. Measured with Redis and memcached:
 	// beyond it a shared round trip saves more than waiting for it costs, at any
-	// distance from the server.
+	// network latency.
 	maxAlone = 4
 
-	// maxBatches is how many batches are under way at a time. Measured with Redis: with
-	// one, batches are the largest, and a server nearby answers 10 % more requests. With
-	// two, neither a slow answer nor a distant server delays every caller.
+	// maxBatches is how many batches are under way at a time. Measured with Redis:
+	// with one, batches are the largest, and a server with low latency answers 10 %
+	// more requests. With two, neither a slow reply nor high latency delays every
+	// caller.
 	maxBatches = 2
 )
 
@@ -29,9 +30,9 @@ const (
 // most two batches are under way, and what arrives meanwhile goes out with the next
 // one.
 //
-// R is the type of a request, usually a pointer to a struct that also takes the reply.
-// Set the exported fields before the first call and do not change them afterwards.
-// A Group is safe for concurrent use and must not be copied.
+// R is the type of a request, usually a pointer to a struct in which Send and
+// RoundTrip store the reply. Set the exported fields before the first call and do not
+// change them afterwards. A Group is safe for concurrent use and must not be copied.
 type Group[R any] struct {
 	// RoundTrip performs one request in a round trip of its own.
 	RoundTrip func(ctx context.Context, r R) error
@@ -43,17 +44,20 @@ type Group[R any] struct {
 	// further request. Zero means that there is no limit.
 	BatchSize int
 
-	// Detach replaces the memory in r that belongs to the caller by copies. It is called
-	// before r joins a batch, without a lock. It may be nil if Add copies what it needs.
+	// Detach replaces memory of the caller in r with copies. It is called before r
+	// joins a batch, while the Group is not locked. It may be nil if Add copies what
+	// it needs.
 	Detach func(r R)
 
-	// MaxAlone is how many calls at a time do not share: 0 means 4. If it is negative,
-	// every call shares a round trip, which is meant for tests.
+	// MaxAlone is the number of calls at a time up to which calls do not share round
+	// trips. Zero means 4. If it is negative, every call shares a round trip, which
+	// is useful in tests.
 	MaxAlone int
 
-	// MaxWait is how long a request waits for its batch to be sent. After that it fails
-	// with [ErrWait], marked as [Unsent]. So callers without a deadline do not queue behind
-	// a server that does not reply. Zero means that there is no limit.
+	// MaxWait is how long a request waits for its batch to be sent. After that it
+	// fails with [ErrWait], marked as [Unsent]. This bounds the wait of callers
+	// without a deadline if the server does not reply. Zero means that there is no
+	// limit.
 	MaxWait time.Duration
 
 	calls atomic.Int32 // in Do or DoAlone
@@ -68,20 +72,20 @@ type Group[R any] struct {
 // Batch gathers the requests of one shared round trip. Its methods are never called
 // concurrently.
 type Batch[R any] interface {
-	// Add adds r and returns the size of the batch. The batch must not read memory of r's
-	// caller after Add has returned: the caller may leave and reuse it. Add must not
-	// block, for it is called with the lock of the Group.
+	// Add adds r and returns the size of the batch. The batch must not read memory of
+	// r's caller after Add has returned: the caller may leave and reuse it. Add must
+	// not block, because it is called while the Group is locked.
 	Add(r R) (size int)
 
-	// Remove drops the i-th request that was added, because its caller has left. The
-	// others keep their numbers.
+	// Remove removes the i-th request that was added, because its caller has left.
+	// The other requests keep their numbers.
 	Remove(i int)
 
-	// Send performs the round trip. It stores the replies in the requests and returns
-	// the error of those without a reply. The deadline of ctx is the latest of the
-	// callers' deadlines; ctx has none if one of the callers has none, and it is
-	// cancelled when all callers have left. A caller that leaves during Send does not
-	// use its request any more.
+	// Send performs the round trip. It stores the replies in the requests. The error
+	// is that of the requests without a reply. The deadline of ctx is the latest of
+	// the callers' deadlines; ctx has none if one of the callers has none, and it is
+	// cancelled when all callers have left. A caller that leaves during Send no
+	// longer uses its request.
 	Send(ctx context.Context) error
 
 	// Reset makes the batch empty and keeps its memory for reuse.
@@ -92,8 +96,8 @@ type Batch[R any] interface {
 var ErrWait = errors.New("timed out waiting for earlier requests to the same server")
 
 // Abandoned is the error of a caller whose context ended after its request was sent.
-// The request may or may not be executed, and it is still in use: the caller must
-// neither read, change nor reuse it.
+// The server may or may not execute the request. The Group still uses it: the caller
+// must not read, change or reuse it.
 type Abandoned struct{ Err error }
 
 // Error returns the text of the cause, which is that of the caller's context.
@@ -102,7 +106,7 @@ func (e Abandoned) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e Abandoned) Unwrap() error { return e.Err }
 
-// IsAbandoned reports whether err says that its request is still in use.
+// IsAbandoned reports whether err is [Abandoned]: the Group still uses the request.
 func IsAbandoned(err error) bool {
 	var abandoned Abandoned
 	return errors.As(err, &abandoned)
@@ -123,9 +127,10 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// Do performs r, alone or in a batch. It returns the error of RoundTrip or of Send; after
-// an error of Send, r itself has to say whether it has a reply. If ctx ends while r is in
-// a batch, the error is [Unsent] or [Abandoned].
+// Do performs r, alone or in a batch. It returns the error of RoundTrip or of Send.
+// After an error of Send some requests may still have a reply: R has to record
+// whether r has one. If ctx ends while r is in a batch, the error is [Unsent] or
+// [Abandoned].
 func (g *Group[R]) Do(ctx context.Context, r R) error {
 	defer g.calls.Add(-1)
 	n := int(g.calls.Add(1))
@@ -140,7 +145,7 @@ func (g *Group[R]) Do(ctx context.Context, r R) error {
 }
 
 // DoAlone performs a request that must not share a round trip, because it is large or
-// slow. It counts as a call for those that may share.
+// slow. It counts toward MaxAlone.
 func (g *Group[R]) DoAlone(ctx context.Context, r R) error {
 	defer g.calls.Add(-1)
 	g.calls.Add(1)
@@ -162,7 +167,7 @@ func (g *Group[R]) Load() (waiting, batches int) {
 type round[R any] struct {
 	batch    Batch[R]
 	size     int
-	added    int       // requests, with those removed
+	added    int       // requests, including removed ones
 	callers  int       // that still wait
 	deadline time.Time // the latest of the callers'
 	forever  bool      // one of the callers has no deadline
@@ -202,7 +207,7 @@ func (g *Group[R]) share(ctx context.Context, r R) error {
 	return Abandoned{ctx.Err()}
 }
 
-// join adds r to the batch that is sent next, and returns its place there.
+// join adds r to the batch that accepts requests, and returns the number of r in it.
 func (g *Group[R]) join(ctx context.Context, r R) (b *round[R], place int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -296,7 +301,7 @@ func (g *Group[R]) keep(b Batch[R]) {
 	}
 }
 
-// begin closes b for further requests.
+// begin ends the gathering of b: no request is added after it.
 func (b *round[R]) begin() {
 	b.sent = true
 	if b.limit != nil {
@@ -309,8 +314,8 @@ func (b *round[R]) begin() {
 	}
 }
 
-// send performs the round trip. A panic becomes the error of the callers: nobody else
-// could recover from it, since the goroutine belongs to none of them.
+// send performs the round trip. A panic becomes the error of the callers, which could
+// not recover it: it happens in another goroutine.
 func (b *round[R]) send() {
 	defer close(b.done)
 	defer b.cancel()

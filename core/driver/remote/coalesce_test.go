@@ -290,8 +290,8 @@ func TestCallerLeavesBeforeSending(t *testing.T) {
 	})
 }
 
-// Nobody waits longer than MaxWait for a batch to be sent, however many callers there
-// are. Who leaves earlier gets the error of its context.
+// No caller waits longer than MaxWait for its batch to be sent, however many there
+// are. A caller that leaves earlier gets the error of its context.
 func TestMaxWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()

@@ -1,8 +1,10 @@
-// Package remote holds what every backend behind a socket needs, for authors of
-// backends: the classification of I/O errors ([Outcome]), the coalescing of callers
-// into shared round trips ([Group]), batches side by side ([Parallel]) and
-// addresses. It requires nothing but the standard library.
+// Package remote is for authors of backends whose store is a server. It has what they
+// share: the classification of I/O errors ([Outcome]), the coalescing of concurrent
+// callers into shared round trips ([Group]), the parallel requests of a batch
+// ([Parallel]) and functions for addresses. It requires only the standard library and
+// package driver.
 //
-// A backend marks what failed before a byte of its request was sent with [Unsent],
-// adds a table of its server's replies, and leaves the rest to Outcome.
+// A backend marks an error as [Unsent] if it happened before a byte of the request was
+// sent. It classifies the error replies of its server, and leaves all other errors to
+// Outcome.
 package remote

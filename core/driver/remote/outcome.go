@@ -28,27 +28,27 @@ func IsUnsent(err error) bool {
 	return errors.As(err, &e)
 }
 
-// IsBroken reports whether a connection ended during an exchange, which says
-// nothing about the next connection. An error marked as [Unsent] is not.
+// IsBroken reports whether err means that the connection broke during an exchange.
+// The next connection may work. IsBroken is false for an error marked as [Unsent].
 func IsBroken(err error) bool {
 	return err != nil && !IsUnsent(err) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
-// IsTimeout reports whether the server was silent for too long, or the deadline of
-// the caller has passed.
+// IsTimeout reports whether err is a timeout: the server did not reply in time, or
+// the deadline of the caller has passed.
 func IsTimeout(err error) bool {
 	var timeout net.Error
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// Outcome turns the error of an exchange into one of the errors of package driver.
-// A write whose request may have been executed is [driver.ErrUnknownOutcome];
-// anything else is [driver.ErrUnavailable], or the error of a cancelled ctx. Errors
-// that wrap a sentinel of package driver already are returned as they are, so a
+// Outcome turns the error of an exchange into one of the errors of package driver. If
+// a write may have been executed, the error wraps [driver.ErrUnknownOutcome]. Any
+// other error wraps [driver.ErrUnavailable] or is the error of a cancelled ctx. An
+// error that already wraps a sentinel of package driver is returned unchanged, so a
 // backend classifies the replies of its server first. If the deadline of ctx has
-// passed, the error matches [context.DeadlineExceeded] whatever the socket said; if
-// ctx was cancelled, it matches [context.Canceled].
+// passed, the error matches [context.DeadlineExceeded], whatever error the connection
+// returned; if ctx was cancelled, it matches [context.Canceled].
 func Outcome(ctx context.Context, err error, write bool) error {
 	if err == nil || isClassified(err) {
 		return err
@@ -80,8 +80,9 @@ func isClassified(err error) bool {
 	return false
 }
 
-// Ended returns why ctx has ended, or nil. A socket may report the deadline of ctx
-// a moment before ctx does.
+// Ended returns the error of ctx, or nil. If the deadline has passed, it returns
+// [context.DeadlineExceeded] even if ctx does not report it yet: a connection may
+// time out a moment before ctx does.
 func Ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -8,11 +8,11 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Parallel calls do for 0 to n-1, up to limit at a time, and returns their errors:
-// the batch of a store that has no command for several keys. After an error for
-// which [driver.EndsBatch] is true, and when ctx is done, it starts no further
-// call; the errors of the rest say so ([driver.Skipped]). do must be safe for
-// concurrent use. [driver.BatchOf] makes an error of the result.
+// Parallel calls do for 0 to n-1, up to limit at a time, and returns their errors. It
+// is for batches over a store that has no command for several keys. After an error
+// for which [driver.EndsBatch] is true, or if ctx is done, it starts no further call:
+// the remaining errors are [driver.Skipped]. do must be safe for concurrent use.
+// [driver.BatchOf] turns the errors into one.
 func Parallel(ctx context.Context, n, limit int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var next atomic.Int64

@@ -1,6 +1,6 @@
-// Package cachetls makes a TLS configuration of the settings of a backend, for
-// authors of backends. It is apart from package remote, so that programs whose
-// backends do not use TLS do not link it.
+// Package cachetls makes a TLS configuration from the settings of a backend, for
+// authors of backends. It is separate from package remote, so that programs whose
+// backends do not use TLS do not link crypto/tls.
 package cachetls
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Files are settings that turn TLS on, if any of them is given. A backend declares
-// them with a prefix:
+// Files are the settings of TLS. TLS is on if any of them is given. A backend
+// declares them with a prefix:
 //
 //	TLSFiles cachetls.Files `prefix:"CACHE_SHOP_TLS_"`
 type Files struct {
@@ -25,9 +25,9 @@ type Files struct {
 	ServerName string `setting:"SERVER_NAME" help:"name expected in the server's certificate, in place of the host"`
 }
 
-// Config returns the configuration, nil if no file and no name is given. Files are
-// read once, here. What is wrong with them is recorded in s under the names that
-// begin with prefix. TLS before version 1.2 is not accepted.
+// Config returns the configuration, or nil if no setting is given. It reads the files
+// once. Mistakes are recorded in s, by the names of the settings, which begin with
+// prefix. The minimum version is TLS 1.2.
 func (f Files) Config(s *driver.Settings, prefix string) *tls.Config {
 	if f == (Files{}) {
 		return nil
@@ -69,7 +69,7 @@ func readCA(path string) (*x509.CertPool, error) {
 }
 
 // IsRejected reports whether one side of a TLS connection rejected the other's
-// certificate: an error to be classified as [driver.ErrAuth].
+// certificate. Backends return [driver.ErrAuth] for it.
 func IsRejected(err error) bool {
 	var ours *tls.CertificateVerificationError
 	var theirs *net.OpError
