@@ -2,5 +2,6 @@ package cache
 
 import "github.com/cachebackends/cachebackends/core/driver"
 
-// Backend is what a Cache stores in. Authors implement it: see [driver.Backend].
+// Backend is the store of a Cache. Authors of backends implement it: see
+// [driver.Backend].
 type Backend = driver.Backend

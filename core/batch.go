@@ -7,7 +7,7 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Result is what a batch found for one key.
+// Result is the result of a batch read for one key.
 type Result[T any] struct {
 	Value T
 	OK    bool // false for a miss, and Value is then the zero value

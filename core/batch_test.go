@@ -128,7 +128,7 @@ func TestPartialBatches(t *testing.T) {
 	}
 }
 
-// A dead server is not asked once per key.
+// After an outage the keys that follow are skipped.
 func TestFallbackStopsAtTheFirstFatalError(t *testing.T) {
 	for _, fatal := range []error{cache.ErrUnavailable, cache.ErrClosed, cache.ErrAuth} {
 		backend := newFake()
@@ -150,7 +150,7 @@ func TestFallbackStopsWithTheContext(t *testing.T) {
 	}
 }
 
-// One value of a batch that cannot be decoded or encoded is one failed key.
+// A value that cannot be decoded or encoded fails its key alone.
 func TestTypedBatches(t *testing.T) {
 	ctx := t.Context()
 	backend := newRich()

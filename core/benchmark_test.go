@@ -7,7 +7,7 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// constant answers every read at once, so that what is left is Cache's own cost.
+// constant answers every read at once, so that only the cost of Cache is measured.
 type constant struct{ *rich }
 
 var (

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// budget is a context that ends after half of what is left of its parent's
-// deadline, so that a store that hangs leaves time for load. It starts a timer only
-// for a backend that waits on Done: a store in memory does not pay for it.
+// budget is a context that ends after half of the time until the deadline of its
+// parent, so that a store that hangs leaves time for load. It starts a timer only if
+// Done is called: a store in memory does not need one.
 type budget struct {
 	context.Context
 	end time.Time
 
 	mu     sync.Mutex
-	timed  context.Context // nil until somebody waits
+	timed  context.Context // nil until Done is called
 	cancel context.CancelFunc
 }
 
@@ -29,7 +29,8 @@ func halfOf(ctx context.Context) (context.Context, func()) {
 	return b, b.stop
 }
 
-// Deadline returns the middle between the call of halfOf and the deadline of the parent.
+// Deadline returns the midpoint between the call of halfOf and the deadline of the
+// parent.
 func (b *budget) Deadline() (time.Time, bool) { return b.end, true }
 
 // Done starts the timer.
@@ -42,7 +43,7 @@ func (b *budget) Done() <-chan struct{} {
 	return b.timed.Done()
 }
 
-// Err agrees with Done, if somebody waits on that.
+// Err agrees with Done if Done has been called.
 func (b *budget) Err() error {
 	b.mu.Lock()
 	timed := b.timed

@@ -12,12 +12,13 @@ import (
 // wrapping of errors and the observer. It is safe for concurrent use.
 //
 // Every operation checks its arguments before any I/O: an empty key is
-// [ErrInvalidKey], a negative timeout [ErrInvalidTimeout], and a context that is
-// done ends it at once. Every error is an [*Error]; match its cause with errors.Is.
+// [ErrInvalidKey], a negative timeout [ErrInvalidTimeout], and if the context is
+// done, it returns at once. Every error is an [*Error]; match its cause with
+// errors.Is.
 type Cache struct {
 	backend  Backend
-	ops      *driver.Operations // the same with every fallback
-	values   driver.ValueKeeper // the same, nil if it encodes; views ask it directly
+	ops      *driver.Operations // backend, with fallbacks
+	values   driver.ValueKeeper // backend, if it keeps values; else nil. Views call it directly
 	name     string
 	prefix   string
 	timeout  time.Duration
@@ -42,7 +43,7 @@ func New(backend Backend, options ...Option) *Cache {
 	return c
 }
 
-// Backend returns what the cache was made with.
+// Backend returns the backend of the cache.
 func (c *Cache) Backend() Backend { return c.backend }
 
 // Name returns the name of the backend in errors and events: "redis" for a

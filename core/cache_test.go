@@ -46,7 +46,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// What only some backends can do says so elsewhere.
+// Operations without a fallback return errors.ErrUnsupported.
 func TestWithoutFallback(t *testing.T) {
 	ctx := t.Context()
 	c := cache.New(newFake(), cache.WithPrefix("p:"))

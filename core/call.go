@@ -11,10 +11,11 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// This file holds what surrounds the call of the backend in every operation: checks
-// and prefix before it, the observer and the wrapping of errors after it.
+// This file has the steps around the call of the backend that all operations share:
+// checks and prefix before it, the observer and the wrapping of errors after it.
 
-// begin checks what every operation on a key checks, and starts its duration.
+// begin checks the context and the key, and returns the time at which the operation
+// starts.
 func (c *Cache) begin(ctx context.Context, key string) (start time.Time, err error) {
 	if err := check(ctx, key); err != nil {
 		return start, err
@@ -31,7 +32,8 @@ func (c *Cache) beginWrite(ctx context.Context, key string) (start time.Time, er
 }
 
 // beginStore is beginWrite for operations that store, with the TTL for the backend.
-// It is written out, because calls would take a part of the time of a Set in memory.
+// It does not call beginWrite, because calls take a considerable part of a Set in
+// memory.
 func (c *Cache) beginStore(ctx context.Context, key string, options []SetOption) (start time.Time, ttl time.Duration, err error) {
 	if err = check(ctx, key); err == nil {
 		ttl, err = c.lifetime(options)
@@ -67,8 +69,8 @@ func (c *Cache) beginStoreMany(ctx context.Context, keys []string, options []Set
 	return start, ttl, err
 }
 
-// check and watch are the halves of begin, small enough to be inlined: reads use
-// them, as calls would take a large part of the time of a hit in memory.
+// check and watch are the halves of begin, small enough to be inlined. Reads call
+// them directly, because a call of begin takes a large part of a hit in memory.
 func check(ctx context.Context, key string) error {
 	err := ctx.Err()
 	if err == nil && key == "" {
@@ -98,16 +100,16 @@ func (c *Cache) lifetime(options []SetOption) (time.Duration, error) {
 	return ttl, nil
 }
 
-// full returns key as the backend knows it.
+// full returns the key that the backend receives.
 func (c *Cache) full(key string) string {
 	if c.prefix == "" {
-		return key // a concatenation would cost a call even so
+		return key // even a concatenation with nothing costs a call
 	}
 	return c.prefix + key
 }
 
-// fullKeys returns the keys at indexes as the backend knows them. Each is text of its
-// own: a store that keeps one of them must not keep the others' memory.
+// fullKeys returns the keys at indexes with the prefix. Each is allocated separately,
+// so that a store that keeps one of them does not keep the memory of the others.
 func (c *Cache) fullKeys(keys []string, indexes []int) []string {
 	if c.prefix == "" && len(indexes) == len(keys) {
 		return keys
@@ -119,7 +121,7 @@ func (c *Cache) fullKeys(keys []string, indexes []int) []string {
 	return full
 }
 
-// withoutPrefix gives the keys of a backend's BatchError back as the caller knows them.
+// withoutPrefix removes the prefix from the keys of a backend's BatchError.
 func (c *Cache) withoutPrefix(err error) error {
 	if c.prefix == "" || err == nil {
 		return err
@@ -146,8 +148,8 @@ func (c *Cache) copyIn(value []byte) []byte {
 	return bytes.Clone(value)
 }
 
-// finish ends an operation: the observer receives it, and the caller gets the error
-// wrapped, or nil if it is to be ignored.
+// finish ends an operation. It calls the observer, and returns the error wrapped, or
+// nil if errors are ignored.
 func (c *Cache) finish(ctx context.Context, start time.Time, key string, e Event) error {
 	if c.quiet(e.Err) {
 		return nil
@@ -159,11 +161,11 @@ func (c *Cache) finish(ctx context.Context, start time.Time, key string, e Event
 	return c.wrap(e.Op, key, visible(e.Err))
 }
 
-// quiet reports whether an operation has nothing to report. Reads ask before they
-// describe themselves in an Event, which costs as much as a hit.
+// quiet reports whether there is neither an error nor an observer. Reads call it
+// before they make an Event, which costs as much as a hit.
 func (c *Cache) quiet(err error) bool { return err == nil && c.observer == nil }
 
-// wrap makes the one *Error of an operation.
+// wrap returns err as the *Error of an operation, or nil.
 func (c *Cache) wrap(op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -171,19 +173,19 @@ func (c *Cache) wrap(op, key string, err error) error {
 	return &Error{Op: op, Backend: c.name, Key: key, Err: err}
 }
 
-// isMistake reports whether the error is of the caller, not of the store.
+// isMistake reports whether the caller caused the error, not the store.
 func isMistake(err error) bool {
 	return err != nil && (errors.Is(err, ErrInvalidKey) || errors.Is(err, ErrInvalidTimeout) || errors.Is(err, ErrClosed) ||
 		errors.Is(err, errors.ErrUnsupported) || errors.Is(err, errUnencodable))
 }
 
-// damage marks stored bytes that the backend itself found unreadable: a miss for
-// the caller, whose next Set repairs it, and an error for the observer.
+// damage marks an ErrCorrupt that the backend returned. The caller gets a miss, and
+// its next Set repairs the entry; the observer receives the error.
 type damage struct{ error }
 
 func (d damage) Unwrap() error { return d.error }
 
-// markDamage finds the ErrCorrupt in what a backend's read returned.
+// markDamage marks every ErrCorrupt in the error of a backend's read.
 func markDamage(err error) error {
 	if err == nil || !errors.Is(err, ErrCorrupt) {
 		return err
@@ -199,7 +201,7 @@ func markDamage(err error) error {
 	return &marked
 }
 
-// visible is err without the damage that was served as a miss.
+// visible returns err without the damage that the caller sees as a miss.
 func visible(err error) error {
 	if _, ok := err.(damage); ok {
 		return nil

@@ -16,16 +16,18 @@ import (
 // becomes an error.
 type Codec interface {
 	// Marshal returns the encoding of value, in memory that the codec does not keep.
-	// In a view of T, value is a T if that is a pointer or an interface, else a *T.
+	// For a view of T, value is a T if T is a pointer or an interface, and a *T
+	// otherwise.
 	Marshal(value any) ([]byte, error)
-	// Unmarshal stores into target, a *T that is not nil. It does not keep data.
+	// Unmarshal decodes data into target, a non-nil *T. It must not keep data.
 	Unmarshal(data []byte, target any) error
 }
 
-// JSON encodes with encoding/json: the default, readable by every language.
+// JSON encodes with encoding/json. It is the default, and every language can read it.
 var JSON Codec = jsonCodec{}
 
-// Gob encodes with encoding/gob, for types JSON cannot hold, between Go programs.
+// Gob encodes with encoding/gob, for types that JSON cannot represent. Only Go
+// programs can read it.
 var Gob Codec = gobCodec{}
 
 type jsonCodec struct{}
@@ -79,7 +81,8 @@ func encode[T any](c *Cache, value T) ([]byte, error) {
 	return encodeOther(c.codec, value)
 }
 
-// encodeOther is apart because its value escapes to the codec, and would from encode.
+// encodeOther is a function of its own because value escapes to the heap where it is
+// passed to the codec. In encode every value would escape.
 func encodeOther[T any](codec Codec, value T) (data []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -114,7 +117,7 @@ func decode[T any](c *Cache, data []byte) (value T, err error) {
 	return decodeOther[T](c.codec, data)
 }
 
-// decodeOther is apart because its value escapes to the codec, and would from decode.
+// decodeOther is a function of its own for the same reason as encodeOther.
 func decodeOther[T any](codec Codec, data []byte) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -15,9 +15,9 @@ import (
 )
 
 // Config is a set of CACHE_* settings, the names that Flask-Caching uses. It is
-// immutable; [Open] reports what is wrong with it. However it is printed, by any
-// fmt verb, slog or JSON, and at any depth, secrets are masked, and so is every
-// value whose setting no imported backend declares.
+// immutable; [Open] reports the mistakes in it. Printed with any verb of fmt, with
+// slog or as JSON, at any depth, it shows no secrets, and no values of settings that
+// no imported backend declares.
 type Config struct {
 	*config // behind a pointer, which fmt does not follow in an unexported field
 }
@@ -29,8 +29,8 @@ type config struct {
 
 const keyPrefix = "CACHE_"
 
-// FromMap takes the CACHE_* entries of settings and ignores the others, so that a
-// whole application's settings can be given. Values may be typed or text; a ready
+// FromMap takes the CACHE_* entries of settings and ignores the others, so that all
+// settings of an application can be passed. Values may be typed or text; a ready
 // client may stand in place of a host. A nil value counts as not set.
 func FromMap(settings map[string]any) Config {
 	values := make(map[string]any)
@@ -42,9 +42,9 @@ func FromMap(settings map[string]any) Config {
 	return Config{&config{values: values}}
 }
 
-// FromEnv takes the CACHE_* entries of environ, which has the form of os.Environ:
-// all of it rather than a look-up function, so that a misspelt name can be noticed.
-// A variable set to nothing counts as not set. Variables that Kubernetes and Docker
+// FromEnv takes the CACHE_* entries of environ, which has the form of os.Environ. It
+// takes the whole environment and not a look-up function, so that misspelt names are
+// found. An empty variable counts as not set. Variables that Kubernetes and Docker
 // set for a Service with such a name are ignored.
 func FromEnv(environ []string) Config {
 	values := make(map[string]any)
@@ -65,8 +65,8 @@ func isServiceLink(key, value string) bool {
 	return serviceLink.MatchString(key) || strings.HasSuffix(key, "_PORT") && strings.Contains(value, "://")
 }
 
-// FromJSON reads one JSON object of settings. [Open] and [Config.Err] return an
-// error of reading or syntax.
+// FromJSON reads one JSON object of settings. Errors of reading and syntax are
+// returned by [Open] and [Config.Err].
 func FromJSON(r io.Reader) Config {
 	decoder := json.NewDecoder(r)
 	decoder.UseNumber()
@@ -80,7 +80,7 @@ func FromJSON(r io.Reader) Config {
 	return FromMap(settings)
 }
 
-// Override returns the settings of c, with those of over in their place.
+// Override returns the settings of c and of over; those of over take precedence.
 func (c Config) Override(over Config) Config {
 	values := make(map[string]any)
 	maps.Copy(values, c.given())
@@ -98,7 +98,7 @@ func (c Config) given() map[string]any {
 // Has reports whether key is set.
 func (c Config) Has(key string) bool { return c.given()[key] != nil }
 
-// Err returns what went wrong in making c.
+// Err returns the error that occurred when c was made.
 func (c Config) Err() error {
 	if c.config == nil {
 		return nil
@@ -106,7 +106,7 @@ func (c Config) Err() error {
 	return c.err
 }
 
-// Masked returns the settings by key as they may be shown. The caller owns the map.
+// Masked returns the settings by key, without secrets. The caller owns the map.
 func (c Config) Masked() map[string]any {
 	shown := make(map[string]any)
 	for key, value := range c.given() {

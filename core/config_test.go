@@ -73,7 +73,7 @@ func TestFromEnv(t *testing.T) {
 	}
 }
 
-// What Kubernetes and Docker set for Services with such names is not ours.
+// Variables that Kubernetes and Docker set for Services are not settings.
 func TestFromEnvIgnoresServiceLinks(t *testing.T) {
 	for _, entry := range []string{
 		"CACHE_SHOP_SERVICE_HOST=10.96.0.11", "CACHE_SHOP_SERVICE_PORT=6379", "CACHE_SHOP_SERVICE_PORT_TCP_REDIS=6379", "CACHE_SHOP_PORT=tcp://10.96.0.11:6379",
@@ -114,7 +114,7 @@ func TestFromJSON(t *testing.T) {
 func TestOverride(t *testing.T) {
 	base := cache.FromMap(map[string]any{"CACHE_TYPE": "a", "CACHE_DIR": "d"})
 	if !base.Has("CACHE_DIR") || base.Has("CACHE_KEY_PREFIX") {
-		t.Error("Has does not tell what is set")
+		t.Error("Has does not report what is set")
 	}
 	over := base.Override(cache.FromMap(map[string]any{"CACHE_TYPE": "b"}))
 	if got := fmt.Sprint(over); got != "CACHE_DIR=d CACHE_TYPE=b" {

@@ -10,7 +10,7 @@
 //	u, err = users.GetOrSet(ctx, "42", load, cache.Timeout(time.Minute)) // one load per key at a time
 //
 // Authors of backends and of wrappers import package driver, below this one. The
-// module conformance checks their work.
+// module conformance tests what they write.
 //
 // # Errors and retries
 //
@@ -18,19 +18,20 @@
 // cause with errors.Is and the errors of this package, which are the same on every
 // backend. A miss is not an error. [ErrUnavailable] means that the store did not
 // execute the call, [ErrUnknownOutcome] that a write may or may not have been
-// executed; backends retry only what cannot change the result.
+// executed. Backends retry a request only if repeating it cannot change the result.
 //
 // # Expiry
 //
 // A call without [Timeout] uses the default timeout of the cache, 300 seconds unless
-// it was set. Timeout(0) never expires, a negative timeout is an error. An entry
-// never expires early; the documentation of each backend says how late it may.
+// it is set. With Timeout(0) an entry never expires; a negative timeout is an error.
+// An entry never expires early; the documentation of each backend states how late it
+// may expire.
 //
 // # Concurrency
 //
-// All types are safe for concurrent use. Byte slices are copied on the way in and
-// out, so that the caller owns what it passes and what it gets. Views
-// [WithoutEncoding] are the exception.
+// All types are safe for concurrent use. Byte slices are copied, so that the caller
+// owns those that it passes and those that it gets. The exception are views
+// [WithoutEncoding].
 //
-// This module requires nothing but the standard library, and imports no backend.
+// This module requires only the standard library and imports no backend.
 package cache

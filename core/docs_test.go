@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write generated documentation anew")
 
-// The table of settings in the README is generated: go test -run Table -update
+// The table of settings in the README is generated with go test -run Table -update.
 func TestSettingsTable(t *testing.T) {
 	const begin, end = "<!-- settings: generated -->\n", "<!-- end of settings -->\n"
 	readme, err := os.ReadFile("README.md")

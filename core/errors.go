@@ -2,35 +2,37 @@ package cache
 
 import "github.com/cachebackends/cachebackends/core/driver"
 
-// The errors of every backend, to be matched with errors.Is. A miss is not an
-// error: it is ok=false with a nil error. What a backend cannot do at all wraps
-// errors.ErrUnsupported, and a missed deadline context.DeadlineExceeded.
+// The errors of every backend, to be matched with errors.Is. A miss is not an error:
+// it is ok=false with a nil error. If a backend does not support an operation, the
+// error wraps errors.ErrUnsupported. After a missed deadline it wraps
+// context.DeadlineExceeded.
 var (
 	// ErrClosed means the cache or its backend has been closed.
 	ErrClosed = driver.ErrClosed
 	// ErrInvalidKey means the key is empty or the store cannot hold such a key.
 	ErrInvalidKey = driver.ErrInvalidKey
-	// ErrInvalidTimeout means a timeout is negative or beyond what the store can hold.
+	// ErrInvalidTimeout means that a timeout is negative or longer than the store
+	// supports.
 	ErrInvalidTimeout = driver.ErrInvalidTimeout
 	// ErrInvalidSettings means that settings or options are wrong. Nothing has been opened.
 	ErrInvalidSettings = driver.ErrInvalidSettings
 	// ErrTooLarge means the value is larger than the store accepts.
 	ErrTooLarge = driver.ErrTooLarge
-	// ErrNotInteger means Inc or Dec found a value that is not a 64-bit integer, or
-	// would no longer be one. The value is unchanged.
+	// ErrNotInteger means that the value is not a 64-bit integer, or that the result
+	// of Inc or Dec would overflow. The value is unchanged.
 	ErrNotInteger = driver.ErrNotInteger
 	// ErrCorrupt means stored bytes cannot be decoded.
 	ErrCorrupt = driver.ErrCorrupt
 	// ErrFull means the store has no room. Reads and deletes still work.
 	ErrFull = driver.ErrFull
-	// ErrAuth means the store refused the credentials or the certificate. It is not
-	// retried.
+	// ErrAuth means that the store rejected the credentials or the certificate. It is
+	// not retried.
 	ErrAuth = driver.ErrAuth
-	// ErrUnavailable means that the store did not execute the call: it was not
-	// reached, or it refused the call for now.
+	// ErrUnavailable means that the store did not execute the call: it could not be
+	// reached, or it rejected the call temporarily.
 	ErrUnavailable = driver.ErrUnavailable
-	// ErrUnknownOutcome means a write was sent and its reply lost: it may or may not
-	// have happened. It is not retried if that could repeat its effect.
+	// ErrUnknownOutcome means that a write was sent and its reply was lost: it may or
+	// may not have been executed. It is not retried if that could repeat its effect.
 	ErrUnknownOutcome = driver.ErrUnknownOutcome
 )
 
@@ -45,11 +47,11 @@ type BatchError = driver.BatchError
 type Error struct {
 	Op      string // "get", "set_many", ...
 	Backend string // "redis", "simple", ...
-	Key     string // without the prefix; empty if no single key is concerned
+	Key     string // without the prefix; empty if the operation is not on one key
 	Err     error
 }
 
-// Error quotes the key and cuts a long one.
+// Error returns the text with the key quoted and, if it is long, truncated.
 func (e *Error) Error() string {
 	if e.Key == "" {
 		return "cache: " + e.Backend + " " + e.Op + ": " + e.Err.Error()

@@ -17,7 +17,7 @@ type account struct {
 	Seats int
 }
 
-// Settings choose the backend; the program is the same over all of them.
+// Settings choose the backend; the program is the same for all of them.
 func ExampleOpen() {
 	ctx := context.Background()
 	c, err := cache.Open(ctx, cache.FromMap(map[string]any{
@@ -38,7 +38,7 @@ func ExampleOpen() {
 	// hello true <nil>
 }
 
-// All that is wrong with the settings is reported at once.
+// All mistakes in the settings are reported at once.
 func ExampleOpen_mistakes() {
 	_, err := cache.Open(context.Background(), cache.FromMap(map[string]any{
 		"CACHE_TYPE":           "example",
@@ -111,7 +111,7 @@ func ExampleCache_GetDict() {
 	// [b] <nil>
 }
 
-// An observer is where metrics and logs are made.
+// An observer makes metrics and logs.
 func ExampleWithObserver() {
 	ctx := context.Background()
 	c := cache.New(newFake(), cache.WithObserver(func(_ context.Context, e cache.Event) {
@@ -136,7 +136,7 @@ func ExampleError() {
 	// true
 }
 
-// A broken store is a miss for the program, and an event for the observer.
+// A failure of the store is a miss for the program; the observer receives the error.
 func ExampleWithIgnoreErrors() {
 	ctx := context.Background()
 	broken := newFake()

@@ -26,7 +26,7 @@ func newFake() *fake {
 	return &fake{data: make(map[string][]byte), ttls: make(map[string]time.Duration)}
 }
 
-// enter locks, counts and says whether the call fails.
+// enter locks, counts the call and returns its error, if it has to fail.
 func (f *fake) enter(key string) error {
 	f.mu.Lock()
 	f.calls++
@@ -99,7 +99,7 @@ func (f *fake) Close() error {
 type rich struct {
 	*fake
 	values      map[string]any
-	unsupported error // what the optional methods return first, where not nil
+	unsupported error // if not nil, the optional methods return it
 }
 
 func newRich() *rich { return &rich{fake: newFake(), values: make(map[string]any)} }
@@ -244,7 +244,7 @@ var (
 	_ driver.ValueKeeper   = (*rich)(nil)
 )
 
-// must fails the test on an error that no caller expects.
+// must fails the test if err is not nil.
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

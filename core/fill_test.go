@@ -162,7 +162,7 @@ func (s *slowAdd) Add(ctx context.Context, key string, value []byte, ttl time.Du
 	return s.fake.Add(ctx, key, value, ttl)
 }
 
-// A Delete that comes while the value is being stored comes after it.
+// A Delete during the storing of a loaded value takes effect after it.
 func TestDeleteWaitsForTheFill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -194,7 +194,7 @@ func TestDeleteWaitsForTheFill(t *testing.T) {
 	})
 }
 
-// Rule FIL-4 of the contract: somebody else has stored a value during the load.
+// Rule FIL-4 of the contract: another process has stored a value during the load.
 func TestFillDoesNotOverwrite(t *testing.T) {
 	ctx := t.Context()
 	backend := newFake()
@@ -233,7 +233,7 @@ func (c copying) Add(ctx context.Context, key string, value []byte, ttl time.Dur
 	return c.fake.Add(ctx, key, append([]byte{}, value...), ttl)
 }
 
-// share reports whether four callers that share a load get values apart.
+// share reports whether four callers that share a load share no memory.
 func share[T any, M comparable](t *testing.T, v cache.View[T], key string, loaded T, memory func(T) M) bool {
 	var mu sync.Mutex
 	seen := make(map[M]bool)
@@ -299,7 +299,7 @@ func TestRecursiveLoad(t *testing.T) {
 			}
 			callers.Wait()
 			if recursive.Load() == 0 {
-				t.Error("nobody was told")
+				t.Error("no caller got ErrRecursiveLoad")
 			}
 		})
 	})
@@ -332,21 +332,21 @@ func TestRecursiveLoad(t *testing.T) {
 func TestPanicOfLoadReachesEveryCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := cache.Of[int](cache.New(newFake()))
-		var told atomic.Int32
+		var recovered atomic.Int32
 		var callers sync.WaitGroup
 		for range 3 {
 			callers.Go(func() {
 				defer func() {
 					if recover() == http.ErrAbortHandler {
-						told.Add(1)
+						recovered.Add(1)
 					}
 				}()
 				v.GetOrSet(t.Context(), "k", func(context.Context) (int, error) { time.Sleep(time.Second); panic(http.ErrAbortHandler) })
 			})
 		}
 		callers.Wait()
-		if told.Load() != 3 {
-			t.Errorf("%d of 3 callers recovered the error of load", told.Load())
+		if recovered.Load() != 3 {
+			t.Errorf("%d of 3 callers recovered the error of load", recovered.Load())
 		}
 	})
 	defer func() {
@@ -391,8 +391,8 @@ func (l *lateMiss) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	return value, ok, err
 }
 
-// A caller whose read missed before a load ended, and arrived after it, finds the
-// value that the load has stored.
+// A caller whose read missed before a load ended finds the value that the load has
+// stored.
 func TestLateCallerDoesNotLoadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		backend := &lateMiss{fake: newFake(), release: make(chan struct{})}
@@ -417,8 +417,8 @@ func TestLateCallerDoesNotLoadAgain(t *testing.T) {
 	})
 }
 
-// Loads, writes and abandoned callers of a few keys, all at once: for -race, and for
-// what must hold afterwards.
+// Concurrent loads and writes of a few keys, with callers that leave: for -race, and
+// for the invariants afterwards.
 func TestLoadsAndWritesAtOnce(t *testing.T) {
 	c := cache.New(newRich())
 	v := cache.Of[[]byte](c)

@@ -30,8 +30,8 @@ type stored struct {
 	Any     any
 }
 
-// Entries outlive the program that wrote them. So what a view stores must not depend
-// on the release of Go: go test -run Golden -update
+// Entries outlive the program that wrote them, so encodings must not change with a
+// release of Go. To rewrite the files: go test -run Golden -update
 func TestGoldenEncodings(t *testing.T) {
 	value := stored{
 		Text: "a <b> & \u2028 \"c\" é 😀", Bytes: []byte{0, 1, 255}, Int: -1 << 62, Uint: 1<<64 - 1, Float: 1e21, Bool: true,
@@ -59,7 +59,7 @@ func TestGoldenEncodings(t *testing.T) {
 	if got.String() != string(want) {
 		t.Errorf("entries that are stored already are encoded otherwise:\ngot  %s\nwant %s", got.String(), want)
 	}
-	// And what is in the golden file is read as the same value.
+	// The golden file decodes to the same value.
 	_, rest, _ := strings.Cut(string(want), "struct: ")
 	line, _, _ := strings.Cut(rest, "\n")
 	must(t, backend.Set(t.Context(), "old", []byte(line), 0))

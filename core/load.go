@@ -9,14 +9,15 @@ import (
 	"time"
 )
 
-// GetOrSet returns the value of key, or what load returns, which it then stores.
+// GetOrSet returns the value of key. On a miss it calls load, returns what load
+// returned and stores it.
 //
 // Callers of one Cache that miss the same key at the same time share one load, and
 // each owns the value that it gets, unless the view is [WithoutEncoding]. load runs
 // with the values of the first caller's context; its own context ends when every
-// caller that waits for it has left. A panic in load reaches all of them. An error
-// of load is returned as it is and nothing is stored. A load that asks for its own
-// key gets [ErrRecursiveLoad], if it passes its context on.
+// caller that waits for it has left. A panic in load reaches all of them. An error of
+// load is returned as it is and nothing is stored. If load calls GetOrSet for its own
+// key with its context, that call returns [ErrRecursiveLoad].
 //
 // A write of key through the same Cache (Set, Add, Delete, Inc, Clear and batches)
 // ends the load: its value is returned to the callers that wait and is not stored,
@@ -27,7 +28,8 @@ import (
 // observer receives it. If ctx has a deadline, the store may use half of the time
 // that is left, and load gets the rest. Mistakes are returned: an empty key, a
 // negative timeout, a closed cache, and a loaded value that cannot be encoded (with
-// that value). A zero value with a nil error is always one that load returned.
+// that value). A zero value with a nil error was returned by load, now or when it was
+// stored.
 func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context.Context) (T, error), options ...SetOption) (T, error) {
 	c := v.cache
 	var zero T
@@ -78,9 +80,9 @@ func (v View[T]) lookupWithin(ctx context.Context, key string) (value T, ok bool
 	return v.lookup(half, key)
 }
 
-// fly runs load and stores its value. fault is what the read before it met: after a
-// failure of the store it would only cost time to ask again; damage is repaired by
-// storing over it.
+// fly runs load and stores its value. fault is the error of the read before it. After
+// a failure of the store the value is not stored, which would only cost time. Damaged
+// bytes are replaced.
 func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Context) (T, error), ttl time.Duration, fault error) {
 	c := v.cache
 	defer c.flights.land(f)
@@ -110,8 +112,9 @@ func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Conte
 	}
 }
 
-// wait returns the outcome of f: when its value is stored or, at the latest, after
-// half of the time that ctx has left when it is loaded. f is joined.
+// wait returns the outcome of f, which the caller has joined. It returns when the
+// value is stored. If ctx has a deadline, it returns at the latest after half of the
+// time that is left when the value is loaded.
 func (v View[T]) wait(ctx context.Context, f *flight) (value T, err error) {
 	c := v.cache
 	defer c.flights.leave(f)
@@ -142,7 +145,7 @@ func (v View[T]) wait(ctx context.Context, f *flight) (value T, err error) {
 	return value, err
 }
 
-// take returns the value of f that belongs to one caller alone.
+// take returns the value of f to its first caller and copies of it to the others.
 func take[T any](f *flight) (value T, err error) {
 	o := &f.outcome
 	if o.panicked != nil {
@@ -200,7 +203,7 @@ func (v View[T]) prepare(key string, value T) (loadedValue[T], error) {
 	c := v.cache
 	l := loadedValue[T]{value: value}
 	if v.values != nil {
-		return l, nil // shared by everybody, and encoded only if the backend refuses it
+		return l, nil // shared by all callers; encoded only if the backend rejects it
 	}
 	var err error
 	if l.data, err = encode(c, value); err != nil {

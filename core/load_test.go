@@ -61,11 +61,11 @@ func TestGetOrSetLoadsOnceAtATime(t *testing.T) {
 	})
 }
 
-// Views of different types do not get each other's loads.
+// Views of different types do not share loads.
 func TestGetOrSetByType(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := cache.New(newFake())
-		c.Backend().(*fake).fail = failOn("", errDown) // so that both load
+		c.Backend().(*fake).fail = failOn("", errDown) // both must load
 		var callers sync.WaitGroup
 		callers.Go(func() {
 			got, err := cache.Of[int](c).GetOrSet(t.Context(), "k", func(context.Context) (int, error) {
@@ -165,7 +165,7 @@ func TestGetOrSetWithABrokenCache(t *testing.T) {
 				t.Errorf("GetOrSet = %v, %v; want the loaded value", got, err)
 			}
 			if e := r.last(t); !errors.Is(e.Err, cache.ErrUnavailable) {
-				t.Errorf("the observer heard %+v; and a dead store is asked once", e)
+				t.Errorf("the observer received %+v; a store that fails is called once", e)
 			}
 		})
 	}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Observer receives every operation after it ended: the place for metrics, traces and
-// logs. It runs on the caller's goroutine or, when GetOrSet stores a loaded value, on
-// the goroutine of the load. It must be safe for concurrent use.
+// Observer is called after every operation, for metrics, traces and logs. It runs on
+// the caller's goroutine or, when GetOrSet stores a loaded value, on the goroutine of
+// the load. It must be safe for concurrent use.
 type Observer func(ctx context.Context, event Event)
 
 // Event describes one finished operation.
@@ -18,7 +18,7 @@ type Event struct {
 	Misses   int    // keys that were absent, for reads
 	Bytes    int    // of values read or written, encoded; 0 for values kept without encoding
 	Duration time.Duration
-	Err      error // also an error that WithIgnoreErrors hides, and damage served as a miss
+	Err      error // also an error that WithIgnoreErrors hides, and ErrCorrupt of a read that returned a miss
 }
 
 // Names of the operations in errors and events.

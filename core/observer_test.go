@@ -8,7 +8,7 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// recorder keeps what an observer was told, without durations.
+// recorder keeps the events that an observer received, without durations.
 type recorder struct{ events []cache.Event }
 
 func (r *recorder) observe(_ context.Context, e cache.Event) {
@@ -78,22 +78,22 @@ func TestIgnoreErrors(t *testing.T) {
 			t.Errorf("%s: %v; want the error ignored", verb, err)
 		}
 	}
-	told := 0
+	observed := 0
 	for _, e := range r.events {
 		if errors.Is(e.Err, errDown) {
-			told++
+			observed++
 		}
 	}
-	if told != len(r.events) || told == 0 {
-		t.Errorf("the observer heard of %d errors in %d events", told, len(r.events))
+	if observed != len(r.events) || observed == 0 {
+		t.Errorf("the observer received %d errors in %d events", observed, len(r.events))
 	}
 	if err := c.Ping(ctx); !errors.Is(err, errDown) {
-		t.Errorf("Ping = %v; to know is its purpose", err)
+		t.Errorf("Ping = %v; want the error", err)
 	}
 }
 
-// What the backend finds damaged is a miss for the caller, and news for the observer.
-func TestDamageIsAMissThatIsObserved(t *testing.T) {
+// Damaged bytes are a miss for the caller; the observer receives the error.
+func TestDamageIsAnObservedMiss(t *testing.T) {
 	ctx := t.Context()
 	for name, make := range map[string]func(*fake) cache.Backend{
 		"fallback": func(f *fake) cache.Backend { return f },
@@ -114,14 +114,14 @@ func TestDamageIsAMissThatIsObserved(t *testing.T) {
 				t.Errorf("Get = %v, %v; want a miss", ok, err)
 			}
 			if e := r.last(t); !errors.Is(e.Err, cache.ErrCorrupt) {
-				t.Errorf("the observer heard %v", e.Err)
+				t.Errorf("the observer received %v", e.Err)
 			}
 			results, err := c.GetMany(ctx, "torn", "good")
 			if err != nil || results[0].OK || !results[1].OK {
 				t.Errorf("GetMany = %v, %v; want a miss and a hit", results, err)
 			}
 			if e := r.last(t); !errors.Is(e.Err, cache.ErrCorrupt) || e.Hits != 1 || e.Misses != 1 {
-				t.Errorf("the observer heard %+v", e)
+				t.Errorf("the observer received %+v", e)
 			}
 		})
 	}

@@ -11,11 +11,11 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Open makes the cache that cfg describes; options are applied after the settings.
-// The backend that CACHE_TYPE names is registered by importing its package. All
-// that is wrong with the settings is reported at once under [ErrInvalidSettings],
-// named by setting, and nothing has been opened then. Settings that the backend
-// does not read are logged, once, as a warning by name.
+// Open opens the cache that cfg describes. Options take precedence over settings. A
+// value of CACHE_TYPE is registered by importing the package of its backend. Open
+// reports all mistakes in the settings at once, by name, in an error wrapping
+// [ErrInvalidSettings]; nothing is open then. One warning in the log names the
+// settings that the backend does not read.
 func Open(ctx context.Context, cfg Config, options ...Option) (*Cache, error) {
 	if err := cfg.Err(); err != nil {
 		return nil, fmt.Errorf("cache: %w: %w", ErrInvalidSettings, err)
@@ -25,7 +25,7 @@ func Open(ctx context.Context, cfg Config, options ...Option) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
-	if err := s.Check(nil); err != nil { // if the backend did not ask
+	if err := s.Check(nil); err != nil { // in case the backend did not call it
 		return nil, fmt.Errorf("cache: %w", errors.Join(err, backend.Close()))
 	}
 	if unread := s.Unread(); len(unread) > 0 {

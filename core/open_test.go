@@ -18,8 +18,8 @@ type testSettings struct {
 	X int `setting:"CACHE_X"`
 }
 
-// register makes a backend available under a name of its own, for nobody
-// unregisters it between two runs of the test.
+// register makes a backend available under a new name, because a name cannot be
+// unregistered between two runs of the test.
 func register(open func(context.Context, *driver.Settings) (driver.Backend, error)) (name string) {
 	name = "open_test." + strings.ToLower(rand.Text())
 	driver.Register(driver.Info{Types: []string{name}, Settings: testSettings{}, Open: open})
@@ -46,11 +46,11 @@ func TestOpenAppliesSettings(t *testing.T) {
 	backend.fail = nil
 	must(t, c.Set(t.Context(), "k", nil))
 	if _, ok := backend.ttls["q:k"]; !ok {
-		t.Error("an option does not go before the setting")
+		t.Error("the option does not take precedence over the setting")
 	}
 }
 
-// A backend that does not ask for the mistakes in its settings is not opened.
+// A backend that does not call Check is closed if its settings are wrong.
 func TestOpenWithoutCheck(t *testing.T) {
 	backend := newFake()
 	name := register(func(_ context.Context, s *driver.Settings) (driver.Backend, error) {
@@ -70,7 +70,7 @@ func TestOpenReturnsErrorOfBackend(t *testing.T) {
 	}
 }
 
-func TestOpenWarnsOfUnreadSettings(t *testing.T) {
+func TestOpenWarnsAboutUnreadSettings(t *testing.T) {
 	var log bytes.Buffer
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))

@@ -17,8 +17,8 @@ func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err
 	return c.copyOut(value), ok, err
 }
 
-// GetAppend appends the value of key to dst and returns the extended slice: Get
-// without garbage, for callers that reuse a buffer. On a miss it returns dst.
+// GetAppend appends the value of key to dst and returns the extended slice: Get for
+// callers that reuse a buffer. On a miss it returns dst.
 func (c *Cache) GetAppend(ctx context.Context, key string, dst []byte) (extended []byte, ok bool, err error) {
 	value, ok, err := c.get(ctx, key)
 	return append(dst, value...), ok, err
@@ -40,7 +40,7 @@ func (c *Cache) get(ctx context.Context, key string) ([]byte, bool, error) {
 	return value, ok, err
 }
 
-// fetch is the backend's Get with damaged bytes marked.
+// fetch is Get of the backend, with damage marked.
 func (c *Cache) fetch(ctx context.Context, fullKey string) ([]byte, bool, error) {
 	value, ok, err := c.backend.Get(ctx, fullKey)
 	if err != nil {
@@ -113,9 +113,9 @@ func (c *Cache) TTL(ctx context.Context, key string) (ttl time.Duration, ok bool
 	return ttl, ok, c.finish(ctx, start, key, readEvent(opTTL, nil, ok, err))
 }
 
-// Clear removes the entries under the prefix of this cache, or, without a
-// prefix, all entries of the store. A backend on a shared server refuses the
-// latter unless it was opened with AllowFlush.
+// Clear removes the entries under the prefix of this cache, or, without a prefix, all
+// entries of the store. On a shared server the latter is an error unless the backend
+// was opened with AllowFlush.
 func (c *Cache) Clear(ctx context.Context) error {
 	start, err := c.beginMany(ctx, nil)
 	if err == nil {
@@ -133,8 +133,9 @@ func (c *Cache) Clear(ctx context.Context) error {
 }
 
 // Inc adds delta to the integer under key, atomically, and returns the sum. An
-// existing key keeps its expiry; an absent one starts at delta. A value that is
-// not an integer, or would leave int64, is [ErrNotInteger] and stays as it is.
+// existing key keeps its expiry; an absent one starts at delta. If the value is not
+// an integer or the sum overflows int64, the error wraps [ErrNotInteger] and the
+// value is unchanged.
 func (c *Cache) Inc(ctx context.Context, key string, delta int64, options ...SetOption) (int64, error) {
 	return c.count(ctx, opInc, key, delta, options)
 }

@@ -34,13 +34,14 @@ func WithObserver(observe Observer) Option { return func(c *Cache) { c.observer 
 // the backend does not support, and a context that is done when the call begins.
 func WithIgnoreErrors() Option { return func(c *Cache) { c.ignore = true } }
 
-// SetOption adjusts one call that stores. It is a value, and costs no allocation.
+// SetOption adjusts one call that stores. It allocates nothing.
 type SetOption struct{ timeout time.Duration }
 
-// Timeout sets the TTL of the entry in place of the default timeout of the cache;
-// 0 means that it never expires, a negative one is [ErrInvalidTimeout].
+// Timeout sets the TTL of the entry in place of the default timeout of the cache; 0
+// means that it never expires. With a negative d the call returns
+// [ErrInvalidTimeout].
 func Timeout(d time.Duration) SetOption { return SetOption{timeout: d} }
 
-// Secret returns text as a password for the Options of a backend. However it is
-// printed, at any depth, it shows ***.
+// Secret returns text as a password for the Options of a backend. It prints as *** at
+// any depth.
 func Secret(text string) driver.Secret { return driver.NewSecret(text) }

@@ -18,18 +18,18 @@ var ErrRecursiveLoad = errors.New("load waits for its own key")
 
 // flights holds the loads under way, so that one key is loaded once at a time.
 type flights struct {
-	active atomic.Int32 // len(flying), for writes, which must not take mu for nothing
+	active atomic.Int32 // len(flying), for writes to read without mu
 	mu     sync.Mutex
 	flying map[string][]*flight // by key, until their goroutines end
 
-	// A caller that missed before a load stored its value, and comes here after the
-	// load has ended, must not load again. stored counts the values that loads have
-	// stored; recent holds the last of them by a hash of the key.
+	// A caller whose read missed before a load stored its value must not load again
+	// after that load has ended. stored counts the values that loads have stored;
+	// recent holds the last of them by a hash of the key.
 	stored atomic.Uint64
 	recent [256]struct{ hash, stored uint64 }
 }
 
-// flight is one load, and then the storing of what it returned.
+// flight is one load and the storing of its value.
 type flight struct {
 	fs     *flights
 	key    string
@@ -39,14 +39,14 @@ type flight struct {
 
 	// Guarded by flights.mu.
 	waiting int           // callers
-	ended   bool          // by a write, or because all callers left: nobody joins, and nothing is stored
+	ended   bool          // by a write, or because all callers left: no caller joins it, and its value is not stored
 	filling chan struct{} // closed after storing; nil before it begins
 
 	loaded  chan struct{} // closed when outcome is set
 	outcome outcome
-	taken   atomic.Bool // one caller has taken the value itself
+	taken   atomic.Bool // a caller has taken the value; others get copies
 
-	done      chan struct{} // closed when the flight is over
+	done      chan struct{} // closed when the flight has ended
 	fillPanic any           // set before done is closed
 
 	// The loads that this one waits for. Guarded by waits.
@@ -66,10 +66,10 @@ var errGoexit = errors.New("load ended its goroutine with runtime.Goexit")
 // hashSeed makes the slots of flights.recent unpredictable.
 var hashSeed = maphash.MakeSeed()
 
-// join returns the load of key under way, or a new one that the caller has to run:
-// then start is its context. before is the value of stored before the caller's read
-// missed: if a load of key has stored its value since, join returns nil, and the
-// caller reads again.
+// join returns the load of key that is under way, or a new one, which the caller must
+// run with the context start. before is the value of stored before the caller's read.
+// If a load of key has stored its value since then, join returns nil, and the caller
+// reads again.
 func (fs *flights) join(ctx context.Context, key string, view any, before uint64) (f *flight, start context.Context) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -94,12 +94,12 @@ func (fs *flights) join(ctx context.Context, key string, view any, before uint64
 	return f, start
 }
 
-// any reports whether a load is under way. Writes ask before they take mu.
+// any reports whether a load is under way. Writes check it before they take mu.
 func (fs *flights) any() bool { return fs.active.Load() != 0 }
 
-// end ends the flights of key before a write: what they load is not stored, and
-// later callers start a load of their own. If a value is being stored, end waits for
-// it, so that the write comes after it.
+// end ends the flights of key before a write: their values are not stored, and later
+// callers start a new load. If a value is being stored, end waits for that, so that
+// the write comes after it.
 func (fs *flights) end(ctx context.Context, key string) error {
 	fs.mu.Lock()
 	fillings := markEnded(nil, fs.flying[key])
@@ -154,9 +154,9 @@ func waitForAll(ctx context.Context, fillings []chan struct{}) error {
 	return nil
 }
 
-// fill calls store and reports that it did, unless f has ended. Writes of the key wait
-// for store, so it must not call anything but the backend. It returns whether the
-// value is there now.
+// fill calls store unless f has ended, and reports whether it did. Writes of the key
+// wait for store, which must not call anything but the backend. store reports whether
+// it stored the value.
 func (fs *flights) fill(f *flight, store func() (stored bool)) (called bool) {
 	fs.mu.Lock()
 	if f.ended {
@@ -176,8 +176,8 @@ func (fs *flights) fill(f *flight, store func() (stored bool)) (called bool) {
 	return true
 }
 
-// land ends f, for whatever reason. It is deferred, because load, the backend and the
-// observer may panic or end the goroutine.
+// land ends f. It is deferred, because load, the backend and the observer may panic
+// or end the goroutine.
 func (fs *flights) land(f *flight) {
 	p := recover()
 	select {
@@ -232,7 +232,8 @@ func loadOf(ctx context.Context) *flight {
 	return f
 }
 
-// waits guards flight.waitsFor of all caches: a circle may go through several.
+// waits guards flight.waitsFor of all caches, because a cycle may involve several
+// caches.
 var waits sync.Mutex
 
 // isLoading reports whether f loads key, or is part of a load that does.
@@ -245,8 +246,8 @@ func (f *flight) isLoading(fs *flights, key string, view any) bool {
 	return false
 }
 
-// await records that parent waits for f, and reports whether it may: f must not
-// wait for parent in turn.
+// await records that parent waits for f. It reports false, and records nothing, if f
+// waits for parent.
 func (parent *flight) await(f *flight) bool {
 	waits.Lock()
 	defer waits.Unlock()
@@ -265,16 +266,16 @@ func (parent *flight) stopWaiting(f *flight) {
 	}
 }
 
-// reaches reports whether f is target or waits for it, at any distance. Without
-// circles, which await refuses, it ends.
+// reaches reports whether f is target or waits for it, directly or through other
+// flights. It terminates because await permits no cycles.
 func (f *flight) reaches(target *flight) bool {
 	return f == target || slices.ContainsFunc(f.waitsFor, func(next *flight) bool { return next.reaches(target) })
 }
 
-// keepStack returns what the callers of a load that panicked with p panic with. An
-// error is passed on as it is, so that its identity is kept (net/http compares with
-// http.ErrAbortHandler). Other values, and errors of the runtime, need the stack of
-// the load.
+// keepStack returns the value with which the callers panic after load panicked with
+// p. An error is returned unchanged, because callers may compare it, as net/http does
+// with http.ErrAbortHandler. Other values and runtime errors get the stack of the
+// load.
 func keepStack(p any) any {
 	err, ok := p.(error)
 	if _, isRuntime := p.(runtime.Error); ok && !isRuntime {

@@ -44,15 +44,15 @@ func WithoutEncoding() ViewOption { return ViewOption{shared: true} }
 // Has, Inc, Clear, TTL.
 func (v View[T]) Cache() *Cache { return v.cache }
 
-// Get returns the value of key, and whether the key is present. Stored bytes that
-// are not a T are [ErrCorrupt].
+// Get returns the value of key, and whether the key is present. If the stored bytes
+// cannot be decoded as a T, the error wraps [ErrCorrupt].
 func (v View[T]) Get(ctx context.Context, key string) (value T, ok bool, err error) {
 	value, ok, _, err = v.lookup(ctx, key)
 	return value, ok, err
 }
 
-// isNilOf reports whether kept, which is not a T, is a nil that was stored as one: in
-// an interface type it has no type of its own.
+// isNilOf reports whether kept, for which a type assertion to T failed, is a nil T: a
+// nil of an interface type has no dynamic type.
 func isNilOf[T any](kept any) (bool, error) {
 	if kept == nil && reflect.TypeFor[T]().Kind() == reflect.Interface {
 		return true, nil
@@ -111,7 +111,7 @@ func (v View[T]) storeKept(ctx context.Context, op, fullKey string, value T, ttl
 	return false, v.values.SetValue(ctx, fullKey, value, ttl)
 }
 
-// isUnsupported reports whether the fallback is asked for.
+// isUnsupported reports whether err asks for the fallback.
 func isUnsupported(err error) bool { return err != nil && errors.Is(err, errors.ErrUnsupported) }
 
 func (v View[T]) decode(data []byte) (T, error) { return decode[T](v.cache, data) }
