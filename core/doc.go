@@ -10,7 +10,7 @@
 //	u, err = users.GetOrSet(ctx, "42", load, cache.Timeout(time.Minute)) // one load per key at a time
 //
 // Authors of backends and of wrappers import package driver, below this one. The
-// module conformance tests what they write.
+// module conformance tests them.
 //
 // # Errors and retries
 //
