@@ -10,7 +10,8 @@
 //
 // Each rule is one subtest, such as TestConformance/BAS-1_set_then_get. A failure
 // prints the rule, what goes wrong for a user if it is broken, what was got and
-// wanted, and the command that runs this rule alone.
+// wanted, and the command that runs this rule alone. A wrapper around a backend is
+// tested like a backend.
 //
 // # Declarations
 //
@@ -37,5 +38,6 @@
 // and its server, and tests what happens if the network fails.
 //
 // [Check] runs a part of the suite without a test, on a store in use. [Bench]
-// measures a backend.
+// measures a backend. The command cmd/conformance-report turns the reports of
+// CONFORMANCE_REPORT into a table for a README and an HTML page.
 package conformance

@@ -1,4 +1,4 @@
 // Package integration runs the conformance suite over every backend of this
-// project. It is a module of its own, which nobody imports and which is never
-// tagged, so that what it needs reaches no user of a backend.
+// project. It is a module of its own that no module imports and that is never tagged,
+// so that users of a backend do not download its dependencies.
 package integration
