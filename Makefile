@@ -2,7 +2,7 @@
 MODULES := $(shell go list -f '{{.Dir}}' -m)
 # Those that users import.
 RELEASED := $(filter-out $(CURDIR)/tools/% %/integration,$(MODULES))
-# Where they have to compile, beside this machine.
+# Other platforms on which they must compile.
 PLATFORMS := windows/amd64 darwin/arm64 freebsd/amd64 linux/386 linux/arm
 # Versions of tools are pinned in tools/mod/go.mod.
 GOVULNCHECK := GOWORK=off go tool -modfile=$(CURDIR)/tools/mod/go.mod govulncheck
@@ -19,7 +19,7 @@ demo:
 test: servers
 	go test -timeout 20m work
 
-## race: the same under the race detector (needs a C compiler), without what mostly waits
+## race: the same under the race detector (needs a C compiler), without tests that mostly wait
 race: servers
 	go test -race -short -timeout 20m work
 
@@ -40,7 +40,7 @@ check:
 	@before=$$(cat go.work.sum) && go list -m all >/dev/null && \
 	if [ "$$before" != "$$(cat go.work.sum)" ]; then echo "go.work.sum was incomplete: commit it" >&2; exit 1; fi
 
-## vulnerabilities: known ones in what each module calls (asks vuln.go.dev)
+## vulnerabilities: known vulnerabilities in the code that each module calls (queries vuln.go.dev)
 vulnerabilities:
 	@set -e; for dir in $(MODULES); do (cd $$dir && $(GOVULNCHECK) ./...); done
 
