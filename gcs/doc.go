@@ -1,5 +1,5 @@
 // Package gcs is a cache backend on Google Cloud Storage: each entry is an object of a
-// bucket. It is built on cloud.google.com/go/storage and requires nothing else.
+// bucket. It requires only cloud.google.com/go/storage.
 //
 // Importing the package registers CACHE_TYPE "gcs". [New] opens the same backend from
 // [Options], and [NewFromClient] borrows a client of the application.
@@ -17,20 +17,21 @@
 // breaks, the request is repeated with growing pauses until the deadline. A call whose
 // context has no deadline has [Options.Timeout]. A call returns at its deadline or when
 // its context is cancelled, except while the client library fetches a token, about once
-// an hour. If nobody listens, the call fails at once.
+// an hour. If the connection is refused, the call fails at once.
 //
 // [driver.ErrUnavailable] from a write means that nothing was stored or removed. A write
 // that may have been executed is [driver.ErrUnknownOutcome]. Set may be repeated. Add,
 // Inc and Delete have a condition: Add and Inc recognise the object that they stored in
 // an attempt whose reply was lost, and Delete removes only the generation that it has
-// read. They return [driver.ErrUnknownOutcome] if that does not decide what happened.
+// read. They return [driver.ErrUnknownOutcome] if that does not determine the outcome.
 //
-// A response that is not the service's, such as a redirect or the page of a captive
-// portal, is a failure and is not repeated. Redirects are not followed: the token and
+// A response of another server, such as the page of a captive portal, or a redirect is
+// an error and is not retried. Redirects are not followed: the token and
 // the value go to the configured host only. For a borrowed client, see [NewFromClient].
 //
-// An object under a hold or a retention policy cannot be replaced or removed. It fails
-// alone: a batch stores or removes the others, and Clear reports it at the end.
+// An object under a hold or a retention policy cannot be replaced or removed. Only its
+// key fails: a batch stores or removes the others, and Clear returns the error at the
+// end.
 //
 // # Expiry
 //

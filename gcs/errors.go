@@ -32,7 +32,7 @@ const (
 	refused                 // not executed, for now
 	unanswered              // may have been executed
 	unreached               // not sent
-	foreign                 // answered by somebody else, who may have passed it on
+	foreign                 // a reply of another server, which may have forwarded the request
 )
 
 // isTemporary reports whether another attempt may succeed soon.

@@ -35,7 +35,7 @@ type fake struct {
 	requests []string // method, path and query
 	answer   func(n int, r *http.Request) string
 	counts   map[string]int // of requests by what, for answer
-	noMeta   bool           // reads of bytes tell no metadata, as by JSON
+	noMeta   bool           // reads of bytes return no metadata, as with JSON
 }
 
 type stored struct {

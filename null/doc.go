@@ -8,7 +8,7 @@
 // # Errors and retries
 //
 // The only error is [driver.ErrClosed]. A cache.Cache checks keys, timeouts and
-// contexts as over every other backend, so that tests over null find invalid ones.
+// contexts as with every other backend, so that tests with null find invalid ones.
 //
 // # Concurrency
 //

@@ -7,17 +7,17 @@
 //
 // # Errors and retries
 //
-// There is no store that could fail: the errors are [driver.ErrClosed],
-// [driver.ErrNotInteger], and [driver.ErrCorrupt] if bytes are read as a Go value or
-// the reverse. Nothing is retried.
+// Memory does not fail. The only errors are [driver.ErrClosed], [driver.ErrNotInteger],
+// and [driver.ErrCorrupt] if bytes are read as a Go value or the reverse. Nothing is
+// retried.
 //
 // # Expiry
 //
 // An entry expires exactly at its deadline on the monotonic clock; setting the clock
 // of the machine has no effect. Two things stop that clock or delay its use:
 //
-//   - While the machine sleeps, the monotonic clock of Linux and macOS stands still,
-//     and so does the life of all entries.
+//   - While the machine sleeps, the monotonic clock of Linux and macOS stops, and no
+//     entry expires.
 //   - If the process was stopped for a second or more (SIGSTOP, a debugger, a paused
 //     virtual machine), a read immediately after it continues may still return an
 //     entry that expired meanwhile. This ends within milliseconds (5 at most in the
