@@ -92,14 +92,14 @@ func (a *app) scaffold(ctx context.Context, name string) error {
 	return nil
 }
 
-const nextSteps = `%[1]s has been written. What is left to do:
-  1. %[1]s/%[1]s.go: each method says what it has to do.
+const nextSteps = `%[1]s has been written. Next steps:
+  1. %[1]s/%[1]s.go: the methods; comments describe what each must do.
   2. cd conformance/integration && go test -run 'Test%[2]s$' .
-     fails until then; most rules run once Get and Set work. Declare in %[1]s_test.go
-     what the store cannot do, and start a server there (see redis_test.go).
+     It fails until then; most rules run as soon as Get and Set work. Declare in
+     %[1]s_test.go what the store does not support, and start a server (see redis_test.go).
   3. %[1]s/options.go: the settings; the address is an example.
      go test -run SettingsTables -update in conformance/integration writes their table.
-  4. A client: mayRequire in tools/mod/verify.go allows it.
+  4. If it requires a client: add the client to mayRequire in tools/mod/verify.go.
   5. %[1]s/README.md, its row in README.md, and its types in modules of
      core/driver/register.go, for the hint "go get".
   6. go run ./tools/mod verify && go run ./tools/mod check --update %[1]s
