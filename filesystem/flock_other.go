@@ -5,6 +5,4 @@ package filesystem
 // tryFlock always succeeds: this platform has no flock.
 func tryFlock(int) (bool, error) { return true, nil }
 
-const nonBlocking = 0
-
 func unFlock(int) {}

@@ -14,7 +14,4 @@ func tryFlock(fd int) (bool, error) {
 	return err == nil, err
 }
 
-// nonBlocking as a flag of open prevents waiting for the writer of a pipe.
-const nonBlocking = syscall.O_NONBLOCK
-
 func unFlock(fd int) { syscall.Flock(fd, syscall.LOCK_UN) }
