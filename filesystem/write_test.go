@@ -33,39 +33,43 @@ func TestRemovedTemporaryFile(t *testing.T) {
 		"Set": func(tx *writeTx) error { return tx.publish(t.Context()) },
 		"Add": func(tx *writeTx) error {
 			added, err := tx.publishIfAbsent(t.Context())
-			if !added {
-				err = errors.Join(err, errors.New("not added"))
+			if !added && err == nil {
+				err = errors.New("not added")
 			}
 			return err
 		},
 	}
+	scans := map[string]int{"": 0, ", scan due": b.batchSize()} // entries added since the last scan
 	for removal, remove := range removals {
 		for state, prepare := range before {
 			for verb, publish := range publishers {
-				t.Run(verb+", "+state+", "+removal, func(t *testing.T) {
-					key := t.Name()
-					prepare(key)
-					err := b.withDir(b.makeDir, func(d *dir) error {
-						tx := b.newWrite(d, newEntry(key, []byte("stored"), time.Hour))
-						if err := tx.stage(t.Context()); err != nil {
-							return err
+				for scan, added := range scans {
+					t.Run(verb+", "+state+", "+removal+scan, func(t *testing.T) {
+						key := t.Name()
+						prepare(key)
+						b.usage.addedSinceScan = added
+						err := b.withDir(b.makeDir, func(d *dir) error {
+							tx := b.newWrite(d, newEntry(key, []byte("stored"), time.Hour))
+							if err := tx.stage(t.Context()); err != nil {
+								return err
+							}
+							if err := remove(d, tx.temp); err != nil {
+								return err
+							}
+							if _, err := os.Stat(filepath.Join(d.path, tx.temp)); !errors.Is(err, fs.ErrNotExist) {
+								t.Fatal("the temporary file is not removed:", err)
+							}
+							return tx.withRoom(t.Context(), func() error { return publish(tx) })
+						})
+						if err != nil {
+							t.Fatal(err)
 						}
-						if err := remove(d, tx.temp); err != nil {
-							return err
+						wantGet(t, b, key, "stored")
+						if temps := files(t, b.options.Dir, "*"+tempSuffix); len(temps) > 0 {
+							t.Errorf("temporary files remain: %q", temps)
 						}
-						if _, err := os.Stat(filepath.Join(d.path, tx.temp)); !errors.Is(err, fs.ErrNotExist) {
-							t.Fatal("the temporary file is not removed:", err)
-						}
-						return tx.withRoom(t.Context(), func() error { return publish(tx) })
 					})
-					if err != nil {
-						t.Fatal(err)
-					}
-					wantGet(t, b, key, "stored")
-					if temps := files(t, b.options.Dir, "*"+tempSuffix); len(temps) > 0 {
-						t.Errorf("temporary files remain: %q", temps)
-					}
-				})
+				}
 			}
 		}
 	}
