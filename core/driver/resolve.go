@@ -221,10 +221,6 @@ func (o *Operations) Name() string {
 	return strings.TrimSuffix(name, ".Backend")
 }
 
-// KeepsValues reports whether the backend is a [ValueKeeper]. The ValueKeeper of a
-// wrapper may still return an error wrapping errors.ErrUnsupported.
-func (o *Operations) KeepsValues() bool { return o.own.values != nil }
-
 var (
 	_ Backend       = (*Operations)(nil)
 	_ Haser         = (*Operations)(nil)
