@@ -185,20 +185,17 @@ type damage struct{ error }
 
 func (d damage) Unwrap() error { return d.error }
 
-// markDamage marks every ErrCorrupt in the error of a backend's read.
+// markDamage marks what is damage in the error of a backend's read, also in a batch
+// and beside other failures.
 func markDamage(err error) error {
 	if err == nil || !errors.Is(err, ErrCorrupt) {
 		return err
 	}
-	batch, ok := err.(*BatchError)
-	if !ok {
+	var batch *BatchError
+	if !errors.As(err, &batch) && driver.IsCorrupt(err) {
 		return damage{err}
 	}
-	var marked BatchError
-	for _, f := range batch.Failed {
-		marked.Fail(f.Key, markDamage(f.Err))
-	}
-	return &marked
+	return mapErrors(driver.MergeBatch(err), markDamage)
 }
 
 // visible returns err without the damage that the caller sees as a miss.
@@ -206,15 +203,32 @@ func visible(err error) error {
 	if _, ok := err.(damage); ok {
 		return nil
 	}
-	batch, ok := err.(*BatchError)
-	if !ok {
+	if !errors.As(err, new(damage)) {
 		return err
 	}
-	var rest BatchError
-	for _, f := range batch.Failed {
-		if visible(f.Err) != nil {
-			rest.Failed = append(rest.Failed, f)
+	return mapErrors(err, visible)
+}
+
+// mapErrors returns err with each error that it consists of replaced by change, and
+// without those for which change returns nil.
+func mapErrors(err error, change func(error) error) error {
+	switch e := err.(type) {
+	case *BatchError:
+		var changed BatchError
+		for _, f := range e.Failed {
+			if err := change(f.Err); err != nil {
+				changed.Fail(f.Key, err)
+			}
 		}
+		return changed.ErrorOrNil()
+	case interface{ Unwrap() []error }:
+		var changed []error
+		for _, err := range e.Unwrap() {
+			changed = append(changed, change(err))
+		}
+		return errors.Join(changed...)
+	case interface{ Unwrap() error }:
+		return change(e.Unwrap())
 	}
-	return rest.ErrorOrNil()
+	return err
 }

@@ -3,9 +3,14 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // recorder keeps the events that an observer received, without durations.
@@ -124,5 +129,67 @@ func TestDamageIsAnObservedMiss(t *testing.T) {
 				t.Errorf("the observer received %+v", e)
 			}
 		})
+	}
+}
+
+// manyFails is a fake whose GetMany and SetMany return err.
+type manyFails struct {
+	*fake
+	err error
+}
+
+func (m manyFails) GetMany(_ context.Context, keys []string) ([][]byte, error) {
+	return make([][]byte, len(keys)), m.err
+}
+
+func (m manyFails) SetMany(context.Context, []driver.Item, time.Duration) error { return m.err }
+
+// Damage is a miss, and what failed beside it is an error: whatever joins or wraps
+// the error of a backend. No error names a key with its prefix.
+func TestDamageBesideAnOutage(t *testing.T) {
+	batch := func(errs ...error) error { return driver.BatchOf([]string{"p:a", "p:b"}, errs) }
+	corrupt := fmt.Errorf("%w: short read", cache.ErrCorrupt)
+	other := errors.New("shard down")
+	for name, tt := range map[string]struct {
+		err    error
+		want   error // nil: only damage
+		failed []string
+	}{
+		"batch":             {batch(corrupt), nil, nil},
+		"batch of two":      {batch(corrupt, errDown), errDown, []string{"b"}},
+		"wrapped damage":    {fmt.Errorf("node: %w", batch(corrupt, cache.ErrCorrupt)), nil, nil},
+		"wrapped":           {fmt.Errorf("node: %w", batch(corrupt, errDown)), errDown, []string{"b"}},
+		"merged":            {driver.MergeBatch(batch(corrupt), errDown), errDown, nil},
+		"joined unknown":    {errors.Join(batch(corrupt), other), other, nil},
+		"joined two":        {errors.Join(errDown, batch(corrupt, other)), other, []string{"b"}},
+		"wrapped join":      {fmt.Errorf("node: %w", errors.Join(batch(corrupt), other)), other, nil},
+		"outage in a key":   {batch(errors.Join(corrupt, errDown)), errDown, []string{"a"}},
+		"classified twice":  {fmt.Errorf("%w: %w", cache.ErrCorrupt, cache.ErrUnavailable), cache.ErrUnavailable, nil},
+		"damage of a store": {corrupt, nil, nil},
+	} {
+		for _, prefix := range []string{"", "p:"} {
+			t.Run(name+" with prefix "+prefix, func(t *testing.T) {
+				var r recorder
+				c := cache.New(manyFails{newFake(), tt.err}, cache.WithPrefix(prefix), cache.WithObserver(r.observe))
+				_, err := c.GetMany(t.Context(), "a", "b")
+				if !errors.Is(err, tt.want) || errors.Is(err, cache.ErrCorrupt) {
+					t.Errorf("GetMany = %v; want %v without damage", err, tt.want)
+				}
+				var failed *cache.BatchError
+				if errors.As(err, &failed) != (tt.failed != nil) {
+					t.Errorf("GetMany = %v; want the keys %q", err, tt.failed)
+				} else if failed != nil && prefix != "" && !slices.Equal(failedKeys(t, err), tt.failed) {
+					t.Errorf("GetMany blames %q; want %q", failedKeys(t, err), tt.failed)
+				}
+				seen := r.last(t).Err
+				if !errors.Is(seen, cache.ErrCorrupt) || tt.want != nil && !errors.Is(seen, tt.want) {
+					t.Errorf("the observer received %v", seen)
+				}
+				stored := c.SetMany(t.Context(), map[string][]byte{"a": nil, "b": nil})
+				if prefix != "" && strings.Contains(fmt.Sprint(err, seen, stored), prefix) {
+					t.Errorf("an error names the prefix: %v; %v; %v", err, seen, stored)
+				}
+			})
+		}
 	}
 }

@@ -14,8 +14,8 @@ type KeyError struct {
 }
 
 // BatchError names the keys of a batch that failed, and only those; the others
-// succeeded. A backend returns it unwrapped, with full keys; Cache removes its
-// prefix from them.
+// succeeded. A backend returns it with full keys; Cache removes its prefix from
+// them.
 type BatchError struct {
 	Failed []KeyError
 }
@@ -70,39 +70,67 @@ func (e *BatchError) Unwrap() []error {
 }
 
 // RenameKeys returns err with the keys of its [*BatchError] replaced by rename(key),
-// and any other err as it is. A wrapper that changes keys uses it to restore them in
-// errors.
+// in the form of [MergeBatch], and an err without one as it is. A wrapper that changes
+// keys uses it to restore them in errors.
 func RenameKeys(err error, rename func(key string) string) error {
-	batch, ok := err.(*BatchError)
-	if !ok {
+	failed, others := split(err)
+	if failed == nil {
 		return err
 	}
-	renamed := &BatchError{Failed: make([]KeyError, len(batch.Failed))}
-	for i, f := range batch.Failed {
-		renamed.Failed[i] = KeyError{rename(f.Key), f.Err}
+	renamed := make([]KeyError, len(failed))
+	for i, f := range failed {
+		renamed[i] = KeyError{rename(f.Key), RenameKeys(f.Err, rename)}
 	}
-	return renamed
+	return merge(renamed, others)
 }
 
 // MergeBatch returns one [*BatchError] with the failed keys of all errs, in their
-// order. Errors of another type are joined to it; nil errors are left out.
+// order. Errors of another type are joined to it; nil errors are left out. It finds
+// every BatchError, also one that is joined to other errors or wrapped. The text of
+// what wraps it is lost, as it repeats the keys.
 func MergeBatch(errs ...error) error {
-	var merged BatchError
+	var failed []KeyError
 	var others []error
 	for _, err := range errs {
-		if batch, ok := err.(*BatchError); ok {
-			merged.Failed = append(merged.Failed, batch.Failed...)
-		} else if err != nil {
-			others = append(others, err)
-		}
+		f, o := split(err)
+		failed, others = append(failed, f...), append(others, o...)
 	}
+	return merge(failed, others)
+}
+
+// split returns the failed keys of every BatchError in err, and the other errors.
+func split(err error) (failed []KeyError, others []error) {
+	var batch *BatchError
+	switch {
+	case err == nil:
+		return nil, nil
+	case !errors.As(err, &batch):
+		return nil, []error{err}
+	}
+	switch e := err.(type) {
+	case *BatchError:
+		return e.Failed, nil
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			f, o := split(err)
+			failed, others = append(failed, f...), append(others, o...)
+		}
+		return failed, others
+	case interface{ Unwrap() error }:
+		return split(e.Unwrap())
+	}
+	return nil, []error{err} // only its method As leads to batch
+}
+
+func merge(failed []KeyError, others []error) error {
+	batch := &BatchError{failed}
 	switch {
 	case len(others) == 0:
-		return merged.ErrorOrNil()
-	case len(others) == 1 && len(merged.Failed) == 0:
+		return batch.ErrorOrNil()
+	case len(others) == 1 && len(failed) == 0:
 		return others[0]
 	}
-	return errors.Join(append(others, merged.ErrorOrNil())...)
+	return errors.Join(append(others, batch.ErrorOrNil())...)
 }
 
 // EachKey calls do for 0 to n-1, one after the other, and returns their errors. It is

@@ -1,7 +1,11 @@
 package driver
 
 import (
+	"context"
 	"errors"
+	"os"
+	"reflect"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -40,6 +44,50 @@ var (
 	// effect.
 	ErrUnknownOutcome = errors.New("outcome of the write is unknown")
 )
+
+// IsCorrupt reports whether err means [ErrCorrupt] and nothing else, so that it can
+// be served as a miss. It is false if err also holds a failure of the store, or the
+// failure of another key for another reason. What ErrCorrupt is wrapped with in one
+// format string is its cause, not another failure.
+func IsCorrupt(err error) bool {
+	if !errors.Is(err, ErrCorrupt) {
+		return false
+	}
+	for _, failure := range failures {
+		if errors.Is(err, failure) {
+			return false
+		}
+	}
+	return onlyCorrupt(err)
+}
+
+// failures concern the store or the call, never the bytes under one key.
+var failures = []error{ErrClosed, ErrAuth, ErrUnavailable, ErrUnknownOutcome, context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded}
+
+var joined = reflect.TypeOf(errors.Join(ErrCorrupt))
+
+func onlyCorrupt(err error) bool {
+	if isKind(err) {
+		return true
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		var batch *BatchError
+		if reflect.TypeOf(err) != joined && !errors.As(err, &batch) {
+			return slices.ContainsFunc(e.Unwrap(), onlyCorrupt) // one failure: its kind and its cause
+		}
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !onlyCorrupt(err) })
+	case interface{ Unwrap() error }:
+		return onlyCorrupt(e.Unwrap())
+	}
+	return false
+}
+
+// isKind reports whether err itself, without what it wraps, is ErrCorrupt.
+func isKind(err error) bool {
+	is, ok := err.(interface{ Is(error) bool })
+	return err == ErrCorrupt || ok && is.Is(ErrCorrupt)
+}
 
 // QuoteKey returns key in the form for errors and logs: quoted, so that it cannot
 // forge lines, and truncated to 64 bytes, so that it cannot fill a disk.

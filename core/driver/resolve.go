@@ -77,7 +77,7 @@ func (o *Operations) Has(ctx context.Context, key string) (bool, error) {
 		}
 	}
 	_, ok, err := o.Backend.Get(ctx, key)
-	if errors.Is(err, ErrCorrupt) {
+	if IsCorrupt(err) {
 		return false, nil
 	}
 	return ok && err == nil, err
@@ -175,7 +175,7 @@ func (o *Operations) Ping(ctx context.Context) error {
 		}
 	}
 	_, _, err := o.Backend.Get(ctx, "ping")
-	if errors.Is(err, ErrCorrupt) {
+	if IsCorrupt(err) {
 		return nil
 	}
 	return err

@@ -154,3 +154,77 @@ func TestBatchErrors(t *testing.T) {
 		t.Error("another error is changed")
 	}
 }
+
+// A BatchError is found wherever it is: its keys are merged and renamed, and the
+// errors beside it are kept.
+func TestBatchErrorsInsideOthers(t *testing.T) {
+	var a, b driver.BatchError
+	a.Fail("p:1", driver.ErrFull)
+	b.Fail("p:2", driver.ErrTooLarge)
+	rename := func(key string) string { return strings.TrimPrefix(key, "p:") }
+	var nested driver.BatchError
+	nested.Fail("p:3", fmt.Errorf("chunk: %w", &a))
+	for name, err := range map[string]error{
+		"joined":           errors.Join(driver.ErrUnavailable, &a),
+		"merged":           driver.MergeBatch(&a, driver.ErrUnavailable),
+		"wrapped":          fmt.Errorf("shard: %w", &a),
+		"in a format":      fmt.Errorf("%w: %w", driver.ErrUnavailable, &a),
+		"wrapped and join": fmt.Errorf("shard: %w", errors.Join(driver.ErrUnavailable, fmt.Errorf("batch: %w", &a))),
+		"nested":           &nested,
+	} {
+		t.Run(name, func(t *testing.T) {
+			renamed := driver.RenameKeys(err, rename)
+			if strings.Contains(renamed.Error(), "p:") {
+				t.Errorf("RenameKeys: %v", renamed)
+			}
+			merged := driver.MergeBatch(&b, err)
+			var batch *driver.BatchError
+			if !errors.As(merged, &batch) || len(batch.Failed) != 2 || batch.Failed[0].Key != "p:2" {
+				t.Errorf("MergeBatch: %v; want the keys of both", merged)
+			}
+			for _, got := range []error{renamed, merged} {
+				if !errors.Is(got, driver.ErrFull) || errors.Is(got, driver.ErrUnavailable) != errors.Is(err, driver.ErrUnavailable) {
+					t.Errorf("%v does not match what %v matches", got, err)
+				}
+			}
+		})
+	}
+}
+
+func TestIsCorrupt(t *testing.T) {
+	batch := func(errs ...error) error { return driver.BatchOf(make([]string, len(errs)), errs) }
+	corrupt := fmt.Errorf("%w: short read", driver.ErrCorrupt)
+	other := errors.New("shard down")
+	for _, err := range []error{
+		driver.ErrCorrupt, corrupt, fmt.Errorf("%w: %w", driver.ErrCorrupt, os.ErrPermission), fmt.Errorf("%w: %w", corrupt, other),
+		errors.Join(corrupt, driver.ErrCorrupt), batch(corrupt, driver.ErrCorrupt), fmt.Errorf("x: %w", batch(corrupt)),
+	} {
+		if !driver.IsCorrupt(err) {
+			t.Errorf("%v is not damage only", err)
+		}
+	}
+	for _, err := range []error{
+		nil, other, driver.ErrUnavailable, errors.Join(corrupt, other), errors.Join(batch(corrupt), driver.ErrUnavailable),
+		batch(corrupt, other), fmt.Errorf("x: %w", batch(corrupt, other)), fmt.Errorf("%w; %w", batch(corrupt), other),
+		fmt.Errorf("%w: %w", driver.ErrCorrupt, driver.ErrUnavailable), fmt.Errorf("%w: %w", driver.ErrCorrupt, context.Canceled),
+	} {
+		if driver.IsCorrupt(err) {
+			t.Errorf("%v is damage only", err)
+		}
+	}
+}
+
+// A read that meets damage and an outage has met an outage.
+func TestFallbacksReportAnOutageBesideDamage(t *testing.T) {
+	p := &plain{fail: map[string]error{}}
+	for _, key := range []string{"k", "ping"} {
+		p.fail[key] = errors.Join(driver.ErrCorrupt, driver.ErrUnavailable)
+	}
+	o := driver.Resolve(p)
+	if _, err := o.Has(t.Context(), "k"); !errors.Is(err, driver.ErrUnavailable) {
+		t.Errorf("Has = %v", err)
+	}
+	if err := o.Ping(t.Context()); !errors.Is(err, driver.ErrUnavailable) {
+		t.Errorf("Ping = %v", err)
+	}
+}
