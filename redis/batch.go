@@ -76,7 +76,7 @@ func (b *Backend) mget(ctx context.Context, keys []string, values [][]byte) erro
 func (b *Backend) getEach(ctx context.Context, keys []string, values [][]byte) error {
 	cmds := make([]goredis.Cmder, len(keys))
 	for i, key := range keys {
-		cmds[i] = goredis.NewStringCmd(ctx, "get", key)
+		cmds[i] = getCmd(ctx, key)
 	}
 	var failed driver.BatchError
 	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, false)
@@ -145,7 +145,7 @@ func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item fun
 		var ended []driver.KeyError
 		for i := begin; i < end; i++ {
 			err := cmds[i].Err()
-			if err == nil || err == goredis.Nil || isSkipped(err) {
+			if err == nil || isMiss(cmds[i], err) || isSkipped(err) {
 				continue
 			}
 			key := item(i).Key

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/core/driver/remote"
@@ -30,14 +31,20 @@ func (b *Backend) process(ctx context.Context, cmd goredis.Cmder) error {
 	return cmd.Err()
 }
 
-// read runs a command that may be repeated. It returns goredis.Nil unchanged.
+// errMiss is the outcome of a GET whose key is absent.
+var errMiss = errors.New("miss")
+
+// read runs a command that may be repeated.
 func (b *Backend) read(ctx context.Context, cmd goredis.Cmder) error {
 	err := b.process(ctx, cmd)
 	if remote.IsBroken(err) {
 		err = b.again(ctx, cmd)
 	}
-	if err == nil || err == goredis.Nil {
-		return err
+	switch {
+	case err == nil:
+		return nil
+	case isMiss(cmd, err):
+		return errMiss
 	}
 	return b.failure(ctx, err, false)
 }
@@ -61,6 +68,9 @@ func result[T any](cmd interface{ Val() T }, err error) (val T, _ error) {
 // notice that before it uses the connection.
 func (b *Backend) again(ctx context.Context, cmd goredis.Cmder) (err error) {
 	for range 1 + b.client.PoolStats().IdleConns {
+		if get, ok := cmd.(*goredis.StringCmd); ok {
+			get.SetVal(noReply)
+		}
 		if err = b.process(ctx, cmd); !remote.IsBroken(err) {
 			break
 		}

@@ -69,6 +69,12 @@ func (b *Backend) failure(ctx context.Context, err error, write bool) error {
 	if err == nil || err == driver.ErrClosed {
 		return err
 	}
+	switch {
+	case err == goredis.Nil:
+		err = errNull
+	case errors.Is(err, goredis.Nil): // joined to the errors of other sentinels
+		err = remote.Unsent{Err: errNoPrimary}
+	}
 	var reply goredis.Error
 	if !remote.IsUnsent(err) && errors.As(err, &reply) {
 		return replyFailure(err, reply.Error())
@@ -90,6 +96,14 @@ func (b *Backend) failure(ctx context.Context, err error, write bool) error {
 	}
 	return fmt.Errorf("%w: %w", driver.ErrClosed, err)
 }
+
+// errNull is the error of a null where a reply must not be null: the reply to another
+// command than GET, or one that the driver sent before the command.
+var errNull = fmt.Errorf("%w: null", errMalformed)
+
+// errNoPrimary is the error of a name that the sentinels do not know.
+var errNoPrimary = errors.New("the sentinels that were reached do not know the primary: " +
+	"SentinelMaster (CACHE_REDIS_SENTINEL_MASTER) must be its name in their configuration")
 
 func replyFailure(err error, text string) error {
 	// After these words the server repeats arguments, of which one may be a value.

@@ -81,15 +81,32 @@ const maxValue = 512 << 20
 
 // Get returns the value of key.
 func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	cmd := goredis.NewStringCmd(ctx, "get", key)
+	cmd := getCmd(ctx, key)
 	text, err := result(cmd, b.read(ctx, cmd))
-	if err == goredis.Nil {
+	if err == errMiss {
 		return nil, false, nil
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	return bytesOf(text), true, nil
+}
+
+// noReply is the value of a GET that has not received its reply.
+const noReply = "no reply"
+
+func getCmd(ctx context.Context, key string) *goredis.StringCmd {
+	cmd := goredis.NewStringCmd(ctx, "get", key)
+	cmd.SetVal(noReply)
+	return cmd
+}
+
+// isMiss reports whether cmd is a GET whose own reply is null. The driver also returns
+// goredis.Nil for a command that it has not sent: if a null came instead of the map of a
+// cluster, or while the connection was set up.
+func isMiss(cmd goredis.Cmder, err error) bool {
+	get, ok := cmd.(*goredis.StringCmd)
+	return ok && err == goredis.Nil && get.Val() != noReply
 }
 
 // bytesOf returns the memory of text, which the driver allocated for this call.
