@@ -3,9 +3,11 @@ package redis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	goredis "github.com/redis/go-redis/v9"
 )
 
@@ -79,7 +81,7 @@ func (b *Backend) getEach(ctx context.Context, keys []string, values [][]byte) e
 		cmds[i] = getCmd(ctx, key)
 	}
 	var failed driver.BatchError
-	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, false)
+	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, batchKind{repeatable: true})
 	for i, cmd := range cmds {
 		if get := cmd.(*goredis.StringCmd); get.Err() == nil {
 			values[i] = bytesOf(get.Val())
@@ -106,7 +108,7 @@ func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Dur
 		cmds = append(cmds, &sets[i]) // one slice instead of an allocation each
 		sendable = append(sendable, item)
 	}
-	b.execChunks(ctx, cmds, func(i int) driver.Item { return sendable[i] }, &failed, true)
+	b.execChunks(ctx, cmds, func(i int) driver.Item { return sendable[i] }, &failed, batchKind{write: true, repeatable: true})
 	return failed.ErrorOrNil()
 }
 
@@ -125,16 +127,20 @@ func (b *Backend) DeleteMany(ctx context.Context, keys []string) ([]bool, error)
 		cmds[i] = &unlinks[i]
 	}
 	var failed driver.BatchError
-	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, true)
+	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, batchKind{write: true})
 	for i, count := range counts {
 		deleted[i] = count.Err() == nil && count.Val() == 1
 	}
 	return deleted, failed.ErrorOrNil()
 }
 
+// batchKind says what the commands of a batch are: writes, and whether they may be sent
+// twice.
+type batchKind struct{ write, repeatable bool }
+
 // execChunks runs cmds[i] for item(i), many in a round trip, and adds those that failed
 // to failed. After an outage of a server it sends no further command to it.
-func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item func(i int) driver.Item, failed *driver.BatchError, write bool) {
+func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item func(i int) driver.Item, failed *driver.BatchError, kind batchKind) {
 	down := outages{backend: b}
 	for begin, end := 0, 0; begin < len(cmds); begin = end {
 		for size := 0; end < len(cmds) && end-begin < chunkKeys && size < chunkBytes; end++ {
@@ -142,6 +148,9 @@ func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item fun
 		}
 		sent := down.skip(ctx, cmds[begin:end], func(i int) string { return item(begin + i).Key }, failed)
 		_ = b.exec(ctx, b.client, sent) // each command has its own error
+		if kind.repeatable {
+			b.repeatBroken(ctx, sent, kind.write)
+		}
 		var ended []driver.KeyError
 		for i := begin; i < end; i++ {
 			err := cmds[i].Err()
@@ -149,7 +158,7 @@ func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item fun
 				continue
 			}
 			key := item(i).Key
-			err = b.failure(ctx, err, write)
+			err = b.failure(ctx, err, kind.write)
 			failed.Fail(key, err)
 			if driver.EndsBatch(err) {
 				ended = append(ended, driver.KeyError{Key: key, Err: err})
@@ -160,6 +169,32 @@ func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item fun
 		}
 	}
 }
+
+// repeatBroken repeats the commands whose connection broke, as often as again does. A
+// write that fails again keeps its first error, because the first attempt may have been
+// executed.
+func (b *Backend) repeatBroken(ctx context.Context, cmds []goredis.Cmder, write bool) {
+	var broken []goredis.Cmder
+	var first []error
+	for _, cmd := range cmds {
+		if err := cmd.Err(); remote.IsBroken(err) {
+			broken, first = append(broken, cmd), append(first, err)
+		}
+	}
+	for left := attempts(b.client); left > 0 && slices.ContainsFunc(broken, isBroken); left-- {
+		for _, cmd := range broken {
+			prepare(cmd)
+		}
+		_ = b.exec(ctx, b.client, broken)
+	}
+	for i, cmd := range broken {
+		if write && cmd.Err() != nil {
+			cmd.SetErr(first[i])
+		}
+	}
+}
+
+func isBroken(cmd goredis.Cmder) bool { return remote.IsBroken(cmd.Err()) }
 
 // outages are the servers to which a batch sends no further command.
 type outages struct {

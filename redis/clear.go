@@ -58,7 +58,10 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 // error inside.
 func scan(ctx context.Context, primary *goredis.Client, cursor, pattern string) (keys []string, next string, err error) {
 	cmd := goredis.NewCmd(ctx, "scan", cursor, "match", pattern, "count", chunkKeys)
-	_ = primary.Process(ctx, cmd)
+	err = repeat(primary, func() error { return primary.Process(ctx, cmd) })
+	if err != nil {
+		return nil, "", err
+	}
 	reply, err := cmd.Slice()
 	if err != nil {
 		return nil, "", err

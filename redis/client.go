@@ -19,7 +19,7 @@ func (o Options) client() goredis.UniversalClient {
 		Dialer:   o.dialer(),
 		Username: o.Username, Password: o.Password.Reveal(), DB: o.DB, TLSConfig: o.TLS,
 		MasterName: o.SentinelMaster, SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword.Reveal(),
-		PoolSize: o.PoolSize, MinIdleConns: o.MinIdleConns,
+		PoolSize: o.PoolSize, MinIdleConns: o.MinIdleConns, ConnMaxIdleTime: o.ConnMaxIdleTime,
 		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout,
 		ReadOnly:              o.ReadFromReplicas,
 		ContextTimeoutEnabled: true,
@@ -69,7 +69,7 @@ func (o Options) dialer() func(ctx context.Context, network, addr string) (net.C
 		if err != nil {
 			return nil, err
 		}
-		return guard(conn), nil
+		return guard(conn, o.ClientSideCache > 0), nil
 	}
 }
 

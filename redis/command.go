@@ -63,20 +63,33 @@ func result[T any](cmd interface{ Val() T }, err error) (val T, _ error) {
 	return cmd.Val(), nil
 }
 
-// again repeats a command whose connection broke: once, and once more for each idle
-// connection, which may have broken at the same time. With TLS the driver does not
-// notice that before it uses the connection.
+// again repeats a command whose connection broke.
 func (b *Backend) again(ctx context.Context, cmd goredis.Cmder) (err error) {
-	for range 1 + b.client.PoolStats().IdleConns {
-		if get, ok := cmd.(*goredis.StringCmd); ok {
-			get.SetVal(noReply)
-		}
+	for range attempts(b.client) {
+		prepare(cmd)
 		if err = b.process(ctx, cmd); !remote.IsBroken(err) {
 			break
 		}
 	}
 	return err
 }
+
+// repeat calls do, and again if its connection breaks.
+func repeat(client poolStats, do func() error) error {
+	err := do()
+	for left := attempts(client); left > 0 && remote.IsBroken(err); left-- {
+		err = do()
+	}
+	return err
+}
+
+// attempts returns how often a command is repeated whose connection broke: once, and once
+// more for each idle connection, which may have broken at the same time. The driver does
+// not notice that before it uses the connection, if the client is one of the application
+// and uses TLS.
+func attempts(client poolStats) int { return 1 + int(client.PoolStats().IdleConns) }
+
+type poolStats interface{ PoolStats() *goredis.PoolStats }
 
 // eachPrimary calls do for every server that accepts writes, several at a time.
 func (b *Backend) eachPrimary(ctx context.Context, do func(context.Context, *goredis.Client) error) error {

@@ -12,11 +12,16 @@
 // cancellation of a context that has no deadline: such a call returns at
 // [Options.ReadTimeout] at the latest, and at once if it shares a round trip.
 //
-// If the connection breaks, a read is sent once more, and so is Set, which may be
-// repeated without harm. Add, Inc and deletes are sent at most once: if the reply is lost,
-// the error is [driver.ErrUnknownOutcome]. [driver.ErrUnavailable] from a write means that
+// If the connection breaks, a read is sent once more, and so are Set and SetMany, which
+// may be repeated without harm. Add, Inc and deletes are sent at most once: if the reply
+// is lost, the error is [driver.ErrUnknownOutcome]. [driver.ErrUnavailable] from a write means that
 // nothing was sent, or that the server refused it for now: it is loading, read only, or
 // its cluster is down.
+//
+// A server may close idle connections. The driver notices that before it uses such a
+// connection, with TLS too, but not if a client of the application uses TLS: set its
+// ConnMaxIdleTime to less than the idle timeout of the server. [Options.ConnMaxIdleTime]
+// is for firewalls and balancers that forget connections without closing them.
 //
 // A [driver.BatchError] names the keys of a batch that failed, and the other keys have
 // their results. A server that fails ends the batch for its own keys only.

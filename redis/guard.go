@@ -2,6 +2,7 @@ package redis
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"syscall"
@@ -31,11 +32,18 @@ type guarded struct {
 	err   error // kept, because the driver reads again
 }
 
-// guard returns conn with a guard around it. A socket remains a syscall.Conn, with which
-// the driver checks whether the server has closed an idle connection.
-func guard(conn net.Conn) net.Conn {
+// guard returns conn with a guard around it, which is a syscall.Conn if that is possible:
+// the driver then checks an idle connection before it uses it. With clientSideCache, the
+// driver reads notifications from idle connections itself, and checks them then.
+func guard(conn net.Conn, clientSideCache bool) net.Conn {
 	g := guarded{Conn: conn, check: replyCheck{limits: beforeLogin, later: afterLogin}}
-	if socket, ok := conn.(syscall.Conn); ok {
+	socket, ok := conn.(syscall.Conn)
+	if encrypted, isTLS := conn.(*tls.Conn); isTLS && !clientSideCache {
+		if socket, ok = encrypted.NetConn().(syscall.Conn); ok {
+			socket = silentSocket{socket}
+		}
+	}
+	if ok {
 		return &struct {
 			guarded
 			syscall.Conn

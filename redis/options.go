@@ -40,8 +40,14 @@ type Options struct {
 	// TLS turns TLS on. With URL it refines what rediss:// implies.
 	TLS *tls.Config
 
-	PoolSize     int           `option:"pool_size" min:"1" help:"connections per server, by default 10 per CPU (cluster: 5 per CPU)"`
-	MinIdleConns int           `option:"min_idle_conns" min:"0" help:"connections kept open per server"`
+	PoolSize     int `option:"pool_size" min:"1" help:"connections per server, by default 10 per CPU (cluster: 5 per CPU)"`
+	MinIdleConns int `option:"min_idle_conns" min:"0" help:"connections kept open per server"`
+
+	// ConnMaxIdleTime is how long a connection may be unused before it is replaced. It
+	// should be shorter than the time after which a firewall or a balancer forgets
+	// connections.
+	ConnMaxIdleTime time.Duration `option:"conn_max_idle_time" default:"30m" min:"1ms" help:"after this time without use a connection is replaced"`
+
 	DialTimeout  time.Duration `option:"dial_timeout" default:"5s" min:"1ms" help:"of one connection, with TLS and login"`
 	ReadTimeout  time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"of one reply"`
 	WriteTimeout time.Duration `option:"write_timeout" default:"3s" min:"1ms" help:"of sending one command"`

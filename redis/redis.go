@@ -97,8 +97,15 @@ const noReply = "no reply"
 
 func getCmd(ctx context.Context, key string) *goredis.StringCmd {
 	cmd := goredis.NewStringCmd(ctx, "get", key)
-	cmd.SetVal(noReply)
+	prepare(cmd)
 	return cmd
+}
+
+// prepare makes a GET ready to be sent, for the first time or again.
+func prepare(cmd goredis.Cmder) {
+	if get, ok := cmd.(*goredis.StringCmd); ok {
+		get.SetVal(noReply)
+	}
 }
 
 // isMiss reports whether cmd is a GET whose own reply is null. The driver also returns
@@ -174,7 +181,9 @@ func (b *Backend) Ping(ctx context.Context) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
 	}
-	err := b.eachPrimary(ctx, func(ctx context.Context, client *goredis.Client) error { return client.Ping(ctx).Err() })
+	err := b.eachPrimary(ctx, func(ctx context.Context, client *goredis.Client) error {
+		return repeat(client, func() error { return client.Ping(ctx).Err() })
+	})
 	return b.failure(ctx, err, false)
 }
 
