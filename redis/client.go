@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver/remote"
@@ -99,7 +100,9 @@ func (dialHook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.Pr
 	return next
 }
 
-// failedConn is the result of a failed dial.
+// failedConn is the result of a failed dial. The driver closes one that has waited among
+// the idle connections: the dial may have been made for MinIdleConns, or for a caller
+// that has left.
 type failedConn struct {
 	net.Conn
 	err error
@@ -107,6 +110,9 @@ type failedConn struct {
 
 func (c failedConn) Read([]byte) (int, error)  { return 0, c.err }
 func (c failedConn) Write([]byte) (int, error) { return 0, c.err }
+
+// SyscallConn is called by the driver to check an idle connection.
+func (c failedConn) SyscallConn() (syscall.RawConn, error) { return nil, c.err }
 
 // notConnected marks err as the reason why nothing was sent. It wraps it twice, because
 // the driver removes one layer from errors of the set-up of a connection.

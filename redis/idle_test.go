@@ -190,3 +190,52 @@ func TestConnMaxIdleTime(t *testing.T) {
 		}
 	}
 }
+
+// Connections that could not be opened in advance fail no call when the server is back.
+func TestMinIdleConnsAfterOutage(t *testing.T) {
+	for _, name := range []string{"one server", "cluster", "sentinels"} {
+		t.Run(name, func(t *testing.T) {
+			const idle = 8
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr := listener.Addr().String()
+			listener.Close()
+			o := Options{Addr: addr, MinIdleConns: idle}
+			host, port, _ := net.SplitHostPort(addr)
+			directory := startFake(t, func(n int, args []string) string {
+				if args[0] == "sentinel" && strings.EqualFold(args[1], "get-master-addr-by-name") {
+					return fmt.Sprintf("*2\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(host), host, len(port), port)
+				}
+				return healthy(func() string { return addr })(n, args)
+			})
+			switch name {
+			case "cluster":
+				o.Addr, o.Cluster = "", []string{directory.addr}
+			case "sentinels":
+				o.Addr, o.Sentinels = "", []string{directory.addr}
+			}
+			b := start(t, o)
+			for range 3 {
+				if _, err := b.Delete(soon(t, ample), "k"); err == nil {
+					t.Fatal("Delete without a server succeeded")
+				}
+			}
+			waitFor(t, "idle connections", func() bool { return b.client.PoolStats().IdleConns >= idle })
+			if listener, err = net.Listen("tcp", addr); err != nil {
+				t.Fatal("the port was taken: ", err)
+			}
+			serveFake(t, listener, healthy(func() string { return addr }))
+			var callers sync.WaitGroup
+			for range 4 * idle {
+				callers.Go(func() {
+					if _, err := b.Delete(soon(t, ample), "k"); err != nil {
+						t.Errorf("after the server is back: %v", err)
+					}
+				})
+			}
+			callers.Wait()
+		})
+	}
+}
