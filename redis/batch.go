@@ -104,7 +104,7 @@ func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Dur
 			failed.Fail(item.Key, err)
 			continue
 		}
-		sets[i] = singleAttempt{setCmd(ctx, item.Key, item.Value, args)}
+		sets[i] = singleAttempt{Cmder: setCmd(ctx, item.Key, item.Value, args), unplaced: b.cluster != nil}
 		cmds = append(cmds, &sets[i]) // one slice instead of an allocation each
 		sendable = append(sendable, item)
 	}
@@ -123,7 +123,7 @@ func (b *Backend) DeleteMany(ctx context.Context, keys []string) ([]bool, error)
 	unlinks := make([]singleAttempt, len(keys))
 	for i, key := range keys {
 		counts[i] = goredis.NewIntCmd(ctx, "unlink", key)
-		unlinks[i] = singleAttempt{counts[i]}
+		unlinks[i] = singleAttempt{Cmder: counts[i], unplaced: b.cluster != nil}
 		cmds[i] = &unlinks[i]
 	}
 	var failed driver.BatchError
@@ -149,7 +149,7 @@ func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item fun
 		sent := down.skip(ctx, cmds[begin:end], func(i int) string { return item(begin + i).Key }, failed)
 		_ = b.exec(ctx, b.client, sent) // each command has its own error
 		if kind.repeatable {
-			b.repeatBroken(ctx, sent, kind.write)
+			b.repeatBroken(ctx, sent)
 		}
 		var ended []driver.KeyError
 		for i := begin; i < end; i++ {
@@ -158,7 +158,7 @@ func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item fun
 				continue
 			}
 			key := item(i).Key
-			err = b.failure(ctx, err, kind.write)
+			err = b.failure(ctx, outcome(cmds[i], err), kind.write)
 			failed.Fail(key, err)
 			if driver.EndsBatch(err) {
 				ended = append(ended, driver.KeyError{Key: key, Err: err})
@@ -173,12 +173,12 @@ func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item fun
 // repeatBroken repeats the commands whose connection broke, as often as again does. A
 // write that fails again keeps its first error, because the first attempt may have been
 // executed.
-func (b *Backend) repeatBroken(ctx context.Context, cmds []goredis.Cmder, write bool) {
+func (b *Backend) repeatBroken(ctx context.Context, cmds []goredis.Cmder) {
 	var broken []goredis.Cmder
 	var first []error
 	for _, cmd := range cmds {
 		if err := cmd.Err(); remote.IsBroken(err) {
-			broken, first = append(broken, cmd), append(first, err)
+			broken, first = append(broken, cmd), append(first, outcome(cmd, err))
 		}
 	}
 	for left := attempts(b.client); left > 0 && slices.ContainsFunc(broken, isBroken); left-- {
@@ -188,8 +188,9 @@ func (b *Backend) repeatBroken(ctx context.Context, cmds []goredis.Cmder, write 
 		_ = b.exec(ctx, b.client, broken)
 	}
 	for i, cmd := range broken {
-		if write && cmd.Err() != nil {
-			cmd.SetErr(first[i])
+		if c, write := cmd.(*singleAttempt); write && c.Err() != nil && !remote.IsUnsent(first[i]) {
+			c.SetErr(first[i])
+			c.sent = true
 		}
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	goredis "github.com/redis/go-redis/v9"
 )
 
@@ -19,10 +21,26 @@ func (b *Backend) Clear(ctx context.Context) error {
 	if !b.allowFlush {
 		return errNoFlush
 	}
+	var cleared atomic.Bool
 	err := b.eachPrimary(ctx, func(ctx context.Context, primary *goredis.Client) error {
-		return primary.FlushDBAsync(ctx).Err()
+		flush := once(goredis.NewStatusCmd(ctx, "flushdb", "async"))
+		err := outcome(flush, primary.Process(ctx, flush))
+		if err == nil || !remote.IsUnsent(err) && !isReply(err) {
+			cleared.Store(true)
+		}
+		return err
 	})
-	return b.failure(ctx, err, true)
+	return b.clearFailure(ctx, err, cleared.Load())
+}
+
+// clearFailure turns the error of one of several servers into one of package driver.
+// cleared says whether a command was sent to any of them that removes entries.
+func (b *Backend) clearFailure(ctx context.Context, err error, cleared bool) error {
+	failure := b.failure(ctx, err, cleared)
+	if cleared && remote.IsUnsent(failure) {
+		return fmt.Errorf("%w: a part of the entries was removed: %w", driver.ErrUnknownOutcome, err)
+	}
+	return failure
 }
 
 var errNoFlush = fmt.Errorf("%w: Clear without a prefix would empty the whole database, "+
@@ -36,13 +54,14 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 		return driver.ErrClosed
 	}
 	pattern := literal.Replace(prefix) + "*"
+	var cleared atomic.Bool
 	err := b.eachPrimary(ctx, func(ctx context.Context, primary *goredis.Client) error {
 		for cursor := "0"; ; {
 			keys, next, err := scan(ctx, primary, cursor, pattern)
 			if err != nil {
 				return err
 			}
-			if err := b.exec(ctx, b.client, unlinks(ctx, keys)); err != nil {
+			if err := b.unlink(ctx, keys, &cleared); err != nil {
 				return err
 			}
 			if cursor = next; cursor == "0" {
@@ -50,7 +69,7 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 			}
 		}
 	})
-	return b.failure(ctx, err, true)
+	return b.clearFailure(ctx, err, cleared.Load())
 }
 
 // scan returns some of the keys and the cursor of the next ones, "0" at the end. It reads
@@ -84,14 +103,26 @@ func scan(ctx context.Context, primary *goredis.Client, cursor, pattern string) 
 	return keys, next, nil
 }
 
-// unlinks has a command for each key, because one command must not span the slots of a
-// cluster.
-func unlinks(ctx context.Context, keys []string) []goredis.Cmder {
+// unlink removes keys and reports in cleared whether it may have removed any. It has a
+// command for each key, because one command must not span the slots of a cluster.
+func (b *Backend) unlink(ctx context.Context, keys []string, cleared *atomic.Bool) error {
 	cmds := make([]goredis.Cmder, len(keys))
 	for i, key := range keys {
-		cmds[i] = goredis.NewIntCmd(ctx, "unlink", key)
+		cmds[i] = b.once(goredis.NewIntCmd(ctx, "unlink", key))
 	}
-	return cmds
+	_ = b.exec(ctx, b.client, cmds)
+	b.repeatBroken(ctx, cmds)
+	var failed error
+	for _, cmd := range cmds {
+		err := outcome(cmd, cmd.Err())
+		if err == nil || !remote.IsUnsent(err) && !isReply(err) {
+			cleared.Store(true)
+		}
+		if failed == nil {
+			failed = err
+		}
+	}
+	return failed
 }
 
 // literal escapes the special characters of a pattern.

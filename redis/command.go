@@ -10,10 +10,86 @@ import (
 )
 
 // singleAttempt is a command that the driver must not repeat.
-type singleAttempt struct{ goredis.Cmder }
+type singleAttempt struct {
+	goredis.Cmder
+	unplaced bool // a client of a cluster has not looked for the node yet
+	sent     bool // and not refused; a caller that has abandoned the command must not read it
+}
+
+// once returns cmd for the client of one server or of one node of a cluster.
+func once(cmd goredis.Cmder) *singleAttempt { return &singleAttempt{Cmder: cmd} }
+
+// once returns cmd for the client of the Backend.
+func (b *Backend) once(cmd goredis.Cmder) *singleAttempt {
+	return &singleAttempt{Cmder: cmd, unplaced: b.cluster != nil}
+}
 
 // NoRetry is called by the driver.
-func (singleAttempt) NoRetry() bool { return true }
+func (c *singleAttempt) NoRetry() bool { return true }
+
+// Args is called by the driver when it writes the command to a connection, which it has
+// set up before. The client of a cluster calls it once more, to find the node. A hook of
+// an application may call it too early: then a failure to connect leaves the outcome
+// unknown.
+func (c *singleAttempt) Args() []any {
+	c.sent = !c.unplaced
+	c.unplaced = false
+	return c.Cmder.Args()
+}
+
+// SetErr is called by the driver with the error of an attempt. A command that was refused
+// has changed nothing: the driver may send it to another node.
+func (c *singleAttempt) SetErr(err error) {
+	if isReply(err) {
+		c.sent = false
+	}
+	c.Cmder.SetErr(err)
+}
+
+// notSentUnlessReply returns err, which happened before the command was sent.
+func notSentUnlessReply(err error) error {
+	if isReply(err) {
+		return err
+	}
+	return notSent(err)
+}
+
+// outcome returns err, the error of cmd, marked if the command was not sent. The driver
+// returns errors of the set-up of a connection as if they were those of the command.
+func outcome(cmd goredis.Cmder, err error) error {
+	if err == nil || err == driver.ErrClosed || remote.IsUnsent(err) || remote.IsAbandoned(err) || isReply(err) {
+		return err
+	}
+	if c, ok := cmd.(*singleAttempt); ok && !c.sent {
+		return notSent(err)
+	}
+	return err
+}
+
+// notSent marks err, which is not a reply, as the error of a command that was not sent.
+func notSent(err error) error {
+	if err == goredis.Nil {
+		err = errNull
+	} else if isMalformed(err) {
+		err = withoutQuote(err)
+	}
+	return remote.Unsent{Err: err}
+}
+
+// isReply reports whether err is an error reply. The driver's Nil is a null reply, which
+// may have been one to another command.
+func isReply(err error) bool {
+	var reply goredis.Error
+	return err != nil && errors.As(err, &reply) && !errors.Is(err, goredis.Nil)
+}
+
+// argsOf returns the arguments of cmd to somebody who does not write them.
+func argsOf(cmd goredis.Cmder) []any {
+	if c, ok := cmd.(*singleAttempt); ok {
+		return c.Cmder.Args()
+	}
+	return cmd.Args()
+}
 
 // process runs one command, alone or in a round trip with those of other callers.
 func (b *Backend) process(ctx context.Context, cmd goredis.Cmder) error {
@@ -51,7 +127,8 @@ func (b *Backend) read(ctx context.Context, cmd goredis.Cmder) error {
 
 // write runs a command that may be executed only once.
 func (b *Backend) write(ctx context.Context, cmd goredis.Cmder) error {
-	return b.failure(ctx, b.process(ctx, singleAttempt{cmd}), true)
+	c := b.once(cmd)
+	return b.failure(ctx, outcome(c, b.process(ctx, c)), true)
 }
 
 // result returns the value of cmd if err, the outcome of cmd, is nil. A command that

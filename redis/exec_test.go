@@ -40,11 +40,11 @@ func TestReplicaInPipeline(t *testing.T) {
 				}
 				cmds := make([]goredis.Cmder, len(tt.replies))
 				for i := range cmds {
-					cmds[i] = singleAttempt{goredis.NewIntCmd(t.Context(), "c"+string(rune('0'+i)))}
+					cmds[i] = once(goredis.NewIntCmd(t.Context(), "c"+string(rune('0'+i))))
 				}
 				_ = b.exec(t.Context(), c, cmds)
 				for i, cmd := range cmds {
-					got := ":" + cmd.(singleAttempt).Cmder.String()[len("c0: "):] + "\r\n"
+					got := ":" + cmd.(*singleAttempt).Cmder.String()[len("c0: "):] + "\r\n"
 					if err := cmd.Err(); err == goredis.Nil {
 						got = "$-1\r\n"
 					} else if err != nil {

@@ -49,7 +49,7 @@ var verbs = []verb{
 		return err
 	}},
 	{"Clear", "flushdb", true, func(ctx context.Context, b *Backend) error { return b.Clear(ctx) }},
-	{"ClearPrefix", "scan", true, func(ctx context.Context, b *Backend) error { return b.ClearPrefix(ctx, "p") }},
+	{"ClearPrefix", "scan", false, func(ctx context.Context, b *Backend) error { return b.ClearPrefix(ctx, "p") }},
 	{"Ping", "ping", false, func(ctx context.Context, b *Backend) error { return b.Ping(ctx) }},
 }
 
@@ -120,7 +120,7 @@ func TestLostReply(t *testing.T) {
 			if v.write {
 				want, sent = cache.ErrUnknownOutcome, 1
 			}
-			if v.name == "Set" || v.name == "SetMany" || v.name == "ClearPrefix" {
+			if v.name == "Set" || v.name == "SetMany" {
 				sent = 2 // may be repeated
 			}
 			if !errors.Is(err, want) {

@@ -72,7 +72,8 @@ func (b *Backend) incByScript(ctx context.Context, key string, delta int64, ttl 
 
 // count runs a command whose reply is the sum.
 func (b *Backend) count(ctx context.Context, cmd *goredis.IntCmd) (int64, error) {
-	return result(cmd, b.process(ctx, singleAttempt{cmd}))
+	c := b.once(cmd)
+	return result(cmd, outcome(c, b.process(ctx, c)))
 }
 
 // incByFirstTransaction first sends an empty transaction. If the server refuses MULTI, it
@@ -80,12 +81,12 @@ func (b *Backend) count(ctx context.Context, cmd *goredis.IntCmd) (int64, error)
 func (b *Backend) incByFirstTransaction(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	primary, err := b.primaryOf(ctx, key)
 	if err != nil {
-		return 0, remote.Unsent{Err: err}
+		return 0, notSentUnlessReply(err)
 	}
 	multi := goredis.NewCmd(ctx, "multi")
-	_ = b.exec(ctx, primary, []goredis.Cmder{singleAttempt{multi}, singleAttempt{goredis.NewCmd(ctx, "exec")}})
-	if multi.Err() != nil {
-		return 0, multi.Err()
+	_ = b.exec(ctx, primary, []goredis.Cmder{once(multi), once(goredis.NewCmd(ctx, "exec"))})
+	if err := multi.Err(); err != nil {
+		return 0, notSentUnlessReply(err) // an empty transaction changes nothing
 	}
 	b.incMethod.CompareAndSwap(incFirstTransaction, incTransaction)
 	return b.incByTransaction(ctx, key, delta, ttl)
@@ -97,18 +98,19 @@ func (b *Backend) incByFirstTransaction(ctx context.Context, key string, delta i
 func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	primary, err := b.primaryOf(ctx, key)
 	if err != nil {
-		return 0, remote.Unsent{Err: err}
+		return 0, notSentUnlessReply(err)
 	}
 	multi, exec := goredis.NewCmd(ctx, "multi"), goredis.NewCmd(ctx, "exec")
 	begin := goredis.NewCmd(ctx, append(setArgs(key, []byte("0"), ttlArgs(ttl)), "nx")...)
 	count := goredis.NewCmd(ctx, "incrby", key, delta)
-	_ = b.exec(ctx, primary, []goredis.Cmder{singleAttempt{multi}, singleAttempt{begin}, singleAttempt{count}, singleAttempt{exec}})
+	cmds := []goredis.Cmder{once(multi), once(begin), once(count), once(exec)}
+	_ = b.exec(ctx, primary, cmds)
 	if sum, ok := count.Val().(int64); ok { // MULTI was refused this time, and the commands were executed one by one
 		b.incMethod.CompareAndSwap(incTransaction, incCommands)
 		return sum, nil
 	}
-	for _, cmd := range []*goredis.Cmd{multi, begin, count, exec} { // an earlier error is the cause of the one of EXEC
-		if err := cmd.Err(); err != nil && err != goredis.Nil {
+	for _, cmd := range cmds { // an earlier error is the cause of the one of EXEC
+		if err := outcome(cmd, cmd.Err()); err != nil {
 			return 0, err
 		}
 	}
@@ -131,22 +133,24 @@ func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64,
 func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, delta, ttlArgs(ttl)), "nx")...)
 	expiry := goredis.NewIntCmd(ctx, "pttl", key)
-	_ = b.exec(ctx, b.client, []goredis.Cmder{singleAttempt{begin}, singleAttempt{expiry}})
-	if begin.Err() != nil {
-		return 0, begin.Err()
+	create := b.once(begin)
+	_ = b.exec(ctx, b.client, []goredis.Cmder{create, b.once(expiry)})
+	if err := begin.Err(); err != nil {
+		return 0, outcome(create, err)
 	}
 	if begin.Val() {
 		return delta, nil
 	}
 	count := goredis.NewIntCmd(ctx, "incrby", key, delta)
-	cmds := []goredis.Cmder{singleAttempt{count}}
+	add := b.once(count)
+	cmds := []goredis.Cmder{add}
 	if expires := expiry.Err() == nil && expiry.Val() != -1; expires {
 		// NX keeps an existing expiry. Servers before version 7 do not support it.
-		cmds = append(cmds, singleAttempt{goredis.NewIntCmd(ctx, "pexpire", key, driver.RoundUp(ttl, time.Millisecond), "nx")})
+		cmds = append(cmds, b.once(goredis.NewIntCmd(ctx, "pexpire", key, driver.RoundUp(ttl, time.Millisecond), "nx")))
 	}
 	_ = b.exec(ctx, b.client, cmds)
-	if count.Err() != nil {
-		return 0, count.Err()
+	if err := count.Err(); err != nil {
+		return 0, outcome(add, err)
 	}
 	return count.Val(), nil
 }

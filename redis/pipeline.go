@@ -41,7 +41,7 @@ func isLarge(cmd goredis.Cmder) bool {
 // valueSize returns the size of the value that cmd stores, in bytes.
 func valueSize(cmd goredis.Cmder) int {
 	size := 0
-	for _, arg := range cmd.Args() {
+	for _, arg := range argsOf(cmd) {
 		if value, ok := arg.([]byte); ok {
 			size += len(value)
 		}
@@ -52,7 +52,7 @@ func valueSize(cmd goredis.Cmder) int {
 // detach replaces the caller's memory by copies: a command may be written after its
 // caller has left.
 func detach(cmd goredis.Cmder) {
-	args := cmd.Args()
+	args := argsOf(cmd)
 	for i, arg := range args {
 		if value, ok := arg.([]byte); ok {
 			args[i] = bytes.Clone(value)

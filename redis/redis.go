@@ -129,12 +129,15 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 	if err := b.check(value); err != nil {
 		return err
 	}
-	cmd := singleAttempt{setCmd(ctx, key, value, ttlArgs(ttl))}
-	err := b.process(ctx, cmd)
-	if remote.IsBroken(err) && b.again(ctx, cmd) == nil {
-		return nil
+	cmd := b.once(setCmd(ctx, key, value, ttlArgs(ttl)))
+	err := outcome(cmd, b.process(ctx, cmd))
+	if remote.IsBroken(err) {
+		if b.again(ctx, cmd) == nil {
+			return nil
+		}
+		return b.failure(ctx, err, true) // the first error, because the first attempt may have been executed
 	}
-	return b.failure(ctx, err, true) // the first error, because the first attempt may have been executed
+	return b.failure(ctx, err, true)
 }
 
 // Add stores value with one command if key is absent.
