@@ -21,16 +21,27 @@ func (b *Backend) Clear(ctx context.Context) error {
 	if !b.allowFlush {
 		return errNoFlush
 	}
+	if err := b.checkTopology(ctx); err != nil {
+		return err
+	}
 	var cleared atomic.Bool
 	err := b.eachPrimary(ctx, func(ctx context.Context, primary *goredis.Client) error {
 		flush := once(goredis.NewStatusCmd(ctx, "flushdb", "async"))
 		err := outcome(flush, primary.Process(ctx, flush))
-		if err == nil || !remote.IsUnsent(err) && !isReply(err) {
+		if mayHaveRun(err) {
 			cleared.Store(true)
 		}
 		return err
 	})
 	return b.clearFailure(ctx, err, cleared.Load())
+}
+
+// mayHaveRun reports whether the server may have executed a command whose error is err.
+func mayHaveRun(err error) bool {
+	if err == nil || !isReply(err) {
+		return !remote.IsUnsent(err)
+	}
+	return replyKind(err.Error()) == driver.ErrUnknownOutcome // from a proxy
 }
 
 // clearFailure turns the error of one of several servers into one of package driver.
@@ -43,6 +54,42 @@ func (b *Backend) clearFailure(ctx context.Context, err error, cleared bool) err
 	return failure
 }
 
+// checkTopology returns an error if the server is a node of a cluster that is used as one
+// server: the entries of the other nodes would stay. Every user may send HELLO; servers
+// before version 6 and some proxies do not support it.
+func (b *Backend) checkTopology(ctx context.Context) error {
+	if b.cluster != nil {
+		return nil
+	}
+	hello := goredis.NewCmd(ctx, "hello")
+	err := repeat(b.one, func() error { return b.one.Process(ctx, hello) })
+	switch {
+	case isReply(err):
+		return nil
+	case err != nil:
+		return b.failure(ctx, err, false)
+	case helloMode(hello.Val()) == "cluster":
+		return fmt.Errorf("%w: Clear would leave the entries of other nodes: %s", errors.ErrUnsupported, nodeAsServer)
+	}
+	return nil
+}
+
+// helloMode returns the mode of the server in a reply to HELLO: a map, or a list of keys
+// and values.
+func helloMode(reply any) any {
+	switch reply := reply.(type) {
+	case map[any]any:
+		return reply["mode"]
+	case []any:
+		for i := 0; i+1 < len(reply); i += 2 {
+			if reply[i] == "mode" {
+				return reply[i+1]
+			}
+		}
+	}
+	return nil
+}
+
 var errNoFlush = fmt.Errorf("%w: Clear without a prefix would empty the whole database, "+
 	"including the entries of other programs; AllowFlush (CACHE_ALLOW_FLUSH) permits it", errors.ErrUnsupported)
 
@@ -52,6 +99,9 @@ var errNoFlush = fmt.Errorf("%w: Clear without a prefix would empty the whole da
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
+	}
+	if err := b.checkTopology(ctx); err != nil {
+		return err
 	}
 	pattern := literal.Replace(prefix) + "*"
 	var cleared atomic.Bool
@@ -115,7 +165,7 @@ func (b *Backend) unlink(ctx context.Context, keys []string, cleared *atomic.Boo
 	var failed error
 	for _, cmd := range cmds {
 		err := outcome(cmd, cmd.Err())
-		if err == nil || !remote.IsUnsent(err) && !isReply(err) {
+		if mayHaveRun(err) {
 			cleared.Store(true)
 		}
 		if failed == nil {

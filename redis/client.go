@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver/remote"
+	"github.com/cachebackends/cachebackends/core/driver/remote/cachetls"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
@@ -68,10 +70,25 @@ func (o Options) dialer() func(ctx context.Context, network, addr string) (net.C
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
-			return nil, err
+			return nil, dialFailure(err, o.TLS != nil)
 		}
 		return guard(conn, o.ClientSideCache > 0), nil
 	}
+}
+
+// dialFailure says what is probably wrong if TLS could not be set up.
+func dialFailure(err error, encrypted bool) error {
+	var network *net.OpError
+	var notTLS tls.RecordHeaderError
+	switch {
+	case !encrypted, cachetls.IsRejected(err), errors.As(err, &network) && network.Op == "dial":
+		return err
+	case errors.As(err, &notTLS):
+		return setUpError{"the server does not use TLS on this port: use redis:// and no settings CACHE_REDIS_TLS_* (Options.TLS)", err}
+	case remote.IsBroken(err), remote.IsTimeout(err), errors.Is(err, context.DeadlineExceeded):
+		return setUpError{"no TLS handshake: the server may not use TLS on this port, or have too many clients", err}
+	}
+	return err
 }
 
 // dialHook turns a failed dial into a connection that fails. The driver's pool counts

@@ -26,6 +26,15 @@
 // A [driver.BatchError] names the keys of a batch that failed, and the other keys have
 // their results. A server that fails ends the batch for its own keys only.
 //
+// If a server closes a new connection, the error has the reason that the server gave, such
+// as too many clients, and what to do about it; with a client of the application, the
+// driver may lose that reason. Clear returns errors.ErrUnsupported if the server is a node
+// of a cluster that was configured as one server, because the other nodes would keep their
+// entries. Servers before version 6 do not report that they are.
+//
+// The messages of the driver go to [log/slog] at level debug instead of standard error,
+// unless the program calls SetLogger of go-redis itself.
+//
 // A failover loses the writes that the old primary had acknowledged and not yet sent to
 // its replica. Do not store what must not be lost.
 //

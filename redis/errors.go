@@ -18,6 +18,27 @@ import (
 // its command.
 var errMalformed = errors.New("malformed reply")
 
+// errTLSRequired is the error of a server that answers with an alert of TLS.
+var errTLSRequired = errors.New("the server requires TLS: use rediss:// or the settings CACHE_REDIS_TLS_* (Options.TLS)")
+
+// refusedError is the error of a server that replied with an error to the first command on
+// a connection and then closed it.
+type refusedError string
+
+func (e refusedError) Error() string { return string(e) }
+
+// setUpError adds text to the error of a connection that is set up.
+type setUpError struct {
+	text  string
+	cause error
+}
+
+func (e setUpError) Error() string { return e.text + ": " + e.cause.Error() }
+
+// Unwrap returns a list, because the driver takes the cause of an error of the set-up if
+// there is exactly one.
+func (e setUpError) Unwrap() []error { return []error{e.cause} }
+
 // What is malformed about a reply.
 var (
 	errNoEnd       = errors.New("no line end")
@@ -36,6 +57,7 @@ var replies = map[string]error{
 	"WRONGPASS":   driver.ErrAuth,
 	"NOPERM":      driver.ErrAuth,
 	"WRONGTYPE":   driver.ErrCorrupt, // a list or another type, of another program
+	"DENIED":      driver.ErrAuth,    // protected mode
 	"LOADING":     driver.ErrUnavailable,
 	"MASTERDOWN":  driver.ErrUnavailable,
 	"CLUSTERDOWN": driver.ErrUnavailable,
@@ -43,6 +65,7 @@ var replies = map[string]error{
 	"TRYAGAIN":    driver.ErrUnavailable,
 	"MOVED":       driver.ErrUnavailable, // the driver has followed some already
 	"ASK":         driver.ErrUnavailable,
+	"CROSSSLOT":   driver.ErrUnavailable, // from a node of a cluster that is used as one server
 	"NOREPLICAS":  driver.ErrUnavailable,
 	"MISCONF":     driver.ErrUnavailable,
 	"BUSY":        driver.ErrUnavailable,
@@ -59,6 +82,42 @@ var replyTexts = []struct {
 	{"ERR invalid password", driver.ErrAuth},
 	{"ERR AUTH", driver.ErrAuth},
 	{"ERR Client sent AUTH", driver.ErrAuth},
+
+	// Of Envoy and twemproxy, from the connection between them and the server.
+	{"no upstream host", driver.ErrUnavailable},
+	{"ERR Connection refused", driver.ErrUnavailable},
+	{"ERR Host is down", driver.ErrUnavailable},
+	{"ERR No route to host", driver.ErrUnavailable},
+	{"upstream failure", driver.ErrUnknownOutcome},
+	{"upstream protocol error", driver.ErrUnknownOutcome},
+	{"ERR Connection reset by peer", driver.ErrUnknownOutcome},
+	{"ERR Connection timed out", driver.ErrUnknownOutcome},
+	{"ERR Broken pipe", driver.ErrUnknownOutcome},
+}
+
+// remedies say what to do about some error replies.
+var remedies = []struct{ begin, remedy string }{
+	{"DENIED", "the server is in protected mode: it accepts connections from other hosts only if it has a password, or its setting protected-mode is no"},
+	{"ERR max number of clients", "raise maxclients of the server, or lower PoolSize (pool_size)"},
+	{"no upstream host", "the proxy reaches no server"},
+	{"upstream ", "the proxy lost its connection to the server"},
+	{"ERR Connection ", "the proxy has no connection to the server"},
+}
+
+const nodeAsServer = "the server is a node of a cluster: use CACHE_REDIS_CLUSTER (Options.Cluster)"
+
+// remedy returns what to do about an error reply, or "".
+func (b *Backend) remedy(text string) string {
+	for _, r := range remedies {
+		if strings.HasPrefix(text, r.begin) {
+			return r.remedy
+		}
+	}
+	word, _, _ := strings.Cut(text, " ")
+	if b.cluster == nil && (word == "MOVED" || word == "ASK" || word == "CROSSSLOT") {
+		return nodeAsServer
+	}
+	return ""
 }
 
 const overflow = "ERR increment or decrement would overflow"
@@ -77,7 +136,11 @@ func (b *Backend) failure(ctx context.Context, err error, write bool) error {
 	}
 	var reply goredis.Error
 	if !remote.IsUnsent(err) && errors.As(err, &reply) {
-		return replyFailure(err, reply.Error())
+		return b.replyFailure(err, reply.Error(), write)
+	}
+	var refused refusedError
+	if errors.As(err, &refused) {
+		return b.replyFailure(remote.Unsent{Err: refused}, string(refused), write)
 	}
 	if isMalformed(err) {
 		err = withoutQuote(err)
@@ -105,15 +168,24 @@ var errNull = fmt.Errorf("%w: null", errMalformed)
 var errNoPrimary = errors.New("the sentinels that were reached do not know the primary: " +
 	"SentinelMaster (CACHE_REDIS_SENTINEL_MASTER) must be its name in their configuration")
 
-func replyFailure(err error, text string) error {
+func (b *Backend) replyFailure(err error, text string, write bool) error {
 	// After these words the server repeats arguments, of which one may be a value.
 	if begin, _, repeats := strings.Cut(text, ", with args beginning with"); repeats {
 		return errors.New(begin)
 	}
-	if kind := replyKind(text); kind != nil {
-		return fmt.Errorf("%w: %w", kind, err)
+	if remedy := b.remedy(text); remedy != "" {
+		err = fmt.Errorf("%s: %w", remedy, err)
 	}
-	return err
+	kind := replyKind(text)
+	switch {
+	case kind == driver.ErrUnknownOutcome && !write:
+		kind = driver.ErrUnavailable
+	case kind == nil && remote.IsUnsent(err):
+		kind = driver.ErrUnavailable
+	case kind == nil:
+		return err
+	}
+	return fmt.Errorf("%w: %w", kind, err)
 }
 
 // replyKind returns the class of an error reply, nil if it has none.

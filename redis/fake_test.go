@@ -7,25 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 )
-
-// Without this, the driver logs every failure to standard error.
-func TestMain(m *testing.M) {
-	goredis.SetLogger(silent{})
-	os.Exit(m.Run())
-}
-
-type silent struct{}
-
-func (silent) Printf(context.Context, string, ...any) {}
 
 // What a fake does instead of sending a reply.
 const (

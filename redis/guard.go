@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 // limits bound a reply. The driver trusts every length: it allocates a string or a list
@@ -30,6 +32,9 @@ type guarded struct {
 	net.Conn
 	check replyCheck
 	err   error // kept, because the driver reads again
+
+	begun   bool   // something has arrived
+	refusal string // the first reply if it is an error, until another kind of reply arrives
 }
 
 // guard returns conn with a guard around it, which is a syscall.Conn if that is possible:
@@ -61,10 +66,59 @@ func (g *guarded) Read(p []byte) (int, error) {
 		return 0, g.err
 	}
 	n, err := g.Conn.Read(p)
-	if g.err = g.check.pass(p[:n]); g.err != nil {
+	if n == 0 && err != nil {
+		return 0, g.explain(err)
+	}
+	if !g.begun || g.refusal != "" {
+		g.note(p[:n])
+	}
+	if g.err == nil {
+		g.err = g.check.pass(p[:n])
+	}
+	if g.err != nil {
 		return 0, g.err
 	}
 	return n, err
+}
+
+// Write returns the reason that the server gave before it closed the connection.
+func (g *guarded) Write(p []byte) (int, error) {
+	n, err := g.Conn.Write(p)
+	if err != nil {
+		err = g.explain(err)
+	}
+	return n, err
+}
+
+// note remembers what a server says that refuses the connection.
+func (g *guarded) note(p []byte) {
+	const alert, limit = 21, 100
+	switch {
+	case len(p) == 0:
+		return
+	case !g.begun && p[0] == alert:
+		g.err = errTLSRequired
+	case !g.begun && p[0] == '-':
+		line, _, _ := bytes.Cut(p[1:], []byte("\r\n"))
+		g.refusal = string(line[:min(len(line), limit)])
+	case p[0] != '-':
+		g.refusal = ""
+	}
+	g.begun = true
+}
+
+// explain adds to the error of a broken connection why the server closed it.
+func (g *guarded) explain(err error) error {
+	switch {
+	case !remote.IsBroken(err):
+		return err
+	case g.refusal != "":
+		return refusedError(g.refusal)
+	case !g.begun:
+		return setUpError{"the server closed the connection before its first reply, " +
+			"as a balancer without a server does, or a port that requires TLS", err}
+	}
+	return err
 }
 
 // replyCheck follows a stream of replies that arrives in pieces of any size. It is
