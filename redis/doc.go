@@ -57,7 +57,8 @@
 // README lists the commands that each call needs. Inc with a timeout is a script. If the
 // server refuses scripts, Inc sends transactions instead, and if it refuses transactions
 // too, single commands. The count is exact in each case. With single commands, a counter
-// that expires during the call starts anew within the call.
+// that expires during the call starts anew within the call. If the connection breaks at
+// that moment, or the user has no permission for PEXPIRE, it stays without an expiry.
 //
 // # Concurrency
 //

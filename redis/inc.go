@@ -143,16 +143,30 @@ func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, tt
 	}
 	count := goredis.NewIntCmd(ctx, "incrby", key, delta)
 	add := b.once(count)
-	cmds := []goredis.Cmder{add}
-	if expires := expiry.Err() == nil && expiry.Val() != -1; expires {
-		// NX keeps an existing expiry. Servers before version 7 do not support it.
-		cmds = append(cmds, b.once(goredis.NewIntCmd(ctx, "pexpire", key, driver.RoundUp(ttl, time.Millisecond), "nx")))
+	if expires := expiry.Err() == nil && expiry.Val() != -1; !expires {
+		_ = b.exec(ctx, b.client, []goredis.Cmder{add})
+		return count.Val(), outcome(add, count.Err())
 	}
-	_ = b.exec(ctx, b.client, cmds)
+	ms := driver.RoundUp(ttl, time.Millisecond)
+	expire := goredis.NewIntCmd(ctx, "pexpire", key, ms, "nx") // keeps an existing expiry
+	_ = b.exec(ctx, b.client, []goredis.Cmder{add, b.once(expire)})
 	if err := count.Err(); err != nil {
 		return 0, outcome(add, err)
 	}
+	if made := count.Val() == delta; made && isReply(expire.Err()) {
+		b.expireWithoutNX(ctx, key, ms)
+	}
 	return count.Val(), nil
+}
+
+// expireWithoutNX sets the expiry of a counter that has none, on servers before version 7,
+// which do not support NX. Inc has succeeded, so an error is not reported.
+func (b *Backend) expireWithoutNX(ctx context.Context, key string, ms int64) {
+	left := goredis.NewIntCmd(ctx, "pttl", key)
+	_ = b.exec(ctx, b.client, []goredis.Cmder{b.once(left)})
+	if left.Err() == nil && left.Val() == -1 {
+		_ = b.exec(ctx, b.client, []goredis.Cmder{b.once(goredis.NewIntCmd(ctx, "pexpire", key, ms))})
+	}
 }
 
 // isCommandRefused reports whether the server does not support the command at all, or the

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -177,6 +178,61 @@ func TestRefusedPlanLeavesNoReply(t *testing.T) {
 				if v, ok, err := b.Get(t.Context(), "k"); string(v) != "value" || !ok || err != nil {
 					t.Errorf("Get = %q, %v, %v", v, ok, err)
 				}
+			}
+		})
+	}
+}
+
+// A counter that expires while Inc sends single commands gets an expiry again, on servers
+// without PEXPIRE NX too.
+func TestCounterExpiresDuringInc(t *testing.T) {
+	const noNX = "-ERR wrong number of arguments for 'pexpire' command\r\n"
+	for name, tt := range map[string]struct {
+		left string // replies to PTTL after INCRBY
+		sum  int64
+		sent []string
+	}{
+		"made by INCRBY":  {":-1\r\n", 7, []string{"pexpire k 60000 nx", "pexpire k 60000"}},
+		"has an expiry":   {":100\r\n", 7, []string{"pexpire k 60000 nx"}},
+		"was not expired": {":-1\r\n", 14, []string{"pexpire k 60000 nx"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var sent []string
+			f := startFake(t, func(n int, args []string) string {
+				switch args[0] {
+				case "eval":
+					return noEval
+				case "multi":
+					return noMulti
+				case "set":
+					return "$-1\r\n"
+				case "incrby":
+					return fmt.Sprintf(":%d\r\n", tt.sum)
+				case "pttl":
+					if n > 1 {
+						return tt.left
+					}
+					return ":1\r\n"
+				case "pexpire":
+					mu.Lock()
+					sent = append(sent, strings.Join(args, " "))
+					mu.Unlock()
+					if len(args) > 3 {
+						return noNX
+					}
+					return ":1\r\n"
+				}
+				return ""
+			})
+			b := start(t, Options{Addr: f.addr})
+			if sum, err := b.Inc(t.Context(), "k", 7, time.Minute); sum != tt.sum || err != nil {
+				t.Errorf("Inc = %d, %v", sum, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Equal(sent, tt.sent) {
+				t.Errorf("sent %q; want %q", sent, tt.sent)
 			}
 		})
 	}
