@@ -3,9 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -85,7 +83,8 @@ type Batch[R any] interface {
 	// is that of the requests without a reply. The deadline of ctx is the latest of
 	// the callers' deadlines; ctx has none if one of the callers has none, and it is
 	// cancelled when all callers have left. A caller that leaves during Send no
-	// longer uses its request.
+	// longer uses its request. If Send panics or calls runtime.Goexit, that is the
+	// error of all its callers.
 	Send(ctx context.Context) error
 
 	// Reset makes the batch empty and keeps its memory for reuse.
@@ -110,21 +109,6 @@ func (e Abandoned) Unwrap() error { return e.Err }
 func IsAbandoned(err error) bool {
 	var abandoned Abandoned
 	return errors.As(err, &abandoned)
-}
-
-// PanicError is the error of all callers of a batch whose Send panicked.
-type PanicError struct {
-	Value any    // of the panic
-	Stack []byte // of the goroutine that panicked
-}
-
-// Error names the value of the panic. It does not include the stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic in a batch of requests: %v", e.Value) }
-
-// Unwrap returns the value of the panic if it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
 }
 
 // Do performs r, alone or in a batch. It returns the error of RoundTrip or of Send.
@@ -261,12 +245,16 @@ func (g *Group[R]) gathering() *round[R] {
 	return b
 }
 
-// run sends one batch after another until none waits.
+// run sends one batch after another until none waits, also if [runtime.Goexit] ends
+// the goroutine of one of them.
 func (g *Group[R]) run() {
-	for b := g.next(nil); b != nil; b = g.next(b) {
-		b.send()
-		runtime.Gosched() // to the callers: most of them send their next request at once
-	}
+	var last *round[R]
+	resume(func() {
+		for last = g.next(last); last != nil; last = g.next(last) {
+			last.send()
+			runtime.Gosched() // to the callers: most of them send their next request at once
+		}
+	}, func(again func()) { go again() })
 }
 
 // next keeps the memory of the batch that was sent last and returns the one to send now.
@@ -314,18 +302,18 @@ func (b *round[R]) begin() {
 	}
 }
 
-// send performs the round trip. A panic becomes the error of the callers, which could
-// not recover it: it happens in another goroutine.
+// send performs the round trip. If Send does not return, the state of the batch is
+// unknown and it is not used again.
 func (b *round[R]) send() {
 	defer close(b.done)
 	defer b.cancel()
-	defer func() {
-		if v := recover(); v != nil {
-			b.err = &PanicError{v, debug.Stack()}
-			b.batch = nil // its state is unknown
-		}
-	}()
-	b.err = b.batch.Send(b.ctx)
+	batch := b.batch
+	b.batch = nil
+	guard(&b.err, func() error {
+		err := batch.Send(b.ctx)
+		b.batch = batch
+		return err
+	})
 }
 
 // wait reports whether the round trip ended before ctx.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -479,6 +480,40 @@ func TestPanicInSendIsAnError(t *testing.T) {
 			want(t, s.group.Do(t.Context(), c), nil)
 			if c.reply == 0 {
 				t.Error("no reply after a panic")
+			}
+		}
+	})
+}
+
+// A Send that ends its goroutine, as t.FailNow does, fails its callers and no others.
+func TestGoexitInSendIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.group.MaxAlone = -1
+		release := make(chan struct{})
+		s.send = func(context.Context, int) error { <-release; runtime.Goexit(); return nil }
+		var failed []<-chan error
+		for range 3 * maxBatches {
+			_, done := s.start(t.Context(), "k")
+			failed = append(failed, done)
+			synctest.Wait()
+		}
+		close(release)
+		for _, done := range failed {
+			if err := <-done; !errors.Is(err, errExited) || IsUnsent(err) {
+				t.Errorf("error %v; want %v", err, errExited)
+			}
+		}
+		synctest.Wait()
+		if waiting, batches := s.group.Load(); waiting != 0 || batches != 0 {
+			t.Errorf("%d requests wait, %d batches are under way; want none", waiting, batches)
+		}
+		s.send = nil
+		for range 10 {
+			c := &call{text: []byte("after")}
+			want(t, s.group.Do(t.Context(), c), nil)
+			if c.reply == 0 {
+				t.Error("no reply after a Goexit")
 			}
 		}
 	})

@@ -8,8 +8,6 @@ import (
 	"net"
 	"os"
 	"reflect"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -63,47 +61,6 @@ func TestOutcome(t *testing.T) {
 	}
 	if IsBroken(Unsent{io.EOF}) || !IsBroken(fmt.Errorf("x: %w", syscall.EPIPE)) || IsBroken(silent) || !IsTimeout(silent) || IsTimeout(io.EOF) {
 		t.Error("IsBroken or IsTimeout is wrong")
-	}
-}
-
-// Rule BAT-17 of the contract.
-func TestParallelSkipsAfterAnOutage(t *testing.T) {
-	var calls atomic.Int32
-	errs := Parallel(t.Context(), 100, 1, func(i int) error {
-		calls.Add(1)
-		switch i {
-		case 3:
-			return driver.ErrTooLarge
-		case 5:
-			return fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, os.ErrDeadlineExceeded)
-		}
-		return nil
-	})
-	if calls.Load() != 6 || errs[2] != nil || errs[3] != driver.ErrTooLarge || !errors.Is(errs[5], driver.ErrUnknownOutcome) {
-		t.Errorf("%d calls, %v", calls.Load(), errs[:7])
-	}
-	for _, err := range errs[6:] {
-		if !errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrUnknownOutcome) {
-			t.Fatalf("skipped: %v; nothing was sent for it", err)
-		}
-	}
-}
-
-func TestParallelLimit(t *testing.T) {
-	var now, most atomic.Int32
-	all := make(chan struct{})
-	release := sync.OnceFunc(func() { close(all) })
-	Parallel(t.Context(), 20, 4, func(i int) error {
-		if n := now.Add(1); n == 4 {
-			release()
-		}
-		<-all // until four are under way
-		most.Store(max(most.Load(), now.Load()))
-		now.Add(-1)
-		return nil
-	})
-	if most.Load() > 4 {
-		t.Errorf("%d at a time", most.Load())
 	}
 }
 

@@ -8,11 +8,12 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Parallel calls do for 0 to n-1, up to limit at a time, and returns their errors. It
-// is for batches over a store that has no command for several keys. After an error
-// for which [driver.EndsBatch] is true, or if ctx is done, it starts no further call:
-// the remaining errors are [driver.Skipped]. do must be safe for concurrent use.
-// [driver.BatchOf] turns the errors into one.
+// Parallel calls do for 0 to n-1, up to limit at a time and at least one, and returns
+// their errors. It is for batches over a store that has no command for several keys.
+// After an error for which [driver.EndsBatch] is true, or if ctx is done, it starts no
+// further call: the remaining errors are [driver.Skipped]. A call that panics or calls
+// runtime.Goexit fails with an error, which is a [*PanicError] for a panic. do must be
+// safe for concurrent use. [driver.BatchOf] turns the errors into one.
 func Parallel(ctx context.Context, n, limit int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var next atomic.Int64
@@ -32,12 +33,13 @@ func Parallel(ctx context.Context, n, limit int, do func(i int) error) []error {
 		return err
 	}
 	var workers sync.WaitGroup
-	for range min(limit, n) {
-		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				errs[i] = call(i)
-			}
-		})
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			guard(&errs[i], func() error { return call(i) })
+		}
+	}
+	for range min(max(limit, 1), n) {
+		workers.Go(func() { resume(work, workers.Go) })
 	}
 	workers.Wait()
 	return errs
