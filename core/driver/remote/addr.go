@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // IsPath reports whether addr is the path of a unix socket.
@@ -18,17 +20,25 @@ func CheckAddr(addr string, pathAllowed bool) error {
 	if pathAllowed && IsPath(addr) {
 		return nil
 	}
-	if strings.ContainsAny(addr, "@/") {
+	if strings.ContainsAny(addr, "@/?") {
 		return errors.New("a URL, not host:port") // it may contain a password
 	}
 	host, port, err := net.SplitHostPort(addr)
-	if err != nil || strings.ContainsAny(host, " \t\r\n;,") {
+	if err != nil || !isHost(host) || strings.HasPrefix(addr, "[") && !strings.Contains(host, ":") {
 		return fmt.Errorf("%q is not host:port", addr)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n < 1 {
 		return fmt.Errorf("%q is not host:port: the port is not between 1 and 65535", addr)
 	}
 	return nil
+}
+
+// isHost reports whether host has no character that a name or an IP address cannot
+// have: what is left of the notation of a list, for example.
+func isHost(host string) bool {
+	return host != "" && !strings.ContainsFunc(host, func(r rune) bool {
+		return strings.ContainsRune(" ;,\"'[]", r) || !unicode.IsPrint(r)
+	})
 }
 
 // WithPort adds port to addrs that have none. Paths and URLs are unchanged;
@@ -39,23 +49,42 @@ func WithPort(addrs []string, port int) []string {
 	}
 	full := make([]string, len(addrs))
 	for i, addr := range addrs {
-		if _, _, err := net.SplitHostPort(addr); err != nil && !strings.ContainsAny(addr, "@/; \t\r\n") && isHost(addr) {
-			addr = net.JoinHostPort(strings.Trim(addr, "[]"), strconv.Itoa(port))
+		if host, ok := hostAlone(addr); ok {
+			addr = net.JoinHostPort(host, strconv.Itoa(port))
 		}
 		full[i] = addr
 	}
 	return full
 }
 
-// isHost reports whether addr can be a host without a port: a name, an IPv4 address,
-// or an IPv6 address with or without brackets.
-func isHost(addr string) bool {
-	return !strings.Contains(addr, ":") || net.ParseIP(strings.Trim(addr, "[]")) != nil
+// hostAlone returns addr, if it is a name or an IP address without a port, as
+// net.JoinHostPort takes it: brackets around an address of IPv6 are removed.
+func hostAlone(addr string) (host string, ok bool) {
+	if inner, ok := strings.CutPrefix(addr, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		return inner, ok && isIPv6(inner)
+	}
+	if strings.Contains(addr, ":") {
+		return addr, isIPv6(addr)
+	}
+	return addr, isHost(addr) && !strings.ContainsAny(addr, "@/?")
+}
+
+func isIPv6(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Is6()
 }
 
 // IsLocal reports whether addr is on this machine: a path, localhost or a loopback
-// address. A password that is sent to it does not cross a network.
+// address, with or without a port. A password that is sent to it does not cross a
+// network.
 func IsLocal(addr string) bool {
+	if IsPath(addr) {
+		return true
+	}
 	host, _, err := net.SplitHostPort(addr)
-	return err != nil || host == "" || host == "localhost" || net.ParseIP(host).IsLoopback()
+	if err != nil {
+		host = strings.Trim(addr, "[]")
+	}
+	return host == "" || strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }

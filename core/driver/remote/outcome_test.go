@@ -69,20 +69,23 @@ func TestAddresses(t *testing.T) {
 		"localhost:1": true, "127.0.0.1:65535": true, "[::1]:1": true, "/run/x.sock": true,
 		"localhost": false, "a:b": false, "a:0": false, "a:65536": false, "a:1:2": false, "::1:1": false, "a;b:1": false,
 		"http://x": false, "user:hunter2@host:1": false, "": false, "a b:1": false,
+		":1": false, "[]:1": false, "[a]:1": false, "a]:1": false, `"a:1`: false, "'a':1": false, "a\x00:1": false, "h?x:1": false,
+		"h:+80": false, "h:": false, "[fe80::1%eth0]:1": true,
 	} {
 		if err := CheckAddr(addr, true); (err == nil) != ok {
 			t.Errorf("%q: %v", addr, err)
 		}
 	}
-	got := WithPort([]string{"a", "a:1", "::1", "[::1]", "[::1]:1", "127.0.0.1", "/run/x.sock", "redis://a", "a:1:2", "a;b"}, 7)
-	want := []string{"a:7", "a:1", "[::1]:7", "[::1]:7", "[::1]:1", "127.0.0.1:7", "/run/x.sock", "redis://a", "a:1:2", "a;b"}
+	got := WithPort([]string{"a", "a:1", "::1", "[::1]", "[::1]:1", "127.0.0.1", "/run/x.sock", "redis://a", "a:1:2", "a;b", "[]", "[a]", "[::1", "a]", "", `"a"`, "a:"}, 7)
+	want := []string{"a:7", "a:1", "[::1]:7", "[::1]:7", "[::1]:1", "127.0.0.1:7", "/run/x.sock", "redis://a", "a:1:2", "a;b", "[]", "[a]", "[::1", "a]", "", `"a"`, "a:"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	if WithPort(nil, 7) != nil {
 		t.Error("addresses that are not given became an empty list")
 	}
-	for addr, local := range map[string]bool{"localhost:1": true, "127.0.0.2:1": true, "[::1]:1": true, "/x": true, "10.0.0.1:1": false, "db:1": false} {
+	for addr, local := range map[string]bool{"localhost:1": true, "127.0.0.2:1": true, "[::1]:1": true, "/x": true, "10.0.0.1:1": false, "db:1": false,
+		"example.com": false, "10.0.0.1": false, "localhost": true, "::1": true, "[::1]": true, "LOCALHOST:1": true} {
 		if IsLocal(addr) != local {
 			t.Errorf("IsLocal(%q) = %v", addr, !local)
 		}
