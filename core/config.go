@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -19,12 +18,19 @@ import (
 // slog or as JSON, at any depth, it shows no secrets, and no values of settings that
 // no imported backend declares.
 type Config struct {
-	*config // behind a pointer, which fmt does not follow in an unexported field
+	// hidden is a pointer to a pointer: of one in an unexported field fmt prints the
+	// address, but it follows a plain pointer under a verb that does not fit.
+	hidden **config
 }
 
 type config struct {
 	values map[string]any
 	err    error
+}
+
+func newConfig(values map[string]any, err error) Config {
+	c := &config{values, err}
+	return Config{&c}
 }
 
 const keyPrefix = "CACHE_"
@@ -39,7 +45,7 @@ func FromMap(settings map[string]any) Config {
 			values[key] = value
 		}
 	}
-	return Config{&config{values: values}}
+	return newConfig(values, nil)
 }
 
 // FromEnv takes the CACHE_* entries of environ, which has the form of os.Environ. It
@@ -50,19 +56,11 @@ func FromEnv(environ []string) Config {
 	values := make(map[string]any)
 	for _, entry := range environ {
 		key, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(key, keyPrefix) && value != "" && !isServiceLink(key, value) {
+		if strings.HasPrefix(key, keyPrefix) && value != "" {
 			values[key] = value
 		}
 	}
-	return Config{&config{values: values}}
-}
-
-// serviceLink matches the names that Kubernetes and Docker links give to the address
-// of a Service called cache-...: https://kubernetes.io/docs/tutorials/services/connect-applications-service/
-var serviceLink = regexp.MustCompile(`_SERVICE_(HOST|PORT)(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
-
-func isServiceLink(key, value string) bool {
-	return serviceLink.MatchString(key) || strings.HasSuffix(key, "_PORT") && strings.Contains(value, "://")
+	return newConfig(withoutServiceLinks(values), nil)
 }
 
 // FromJSON reads one JSON object of settings. Errors of reading and syntax are
@@ -72,10 +70,13 @@ func FromJSON(r io.Reader) Config {
 	decoder.UseNumber()
 	var settings map[string]any
 	if err := decoder.Decode(&settings); err != nil {
-		return Config{&config{err: fmt.Errorf("reading the settings: %w", err)}}
+		return newConfig(nil, fmt.Errorf("reading the settings: %w", err))
 	}
 	if _, err := decoder.Token(); err != io.EOF {
-		return Config{&config{err: errors.New("reading the settings: text after the first JSON object")}}
+		return newConfig(nil, errors.New("reading the settings: text after the first JSON object"))
+	}
+	if settings == nil {
+		return newConfig(nil, errors.New("reading the settings: null, not a JSON object"))
 	}
 	return FromMap(settings)
 }
@@ -85,14 +86,14 @@ func (c Config) Override(over Config) Config {
 	values := make(map[string]any)
 	maps.Copy(values, c.given())
 	maps.Copy(values, over.given())
-	return Config{&config{values, errors.Join(c.Err(), over.Err())}}
+	return newConfig(values, errors.Join(c.Err(), over.Err()))
 }
 
 func (c Config) given() map[string]any {
-	if c.config == nil {
+	if c.hidden == nil {
 		return nil
 	}
-	return c.values
+	return (*c.hidden).values
 }
 
 // Has reports whether key is set.
@@ -100,10 +101,10 @@ func (c Config) Has(key string) bool { return c.given()[key] != nil }
 
 // Err returns the error that occurred when c was made.
 func (c Config) Err() error {
-	if c.config == nil {
+	if c.hidden == nil {
 		return nil
 	}
-	return c.err
+	return (*c.hidden).err
 }
 
 // Masked returns the settings by key, without secrets. The caller owns the map.

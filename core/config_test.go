@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -23,7 +24,9 @@ type shown struct {
 }
 
 func init() {
-	driver.Register(driver.Info{Types: []string{"shown"}, Settings: shown{}})
+	driver.Register(driver.Info{Types: []string{"shown"}, Settings: shown{}, Open: func(context.Context, *driver.Settings) (driver.Backend, error) {
+		return newFake(), nil
+	}})
 }
 
 // Rules CFG-6 and SEC-3 of the contract.
@@ -40,9 +43,13 @@ func TestConfigHidesSecrets(t *testing.T) {
 		"CACHE_CLIENT":          struct{ Hidden string }{secret},
 		"CACHE_DEFAULT_TIMEOUT": 5 * time.Minute,
 	})
-	type holder struct{ cfg cache.Config }
-	for _, verb := range []string{"%v", "%+v", "%#v"} {
-		if text := fmt.Sprintf(verb, holder{cfg}); strings.Contains(text, secret) {
+	type holder struct {
+		cfg     cache.Config
+		pointer *cache.Config
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%t", "%f", "%c", "%p"} {
+		text := fmt.Sprintf(verb, holder{cfg, &cfg})
+		if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
 			t.Errorf("%s of an unexported field: %s", verb, text)
 		}
 	}
@@ -89,11 +96,32 @@ func TestFromEnvIgnoresServiceLinks(t *testing.T) {
 	}
 }
 
+// The link of Docker sets the names of the containers, too, and the variables of the
+// linked one. Without an address they are settings.
+func TestFromEnvIgnoresContainerLinks(t *testing.T) {
+	link := []string{"CACHE_SHOP_NAME=/web/cache_shop", "CACHE_SHOP_ENV_SHOP_VERSION=7", "CACHE_SHOP_ENV_HOME=/"}
+	address := "CACHE_SHOP_PORT=tcp://10.0.0.2:6379"
+	for _, address := range []string{address, "CACHE_SHOP_PORT_6379_TCP=tcp://10.0.0.2:6379"} {
+		if got := fmt.Sprint(cache.FromEnv(append(link, address))); got != "" {
+			t.Errorf("with %s: %s is taken as settings", address, got)
+		}
+	}
+	if got := fmt.Sprint(cache.FromEnv(append(link, "CACHE_OTHER_PORT=tcp://10.0.0.2:1"))); strings.Count(got, "CACHE_SHOP_") != len(link) {
+		t.Errorf("got %s; want what somebody has set", got)
+	}
+	for _, entry := range []string{"CACHE_SHOP_NAME=mycache@localhost:3031", "CACHE_SHOP_NAME=mycache@/run/a.sock", "CACHE_SHOP_ENVY=1"} {
+		if got := fmt.Sprint(cache.FromEnv([]string{entry, address})); got == "" {
+			t.Errorf("%s is ignored", entry)
+		}
+	}
+}
+
 func TestFromJSON(t *testing.T) {
 	for _, tt := range []struct{ name, text, want, err string }{
 		{"settings", `{"CACHE_THRESHOLD": 9007199254740993, "SECRET_KEY": "x", "CACHE_TYPE": null}`, "CACHE_THRESHOLD=9007199254740993", ""},
 		{"syntax", `{"CACHE_TYPE": `, "", "reading the settings"},
 		{"no object", `[]`, "", "reading the settings"},
+		{"null", ` null `, "", "null, not a JSON object"},
 		{"two objects", `{} {}`, "", "text after the first"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
