@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,14 @@ func TestConfigHidesSecrets(t *testing.T) {
 				t.Errorf("%s does not show %s: %s", how, shown, text)
 			}
 		}
+	}
+}
+
+// JSON has neither NaN nor infinities, which Open reports.
+func TestConfigOfInvalidNumbersAsJSON(t *testing.T) {
+	asJSON, err := json.Marshal(cache.FromMap(map[string]any{"CACHE_DEFAULT_TIMEOUT": math.NaN(), "CACHE_THRESHOLD": math.Inf(-1)}))
+	if want := `{"CACHE_DEFAULT_TIMEOUT":"NaN","CACHE_THRESHOLD":"-Inf"}`; string(asJSON) != want || err != nil {
+		t.Errorf("got %s, %v; want %s", asJSON, err, want)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -20,16 +20,33 @@ type Unmarshaler interface {
 	UnmarshalSetting(value any) error
 }
 
-// convert stores given into target, which has the type of f. Its error completes
-// the sentence "VALUE is ...".
+// convert stores given, which is not a nil pointer, into target, which has the type
+// of f. Its error completes the sentence "VALUE is ...".
 func (f field) convert(target reflect.Value, given any) error {
-	if text, ok := given.(string); ok && !f.verbatim {
-		given = trim(text)
+	if text, ok := asText(given); ok {
+		if !f.verbatim && isBlank(text) {
+			return errBlank
+		}
+		if given = text; !f.verbatim {
+			given = trim(text)
+		}
+	}
+	if secret, ok := asSecret(given); ok {
+		p, ok := target.Addr().Interface().(*Secret)
+		if !ok {
+			return errSecret
+		}
+		given = secret.Reveal()
+		*p = secret
 	}
 	switch p := target.Addr().Interface().(type) {
 	case Unmarshaler:
 		return p.UnmarshalSetting(given)
 	case encoding.TextUnmarshaler:
+		if reflect.TypeOf(given) == f.typ { // such as a constant of the enumeration
+			target.Set(reflect.ValueOf(given))
+			return nil
+		}
 		text, err := toText(given)
 		if err != nil {
 			return err
@@ -79,6 +96,19 @@ func (f field) convert(target reflect.Value, given any) error {
 	return fmt.Errorf("a %T, not a %v", given, f.typ)
 }
 
+// isConvertible reports whether convert has a rule for the type of f.
+func (f field) isConvertible() bool {
+	switch reflect.New(f.typ).Interface().(type) {
+	case Unmarshaler, encoding.TextUnmarshaler, *Secret, *string, *bool, *[]string, *map[string]any:
+		return true
+	}
+	switch f.typ.Kind() {
+	case reflect.Int, reflect.Int64, reflect.Float64, reflect.Interface, reflect.Pointer:
+		return true
+	}
+	return false
+}
+
 func into[T any](target *T, given any, convert func(any) (T, error)) (err error) {
 	*target, err = convert(given)
 	return err
@@ -86,72 +116,91 @@ func into[T any](target *T, given any, convert func(any) (T, error)) (err error)
 
 var (
 	errLineEnd  = errors.New("text with a line end: remove it")
+	errBlank    = errors.New("blank: set a value, or remove the setting")
+	errSecret   = errors.New("a secret, though the setting is not secret")
 	errText     = errors.New("not text")
 	errNumber   = errors.New("not a whole number")
 	errFloat    = errors.New("not a number")
 	errBool     = errors.New("not true or false")
 	errDuration = errors.New(`not seconds or a duration such as "5m"`)
 	errList     = errors.New("not a list: separate its elements with commas")
+	errNoList   = errors.New("an empty list: name at least one element, or remove the setting")
 	errElement  = errors.New("not a list of texts, or of host and port")
 	errMap      = errors.New("not a map or a JSON object")
 )
+
+// asText returns text of any type of text, so that all of them are trimmed alike.
+// A String method is not asked: it may hide a secret that is then stored as "***".
+func asText(given any) (string, bool) {
+	switch v := given.(type) {
+	case json.Number:
+		return "", false // a number
+	case []byte:
+		return string(v), true
+	}
+	if v := reflect.ValueOf(given); v.Kind() == reflect.String {
+		return v.String(), true
+	}
+	return "", false
+}
+
+func asSecret(given any) (Secret, bool) {
+	switch v := given.(type) {
+	case Secret:
+		return v, true
+	case *Secret:
+		return *v, true
+	}
+	return Secret{}, false
+}
+
+// isBlank reports whether text has blanks and nothing else, which would turn a
+// setting off unnoticed.
+func isBlank(text string) bool {
+	return trim(text) == "" && strings.ContainsAny(text, " \t\r\n")
+}
 
 // trim removes the blanks, line ends and matching quotes that shells, .env files and
 // Kubernetes secrets leave around a value.
 func trim(text string) string {
 	text = strings.TrimSpace(text)
-	if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
-		return strings.TrimSpace(text[1 : n-1])
+	n := len(text)
+	if n < 2 || text[0] != '"' && text[0] != '\'' || text[n-1] != text[0] {
+		return text
 	}
-	return text
+	inner := text[1 : n-1]
+	if strings.IndexByte(inner, text[0]) >= 0 {
+		return text // "a","b"
+	}
+	return strings.TrimSpace(inner)
 }
 
 func last(text string) string { return text[max(len(text)-1, 0):] }
 
 func toText(given any) (string, error) {
 	switch v := given.(type) {
-	case string:
-		return v, nil
-	case []byte:
-		return string(v), nil
 	case json.Number:
 		return v.String(), nil
-	case float64: // a number in JSON or YAML; printed without an exponent
-		return strconv.FormatFloat(v, 'f', -1, 64), nil
-	case fmt.Stringer:
-		return v.String(), nil
+	case time.Duration:
+		return v.String(), nil // with its unit, so that it is no number
+	case *url.URL:
+		if v != nil {
+			return v.String(), nil
+		}
 	}
-	if v := reflect.ValueOf(given); v.CanInt() || v.CanUint() || v.Kind() == reflect.Bool || v.Kind() == reflect.String {
-		return fmt.Sprint(given), nil
+	switch v := reflect.ValueOf(given); {
+	case v.Kind() == reflect.String:
+		return v.String(), nil
+	case v.Kind() == reflect.Bool:
+		return strconv.FormatBool(v.Bool()), nil
+	case v.CanInt():
+		return strconv.FormatInt(v.Int(), 10), nil
+	case v.CanUint():
+		return strconv.FormatUint(v.Uint(), 10), nil
+	case v.CanFloat(): // a number in JSON or YAML; printed without an exponent
+		return strconv.FormatFloat(v.Float(), 'f', -1, v.Type().Bits()), nil
 	}
 	return "", errText
-}
-
-func toInt(given any) (int64, error) {
-	text, err := toText(given)
-	if err != nil {
-		return 0, errNumber
-	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return n, nil
-	}
-	f, err := strconv.ParseFloat(text, 64) // 5.0 and 1e3, as JSON may write them
-	if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<53 {
-		return 0, errNumber
-	}
-	return int64(f), nil
-}
-
-func toFloat(given any) (float64, error) {
-	text, err := toText(given)
-	if err != nil {
-		return 0, errFloat
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-		return 0, errFloat
-	}
-	return f, nil
 }
 
 func toBool(given any) (bool, error) {
@@ -166,112 +215,6 @@ func toBool(given any) (bool, error) {
 		return false, nil
 	}
 	return false, errBool
-}
-
-// toDuration reads seconds or a duration of Go. A positive duration never becomes 0,
-// which has another meaning.
-func toDuration(given any) (time.Duration, error) {
-	if d, ok := given.(time.Duration); ok {
-		return d, nil
-	}
-	text, err := toText(given)
-	if err != nil {
-		return 0, errDuration
-	}
-	if d, err := time.ParseDuration(text); err == nil {
-		if d == 0 && strings.ContainsAny(text, "123456789") {
-			d = 1
-		}
-		return d, nil
-	}
-	seconds, err := toFloat(text)
-	if err != nil || math.Abs(seconds) >= math.MaxInt64/float64(time.Second) {
-		return 0, errDuration
-	}
-	d := time.Duration(seconds * float64(time.Second))
-	if d == 0 && seconds > 0 {
-		d = 1
-	}
-	return d, nil
-}
-
-// toList reads a slice, a JSON list, text with commas, or pairs of host and port,
-// which become "host:port".
-func toList(given any) ([]string, error) {
-	if text, ok := given.(string); ok {
-		return splitList(text)
-	}
-	if list, ok := given.([]string); ok {
-		return list, nil
-	}
-	value := reflect.ValueOf(given)
-	if value.Kind() != reflect.Slice {
-		return nil, errList
-	}
-	var list []string
-	for i := range value.Len() {
-		element, err := toElement(value.Index(i).Interface())
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, element)
-	}
-	return list, nil
-}
-
-func splitList(text string) ([]string, error) {
-	if strings.HasPrefix(text, "[") && strings.ContainsAny(text, "\"{") { // JSON, not [::1]:80
-		var list []any
-		if decodeJSON(text, &list) != nil {
-			return nil, errList
-		}
-		return toList(list)
-	}
-	var list []string
-	for part := range strings.SplitSeq(text, ",") {
-		part = trim(part)
-		if strings.ContainsAny(part, "; \t\r\n") {
-			return nil, errList
-		}
-		if part != "" {
-			list = append(list, part)
-		}
-	}
-	return list, nil
-}
-
-func toElement(element any) (string, error) {
-	switch e := element.(type) {
-	case string:
-		return trim(e), nil
-	case map[string]any:
-		if host, ok := e["host"].(string); ok && e["port"] != nil {
-			return hostPort(host, e["port"])
-		}
-	case []any: // Python's (host, port)
-		if host, ok := first(e).(string); ok && len(e) == 2 {
-			return hostPort(host, e[1])
-		}
-	}
-	return "", errElement
-}
-
-func first(list []any) any {
-	if len(list) == 0 {
-		return nil
-	}
-	return list[0]
-}
-
-func hostPort(host string, port any) (string, error) {
-	n, err := toInt(port)
-	if err != nil {
-		return "", errElement
-	}
-	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
-		host = "[" + host + "]" // IPv6
-	}
-	return host + ":" + strconv.FormatInt(n, 10), nil
 }
 
 func toMap(given any) (map[string]any, error) {

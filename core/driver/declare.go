@@ -3,6 +3,7 @@ package driver
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 )
 
@@ -37,6 +38,9 @@ func fields(t reflect.Type) []field {
 		return known.([]field)
 	}
 	found := appendFields(nil, t, nil, "")
+	for i, f := range found { // one secret declaration makes the setting secret
+		found[i].Secret = slices.ContainsFunc(found, func(other field) bool { return other.Name == f.Name && other.Secret })
+	}
 	fieldsOf.Store(t, found)
 	return found
 }
@@ -45,7 +49,11 @@ func appendFields(found []field, t reflect.Type, index []int, prefix string) []f
 	var inner []reflect.StructField
 	for i := range t.NumField() {
 		sf := t.Field(i)
-		if _, nested := sf.Tag.Lookup("prefix"); nested || sf.Anonymous && sf.Type.Kind() == reflect.Struct {
+		_, nested := sf.Tag.Lookup("prefix")
+		if nested && (sf.Type.Kind() != reflect.Struct || !sf.IsExported()) {
+			panic(fmt.Sprintf("driver: the prefix of %s in %v is not of an exported struct", sf.Name, t))
+		}
+		if nested || sf.Anonymous && sf.Type.Kind() == reflect.Struct {
 			inner = append(inner, sf)
 			continue
 		}
@@ -65,6 +73,12 @@ func appendFields(found []field, t reflect.Type, index []int, prefix string) []f
 		f.verbatim = f.Secret || sf.Tag.Get("verbatim") == "true"
 		if f.inside {
 			f.Field = "Options." + sf.Name
+		}
+		if !sf.IsExported() {
+			panic(fmt.Sprintf("driver: %s in %v, which declares %s, is not exported", sf.Name, t, name))
+		}
+		if !f.isConvertible() {
+			panic(fmt.Sprintf("driver: %s in %v, which declares %s, has a type that no setting can have: %v", sf.Name, t, name, sf.Type))
 		}
 		f.mustBeSound(t)
 		found = append(found, f)

@@ -15,6 +15,7 @@ import (
 type Problems struct {
 	options reflect.Value
 	errs    []error
+	failed  map[string]bool // by setting, or field without one: zero instead of what was given
 }
 
 // Validator is implemented by Options whose fields depend on each other, or have
@@ -26,14 +27,19 @@ type Validator interface {
 
 // Add records a mistake in field. The text must not contain a secret.
 func (p *Problems) Add(field, format string, args ...any) {
-	p.add(p.label(field), fmt.Errorf(format, args...))
+	f := p.field(field)
+	p.add(f.Name, f.label(), fmt.Errorf(format, args...))
 }
+
+// Failed reports whether the given value of field was refused. The field is then zero,
+// and no further mistake in it is recorded.
+func (p *Problems) Failed(field string) bool { return p.failed[p.field(field).Name] }
 
 // Exclusive records a mistake for each of others that is set together with field.
 func (p *Problems) Exclusive(field string, others ...string) {
 	for _, other := range others {
 		if p.isSet(field) && p.isSet(other) {
-			p.Add(field, "cannot be combined with %s", p.label(other))
+			p.Add(field, "cannot be combined with %s", p.field(other).label())
 		}
 	}
 }
@@ -42,36 +48,45 @@ func (p *Problems) Exclusive(field string, others ...string) {
 // set. The field needs all of them.
 func (p *Problems) Requires(field string, others ...string) {
 	for _, other := range others {
-		if p.isSet(field) && !p.isSet(other) {
-			p.Add(field, "has no effect without %s", p.label(other))
+		if p.isSet(field) && !p.isSet(other) && !p.Failed(other) {
+			p.Add(field, "has no effect without %s", p.field(other).label())
 		}
 	}
 }
 
 func (p *Problems) isSet(field string) bool { return !p.options.FieldByName(field).IsZero() }
 
-// label names a field of the options with its setting.
-func (p *Problems) label(name string) string {
+// field returns the declaration of a field of the options.
+func (p *Problems) field(name string) Setting {
 	name = "Options." + name
 	for _, f := range fields(p.options.Type()) {
 		if f.Field == name {
-			return f.label()
+			return f.Setting
 		}
 	}
-	return name
+	return Setting{Name: name}
 }
 
-// add records err, unless an error with the same text is recorded already.
-func (p *Problems) add(label string, err error) {
+// add records err, unless an error with the same text is recorded already, or the value
+// of the setting was refused: err would be a consequence.
+func (p *Problems) add(name, label string, err error) {
 	err = fmt.Errorf("%s: %w", label, err)
 	same := func(known error) bool { return known.Error() == err.Error() }
-	if !slices.ContainsFunc(p.errs, same) {
+	if !p.failed[name] && !slices.ContainsFunc(p.errs, same) {
 		p.errs = append(p.errs, err)
 	}
 }
 
-// err returns an error wrapping [ErrInvalidSettings] with one mistake per line, or
-// nil.
+// refuse records why the value of f is not used.
+func (p *Problems) refuse(f field, format string, args ...any) {
+	p.add(f.Name, f.label(), fmt.Errorf(format, args...))
+	if p.failed == nil {
+		p.failed = make(map[string]bool)
+	}
+	p.failed[f.Name] = true
+}
+
+// err returns all problems under [ErrInvalidSettings], one a line, or nil.
 func (p *Problems) err() error {
 	if len(p.errs) == 0 {
 		return nil
@@ -84,25 +99,28 @@ func (p *Problems) err() error {
 func (p *Problems) validate(options any) {
 	p.options = reflect.ValueOf(options).Elem()
 	for _, f := range fields(p.options.Type()) {
-		p.checkField(f, p.options.FieldByIndex(f.index))
+		p.checkField(f, p.options.FieldByIndex(f.index), false)
 	}
 	if v, ok := options.(Validator); ok {
 		v.Validate(p)
 	}
 }
 
-func (p *Problems) checkField(f field, value reflect.Value) {
-	if value.IsZero() {
-		if f.Required {
-			p.add(f.label(), fmt.Errorf("missing%s", remedy(f.Help)))
-		}
-		return
+// checkField checks the bounds of f. Zero is outside of them only if it is given: in
+// a field of Options it means the default.
+func (p *Problems) checkField(f field, value reflect.Value, given bool) {
+	shown := value.Interface()
+	if f.isSecret() {
+		shown = Masked
 	}
-	if f.Min != "" && f.compare(value, f.Min) < 0 {
-		p.add(f.label(), fmt.Errorf("%v is too small: at least %s", value, f.Min))
-	}
-	if f.Max != "" && f.compare(value, f.Max) > 0 {
-		p.add(f.label(), fmt.Errorf("%v is too large: at most %s", value, f.Max))
+	switch {
+	case value.IsZero() && f.Required:
+		p.refuse(f, "missing%s", remedy(f.Help))
+	case value.IsZero() && !given:
+	case f.Min != "" && f.compare(value, f.Min) < 0:
+		p.refuse(f, "%v is too small: at least %s", shown, f.Min)
+	case f.Max != "" && f.compare(value, f.Max) > 0:
+		p.refuse(f, "%v is too large: at most %s", shown, f.Max)
 	}
 }
 

@@ -61,6 +61,8 @@ func declared(prototype any) []Setting {
 		list[at].Field = cmp.Or(list[at].Field, f.Field)
 		list[at].Default = cmp.Or(list[at].Default, f.Default)
 		list[at].Help = cmp.Or(list[at].Help, f.Help)
+		list[at].Min, list[at].Max = cmp.Or(list[at].Min, f.Min), cmp.Or(list[at].Max, f.Max)
+		list[at].Required = list[at].Required || f.Required
 	}
 	return list
 }
@@ -74,10 +76,15 @@ var registry struct {
 }
 
 // Register makes a backend available to cache.Open. A backend calls it from an init
-// function. Names are not case-sensitive. It panics if a name is registered already,
-// an alias is not of one of Types, or a tag cannot be converted to the type of its
-// field.
+// function. Names are not case-sensitive. It panics if Types is empty or Open is nil, a
+// name is registered already, an alias is not of one of Types, a declared field is not
+// exported or has another type than those above, or a tag cannot be converted to the
+// type of its field.
 func Register(info Info) {
+	if len(info.Types) == 0 || info.Open == nil {
+		panic(fmt.Sprintf("driver: Register of %q without Types or without Open", info.Types))
+	}
+	declared := info.Declared() // before anything is registered: it panics
 	registry.Lock()
 	defer registry.Unlock()
 	if registry.byName == nil {
@@ -93,7 +100,8 @@ func Register(info Info) {
 		}
 		register(alias, name)
 	}
-	for _, s := range info.Declared() {
+	for _, s := range declared {
+		s.Secret = s.Secret || registry.settings[s.Name].Secret // a name is not shown if any backend hides it
 		registry.settings[s.Name] = s
 	}
 	registry.infos = append(registry.infos, info)
@@ -181,9 +189,10 @@ var commonSettings = CommonSettings()
 // Open opens the backend that CACHE_TYPE names. It reports all mistakes in the
 // settings at once, in an error wrapping [ErrInvalidSettings]; nothing is open then.
 func Open(ctx context.Context, s *Settings) (Backend, error) {
-	info, ok := Lookup(s.common.Type)
-	if !ok {
-		s.Fail("CACHE_TYPE", "%s", notRegistered(s.common.Type, s.Has("CACHE_TYPE")))
+	info, ok := Lookup(s.Common().Type)
+	if !ok || s.Failed(typeKey) {
+		s.Fail(typeKey, "%s", notRegistered(s.Common().Type, s.Has(typeKey)))
+		s.findUnknown() // CACHE_TYPE itself may be misspelt
 		return nil, s.problems.err()
 	}
 	backend, err := info.Open(ctx, s)
@@ -194,11 +203,11 @@ func Open(ctx context.Context, s *Settings) (Backend, error) {
 }
 
 // Type returns the registered type to which CACHE_TYPE refers.
-func (s *Settings) Type() string { return TypeOf(s.common.Type) }
+func (s *Settings) Type() string { return TypeOf(s.Common().Type) }
 
 // notRegistered explains a missing backend: most often its import is missing.
 func notRegistered(name string, given bool) string {
-	why := fmt.Sprintf("%q is not registered", name)
+	why := fmt.Sprintf("%q is not registered", withoutCredentials(name))
 	if !given {
 		why = `not set, and its default "null" is not registered`
 	}
@@ -209,7 +218,12 @@ func notRegistered(name string, given bool) string {
 	}
 	name = strings.TrimSuffix(className(strings.ToLower(strings.TrimSpace(name))), "cache")
 	hint := "; is the package that registers it imported?"
-	if module := modules[name]; module != "" {
+	if scheme, _, isURL := strings.Cut(name, "://"); isURL {
+		hint = "; a URL is not a type"
+		if _, ok := lookupSetting("CACHE_" + strings.ToUpper(scheme) + "_URL"); ok {
+			hint += ": set CACHE_" + strings.ToUpper(scheme) + "_URL to it"
+		}
+	} else if module := modules[name]; module != "" {
 		hint = fmt.Sprintf("; go get %s%s and import it as _", modulesRoot, module)
 	} else if near := suggestion("CACHE_"+name, prefixed("CACHE_", types, slices.Collect(maps.Keys(modules)))); near != "" {
 		hint = strings.Replace(near, "CACHE_", "", 1)

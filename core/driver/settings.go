@@ -12,50 +12,79 @@ import (
 
 // Common holds the settings that package cache reads for every backend.
 type Common struct {
-	Type           string         `setting:"CACHE_TYPE" default:"null" help:"name of the backend; without it, null is used and a warning logged"`
-	DefaultTimeout time.Duration  `setting:"CACHE_DEFAULT_TIMEOUT" default:"300" min:"0" help:"TTL of entries in seconds, or a duration such as \"5m\"; 0 never expires"`
-	KeyPrefix      string         `setting:"CACHE_KEY_PREFIX" verbatim:"true" help:"prefix of every key; Clear removes only keys that begin with it"`
-	IgnoreErrors   bool           `setting:"CACHE_IGNORE_ERRORS" default:"false" help:"report store failures as misses; observers still receive them"`
-	Options        map[string]any `setting:"CACHE_OPTIONS" help:"further options of the backend by their snake_case names: a map, or a JSON object as text"`
+	Type           string        `setting:"CACHE_TYPE" default:"null" help:"name of the backend; without it, null is used and a warning logged"`
+	DefaultTimeout time.Duration `setting:"CACHE_DEFAULT_TIMEOUT" default:"300" min:"0" help:"TTL of entries in seconds, or a duration such as \"5m\"; 0 never expires"`
+	KeyPrefix      string        `setting:"CACHE_KEY_PREFIX" verbatim:"true" help:"prefix of every key; Clear removes only keys that begin with it"`
+	IgnoreErrors   bool          `setting:"CACHE_IGNORE_ERRORS" default:"false" help:"report store failures as misses; observers still receive them"`
 }
 
+// withOptions adds the setting that Options of backends are taken from. It is apart
+// from Common, which can then be printed.
+type withOptions struct {
+	Common
+	further
+}
+
+type further struct {
+	Options map[string]any `setting:"CACHE_OPTIONS" help:"further options of the backend by their snake_case names: a map, or a JSON object as text"`
+}
+
+const typeKey = "CACHE_TYPE"
+
 // CommonSettings lists the settings that package cache reads for every backend.
-func CommonSettings() []Setting { return declared(Common{}) }
+func CommonSettings() []Setting { return declared(withOptions{}) }
 
 // Settings holds the CACHE_* settings of one call of Open. A backend converts them
 // with Bind, reports mistakes that only it can find with Fail, and then calls Check.
-// Settings is not safe for concurrent use.
+// Settings is not safe for concurrent use. It is printed, logged and encoded without
+// secrets: see [Mask].
 type Settings struct {
-	common   Common
-	given    map[string]any // by setting
-	options  map[string]any // by name in CACHE_OPTIONS
-	bound    []field        // declared in the targets of Bind
+	hidden   **values
+	bound    []field // declared in the targets of Bind
 	problems Problems
+}
+
+// values are behind a pointer to a pointer: of one in an unexported field fmt prints
+// the address, but it follows a plain pointer under a verb that does not fit.
+type values struct {
+	common  Common
+	given   map[string]any // by setting
+	options map[string]any // by name in CACHE_OPTIONS
 }
 
 // NewSettings returns settings by name. A nil value counts as not set.
 func NewSettings(given map[string]any) *Settings {
-	s := &Settings{given: given}
-	s.Bind(&s.common)
-	s.options = s.common.Options
+	v := &values{given: given}
+	s := &Settings{hidden: &v}
+	var common withOptions
+	s.Bind(&common)
+	v.common, v.options = common.Common, common.Options
 	return s
 }
 
+func (s *Settings) values() *values {
+	if s.hidden == nil {
+		return new(values)
+	}
+	return *s.hidden
+}
+
 // Common returns the settings that every backend has.
-func (s *Settings) Common() Common { return s.common }
+func (s *Settings) Common() Common { return s.values().common }
 
 // Has reports whether a setting is given: by its name, or as "CACHE_OPTIONS.name".
 func (s *Settings) Has(name string) bool { return s.value(name) != nil }
 
 func (s *Settings) value(name string) any {
 	if option, ok := strings.CutPrefix(name, optionsKey+"."); ok {
-		return s.options[option]
+		return s.values().options[option]
 	}
-	return s.given[name]
+	return s.values().given[name]
 }
 
 // Bind converts the settings that are declared in target, a pointer to a struct.
-// A value that cannot be converted is reported by Check and leaves the field zero.
+// A value that cannot be converted or is out of bounds is reported by Check, as is a
+// nil pointer, and leaves the field as if the value were not given.
 //
 // If several fields declare one setting, an interface or pointer field takes a Go
 // value that is assignable to it, such as a ready client; anything else goes to the
@@ -77,50 +106,58 @@ func (s *Settings) Bind(target any) {
 				continue
 			}
 			done[f.Name] = true
-			if handles && isNil(given) {
-				s.problems.add(f.label(), fmt.Errorf("a nil %T", given))
-				continue
-			}
 			s.bind(f, into.FieldByIndex(f.index), given)
 		}
 	}
 }
 
-func isNil(handle any) bool {
-	v := reflect.ValueOf(handle)
-	return v.Kind() == reflect.Pointer && v.IsNil()
+func (s *Settings) bind(f field, target reflect.Value, given any) {
+	if isNil(given) {
+		s.problems.refuse(f, "a nil %T", given)
+	} else if err := f.convert(target, given); err != nil {
+		s.problems.refuse(f, "%s%w", f.quote(given), err)
+	} else {
+		s.problems.checkField(f, target, true)
+	}
+	if s.Failed(f.Name) {
+		target.SetZero()
+		if !f.inside && f.Default != "" {
+			_ = f.convert(target, f.Default) // mustBeSound has tried it
+		}
+	}
 }
 
-func (s *Settings) bind(f field, target reflect.Value, given any) {
-	if err := f.convert(target, given); err != nil {
-		target.SetZero()
-		s.problems.add(f.label(), fmt.Errorf("%s%w", f.quote(given), err))
-		return
+func isNil(given any) bool {
+	switch v := reflect.ValueOf(given); v.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Chan:
+		return v.IsNil()
 	}
-	if !f.inside {
-		s.problems.checkField(f, target)
-	}
+	return false
 }
 
 // quote returns the beginning of an error about given, without secrets.
 func (f field) quote(given any) string {
-	if kind := f.typ.Kind(); kind == reflect.Slice || kind == reflect.Map {
+	if kind := f.typ.Kind(); kind == reflect.Slice || kind == reflect.Map || f.isSecret() {
 		return "" // text that cannot be parsed may contain a secret
 	}
-	switch v := f.mask(given).(type) {
+	switch given.(type) {
 	case string:
-		return fmt.Sprintf("%q is ", v)
-	case nil, bool, int, int64, float64, json.Number:
-		return fmt.Sprintf("%v is ", v)
+		return fmt.Sprintf("%q is ", show(given))
+	case bool, int, int64, float64, json.Number:
+		return fmt.Sprintf("%v is ", show(given))
 	}
 	return ""
 }
 
 // Fail records a mistake in a setting that only the backend can find. The text must
-// not contain a secret.
+// not contain a secret. Fail has no effect if Bind refused the value of the setting.
 func (s *Settings) Fail(name, format string, args ...any) {
-	s.problems.add(s.Label(name), fmt.Errorf(format, args...))
+	s.problems.add(name, s.Label(name), fmt.Errorf(format, args...))
 }
+
+// Failed reports whether Bind refused the value of a setting. Its field is then as if
+// the setting were not given.
+func (s *Settings) Failed(name string) bool { return s.problems.failed[name] }
 
 // Label returns the names of a setting and of its field, as in errors: "CACHE_SHOP_DB
 // (Options.DB)".
@@ -144,6 +181,7 @@ func (s *Settings) Check(options any) error {
 		s.problems.validate(options)
 	}
 	s.findUnknown()
+	s.findUnknownOptions()
 	return s.problems.err()
 }
 
@@ -151,8 +189,8 @@ func (s *Settings) Check(options any) error {
 // may be meant for another backend or another program.
 func (s *Settings) Unread() []string {
 	var unread []string
-	for _, name := range slices.Sorted(maps.Keys(s.given)) {
-		if s.given[name] != nil && !s.isBound(name) {
+	for _, name := range slices.Sorted(maps.Keys(s.values().given)) {
+		if s.values().given[name] != nil && !s.isBound(name) {
 			unread = append(unread, name)
 		}
 	}
@@ -169,19 +207,28 @@ func (s *Settings) isBound(name string) bool {
 func (s *Settings) findUnknown() {
 	names := s.names()
 	families := s.families()
+	for _, name := range slices.Sorted(maps.Keys(s.values().given)) {
+		if option, ok := strings.CutPrefix(name, optionsKey+"."); ok && s.values().given[name] != nil {
+			s.problems.add(name, name, fmt.Errorf("no such setting: put %s inside %s", option, optionsKey))
+		}
+	}
 	for _, name := range s.Unread() {
-		if _, declared := lookupSetting(name); declared {
+		if _, declared := lookupSetting(name); declared || strings.HasPrefix(name, optionsKey+".") {
 			continue
 		}
 		near := suggestion(name, names)
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(name, family) })
 		if near != "" || inFamily {
-			s.problems.add(name, fmt.Errorf("no such setting%s", near))
+			s.problems.add(name, name, fmt.Errorf("no such setting%s", near))
 		}
 	}
-	for _, option := range slices.Sorted(maps.Keys(s.options)) {
+}
+
+func (s *Settings) findUnknownOptions() {
+	names := s.names()
+	for _, option := range slices.Sorted(maps.Keys(s.values().options)) {
 		if name := optionsKey + "." + option; !s.isBound(name) {
-			s.problems.add(name, fmt.Errorf("no such option%s", suggestion(name, names)))
+			s.problems.add(name, name, fmt.Errorf("no such option%s", suggestion(name, names)))
 		}
 	}
 }
@@ -199,7 +246,7 @@ func (s *Settings) names() []string {
 // families returns the prefixes of names that belong only to the chosen backend, such
 // as CACHE_SHOP_.
 func (s *Settings) families() []string {
-	info, ok := Lookup(s.common.Type)
+	info, ok := Lookup(s.Common().Type)
 	if !ok {
 		return nil
 	}

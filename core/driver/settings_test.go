@@ -2,8 +2,11 @@ package driver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -31,6 +34,11 @@ func (m *mode) UnmarshalSetting(given any) error {
 	*m = 2
 	return nil
 }
+
+// redacted has a String method that hides it, as a type of passwords may have.
+type redacted string
+
+func (redacted) String() string { return "REDACTED" }
 
 type protocol int
 
@@ -60,6 +68,11 @@ func TestConvert(t *testing.T) {
 		{"int, a fraction", 5.5, 0, "not a whole number"},
 		{"int, a boolean", true, 0, "not a whole number"},
 		{"int too large", "99999999999999999999", 0, "not a whole number"},
+		{"int too small to tell from 0", "1e-400", 0, "not a whole number"},
+		{"int, a duration", 5 * time.Second, 0, "not a whole number"},
+		{"int in bytes", []byte(" 5\n"), 5, ""},
+		{"float too small to tell from 0", json.Number("-1e-400"), -math.SmallestNonzeroFloat64, ""},
+		{"float, hexadecimal", "0x10p0", 0.0, "not a number"},
 		{"bool", false, false, ""},
 		{"bool in text", "Off", false, ""},
 		{"bool in a number", 1, true, ""},
@@ -70,6 +83,12 @@ func TestConvert(t *testing.T) {
 		{"text of a number", 5, "5", ""},
 		{"text of a large float", 123456789.0, "123456789", ""},
 		{"text, a list", []int{1}, "", "not text"},
+		{"text, blank", " \n", "", "blank"},
+		{"text, quoted blank", "' '", "", "blank"},
+		{"text with quotes that do not match", `"a","b"`, `"a","b"`, ""},
+		{"text, a secret", NewSecret("x"), "", "a secret, though"},
+		{"text that prints otherwise", redacted("x"), "x", ""},
+		{"text of a URL", &url.URL{Scheme: "https", Host: "h"}, "https://h", ""},
 		{"duration", time.Hour, time.Hour, ""},
 		{"seconds", 300, 300 * time.Second, ""},
 		{"seconds in text", "300", 300 * time.Second, ""},
@@ -77,6 +96,12 @@ func TestConvert(t *testing.T) {
 		{"duration in text", "5m", 5 * time.Minute, ""},
 		{"shortest seconds", 1e-10, time.Nanosecond, ""},
 		{"shortest duration", "0.1ns", time.Nanosecond, ""},
+		{"seconds too small for a float", "1e-400", time.Nanosecond, ""},
+		{"negative seconds", "-1e-400", -time.Nanosecond, ""},
+		{"negative seconds in a float", -1e-10, -time.Nanosecond, ""},
+		{"negative duration", "-0.1ns", -time.Nanosecond, ""},
+		{"no seconds", "-0e9", time.Duration(0), ""},
+		{"duration, hexadecimal", "0x10p0", time.Duration(0), "not seconds"},
 		{"duration, a word", "soon", time.Duration(0), "not seconds"},
 		{"duration too long", "1e300", time.Duration(0), "not seconds"},
 		{"duration, not a number", "NaN", time.Duration(0), "not seconds"},
@@ -94,13 +119,33 @@ func TestConvert(t *testing.T) {
 		{"list of addresses of IPv6", "[::1]:1,b:2", []string{"[::1]:1", "b:2"}, ""},
 		{"list, broken JSON", `["s3cret`, []string(nil), "not a list"},
 		{"two lists", `["a:1"],["b:2"]`, []string(nil), "not a list"},
+		{"list of one empty text", []string{""}, []string(nil), "not a list"},
+		{"list with blanks around", []string{" a:1 ", `"b:2"`}, hosts, ""},
+		{"list of a type of text", []redacted{"a:1", "b:2"}, hosts, ""},
+		{"list with quotes", `"a:1","b:2"`, hosts, ""},
+		{"list with one quote", `"a:1`, []string(nil), "not a list"},
+		{"list with one bracket", "[a:1,b:2", []string(nil), "not a list"},
+		{"list in brackets", "[a:1,b:2]", []string(nil), "not a list"},
+		{"list, empty", []string{}, []string(nil), "an empty list"},
+		{"list, no text", "", []string(nil), "an empty list"},
+		{"list, a comma", ",", []string(nil), "an empty list"},
+		{"list, blank", " ", []string(nil), "blank"},
+		{"list, a bracket", "[", []string(nil), "an empty list"},
+		{"list, empty JSON", "[]", []string(nil), "an empty list"},
+		{"list of maps with a password", []any{map[string]any{"host": "a", "port": 1, "password": "s3cret"}}, []string(nil), `the unknown key "password"`},
+		{"list of maps without host", []any{map[string]any{"host": "", "port": 1}}, []string(nil), "not a list"},
+		{"list of secrets", []Secret{NewSecret("x")}, []string(nil), "not a list"},
 		{"map", map[string]any{"a": 1}, map[string]any{"a": 1}, ""},
 		{"two maps", `{"a": true}{"b": 1}`, map[string]any(nil), "not a map"},
 		{"own type", "fast", mode(2), ""},
 		{"own type, wrong", "slow", mode(0), "not a mode"},
 		{"enumeration", "binary", protocol(1), ""},
 		{"enumeration, wrong", "telnet", protocol(0), "none of"},
+		{"enumeration, a constant", protocol(1), protocol(1), ""},
+		{"enumeration, another type", number(1), protocol(0), "none of"},
 		{"secret", " x ", NewSecret(" x "), ""},
+		{"secret in a secret", NewSecret(" x "), NewSecret(" x "), ""},
+		{"secret that prints otherwise", redacted("x"), NewSecret("x"), ""},
 		{"secret with a line end", "x\n", NewSecret("x\n"), "text with a line end"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -109,6 +154,9 @@ func TestConvert(t *testing.T) {
 			err := f.convert(target, tt.given)
 			if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("error %v, want %q", err, tt.err)
+			}
+			if err != nil && strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("a secret shows: %v", err)
 			}
 			if err == nil && !reflect.DeepEqual(target.Interface(), tt.want) {
 				t.Errorf("got %#v, want %#v", target.Interface(), tt.want)
@@ -126,12 +174,21 @@ type Options struct {
 	PoolSize int           `option:"pool_size" default:"16" min:"1" max:"100"`
 	Timeout  time.Duration `option:"timeout" default:"3s" min:"1ms"`
 	Bucket   string        `setting:"CACHE_SHOP_BUCKET" required:"true" help:"the name of a bucket"`
+	Luck     int           `setting:"CACHE_SHOP_LUCK" max:"12"`
+	Limit    int           `setting:"CACHE_SHOP_LIMIT" min:"-1"`
 	Client   any
 }
 
 func (o Options) Validate(p *Problems) {
 	p.Exclusive("URL", "Addr", "Password")
 	p.Requires("Client", "URL")
+	p.Requires("Limit", "URL")
+	if o.Luck == 0 && p.Failed("Luck") || o.Luck == 13 {
+		p.Add("Luck", "%d is unlucky", o.Luck)
+	}
+	if o.Limit == -5 {
+		p.Add("Limit", "%d is no limit", o.Limit)
+	}
 	if o.DB == 13 {
 		p.Add("DB", "%d is unlucky", o.DB)
 	}
@@ -140,6 +197,7 @@ func (o Options) Validate(p *Problems) {
 type client struct{ name string }
 
 type shopSettings struct {
+	Limit int `setting:"CACHE_SHOP_LIMIT" min:"0"`
 	Options
 	Ready *client  `setting:"CACHE_SHOP_HOST"`
 	Hosts []string `setting:"CACHE_SHOP_HOST" help:"servers, or a ready client"`
@@ -159,6 +217,13 @@ func registerShop(t *testing.T) *shopSettings {
 		Open: func(_ context.Context, s *Settings) (Backend, error) {
 			got = shopSettings{}
 			s.Bind(&got)
+			got.Options.Limit = got.Limit
+			if !s.Has("CACHE_SHOP_URL") {
+				got.Options.Limit = 0
+			}
+			if s.Has("CACHE_SHOP_HOST") && len(got.Hosts) == 0 && got.Ready == nil {
+				s.Fail("CACHE_SHOP_HOST", "missing")
+			}
 			if len(got.Hosts) > 2 {
 				s.Fail("CACHE_SHOP_HOST", "%d servers are too many", len(got.Hosts))
 			}
@@ -220,9 +285,26 @@ func TestMistakes(t *testing.T) {
 		{"exclusive", map[string]any{"CACHE_SHOP_URL": "u", "CACHE_SHOP_PASSWORD": "s3cret"},
 			[]string{"CACHE_SHOP_URL (Options.URL): cannot be combined with CACHE_SHOP_PASSWORD (Options.Password)"}},
 		{"of the backend", map[string]any{"CACHE_SHOP_DB": 13}, []string{"CACHE_SHOP_DB (Options.DB): 13 is unlucky"}},
+		{"zero, though at least 1", map[string]any{"CACHE_OPTIONS": map[string]any{"pool_size": 0}},
+			[]string{"CACHE_OPTIONS.pool_size (Options.PoolSize): 0 is too small: at least 1"}},
+		{"zero as a duration", map[string]any{"CACHE_OPTIONS": map[string]any{"timeout": "0s"}}, []string{"CACHE_OPTIONS.timeout (Options.Timeout): 0s is too small: at least 1ms"}},
+		{"zero beyond Options", map[string]any{"CACHE_SHOP_PORT": 0}, []string{"CACHE_SHOP_PORT: 0 is too small: at least 1"}},
+		{"a file that is blank", map[string]any{"CACHE_SHOP_TLS_CA": " "}, []string{`CACHE_SHOP_TLS_CA: " " is blank`}},
+		{"an option beside the options", map[string]any{"CACHE_OPTIONS.pool_size": 5}, []string{"CACHE_OPTIONS.pool_size: no such setting: put pool_size inside CACHE_OPTIONS"}},
+		{"a secret in a plain setting", map[string]any{"CACHE_SHOP_URL": NewSecret("s3cret")}, []string{"CACHE_SHOP_URL (Options.URL): a secret, though the setting is not secret"}},
+		{"unlucky and unreadable", map[string]any{"CACHE_SHOP_LUCK": "x"}, []string{`CACHE_SHOP_LUCK (Options.Luck): "x" is not a whole number`}},
+		{"unlucky and too large", map[string]any{"CACHE_SHOP_LUCK": 13}, []string{`CACHE_SHOP_LUCK (Options.Luck): 13 is too large: at most 12`}},
+		{"bounds in two declarations", map[string]any{"CACHE_SHOP_LIMIT": -5}, []string{"CACHE_SHOP_LIMIT: -5 is too small: at least 0"}},
+		{"unreadable, though required", map[string]any{"CACHE_SHOP_BUCKET": 5i}, []string{"CACHE_SHOP_BUCKET (Options.Bucket): not text"}},
+		{"unreadable, though another requires it", map[string]any{"CACHE_SHOP_LIMIT": 1, "CACHE_SHOP_URL": 5i}, []string{"CACHE_SHOP_URL (Options.URL): not text"}},
+		{"unreadable, though the opener counts it", map[string]any{"CACHE_SHOP_HOST": 5}, []string{"CACHE_SHOP_HOST: not a list"}},
+		{"type of another kind", map[string]any{"CACHE_TYPE": []string{"shop"}}, []string{"CACHE_TYPE: not text"}},
 		{"of the opener", map[string]any{"CACHE_SHOP_HOST": "a,b,c"}, []string{"CACHE_SHOP_HOST (Options.Addr): 3 servers"}},
+		{"nil URL", map[string]any{"CACHE_SHOP_URL": (*url.URL)(nil)}, []string{"CACHE_SHOP_URL (Options.URL): a nil *url.URL"}},
+		{"nil duration", map[string]any{"CACHE_DEFAULT_TIMEOUT": (*time.Duration)(nil)}, []string{"CACHE_DEFAULT_TIMEOUT: a nil *time.Duration"}},
+		{"nil time in a plain field", map[string]any{"CACHE_KEY_PREFIX": (*time.Time)(nil)}, []string{"CACHE_KEY_PREFIX: a nil *time.Time"}},
 		{"nil client", map[string]any{"CACHE_SHOP_HOST": (*client)(nil)}, []string{"CACHE_SHOP_HOST: a nil *driver.client"}},
-		{"wrong kind", map[string]any{"CACHE_SHOP_HOST": 5}, []string{"CACHE_SHOP_HOST", "not a list"}},
+		{"wrong kind", map[string]any{"CACHE_SHOP_HOST": 5}, []string{"CACHE_SHOP_HOST: not a list"}},
 		{"broken options", map[string]any{"CACHE_OPTIONS": `{"password": "s3cret"`}, []string{"CACHE_OPTIONS: not a map or a JSON object"}},
 		{"misspelt", map[string]any{"CACHE_SHOP_ULR": "s3cret"}, []string{"CACHE_SHOP_ULR: no such setting; did you mean CACHE_SHOP_URL?"}},
 		{"of the family, like nothing", map[string]any{"CACHE_SHOP_WINGSPAN": "s3cret"}, []string{"CACHE_SHOP_WINGSPAN: no such setting"}},
@@ -251,7 +333,7 @@ func TestMistakes(t *testing.T) {
 					t.Errorf("%q is not once in: %v", want, err)
 				}
 			}
-			if n := strings.Count(err.Error(), "\n") + 1; n != len(tt.want) && tt.name != "wrong kind" {
+			if n := strings.Count(err.Error(), "\n") + 1; n != len(tt.want) {
 				t.Errorf("%d mistakes reported, want %d: %v", n, len(tt.want), err)
 			}
 			if strings.Contains(err.Error(), "s3cret") {
@@ -298,21 +380,111 @@ func TestDeclared(t *testing.T) {
 			t.Errorf("%s: secret %v", s.Name, s.Secret)
 		}
 	}
-	want := "CACHE_SHOP_HOST CACHE_SHOP_PORT CACHE_SHOP_URL CACHE_SHOP_PASSWORD CACHE_SHOP_DB CACHE_OPTIONS.pool_size CACHE_OPTIONS.timeout CACHE_SHOP_BUCKET CACHE_SHOP_TLS_CA"
+	want := "CACHE_SHOP_LIMIT CACHE_SHOP_HOST CACHE_SHOP_PORT CACHE_SHOP_URL CACHE_SHOP_PASSWORD CACHE_SHOP_DB CACHE_OPTIONS.pool_size CACHE_OPTIONS.timeout CACHE_SHOP_BUCKET CACHE_SHOP_LUCK CACHE_SHOP_TLS_CA"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
+func noBackend(context.Context, *Settings) (Backend, error) { return nil, errors.ErrUnsupported }
+
 func TestDeclarationsAreChecked(t *testing.T) {
-	defer func() {
-		if p := fmt.Sprint(recover()); !strings.Contains(p, `default of CACHE_X`) || !strings.Contains(p, `"many" is not a whole number`) {
-			t.Errorf("panic %s", p)
+	isolate(t)
+	types := []string{"checked"}
+	for name, tt := range map[string]struct {
+		info Info
+		want string
+	}{
+		"default": {Info{Types: types, Open: noBackend, Settings: struct {
+			N int `setting:"CACHE_X" default:"many"`
+		}{}}, `default of CACHE_X in struct { N int "setting:\"CACHE_X\" default:\"many\"" }: "many" is not a whole number`},
+		"kind": {Info{Types: types, Open: noBackend, Settings: struct {
+			N uint `setting:"CACHE_X"`
+		}{}}, "has a type that no setting can have: uint"},
+		"unexported": {Info{Types: types, Open: noBackend, Settings: struct {
+			n int `setting:"CACHE_X"`
+		}{}}, "which declares CACHE_X, is not exported"},
+		"prefix of no struct": {Info{Types: types, Open: noBackend, Settings: struct {
+			N int `prefix:"CACHE_X_"`
+		}{}}, "the prefix of N"},
+		"no types": {Info{Open: noBackend}, "without Types or without Open"},
+		"no Open":  {Info{Types: types}, "without Types or without Open"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if p := fmt.Sprint(recover()); !strings.Contains(p, tt.want) {
+					t.Errorf("panic %s, want %q", p, tt.want)
+				}
+				if _, ok := Lookup("checked"); ok {
+					t.Error("registered nevertheless")
+				}
+			}()
+			Register(tt.info)
+		})
+	}
+}
+
+// One secret declaration hides a setting, whatever else declares it.
+func TestSecretDeclarationWins(t *testing.T) {
+	isolate(t)
+	type mixed struct {
+		Client fmt.Stringer `setting:"CACHE_MIXED_URL" required:"true"`
+		URL    Secret       `setting:"CACHE_MIXED_URL"`
+		Count  float64      `setting:"CACHE_MIXED_COUNT"`
+		Other  float64      `setting:"CACHE_MIXED_COUNT" min:"1" max:"9"`
+		Token  Secret       `option:"token"`
+	}
+	type plain struct {
+		Token int `option:"token"`
+	}
+	Register(Info{Types: []string{"mixed"}, Settings: mixed{}, Open: noBackend})
+	Register(Info{Types: []string{"plain"}, Settings: plain{}, Open: func(_ context.Context, s *Settings) (Backend, error) {
+		s.Bind(&plain{})
+		return nil, s.Check(nil)
+	}})
+	if got := Mask("CACHE_MIXED_URL", "hunter2"); got != Masked {
+		t.Errorf("a second declaration is shown: %v", got)
+	}
+	if got := fmt.Sprint(Mask("CACHE_OPTIONS", `{"token": "hunter2"}`)); strings.Contains(got, "hunter2") {
+		t.Errorf("the declaration of a second backend is shown: %s", got)
+	}
+	_, err := Open(t.Context(), NewSettings(map[string]any{"CACHE_TYPE": "plain", "CACHE_OPTIONS": map[string]any{"token": "hunter2"}}))
+	if text := fmt.Sprint(err); strings.Contains(text, "hunter2") || !strings.Contains(text, "not a whole number") {
+		t.Errorf("got %s", text)
+	}
+	info, _ := Lookup("mixed")
+	if d := info.Declared(); !d[0].Secret || !d[0].Required || d[1].Min != "1" || d[1].Max != "9" {
+		t.Errorf("declarations do not complement each other: %+v", d)
+	}
+}
+
+// Rule CFG-4 of the contract: a misspelt name is reported also without a backend.
+func TestMisspeltNameOfType(t *testing.T) {
+	registerShop(t)
+	_, err := Open(t.Context(), NewSettings(map[string]any{"CACHE_TYP": "s3cret", "CACHE_DEFAULT_TIMEOU": 5, "CACHE_OPTIONS": `{"pool_size": 5}`}))
+	want := []string{"CACHE_TYPE: not set", "CACHE_TYP: no such setting; did you mean CACHE_TYPE?", "CACHE_DEFAULT_TIMEOU: no such setting"}
+	for _, text := range want {
+		if strings.Count(fmt.Sprint(err), text) != 1 {
+			t.Errorf("%q is not once in: %v", text, err)
 		}
-	}()
-	fields(reflect.TypeFor[struct {
-		N int `setting:"CACHE_X" default:"many"`
-	}]())
+	}
+	if strings.Count(fmt.Sprint(err), "\n") != len(want)-1 || strings.Contains(fmt.Sprint(err), "s3cret") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Rule SEC-3 of the contract.
+func TestURLAsType(t *testing.T) {
+	registerShop(t)
+	for url, want := range map[string]string{
+		"shop://user:s3cret@host/0":     `"shop://***@host/0" is not registered (registered: shop, shopcluster); a URL is not a type: set CACHE_SHOP_URL to it`,
+		"other://h?password=s3cret&x=1": `"other://h?***" is not registered (registered: shop, shopcluster); a URL is not a type`,
+	} {
+		_, err := Open(t.Context(), NewSettings(map[string]any{"CACHE_TYPE": url}))
+		if got := fmt.Sprint(err); !strings.HasSuffix(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 }
 
 // Rule CFG-1 of the contract.
@@ -353,7 +525,7 @@ func TestLookup(t *testing.T) {
 			t.Error("no panic although the name is taken")
 		}
 	}()
-	Register(Info{Types: []string{"ShopCACHE"}})
+	Register(Info{Types: []string{"ShopCACHE"}, Open: noBackend})
 }
 
 // Rule SEC-3 of the contract.
@@ -377,6 +549,13 @@ func TestMask(t *testing.T) {
 	}{
 		{"CACHE_SHOP_URL", "shop://user:" + secret + "@db:1/0", "shop://***@db:1/0"},
 		{"CACHE_SHOP_URL", "name@db:1", "name@db:1"},
+		{"CACHE_SHOP_URL", "https://h/?token=" + secret, "https://***@2"},
+		{"CACHE_SHOP_URL", "https://h/?token=hunter", "https://h/?***"},
+		{"CACHE_SHOP_URL", "shop://u:" + secret + "@h/0?token=hunter", "shop://***@h/0?***"},
+		{"CACHE_SHOP_URL", "what?", "what?"},
+		{"CACHE_SHOP_URL", NewSecret(secret), "***"},
+		{"CACHE_DEFAULT_TIMEOUT", math.NaN(), "NaN"},
+		{"CACHE_DEFAULT_TIMEOUT", json.Number("x"), "x"},
 		{"CACHE_SHOP_DB", 5, 5},
 		{"CACHE_OPTIONS", map[string]any{"pool_size": 3, "wings": 2}, map[string]any{"pool_size": 3, "wings": "***"}},
 		{"CACHE_OPTIONS", `{"pool_size": `, "***"},

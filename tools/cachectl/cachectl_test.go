@@ -93,7 +93,9 @@ type vaultSettings struct {
 }
 
 func init() {
-	driver.Register(driver.Info{Types: []string{"vault"}, Settings: vaultSettings{}})
+	driver.Register(driver.Info{Types: []string{"vault"}, Settings: vaultSettings{}, Open: func(context.Context, *driver.Settings) (driver.Backend, error) {
+		return nil, errors.ErrUnsupported
+	}})
 	register("broken", func(context.Context) (driver.Backend, error) {
 		return faulty{err: driver.ErrUnavailable}, nil
 	})
