@@ -67,6 +67,8 @@ func TestInvalidSettings(t *testing.T) {
 		{"no directory", map[string]any{"CACHE_DIR": nil}, []string{"CACHE_DIR (Options.Dir): missing"}},
 		{"empty directory", map[string]any{"CACHE_DIR": ""}, []string{"CACHE_DIR (Options.Dir): missing"}},
 		{"negative threshold", map[string]any{"CACHE_THRESHOLD": -1}, []string{"CACHE_THRESHOLD: -1 is too small: at least 0"}},
+		{"more negative threshold", map[string]any{"CACHE_THRESHOLD": -5}, []string{"CACHE_THRESHOLD: -5 is too small: at least 0"}},
+		{"zero for the lock", map[string]any{"CACHE_OPTIONS": `{"lock_timeout": 0}`}, []string{"CACHE_OPTIONS.lock_timeout (Options.LockTimeout): 0s is too small: at least 1ms"}},
 		{"threshold of letters", map[string]any{"CACHE_THRESHOLD": "many"}, []string{`CACHE_THRESHOLD: "many" is not a whole number`}},
 		{"unknown hash", map[string]any{"CACHE_FILE_HASH_METHOD": "crc32"}, []string{`CACHE_FILE_HASH_METHOD (Options.HashMethod): "crc32" is not md5`}},
 		{"mode of letters", map[string]any{"CACHE_OPTIONS": `{"mode": "rw"}`}, []string{`CACHE_OPTIONS.mode (Options.Mode): "rw" is not permissions`}},

@@ -2,6 +2,7 @@ package memcached
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,8 @@ func TestSettings(t *testing.T) {
 					o.MaxChunks == 5 && o.MaxItemSize == 4096 && o.PoolSize == 3 && o.DialTimeout == time.Second &&
 					o.ReadTimeout == 2*time.Second && o.WriteTimeout == 500*time.Millisecond
 			}},
+		"constants": {map[string]any{"CACHE_TYPE": "memcached", "CACHE_OPTIONS": map[string]any{"protocol": Binary, "distribution": KetamaWeighted}},
+			func(o Options) bool { return o.Protocol == Binary && o.Distribution == KetamaWeighted }},
 		"TLS": {map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_TLS_SERVER_NAME": "name"},
 			func(o Options) bool { return o.TLS.ServerName == "name" }},
 	} {
@@ -97,6 +100,29 @@ func TestInvalidSettings(t *testing.T) {
 			}
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("the password is in %v", err)
+			}
+		})
+	}
+}
+
+// One mistake is reported once, by the setting that has it.
+func TestOneMistake(t *testing.T) {
+	for name, tt := range map[string]struct {
+		settings map[string]any
+		want     string
+	}{
+		"user, a list":  {map[string]any{"CACHE_TYPE": "saslmemcached", user: []int{1}, password: secret}, user + " (Options.Username): not text"},
+		"item size 0":   {map[string]any{"CACHE_OPTIONS": `{"max_item_size": 0}`}, "CACHE_OPTIONS.max_item_size (Options.MaxItemSize): 0 is too small: at least 1024"},
+		"no servers":    {map[string]any{hosts: "[]"}, hosts + " (Options.Servers): an empty list"},
+		"a blank file":  {map[string]any{"CACHE_MEMCACHED_TLS_CA": " "}, `CACHE_MEMCACHED_TLS_CA: " " is blank`},
+		"quotes inside": {map[string]any{hosts: `a:1,"b:2`}, hosts + " (Options.Servers): not a list"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := map[string]any{"CACHE_TYPE": "memcached"}
+			maps.Copy(settings, tt.settings)
+			_, err := cache.Open(t.Context(), cache.FromMap(settings))
+			if !errors.Is(err, cache.ErrInvalidSettings) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want %q alone", err, tt.want)
 			}
 		})
 	}

@@ -84,7 +84,7 @@ func (o Options) Validate(p *driver.Problems) {
 	p.Requires("SentinelUsername", "Sentinels")
 	p.Requires("SentinelPassword", "Sentinels")
 	p.Exclusive("ClientSideCache", "Cluster", "Sentinels", "DB")
-	if o.ReadFromReplicas && len(o.Cluster) == 0 && len(o.Sentinels) == 0 {
+	if o.ReadFromReplicas && len(o.Cluster) == 0 && len(o.Sentinels) == 0 && !p.Failed("Cluster") && !p.Failed("Sentinels") {
 		p.Add("ReadFromReplicas", "has no effect without %s or %s", keyCluster, keySentinels)
 	}
 	if len(o.Cluster) > 0 && o.DB != 0 {

@@ -58,10 +58,11 @@ func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
 		}
 		return NewFromClient(given.Client, o)
 	}
-	if o.URL.IsZero() {
-		given.findServers(s, &o)
-	} else {
+	switch {
+	case !o.URL.IsZero():
 		findServerOfURL(s, &o)
+	case !s.Failed(keyURL) && !s.Failed(keyHost): // or a server would be missing
+		given.findServers(s, &o)
 	}
 	if err := s.Check(&o); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +118,54 @@ func TestInvalidSettings(t *testing.T) {
 				t.Errorf("the password is in %v", err)
 			}
 		})
+	}
+}
+
+// One mistake is reported once, by the setting that has it.
+func TestOneMistake(t *testing.T) {
+	for name, tt := range map[string]struct {
+		settings map[string]any
+		want     string
+	}{
+		"port, a word":         {map[string]any{"CACHE_REDIS_PORT": "x"}, `CACHE_REDIS_PORT: "x" is not a whole number`},
+		"port too large":       {map[string]any{"CACHE_REDIS_PORT": 99999, "CACHE_REDIS_HOST": "h"}, "CACHE_REDIS_PORT: 99999 is too large: at most 65535"},
+		"port negative":        {map[string]any{"CACHE_REDIS_PORT": -1}, "CACHE_REDIS_PORT: -1 is too small: at least 1"},
+		"port 0":               {map[string]any{"CACHE_REDIS_PORT": 0}, "CACHE_REDIS_PORT: 0 is too small: at least 1"},
+		"sentinels":            {map[string]any{"CACHE_TYPE": "redissentinel", "CACHE_REDIS_SENTINELS": "a b", "CACHE_REDIS_SENTINEL_MASTER": "m"}, "CACHE_REDIS_SENTINELS (Options.Sentinels): not a list"},
+		"nodes":                {map[string]any{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_CLUSTER": 5, "CACHE_OPTIONS": map[string]any{"read_from_replicas": true}}, "CACHE_REDIS_CLUSTER (Options.Cluster): not a list"},
+		"hosts of a cluster":   {map[string]any{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_HOST": 5}, "CACHE_REDIS_HOST: not a list"},
+		"URL of a cluster":     {map[string]any{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_URL": "redis://h\n"}, "CACHE_REDIS_URL (Options.URL): text with a line end"},
+		"no host":              {map[string]any{"CACHE_REDIS_HOST": ","}, "CACHE_REDIS_HOST: an empty list"},
+		"no hosts":             {map[string]any{"CACHE_REDIS_HOST": []string{}}, "CACHE_REDIS_HOST: an empty list"},
+		"password of a node":   {map[string]any{"CACHE_REDIS_CLUSTER": []any{map[string]any{"host": "h", "port": 1, "password": secret}}}, `CACHE_REDIS_CLUSTER (Options.Cluster): a list with a map that has the unknown key "password"`},
+		"blank file":           {map[string]any{"CACHE_REDIS_TLS_CA": " "}, `CACHE_REDIS_TLS_CA: " " is blank`},
+		"timeout of zero":      {map[string]any{"CACHE_OPTIONS": map[string]any{"read_timeout": 0}}, "CACHE_OPTIONS.read_timeout (Options.ReadTimeout): 0s is too small: at least 1ms"},
+		"an option outside":    {map[string]any{"CACHE_OPTIONS.pool_size": 5}, "CACHE_OPTIONS.pool_size: no such setting: put pool_size inside CACHE_OPTIONS"},
+		"URL in place of type": {map[string]any{"CACHE_TYPE": "redis://u:" + secret + "@h"}, "a URL is not a type: set CACHE_REDIS_URL to it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := map[string]any{"CACHE_TYPE": "redis"}
+			maps.Copy(settings, tt.settings)
+			_, err := cache.Open(t.Context(), cache.FromMap(settings))
+			if !errors.Is(err, cache.ErrInvalidSettings) || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("got %v, want %q", err, tt.want)
+			}
+			if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), secret) {
+				t.Errorf("more than one mistake, or a secret: %v", err)
+			}
+		})
+	}
+}
+
+// The program's own Secret arrives in the client.
+func TestSecretAsValue(t *testing.T) {
+	c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_PASSWORD": cache.Secret(secret)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got := c.Backend().(*Backend).one.Options().Password; got != secret {
+		t.Errorf("the password is %q", got)
 	}
 }
 

@@ -63,6 +63,9 @@ func TestInvalidSettings(t *testing.T) {
 		"no server":       {map[string]any{"CACHE_UWSGI_NAME": "mycache"}, `CACHE_UWSGI_NAME (Options.Addr): "mycache" has no address: mycache@host:port or`},
 		"nothing after @": {map[string]any{"CACHE_UWSGI_NAME": "mycache@"}, "has no address"},
 		"no port":         {map[string]any{"CACHE_UWSGI_NAME": "mycache@localhost"}, `CACHE_UWSGI_NAME (Options.Addr): "localhost" is not host:port`},
+		"a list":          {map[string]any{"CACHE_UWSGI_NAME": []int{1}}, "CACHE_UWSGI_NAME: not text"},
+		"empty":           {map[string]any{"CACHE_UWSGI_NAME": ""}, "CACHE_UWSGI_NAME: missing"},
+		"a small buffer":  {map[string]any{"CACHE_UWSGI_NAME": "c@h:1", "CACHE_OPTIONS": map[string]any{"buffer_size": -1}}, "CACHE_OPTIONS.buffer_size (Options.BufferSize): -1 is too small"},
 		"a misspelt one":  {map[string]any{"CACHE_UWSGI_NAEM": "mycache@localhost:3031"}, "did you mean CACHE_UWSGI_NAME?"},
 		"an option":       {map[string]any{"CACHE_UWSGI_NAME": "c@h:1", "CACHE_OPTIONS": `{"max_keys": 1}`}, "CACHE_OPTIONS.max_keys: no such option; did you mean CACHE_OPTIONS.max_key?"},
 	} {
@@ -74,6 +77,9 @@ func TestInvalidSettings(t *testing.T) {
 			_, err := cache.Open(t.Context(), cache.FromMap(settings))
 			if !errors.Is(err, cache.ErrInvalidSettings) || strings.Count(err.Error(), tt.want) != 1 {
 				t.Errorf("got %v, want %q once", err, tt.want)
+			}
+			if name != "a misspelt one" && strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than one mistake: %v", err)
 			}
 		})
 	}
