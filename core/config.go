@@ -18,8 +18,8 @@ import (
 // slog or as JSON, at any depth, it shows no secrets, and no values of settings that
 // no imported backend declares.
 type Config struct {
-	// hidden is a pointer to a pointer: of one in an unexported field fmt prints the
-	// address, but it follows a plain pointer under a verb that does not fit.
+	// hidden is a pointer to a pointer, which fmt prints as an address. It follows a plain
+	// pointer in an unexported field if the verb does not fit, and prints secrets.
 	hidden **config
 }
 

@@ -15,8 +15,9 @@ var (
 	containerName = regexp.MustCompile(`^/[^/]+/[^/]+$`)
 )
 
-// withoutServiceLinks removes such variables from an environment. A name alone, such
-// as CACHE_UWSGI_NAME, is one of them only if the address is there too.
+// withoutServiceLinks removes such variables from environ. The variables that name
+// containers, such as CACHE_UWSGI_NAME, are removed only if the environment also has
+// the address of the linked container.
 func withoutServiceLinks(environ map[string]any) map[string]any {
 	links := make(map[string]bool) // by the beginning of their names
 	for key, value := range environ {

@@ -36,7 +36,7 @@ func toFloat(given any) (float64, error) {
 }
 
 // parseFloat reads a finite decimal number. A number that is too small for a float64
-// is the smallest one of its sign, never 0, which would mean something else.
+// becomes the smallest float64 of the same sign, never 0, which has another meaning.
 func parseFloat(text string) (float64, error) {
 	if strings.ContainsAny(text, "xX_") {
 		return 0, errors.New("not decimal")
@@ -54,8 +54,8 @@ func parseFloat(text string) (float64, error) {
 
 func isNonzero(digits string) bool { return strings.ContainsAny(digits, "123456789") }
 
-// toDuration reads seconds or a duration of Go. Less than a nanosecond is one of the
-// same sign, never 0, which would mean something else.
+// toDuration reads seconds or a duration of Go. Less than a nanosecond becomes one
+// nanosecond of the same sign, never 0, which has another meaning.
 func toDuration(given any) (time.Duration, error) {
 	if d, ok := given.(time.Duration); ok {
 		return d, nil

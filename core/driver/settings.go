@@ -18,8 +18,8 @@ type Common struct {
 	IgnoreErrors   bool          `setting:"CACHE_IGNORE_ERRORS" default:"false" help:"report store failures as misses; observers still receive them"`
 }
 
-// withOptions adds the setting that Options of backends are taken from. It is apart
-// from Common, which can then be printed.
+// withOptions adds CACHE_OPTIONS to Common, which does not hold it because its values
+// may be secrets.
 type withOptions struct {
 	Common
 	further
@@ -44,8 +44,8 @@ type Settings struct {
 	problems Problems
 }
 
-// values are behind a pointer to a pointer: of one in an unexported field fmt prints
-// the address, but it follows a plain pointer under a verb that does not fit.
+// values is behind a pointer to a pointer, which fmt prints as an address. It follows a
+// plain pointer in an unexported field if the verb does not fit, and prints secrets.
 type values struct {
 	common  Common
 	given   map[string]any // by setting
