@@ -122,7 +122,7 @@ func decodeOther[T any](codec Codec, data []byte) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			var zero T
-			value, err = zero, fmt.Errorf("%w as %T: %T panicked", ErrCorrupt, zero, codec)
+			value, err = zero, fmt.Errorf("%w as %v: %T panicked", ErrCorrupt, reflect.TypeFor[T](), codec)
 		}
 	}()
 	switch p := any(&value).(type) {
@@ -151,7 +151,7 @@ func decodeOther[T any](codec Codec, data []byte) (value T, err error) {
 	}
 	if err != nil {
 		var zero T
-		return zero, fmt.Errorf("%w as %T", ErrCorrupt, zero)
+		return zero, fmt.Errorf("%w as %v%s", ErrCorrupt, reflect.TypeFor[T](), whereInJSON(err))
 	}
 	return value, nil
 }
@@ -166,4 +166,18 @@ func decodeUint[I uint | uint8 | uint16 | uint32 | uint64](data []byte, bits int
 	n, err := strconv.ParseUint(string(data), 10, bits)
 	*target = I(n)
 	return err
+}
+
+// whereInJSON says where a value cannot be decoded. The text of err itself could quote
+// the value.
+func whereInJSON(err error) string {
+	var wrongType *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &wrongType) && wrongType.Field != "":
+		return fmt.Sprintf(": field %s is not of type %v", wrongType.Field, wrongType.Type)
+	case errors.As(err, &syntax):
+		return fmt.Sprintf(": malformed JSON at byte %d", syntax.Offset)
+	}
+	return ""
 }

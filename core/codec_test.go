@@ -93,3 +93,27 @@ func TestPanicOfCodecIsAnError(t *testing.T) {
 		t.Errorf("Get: %v, %v", ok, err)
 	}
 }
+
+// The error says where, and shows nothing of the value.
+func TestUndecodableNamesTheField(t *testing.T) {
+	type user struct {
+		Name string
+		Age  int `json:"age"`
+	}
+	backend := newFake()
+	c := cache.New(backend)
+	for stored, want := range map[string]string{
+		`{"Name":"x","age":"hunter2"}`: "as cache_test.user: field age is not of type int",
+		`{"Name":"hunter2`:             "as cache_test.user: malformed JSON at byte",
+	} {
+		must(t, backend.Set(t.Context(), "k", []byte(stored), 0))
+		_, _, err := cache.Of[user](c).Get(t.Context(), "k")
+		if !errors.Is(err, cache.ErrCorrupt) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", stored, err)
+		}
+	}
+	must(t, backend.Set(t.Context(), "k", []byte("hunter2"), 0))
+	if _, _, err := cache.Of[any](c).Get(t.Context(), "k"); err == nil || strings.Contains(err.Error(), "<nil>") {
+		t.Errorf("%v", err)
+	}
+}

@@ -57,8 +57,7 @@ func isNilOf[T any](kept any) (bool, error) {
 	if kept == nil && reflect.TypeFor[T]().Kind() == reflect.Interface {
 		return true, nil
 	}
-	var wanted T
-	return false, fmt.Errorf("%w: it is a %T, not a %T", ErrCorrupt, kept, wanted)
+	return false, fmt.Errorf("%w: it is a %T, not a %v", ErrCorrupt, kept, reflect.TypeFor[T]())
 }
 
 // Set stores value under key, replacing value and expiry. A value that cannot be
