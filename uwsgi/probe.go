@@ -97,7 +97,8 @@ func (b *Backend) checkExists(ctx context.Context) error {
 	if remote.IsTimeout(err) {
 		return nil
 	}
-	return fmt.Errorf("%w: no cache %q at %s", driver.ErrUnavailable, b.options.Cache, b.options.Addr)
+	return fmt.Errorf("%w: no cache %q at %s: the server needs the plugin cache (--plugins cache) and --cache2 name=%s,items=1000",
+		driver.ErrUnavailable, b.options.Cache, b.options.Addr, b.options.Cache)
 }
 
 // refusalTimeout is how long a server may take to close the connection if it has no
