@@ -79,8 +79,11 @@ func notSent(err error) error {
 // isReply reports whether err is an error reply. The driver's Nil is a null reply, which
 // may have been one to another command.
 func isReply(err error) bool {
+	if err == nil { // before reply takes memory
+		return false
+	}
 	var reply goredis.Error
-	return err != nil && errors.As(err, &reply) && !errors.Is(err, goredis.Nil)
+	return errors.As(err, &reply) && !errors.Is(err, goredis.Nil)
 }
 
 // argsOf returns the arguments of cmd to somebody who does not write them.

@@ -9,8 +9,10 @@
 // # Errors and retries
 //
 // A call returns at the deadline of its context. go-redis does not notice the
-// cancellation of a context that has no deadline: such a call returns at
-// [Options.ReadTimeout] at the latest, and at once if it shares a round trip.
+// cancellation of a context before its deadline: such a call returns at
+// [Options.ReadTimeout] at the latest, and at once if it shares a round trip. Its error is
+// [context.Canceled]. The read timeout holds for a whole round trip: GetMany of large
+// values over a slow network needs a longer one.
 //
 // If the connection breaks, a read is sent once more, and so are Set and SetMany, which
 // may be repeated without harm. Add, Inc and deletes are sent at most once: if the reply

@@ -53,8 +53,8 @@ func startFakeTLS(t *testing.T, config *tls.Config, answer func(n int, args []st
 
 func serveFake(t *testing.T, listener net.Listener, answer func(n int, args []string) string) *fake {
 	f := &fake{addr: listener.Addr().String(), answer: answer, counts: map[string]int{}}
-	var running sync.WaitGroup
-	running.Go(func() {
+	var accepting, running sync.WaitGroup
+	accepting.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
@@ -67,6 +67,7 @@ func serveFake(t *testing.T, listener net.Listener, answer func(n int, args []st
 	})
 	t.Cleanup(func() {
 		listener.Close()
+		accepting.Wait() // no connection is added any more
 		f.dropAll()
 		running.Wait()
 	})

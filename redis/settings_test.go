@@ -42,11 +42,11 @@ func TestSettings(t *testing.T) {
 				return o.Addr == "localhost:7" && o.Username == "u" && o.Password == "p" && o.DB == 2 && o.TLSConfig != nil
 			}},
 		"options": {map[string]any{"CACHE_TYPE": "redis", "CACHE_ALLOW_FLUSH": "yes", "CACHE_OPTIONS": `{"pool_size": 3, "min_idle_conns": 0,
-				"dial_timeout": "1s", "read_timeout": 2, "write_timeout": "500ms", "auto_pipeline": false}`},
+				"dial_timeout": "1s", "read_timeout": 2, "conn_max_idle_time": "4m", "write_timeout": "500ms", "auto_pipeline": false}`},
 			func(b *Backend) bool {
 				o := b.one.Options()
 				return b.allowFlush && b.pipeline == nil && o.PoolSize == 3 && o.DialTimeout == time.Second &&
-					o.ReadTimeout == 2*time.Second && o.WriteTimeout == 500*time.Millisecond
+					o.ReadTimeout == 2*time.Second && o.ConnMaxIdleTime == 4*time.Minute && o.WriteTimeout == 500*time.Millisecond
 			}},
 		"client-side cache": {map[string]any{"CACHE_TYPE": "redis", "CACHE_OPTIONS": map[string]any{"client_side_cache": 100}},
 			func(b *Backend) bool { return b.one.Options().ClientSideCacheConfig.MaxEntries == 100 }},
