@@ -176,7 +176,7 @@ func (c *Cache) wrap(op, key string, err error) error {
 // isMistake reports whether the caller caused the error, not the store.
 func isMistake(err error) bool {
 	return err != nil && (errors.Is(err, ErrInvalidKey) || errors.Is(err, ErrInvalidTimeout) || errors.Is(err, ErrClosed) ||
-		errors.Is(err, errors.ErrUnsupported) || errors.Is(err, errUnencodable))
+		driver.IsUnsupported(err) || errors.Is(err, errUnencodable))
 }
 
 // damage marks an ErrCorrupt that the backend returned. The caller gets a miss, and

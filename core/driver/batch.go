@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/cachebackends/cachebackends/core/driver/internal/errtree"
 )
 
 // KeyError is the failure of one key of a batch.
@@ -157,9 +159,8 @@ func EachKey(ctx context.Context, n int, do func(i int) error) []error {
 // the store is closed, is unavailable or denies access, or the context was cancelled
 // or timed out.
 func EndsBatch(err error) bool {
-	var timeout interface{ Timeout() bool } // implemented by context.DeadlineExceeded and by errors of package net
 	return err != nil && (errors.Is(err, ErrClosed) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrAuth) ||
-		errors.Is(err, context.Canceled) || errors.As(err, &timeout) && timeout.Timeout())
+		errors.Is(err, context.Canceled) || errtree.IsTimeout(err))
 }
 
 // Skipped returns the error of a key that a batch did not try because cause had ended

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/cachebackends/cachebackends/core/driver/internal/errtree"
 )
 
 // The errors that backends wrap, the same on every backend; match them with
@@ -44,6 +46,13 @@ var (
 	// effect.
 	ErrUnknownOutcome = errors.New("outcome of the write is unknown")
 )
+
+// IsUnsupported reports whether err wraps [errors.ErrUnsupported]: the backend cannot
+// do this at all. An error of a system call may match ErrUnsupported too, but does
+// not wrap it: an operation that a socket does not support is a failure of the store.
+func IsUnsupported(err error) bool {
+	return errtree.Any(err, func(err error) bool { return err == errors.ErrUnsupported })
+}
 
 // IsCorrupt reports whether err means [ErrCorrupt] and nothing else, so that it can
 // be served as a miss. It is false if err also holds a failure of the store, or the

@@ -66,13 +66,11 @@ func Resolve(backend Backend) *Operations {
 	return o
 }
 
-func isUnsupported(err error) bool { return err != nil && errors.Is(err, errors.ErrUnsupported) }
-
 // Has reports whether key is present. An entry with damaged bytes is absent.
 func (o *Operations) Has(ctx context.Context, key string) (bool, error) {
 	if o.own.haser != nil {
 		ok, err := o.own.haser.Has(ctx, key)
-		if !isUnsupported(err) {
+		if !IsUnsupported(err) {
 			return ok, err
 		}
 	}
@@ -87,7 +85,7 @@ func (o *Operations) Has(ctx context.Context, key string) (bool, error) {
 func (o *Operations) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 	if o.own.manyGetter != nil {
 		values, err := o.own.manyGetter.GetMany(ctx, keys)
-		if !isUnsupported(err) {
+		if !IsUnsupported(err) {
 			return values, err
 		}
 	}
@@ -113,7 +111,7 @@ func notNil(value []byte) []byte {
 func (o *Operations) SetMany(ctx context.Context, items []Item, ttl time.Duration) error {
 	if o.own.manySetter != nil {
 		err := o.own.manySetter.SetMany(ctx, items, ttl)
-		if !isUnsupported(err) {
+		if !IsUnsupported(err) {
 			return err
 		}
 	}
@@ -130,7 +128,7 @@ func (o *Operations) SetMany(ctx context.Context, items []Item, ttl time.Duratio
 func (o *Operations) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	if o.own.manyDeleter != nil {
 		deleted, err := o.own.manyDeleter.DeleteMany(ctx, keys)
-		if !isUnsupported(err) {
+		if !IsUnsupported(err) {
 			return deleted, err
 		}
 	}
@@ -170,7 +168,7 @@ func (o *Operations) TTL(ctx context.Context, key string) (time.Duration, bool, 
 func (o *Operations) Ping(ctx context.Context) error {
 	if o.own.pinger != nil {
 		err := o.own.pinger.Ping(ctx)
-		if !isUnsupported(err) {
+		if !IsUnsupported(err) {
 			return err
 		}
 	}

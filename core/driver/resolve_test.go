@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -226,5 +227,30 @@ func TestFallbacksReportAnOutageBesideDamage(t *testing.T) {
 	}
 	if err := o.Ping(t.Context()); !errors.Is(err, driver.ErrUnavailable) {
 		t.Errorf("Ping = %v", err)
+	}
+}
+
+func TestEndsBatchLooksAtEveryError(t *testing.T) {
+	closed := &os.PathError{Op: "read", Err: os.ErrClosed} // has a method Timeout, which returns false
+	for _, late := range []error{context.DeadlineExceeded, os.ErrDeadlineExceeded, syscall.ETIMEDOUT} {
+		err := fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, errors.Join(closed, late))
+		if !driver.EndsBatch(err) || !driver.EndsBatch(driver.Skipped(err)) {
+			t.Errorf("%v does not end a batch", err)
+		}
+	}
+	if driver.EndsBatch(closed) || driver.EndsBatch(nil) {
+		t.Error("ends a batch without a reason")
+	}
+}
+
+// An operation that a system call does not support is a failure, not a question for
+// the fallback.
+func TestUnsupportedSystemCallIsAFailure(t *testing.T) {
+	err := fmt.Errorf("%w: %w", driver.ErrUnavailable, os.NewSyscallError("connect", syscall.EOPNOTSUPP))
+	if !errors.Is(err, errors.ErrUnsupported) || driver.IsUnsupported(err) || driver.IsUnsupported(nil) {
+		t.Errorf("%v is unsupported", err)
+	}
+	if !driver.IsUnsupported(errors.Join(err, fmt.Errorf("x: %w", errors.ErrUnsupported))) {
+		t.Error("a wrapped ErrUnsupported is not found")
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"syscall"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/internal/errtree"
 )
 
 // Unsent marks an error that happened before a byte of the request was sent: the
@@ -38,8 +38,7 @@ func IsBroken(err error) bool {
 // IsTimeout reports whether err is a timeout: the server did not reply in time, or
 // the deadline of the caller has passed.
 func IsTimeout(err error) bool {
-	var timeout net.Error
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+	return errtree.IsTimeout(err)
 }
 
 // Outcome turns the error of an exchange into one of the errors of package driver. If
@@ -47,13 +46,13 @@ func IsTimeout(err error) bool {
 // other error wraps [driver.ErrUnavailable] or is the error of a cancelled ctx. An
 // error that already wraps a sentinel of package driver is returned unchanged, so a
 // backend classifies the replies of its server first. If the deadline of ctx has
-// passed, the error matches [context.DeadlineExceeded], whatever error the connection
-// returned; if ctx was cancelled, it matches [context.Canceled].
+// passed, the error matches [context.DeadlineExceeded], whatever failed; if ctx was
+// cancelled, it matches [context.Canceled].
 func Outcome(ctx context.Context, err error, write bool) error {
 	if err == nil || isClassified(err) {
 		return err
 	}
-	if end := Ended(ctx); end != nil && !errors.Is(err, end) && (IsTimeout(err) || IsBroken(err)) {
+	if end := Ended(ctx); end != nil && !errors.Is(err, end) {
 		err = fmt.Errorf("%w: %w", end, err)
 	}
 	switch {
@@ -68,10 +67,12 @@ func Outcome(ctx context.Context, err error, write bool) error {
 var classified = []error{
 	driver.ErrClosed, driver.ErrInvalidKey, driver.ErrInvalidTimeout, driver.ErrTooLarge, driver.ErrNotInteger,
 	driver.ErrCorrupt, driver.ErrFull, driver.ErrAuth, driver.ErrUnavailable, driver.ErrUnknownOutcome,
-	errors.ErrUnsupported,
 }
 
 func isClassified(err error) bool {
+	if driver.IsUnsupported(err) {
+		return true
+	}
 	for _, kind := range classified {
 		if errors.Is(err, kind) {
 			return true

@@ -22,6 +22,7 @@ func TestOutcome(t *testing.T) {
 	cancelNow()
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	silent := &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}
+	noSockets := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EOPNOTSUPP)}
 	for _, tt := range []struct {
 		name  string
 		ctx   context.Context
@@ -40,6 +41,14 @@ func TestOutcome(t *testing.T) {
 		{"cancelled read", cancelled, silent, false, []error{context.Canceled}, []error{driver.ErrUnavailable}},
 		{"cancelled before sending", cancelled, Unsent{context.Canceled}, true, []error{context.Canceled}, []error{driver.ErrUnknownOutcome, driver.ErrUnavailable}},
 		{"cancelled write", cancelled, net.ErrClosed, true, []error{driver.ErrUnknownOutcome, context.Canceled}, nil},
+		{"cancelled during a broken dial", cancelled, Unsent{io.EOF}, false, []error{context.Canceled, io.EOF}, []error{driver.ErrUnavailable}},
+		{"cancelled with another error", cancelled, errors.New("malformed"), false, []error{context.Canceled}, []error{driver.ErrUnavailable}},
+		{"unsent write, cancelled", cancelled, Unsent{io.EOF}, true, []error{context.Canceled}, []error{driver.ErrUnknownOutcome}},
+		{"unsent at the deadline", past, Unsent{syscall.ECONNRESET}, true, []error{driver.ErrUnavailable, context.DeadlineExceeded}, []error{driver.ErrUnknownOutcome}},
+		{"refused at the deadline", past, refused, false, []error{driver.ErrUnavailable, context.DeadlineExceeded, syscall.ECONNREFUSED}, nil},
+		{"unsupported socket", t.Context(), Unsent{noSockets}, true, []error{driver.ErrUnavailable, syscall.EOPNOTSUPP}, []error{driver.ErrUnknownOutcome}},
+		{"write to an unsupported socket", t.Context(), noSockets, true, []error{driver.ErrUnknownOutcome}, nil},
+		{"unsupported", t.Context(), fmt.Errorf("x: %w", errors.ErrUnsupported), true, []error{errors.ErrUnsupported}, []error{driver.ErrUnknownOutcome, driver.ErrUnavailable}},
 		{"reply of the server", t.Context(), fmt.Errorf("%w: OOM", driver.ErrFull), true, []error{driver.ErrFull}, []error{driver.ErrUnknownOutcome}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -59,8 +68,14 @@ func TestOutcome(t *testing.T) {
 			}
 		})
 	}
-	if IsBroken(Unsent{io.EOF}) || !IsBroken(fmt.Errorf("x: %w", syscall.EPIPE)) || IsBroken(silent) || !IsTimeout(silent) || IsTimeout(io.EOF) {
+	if IsBroken(Unsent{io.EOF}) || !IsBroken(fmt.Errorf("x: %w", syscall.EPIPE)) || IsBroken(silent) || !IsTimeout(silent) || IsTimeout(io.EOF) || IsTimeout(nil) {
 		t.Error("IsBroken or IsTimeout is wrong")
+	}
+	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET} // has a method Timeout, which returns false
+	for _, late := range []error{context.DeadlineExceeded, os.ErrDeadlineExceeded, &net.DNSError{IsTimeout: true}} {
+		if !IsTimeout(fmt.Errorf("%w: %w", reset, late)) {
+			t.Errorf("%v after %v is no timeout", late, reset)
+		}
 	}
 }
 
