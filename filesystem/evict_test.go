@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -163,50 +164,52 @@ func TestSmallerThreshold(t *testing.T) {
 // An eviction belongs to all writers: a caller with a deadline does not wait for its
 // end, and one that leaves does not end it.
 func TestEvictionOutlivesCallers(t *testing.T) {
-	const threshold = 64
-	b := openAt(t, Options{Dir: t.TempDir(), Threshold: threshold})
-	for i := range threshold {
-		mustSet(t, b, strconv.Itoa(i), "v", time.Hour)
-	}
-	unfinished := &eviction{done: make(chan struct{})}
-	b.evictions.current = unfinished
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	for verb, write := range map[string]func() error{
-		"Set": func() error { return b.Set(ctx, "set", []byte("v"), time.Hour) },
-		"Add": func() error { _, err := b.Add(ctx, "added", []byte("v"), time.Hour); return err },
-		"Inc": func() error { _, err := b.Inc(ctx, "counter", 1, time.Hour); return err },
-	} {
-		if err := write(); err != nil {
-			t.Errorf("%s into a full directory during an eviction: %v", verb, err)
+	synctest.Test(t, func(t *testing.T) {
+		const threshold = 64
+		b := openAt(t, Options{Dir: t.TempDir(), Threshold: threshold})
+		for i := range threshold {
+			mustSet(t, b, strconv.Itoa(i), "v", time.Hour)
 		}
-	}
-	wantGet(t, b, "set", "v")
-	wantGet(t, b, "added", "v")
-	wantGet(t, b, "counter", "1")
-	mustSet(t, b, "0", "w", time.Hour) // replacing needs no room
+		unfinished := &eviction{done: make(chan struct{})}
+		b.evictions.current = unfinished
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for verb, write := range map[string]func() error{
+			"Set": func() error { return b.Set(ctx, "set", []byte("v"), time.Hour) },
+			"Add": func() error { _, err := b.Add(ctx, "added", []byte("v"), time.Hour); return err },
+			"Inc": func() error { _, err := b.Inc(ctx, "counter", 1, time.Hour); return err },
+		} {
+			if err := write(); err != nil {
+				t.Errorf("%s into a full directory during an eviction: %v", verb, err)
+			}
+		}
+		wantGet(t, b, "set", "v")
+		wantGet(t, b, "added", "v")
+		wantGet(t, b, "counter", "1")
+		mustSet(t, b, "0", "w", time.Hour) // replacing needs no room
 
-	cancelled, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(time.Millisecond, cancel)
-	if err := b.Set(cancelled, "cancelled", []byte("v"), time.Hour); !errors.Is(err, context.Canceled) {
-		t.Errorf("Set with a cancelled context = %v", err)
-	}
-	b.evictions.current = nil
-	close(unfinished.done)
+		cancelled, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		if err := b.Set(cancelled, "cancelled", []byte("v"), time.Hour); !errors.Is(err, context.Canceled) {
+			t.Errorf("Set with a cancelled context = %v", err)
+		}
+		b.evictions.current = nil
+		close(unfinished.done)
 
-	err := b.withDir(b.openDir, func(d *dir) error {
-		return b.withLock(t.Context(), d, func() error { b.startEviction(d, false, 1); return nil })
+		err := b.withDir(b.openDir, func(d *dir) error {
+			return b.withLock(t.Context(), d, func() error { b.startEviction(d, false, 1); return nil })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.evictions.running.Wait()
+		if got := count(t, b); got > threshold {
+			t.Errorf("%d entries after the eviction", got)
+		}
+		if temps := files(t, b.options.Dir, "*"+tempSuffix); len(temps) > 0 {
+			t.Errorf("temporary files remain: %q", temps)
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.evictions.running.Wait()
-	if got := count(t, b); got > threshold {
-		t.Errorf("%d entries after the eviction", got)
-	}
-	if temps := files(t, b.options.Dir, "*"+tempSuffix); len(temps) > 0 {
-		t.Errorf("temporary files remain: %q", temps)
-	}
 }
 
 func TestCloseEndsEviction(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -13,55 +14,57 @@ import (
 // Another program may keep the lock, or be stopped with it: every write has a limit,
 // and it is the same for many callers.
 func TestLockOfAnotherProgram(t *testing.T) {
-	dir := t.TempDir()
-	const timeout = 300 * time.Millisecond
-	b := openAt(t, Options{Dir: dir, LockTimeout: timeout})
-	mustSet(t, b, "k", "1", 0)
-	other, err := openDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.close()
-	if locked, err := other.tryLock(); !locked || err != nil {
-		t.Skip("no locks here:", locked, err)
-	}
-	ctx := t.Context()
-	calls := map[string]func() error{
-		"Set":         func() error { return b.Set(ctx, "k", []byte("2"), 0) },
-		"Add":         func() error { _, err := b.Add(ctx, "new", nil, 0); return err },
-		"Inc":         func() error { _, err := b.Inc(ctx, "k", 1, 0); return err },
-		"Delete":      func() error { _, err := b.Delete(ctx, "k"); return err },
-		"Clear":       func() error { return b.Clear(ctx) },
-		"ClearPrefix": func() error { return b.ClearPrefix(ctx, "k") },
-	}
-	begin := time.Now()
-	const each = 20
-	var group sync.WaitGroup
-	for verb, call := range calls {
-		for range each {
-			group.Go(func() {
-				if err := call(); !errors.Is(err, driver.ErrUnavailable) {
-					t.Errorf("%s = %v, want ErrUnavailable", verb, err)
-				}
-			})
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		const timeout = 300 * time.Millisecond
+		b := openAt(t, Options{Dir: dir, LockTimeout: timeout})
+		mustSet(t, b, "k", "1", 0)
+		other, err := openDir(dir)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	group.Wait()
-	if waited := time.Since(begin); waited > timeout*each*time.Duration(len(calls))/4 {
-		t.Errorf("%d calls took %v together: they wait one after the other", each*len(calls), waited)
-	}
-	wantGet(t, b, "k", "1") // reads take no lock
+		defer other.close()
+		if locked, err := other.tryLock(); !locked || err != nil {
+			t.Skip("no locks here:", locked, err)
+		}
+		ctx := t.Context()
+		calls := map[string]func() error{
+			"Set":         func() error { return b.Set(ctx, "k", []byte("2"), 0) },
+			"Add":         func() error { _, err := b.Add(ctx, "new", nil, 0); return err },
+			"Inc":         func() error { _, err := b.Inc(ctx, "k", 1, 0); return err },
+			"Delete":      func() error { _, err := b.Delete(ctx, "k"); return err },
+			"Clear":       func() error { return b.Clear(ctx) },
+			"ClearPrefix": func() error { return b.ClearPrefix(ctx, "k") },
+		}
+		begin := time.Now()
+		const each = 20
+		var group sync.WaitGroup
+		for verb, call := range calls {
+			for range each {
+				group.Go(func() {
+					if err := call(); !errors.Is(err, driver.ErrUnavailable) {
+						t.Errorf("%s = %v, want ErrUnavailable", verb, err)
+					}
+				})
+			}
+		}
+		group.Wait()
+		if waited := time.Since(begin); waited < timeout || waited > 2*timeout {
+			t.Errorf("%d calls took %v together; want about %v", each*len(calls), waited, timeout)
+		}
+		wantGet(t, b, "k", "1") // reads take no lock
 
-	expired, cancel := context.WithTimeout(ctx, time.Millisecond)
-	defer cancel()
-	if err := b.Set(expired, "k", nil, 0); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Set with a deadline = %v", err)
-	}
-	if temps := files(t, dir, "*"+tempSuffix); len(temps) > 0 {
-		t.Errorf("temporary files remain: %q", temps)
-	}
-	other.unlock()
-	mustSet(t, b, "k", "3", 0)
+		expired, cancel := context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+		if err := b.Set(expired, "k", nil, 0); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Set with a deadline = %v", err)
+		}
+		if temps := files(t, dir, "*"+tempSuffix); len(temps) > 0 {
+			t.Errorf("temporary files remain: %q", temps)
+		}
+		other.unlock()
+		mustSet(t, b, "k", "3", 0)
+	})
 }
 
 // A panic that the program recovers from, as net/http does, keeps no lock.
