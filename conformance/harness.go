@@ -19,6 +19,10 @@ type Harness struct {
 	// comes from the type: "simple" for *simple.Backend.
 	Name string
 
+	// NoReport prevents that Run writes a report, for a wrapper in a test that is not a
+	// backend of its own.
+	NoReport bool
+
 	// Server and ServerVersion are copied to the report.
 	Server, ServerVersion string
 

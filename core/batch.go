@@ -82,7 +82,7 @@ func (v View[T]) getKept(ctx context.Context, keys []string, results []Result[T]
 	}
 	errs := driver.EachKey(ctx, len(keys), func(i int) (err error) {
 		kept, ok, err := v.values.GetValue(ctx, v.cache.full(keys[i]))
-		if isUnsupported(err) {
+		if driver.IsUnsupported(err) {
 			encoded = append(encoded, i)
 			return nil
 		}
@@ -151,7 +151,7 @@ func (v View[T]) setKept(ctx context.Context, keys []string, values []T, ttl tim
 	}
 	errs := driver.EachKey(ctx, len(keys), func(i int) error {
 		err := v.values.SetValue(ctx, v.cache.full(keys[i]), values[i], ttl)
-		if isUnsupported(err) {
+		if driver.IsUnsupported(err) {
 			encoded = append(encoded, i)
 			return nil
 		}

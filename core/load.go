@@ -3,10 +3,11 @@ package cache
 import (
 	"bytes"
 	"context"
-	"errors"
 	"math"
 	"reflect"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // GetOrSet returns the value of key. On a miss it calls load, returns what load
@@ -94,7 +95,7 @@ func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Conte
 	l, err := v.prepare(f.key, value)
 	f.outcome = outcome{value: value, err: c.wrap(opGetOrSet, f.key, err), copy: l.copy}
 	close(f.loaded)
-	if err != nil || ctx.Err() != nil || fault != nil && !errors.Is(fault, ErrCorrupt) {
+	if err != nil || ctx.Err() != nil || fault != nil && !driver.IsCorrupt(fault) {
 		return
 	}
 	event := Event{Op: opAdd, Bytes: len(l.data)}
@@ -177,7 +178,7 @@ func (v View[T]) lookup(ctx context.Context, key string) (value T, ok bool, faul
 			}
 		}
 	}
-	if v.values == nil || isUnsupported(fault) {
+	if v.values == nil || driver.IsUnsupported(fault) {
 		if data, ok, fault = c.fetch(ctx, c.full(key)); ok && fault == nil {
 			value, fault = v.decode(data)
 		}
@@ -236,7 +237,7 @@ func isImmutable[T any]() bool {
 // storeLoaded stores what was loaded. It calls nothing but the backend.
 func (v View[T]) storeLoaded(ctx context.Context, op, fullKey string, l loadedValue[T], ttl time.Duration) (err error) {
 	if v.values != nil {
-		if _, err := v.storeKept(ctx, op, fullKey, l.value, ttl); !isUnsupported(err) {
+		if _, err := v.storeKept(ctx, op, fullKey, l.value, ttl); !driver.IsUnsupported(err) {
 			return err
 		}
 		if l.data, err = encode(v.cache, l.value); err != nil {

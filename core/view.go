@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -84,7 +83,7 @@ func (v View[T]) store(ctx context.Context, op, key string, value T, options []S
 		if c.quiet(err) {
 			return stored, nil
 		}
-		if !isUnsupported(err) {
+		if !driver.IsUnsupported(err) {
 			return stored, c.finish(ctx, start, key, Event{Op: op, Err: err})
 		}
 	}
@@ -109,8 +108,5 @@ func (v View[T]) storeKept(ctx context.Context, op, fullKey string, value T, ttl
 	}
 	return false, v.values.SetValue(ctx, fullKey, value, ttl)
 }
-
-// isUnsupported reports whether err asks for the fallback.
-func isUnsupported(err error) bool { return err != nil && errors.Is(err, errors.ErrUnsupported) }
 
 func (v View[T]) decode(data []byte) (T, error) { return decode[T](v.cache, data) }
