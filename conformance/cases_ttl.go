@@ -35,7 +35,7 @@ var ttlCases = []Case{
 		}},
 	{ID: "TTL-2", Name: "default_when_not_given",
 		Rule:     "without a timeout an entry has the default TTL, 300 s",
-		Why:      "An entry without an expiry stays in the store for ever and fills it.",
+		Why:      "Entries without an expiry accumulate until the store is full.",
 		Features: []Feature{TTL}, flags: cacheOnly,
 		run: func(t *attempt) {
 			set, added, own := t.cacheKey("set"), t.cacheKey("added"), t.cacheKey("own-default")

@@ -121,7 +121,7 @@ var valueCases = []Case{
 		}},
 	{ID: "VAL-9", Name: "bytes_got_are_the_callers",
 		Rule:  "through Cache, changing the bytes after Get does not change the stored value; two Gets return two slices",
-		Why:   "A caller that modifies what it reads would change the value for everybody else.",
+		Why:   "A caller that modifies what it reads would change the value for every other caller.",
 		flags: cacheOnly,
 		run: func(t *attempt) {
 			key := t.cacheKey("k")

@@ -89,7 +89,7 @@ func TestWrapperOverRedis(t *testing.T) {
 	conformance.Run(t, h)
 }
 
-// What goes through the wrapper is counted, and every optional method reaches the
+// The wrapper counts the calls that it forwards, and every optional method reaches the
 // backend inside.
 func TestWrapperCounts(t *testing.T) {
 	b, err := simple.New(t.Context(), simple.Options{})

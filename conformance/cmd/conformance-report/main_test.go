@@ -191,7 +191,7 @@ func TestReportOfRun(t *testing.T) {
 	}
 }
 
-// What differs in every run or is absent on some machines changes no file.
+// Facts that differ in every run, or are absent on some machines, change no file.
 func TestMergeChangesNothing(t *testing.T) {
 	for name, change := range map[string]func(reportsOf){
 		"seed and time": func(run reportsOf) { run["redis"].Seed, run["redis"].Started = 43, time.Time{} },
