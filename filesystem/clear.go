@@ -1,10 +1,10 @@
 package filesystem
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 )
 
@@ -35,63 +35,64 @@ func (b *Backend) clearPrefix(ctx context.Context, d *dir, prefix string) error 
 		if !isEntry(name) {
 			continue
 		}
-		ok, err := keyHasPrefix(d, name, prefix)
-		if err != nil {
-			return err
-		}
-		if ok {
+		_, key, err := readHead(d, name, len(prefix))
+		if err == nil && key == prefix {
 			found = append(found, name)
+		} else if err = ignoreNotExist(ignoreCorrupt(err)); err != nil {
+			return err
 		}
 	}
 	return b.removeAll(ctx, d, found)
 }
 
-// removeAll releases the lock after every chunk, so that writers need not wait
-// for the whole of a Clear. A file that cannot be removed does not keep the others:
-// the error names the first one and their number.
+// removeAll removes files. One that cannot be removed does not keep the others: the
+// error names the first one and their number.
 func (b *Backend) removeAll(ctx context.Context, d *dir, names []string) error {
+	var first error
+	count := 0
+	err := eachLocked(ctx, b, d, names, func(name string) error {
+		err := b.remove(d, name)
+		switch {
+		case errors.Is(err, errNotRegular): // a foreign directory whose name has our pattern
+			return nil
+		case isHeld(err):
+			first = cmp.Or(first, err)
+			count++
+			return nil
+		}
+		return ignoreNotExist(err)
+	})
+	if err != nil || count <= 1 {
+		return cmp.Or(err, first)
+	}
+	return fmt.Errorf("%d files: %w", count, first)
+}
+
+// eachLocked calls op for each element of all with the lock held. It releases the lock
+// after every chunk, so that writers need not wait for the whole.
+func eachLocked[T any](ctx context.Context, b *Backend, d *dir, all []T, op func(T) error) error {
 	const chunkSize = 64
-	var held heldFiles
-	for chunk := range slices.Chunk(names, chunkSize) {
-		err := b.withLock(ctx, d, func() error { return b.removeChunk(d, chunk, &held) })
+	for chunk := range slices.Chunk(all, chunkSize) {
+		err := b.withLock(ctx, d, func() error {
+			for _, x := range chunk {
+				if err := op(x); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
 	}
-	return held.err()
-}
-
-// heldFiles are the files that a Clear could not remove.
-type heldFiles struct {
-	first error
-	count int
-}
-
-func (h heldFiles) err() error {
-	if h.count <= 1 {
-		return h.first
-	}
-	return fmt.Errorf("%d files: %w", h.count, h.first)
-}
-
-// removeChunk removes files. The caller holds the lock.
-func (b *Backend) removeChunk(d *dir, names []string, held *heldFiles) error {
-	for _, name := range names {
-		err := d.remove(name)
-		switch {
-		case err == nil && isEntry(name):
-			b.usage.entries--
-		case err == nil, errors.Is(err, fs.ErrNotExist):
-		case errors.Is(err, errNotRegular):
-			// A foreign directory whose name has our pattern.
-		case isHeld(err):
-			held.count++
-			if held.first == nil {
-				held.first = err
-			}
-		default:
-			return err
-		}
-	}
 	return nil
+}
+
+// remove removes the file called name. The caller holds the lock.
+func (b *Backend) remove(d *dir, name string) error {
+	err := d.remove(name)
+	if err == nil && isEntry(name) {
+		b.usage.entries--
+	}
+	return err
 }

@@ -10,10 +10,7 @@ func (b *Backend) delete(ctx context.Context, d *dir, name, key string) (deleted
 		if err != nil {
 			return err
 		}
-		err = d.remove(name)
-		if err == nil {
-			b.usage.entries--
-		}
+		err = b.remove(d, name)
 		if !ok { // an expired or corrupt file: removing it is optional
 			return nil
 		}

@@ -8,11 +8,18 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
+)
+
+// These calls have no name in package syscall, or one name for each architecture.
+var (
+	sysFstatat   = map[string]uintptr{"amd64": 262, "arm64": 79}[runtime.GOARCH]
+	sysRenameat2 = map[string]uintptr{"amd64": 316, "arm64": 276}[runtime.GOARCH]
 )
 
 // dir is the open directory. Names are relative to it, even if its path
@@ -124,38 +131,10 @@ func (d *dir) mtime(name string) (time.Time, error) {
 	return time.Unix(stat.Mtim.Unix()), nil
 }
 
-// claim renames temp to name, and fails with fs.ErrExist if name exists.
-func (d *dir) claim(temp, name string) error {
-	if d.noLinks.Load() {
-		return d.claimWithoutLink(temp, name)
-	}
-	err := d.callWithNames(syscall.SYS_LINKAT, temp, name, 0)
-	switch {
-	case err == nil:
-		d.remove(temp)
-		return nil
-	case !hasNoLinks(err):
-		return d.fail("link", name, err)
-	}
-	d.noLinks.Store(true)
-	return d.claimWithoutLink(temp, name)
-}
-
-// claimWithoutLink is claim on a file system without hard links, such as FAT and many
-// mounts of object stores. For a moment name is an empty file, which is an absent
-// entry for readers and for other hosts. The lock of the directory excludes other
-// writers of this machine.
-func (d *dir) claimWithoutLink(temp, name string) error {
-	f, err := d.create(name, 0o600)
-	if err != nil {
-		return err
-	}
-	f.close()
-	err = d.rename(temp, name)
-	if err != nil {
-		d.remove(name)
-	}
-	return err
+// link gives the file called temp a second name, and fails with fs.ErrExist if that
+// exists.
+func (d *dir) link(temp, name string) error {
+	return d.callWithNames(syscall.SYS_LINKAT, temp, name, 0)
 }
 
 // rename renames temp to name, and replaces the file called name if there is one.

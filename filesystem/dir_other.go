@@ -116,39 +116,9 @@ func (d *dir) mtime(name string) (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// claim renames temp to name, and fails with fs.ErrExist if name exists.
-func (d *dir) claim(temp, name string) error {
-	if d.noLinks.Load() {
-		return d.claimWithoutLink(temp, name)
-	}
-	err := d.root.Link(temp, name)
-	switch {
-	case err == nil:
-		d.remove(temp)
-		return nil
-	case !hasNoLinks(err):
-		return d.fail("link", name, err)
-	}
-	d.noLinks.Store(true)
-	return d.claimWithoutLink(temp, name)
-}
-
-// claimWithoutLink is claim on a file system without hard links, such as FAT and many
-// mounts of object stores. For a moment name is an empty file, which is an absent
-// entry for readers and for other hosts. The lock of the directory excludes other
-// writers of this machine.
-func (d *dir) claimWithoutLink(temp, name string) error {
-	f, err := d.create(name, 0o600)
-	if err != nil {
-		return err
-	}
-	f.close()
-	err = d.rename(temp, name)
-	if err != nil {
-		d.remove(name)
-	}
-	return err
-}
+// link gives the file called temp a second name, and fails with fs.ErrExist if that
+// exists.
+func (d *dir) link(temp, name string) error { return d.root.Link(temp, name) }
 
 // rename renames temp to name, and replaces the file called name if there is one.
 func (d *dir) rename(temp, name string) error {

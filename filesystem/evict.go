@@ -242,30 +242,23 @@ func (b *Backend) examine(d *dir, names []string, now time.Time) (live, passed [
 	return live, passed, nil
 }
 
-// evictionChunk is the number of files that are removed between a lock and an unlock.
-const evictionChunk = 64
-
 // removeExpired removes files whose modification time has passed, and returns those
 // which have not expired: file systems cut times to seconds or to 32 bits, and backups
 // change them. A file without a valid header counts as expired.
 func (b *Backend) removeExpired(d *dir, passed []candidate, now time.Time) (live []candidate, err error) {
 	held := 0
-	for chunk := range slices.Chunk(passed, evictionChunk) {
-		err := b.withLock(context.Background(), d, func() error {
-			for _, c := range chunk {
-				expires, err := readExpiry(d, c.name)
-				if err == nil && !expires.expired(now) {
-					c.expires = entry{expires: expires, written: now}.mtime()
-					live = append(live, c)
-				} else if !errors.Is(err, fs.ErrNotExist) && !b.tryRemove(d, c.name) {
-					held++
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
+	err = eachLocked(context.Background(), b, d, passed, func(c candidate) error {
+		h, _, err := readHead(d, c.name, 0)
+		if err == nil && !h.expires.expired(now) {
+			c.expires = entry{expires: h.expires, written: now}.mtime()
+			live = append(live, c)
+		} else if !errors.Is(err, fs.ErrNotExist) && !b.tryRemove(d, c.name) {
+			held++
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return live, b.withLock(context.Background(), d, func() error {
 		b.usage.held = held
@@ -288,30 +281,18 @@ func (b *Backend) removeSoonest(d *dir, live []candidate, now time.Time, n int) 
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(live[:min(excess, len(live))], evictionChunk) {
-		err := b.withLock(context.Background(), d, func() error {
-			for _, c := range chunk {
-				mtime, err := d.mtime(c.name)
-				rewritten := err == nil && !mtime.Equal(c.mtime)
-				if err == nil && !rewritten && !b.tryRemove(d, c.name) {
-					b.usage.held++
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+	return eachLocked(context.Background(), b, d, live[:min(excess, len(live))], func(c candidate) error {
+		mtime, err := d.mtime(c.name)
+		rewritten := err == nil && !mtime.Equal(c.mtime)
+		if err == nil && !rewritten && !b.tryRemove(d, c.name) {
+			b.usage.held++
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // tryRemove removes the file of an entry, and reports whether it is absent now. The
 // caller holds the lock.
 func (b *Backend) tryRemove(d *dir, name string) bool {
-	err := d.remove(name)
-	if err == nil {
-		b.usage.entries--
-	}
-	return err == nil || errors.Is(err, fs.ErrNotExist)
+	return ignoreNotExist(b.remove(d, name)) == nil
 }

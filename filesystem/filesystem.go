@@ -64,7 +64,7 @@ func (b *Backend) Get(_ context.Context, key string) (value []byte, ok bool, err
 	name := b.entryName(key)
 	var expires expiry
 	err = b.withDir(b.openDir, func(d *dir) (err error) {
-		value, expires, err = load(d, name, key)
+		value, expires, err = read(d, name, key, true)
 		return err
 	})
 	if err != nil || expires.expired(time.Now()) {
@@ -74,7 +74,7 @@ func (b *Backend) Get(_ context.Context, key string) (value []byte, ok bool, err
 }
 
 // Has reports whether key is present. It reads the file and verifies its checksum, so
-// that its answer is that of Get, but does not keep the value.
+// that its answer is that of Get.
 func (b *Backend) Has(_ context.Context, key string) (ok bool, err error) {
 	name := b.entryName(key)
 	err = b.withDir(b.openDir, func(d *dir) (err error) {
@@ -90,7 +90,7 @@ func (b *Backend) TTL(_ context.Context, key string) (ttl time.Duration, ok bool
 	name := b.entryName(key)
 	var expires expiry
 	err = b.withDir(b.openDir, func(d *dir) (err error) {
-		_, expires, err = load(d, name, key)
+		_, expires, err = read(d, name, key, false)
 		return err
 	})
 	now := time.Now()

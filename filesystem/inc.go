@@ -37,7 +37,7 @@ func (tx *writeTx) inc(ctx context.Context, delta int64) (sum int64, err error) 
 // increment makes the entry the one under its key, increased by delta.
 func (tx *writeTx) increment(delta int64) (sum int64, err error) {
 	sum = delta
-	old, expires, err := load(tx.dir, tx.name, tx.entry.key)
+	old, expires, err := read(tx.dir, tx.name, tx.entry.key, true)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, driver.ErrCorrupt):
 		// absent

@@ -2,7 +2,6 @@ package filesystem
 
 import (
 	"hash/crc32"
-	"strings"
 	"sync"
 	"time"
 )
@@ -14,8 +13,12 @@ var readBuffers = sync.Pool{New: func() any { return new([readBufferSize]byte) }
 
 const readBufferSize = 128 << 10
 
-// load reads the entry of key, expired or not. The caller owns value.
-func load(d *dir, name, key string) (value []byte, expires expiry, err error) {
+// read returns the value, if keep is set, and the expiry of the entry of key. The
+// caller owns value. read verifies the checksum in any case, because damage need not
+// change the modification time or the size, and all methods have to agree on what is
+// damaged. If keep is not set, it allocates nothing, and does not verify an entry that
+// has expired.
+func read(d *dir, name, key string, keep bool) (value []byte, expires expiry, err error) {
 	f, err := d.open(name)
 	if err != nil {
 		return nil, 0, err
@@ -27,32 +30,34 @@ func load(d *dir, name, key string) (value []byte, expires expiry, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	data := buffer[:n]
-	h, err := parseHeader(data)
-	if err != nil {
-		return nil, 0, err
+	h, err := parseHeader(buffer[:n])
+	switch {
+	case err != nil, !keep && h.expires.expired(time.Now()):
+	case h.size() > uint64(n):
+		value, err = readLarge(f, h, buffer[:], n, key, keep)
+	default:
+		if value, err = h.value(buffer[:n], key); keep && err == nil {
+			value = append([]byte{}, value...)
+		} else {
+			value = nil
+		}
 	}
-	if h.size() > uint64(n) {
-		value, err = loadLarge(f, h, buffer[:], n, key)
-		return value, h.expires, err
-	}
-	value, err = h.value(data, key)
-	if err != nil {
-		return nil, 0, err
-	}
-	return append([]byte{}, value...), h.expires, nil
+	return value, h.expires, err
 }
 
-// loadLarge reads a file of which buffer holds the first n bytes into a new slice. A
+// readLarge reads a file of which buffer holds the first n bytes into a new slice. A
 // header that does not agree with the size of the file allocates nothing. Nor does a
 // sparse file, unless its checksum is right.
-func loadLarge(f file, h header, buffer []byte, n int, key string) ([]byte, error) {
-	sparse, err := checkSize(f, h)
+func readLarge(f file, h header, buffer []byte, n int, key string, keep bool) ([]byte, error) {
+	size, sparse, err := f.size()
 	if err != nil {
 		return nil, err
 	}
-	if sparse {
-		if err := verifyLarge(f, h, buffer, n, key); err != nil {
+	if uint64(size) != h.size() || size > maxFileSize {
+		return nil, errWrongLength
+	}
+	if sparse || !keep {
+		if err := verifyLarge(f, h, buffer, n, key); err != nil || !keep {
 			return nil, err
 		}
 		n = 0 // buffer holds the end of the file
@@ -71,47 +76,11 @@ func loadLarge(f file, h header, buffer []byte, n int, key string) ([]byte, erro
 	return h.value(data, key)
 }
 
-// checkSize checks that the file has the size in its header.
-func checkSize(f file, h header) (sparse bool, err error) {
-	size, sparse, err := f.size()
-	if err != nil {
-		return false, err
-	}
-	if uint64(size) != h.size() || size > maxFileSize {
-		return false, errWrongLength
-	}
-	return sparse, nil
-}
-
-// exists reports whether there is a live entry of key: whether load would return it.
-// It verifies the checksum, because damage need not change the modification time or
-// the size, and Has, Add and Delete have to agree with Get. It allocates nothing, and
-// does not read the value of an expired entry. A corrupt file is false with a nil
-// error.
+// exists reports whether there is a live entry of key. A corrupt file is false with a
+// nil error.
 func exists(d *dir, name, key string) (bool, error) {
-	f, err := d.open(name)
-	if err != nil {
-		return false, ignoreCorrupt(err)
-	}
-	defer f.close()
-	buffer := readBuffers.Get().(*[readBufferSize]byte)
-	defer readBuffers.Put(buffer)
-	n, err := f.readAt(buffer[:], 0)
-	if err != nil {
-		return false, ignoreCorrupt(err)
-	}
-	h, err := parseHeader(buffer[:n])
-	if err != nil || h.expires.expired(time.Now()) {
-		return false, ignoreCorrupt(err)
-	}
-	if h.size() > uint64(n) {
-		if _, err = checkSize(f, h); err == nil {
-			err = verifyLarge(f, h, buffer[:], n, key)
-		}
-	} else {
-		_, err = h.value(buffer[:n], key)
-	}
-	return err == nil && !h.expires.expired(time.Now()), ignoreCorrupt(err)
+	_, expires, err := read(d, name, key, false)
+	return err == nil && !expires.expired(time.Now()), ignoreCorrupt(err)
 }
 
 // verifyLarge checks the key and the checksum of a file without keeping its value.
@@ -150,36 +119,20 @@ func cutKey(key string, data []byte) (rest string, same bool) {
 	return key[n:], string(data[:n]) == key[:n]
 }
 
-// readExpiry returns the expiry of the entry in the file called name. It reads the
-// header only.
-func readExpiry(d *dir, name string) (expiry, error) {
+// readHead returns the header of the entry in the file called name, and up to n bytes
+// of its key.
+func readHead(d *dir, name string, n int) (h header, key string, err error) {
 	f, err := d.open(name)
 	if err != nil {
-		return 0, err
+		return header{}, "", err
 	}
 	defer f.close()
-	var data [headerSize]byte
-	n, err := f.readAt(data[:], 0)
-	if err != nil {
-		return 0, err
+	data := make([]byte, headerSize+n)
+	if n, err = f.readAt(data, 0); err != nil {
+		return header{}, "", err
 	}
-	h, err := parseHeader(data[:n])
-	return h.expires, err
-}
-
-// keyHasPrefix reports whether the file called name holds an entry whose key
-// begins with prefix.
-func keyHasPrefix(d *dir, name, prefix string) (bool, error) {
-	f, err := d.open(name)
-	if err != nil {
-		return false, ignoreNotExist(ignoreCorrupt(err))
+	if h, err = parseHeader(data[:n]); err != nil {
+		return header{}, "", err
 	}
-	defer f.close()
-	data := make([]byte, headerSize+len(prefix))
-	n, err := f.readAt(data, 0)
-	if err != nil {
-		return false, ignoreCorrupt(err)
-	}
-	h, err := parseHeader(data[:n])
-	return err == nil && uint64(h.keyLen) >= uint64(len(prefix)) && strings.HasPrefix(string(data[headerSize:n]), prefix), nil
+	return h, string(data[headerSize:min(uint64(n), headerSize+uint64(h.keyLen))]), nil
 }

@@ -29,14 +29,8 @@ func (b *Backend) newWrite(d *dir, e entry) *writeTx {
 
 // set stores the entry.
 func (tx *writeTx) set(ctx context.Context) error {
-	if err := tx.stage(ctx); err != nil {
-		return err
-	}
-	if err := tx.withRoom(ctx, func() error { return tx.publish(ctx) }); err != nil {
-		tx.discard()
-		return err
-	}
-	return tx.syncDir()
+	_, err := tx.store(ctx, func(ctx context.Context) (bool, error) { return true, tx.publish(ctx) })
+	return err
 }
 
 // add stores the entry if its key is absent.
@@ -45,14 +39,19 @@ func (tx *writeTx) add(ctx context.Context) (added bool, err error) {
 	if ok, _ := exists(tx.dir, tx.name, tx.entry.key); ok {
 		return false, nil
 	}
+	return tx.store(ctx, tx.publishIfAbsent)
+}
+
+// store stages the entry and stores it with publish, which reports whether it did.
+func (tx *writeTx) store(ctx context.Context, publish func(context.Context) (bool, error)) (stored bool, err error) {
 	if err := tx.stage(ctx); err != nil {
 		return false, err
 	}
 	err = tx.withRoom(ctx, func() (err error) {
-		added, err = tx.publishIfAbsent(ctx)
+		stored, err = publish(ctx)
 		return err
 	})
-	if !added || err != nil {
+	if !stored || err != nil {
 		tx.discard()
 		return false, err
 	}
