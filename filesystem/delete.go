@@ -1,6 +1,9 @@
 package filesystem
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // delete removes the file called name and reports whether it held a live entry
 // of key.
@@ -11,10 +14,12 @@ func (b *Backend) delete(ctx context.Context, d *dir, name, key string) (deleted
 			return err
 		}
 		err = b.remove(d, name)
-		if !ok { // an expired or corrupt file: removing it is optional
-			return nil
+		if !ok && err != nil { // removing an expired or corrupt file is optional, ending a lease is not
+			if h, _, _ := readHead(d, name, 0); !h.expires.leased(time.Now()) {
+				return nil
+			}
 		}
-		deleted = err == nil
+		deleted = ok && err == nil
 		return err
 	})
 	return deleted, err

@@ -59,6 +59,13 @@
 // it still has one winner on one machine, but no longer across hosts that do not share
 // the lock.
 //
+// # Leases
+//
+// A lease is a file in place of the entry: it counts for [Options.Threshold], but is
+// evicted after all entries. Processes whose wall clocks differ may end a lease early or
+// late, which means a second load or a longer wait, but never a stale value. Fill and
+// CompareAndSwap are atomic where Inc is.
+//
 // # Files
 //
 // The file of an entry is called <hash of the key in hex>.cache. A name by MD5 or
@@ -69,7 +76,7 @@
 //	 0  4  "cbfs"
 //	 4  2  version, 1
 //	 6  2  flags, 0
-//	 8  8  expiry in microseconds since 1970 UTC, 0 for never
+//	 8  8  expiry in microseconds since 1970 UTC, 0 for never; negative: end of a lease
 //	16  8  length of the value
 //	24  4  length of the key
 //	28  4  CRC-32C of all other bytes
@@ -79,7 +86,8 @@
 // open it. An entry that never expires has a time which is later than every other:
 // about 2258, or 2037 if the times of the system have 32 bits. If the modification
 // time has passed, for example after a restore from a backup or because the file
-// system cuts times, eviction reads the header.
+// system cuts times, eviction reads the header. A lease has the token as its value and
+// the modification time 0.
 //
 // Files called <time in hex>-<random>.tmp are writes in progress. A scan of the
 // directory removes those which are older than an hour. All other files are left

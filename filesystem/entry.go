@@ -24,8 +24,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// expiry is the end of a life in microseconds since 1970, 0 for never.
-// Nanoseconds would overflow for the largest time.Duration.
+// expiry is the end of a life in microseconds since 1970, 0 for never, or the negative
+// end of a lease. Nanoseconds would overflow for the largest time.Duration.
 type expiry int64
 
 // expiryAfter rounds up, so that no entry expires early.
@@ -47,7 +47,7 @@ func (x expiry) remaining(now time.Time) time.Duration {
 	return time.UnixMicro(int64(x)).Sub(now)
 }
 
-// entry is an entry to be written.
+// entry is an entry to be written, or value and expires of one that was read.
 type entry struct {
 	key     string
 	value   []byte
@@ -60,6 +60,9 @@ func newEntry(key string, value []byte, ttl time.Duration) entry {
 	now := time.Now()
 	return entry{key, value, now, expiryAfter(now, ttl)}
 }
+
+// live reports whether e was read and has not expired.
+func (e entry) live() bool { return e.value != nil && !e.expires.expired(time.Now()) }
 
 // checkSize returns [driver.ErrTooLarge] if the file would be too large to be read.
 func (e entry) checkSize() error {
@@ -96,13 +99,13 @@ func (e entry) mtime() time.Time { return e.mtimeUpTo(time.Unix(latestTime, 0)) 
 // mtimeUpTo returns the expiry as far as a file can have it. The last 64th of
 // the time from 1970 to latest belongs to the entries that never expire: the
 // time of writing, 64 times closer to latest, keeps them in order of age and
-// behind all others.
+// behind all others. A lease has the time 0, so that eviction reads its header.
 func (e entry) mtimeUpTo(latest time.Time) time.Time {
 	const part = 64
 	if e.expires == 0 {
 		return latest.Add(-latest.Sub(e.written) / part)
 	}
-	return time.UnixMicro(min(int64(e.expires), latest.UnixMicro()/part*(part-1)))
+	return time.UnixMicro(max(0, min(int64(e.expires), latest.UnixMicro()/part*(part-1))))
 }
 
 // header is the fixed part of an entry.

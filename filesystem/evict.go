@@ -249,6 +249,9 @@ func (b *Backend) removeExpired(d *dir, passed []candidate, now time.Time) (live
 	held := 0
 	err = eachLocked(context.Background(), b, d, passed, func(c candidate) error {
 		h, _, err := readHead(d, c.name, 0)
+		if h.expires.leased(now) {
+			h.expires = 0 // a lease is evicted after all entries
+		}
 		if err == nil && !h.expires.expired(now) {
 			c.expires = entry{expires: h.expires, written: now}.mtime()
 			live = append(live, c)

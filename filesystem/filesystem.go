@@ -173,4 +173,6 @@ var (
 	_ driver.TTLer         = (*Backend)(nil)
 	_ driver.Pinger        = (*Backend)(nil)
 	_ driver.Copier        = (*Backend)(nil)
+	_ driver.Leaser        = (*Backend)(nil)
+	_ driver.Swapper       = (*Backend)(nil)
 )

@@ -348,3 +348,16 @@ func TestRemovedDirectoryOnOverlay(t *testing.T) {
 		})
 	}
 }
+
+// Delete of a lease that cannot be removed fails: otherwise its Fill would store a
+// value that was loaded before.
+func TestHeldLease(t *testing.T) {
+	b := openAt(t, Options{Dir: t.TempDir()})
+	token := leaseOf(t, b, "key", time.Minute)
+	hold(t, fileOf(b, "key"))
+	if deleted, err := b.Delete(t.Context(), "key"); deleted || !errors.Is(err, os.ErrPermission) {
+		t.Errorf("Delete = %v, %v; want os.ErrPermission", deleted, err)
+	}
+	setImmutable(t, fileOf(b, "key"), false)
+	wantFill(t, b, "key", token, true)
+}

@@ -17,6 +17,7 @@ import (
 var workers = map[string]func(ctx context.Context, b *Backend) error{
 	"adder":   addKeys,
 	"counter": incKeys,
+	"loader":  loadForever,
 	"writer":  writeForever,
 }
 
@@ -141,10 +142,10 @@ func writeForever(ctx context.Context, b *Backend) error {
 	}
 }
 
-// startWriter returns after the first write of the process.
-func startWriter(t *testing.T, dir string) (kill func()) {
+// startProcess returns when the worker has printed a line.
+func startProcess(t *testing.T, worker, dir string) (kill func()) {
 	t.Helper()
-	cmd := startWorker(t, "writer", dir)
+	cmd := startWorker(t, worker, dir)
 	output, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +177,7 @@ func wantPatterns(t *testing.T, b *Backend) {
 func TestReadWhileProcessesWrite(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {
-		defer startWriter(t, dir)()
+		defer startProcess(t, "writer", dir)()
 	}
 	b := openAt(t, Options{Dir: dir})
 	for range 100 {
@@ -190,7 +191,7 @@ func TestKilledWriters(t *testing.T) {
 	const kills = 40
 	counted := int64(0)
 	for i := range kills / 2 {
-		kill1, kill2 := startWriter(t, dir), startWriter(t, dir)
+		kill1, kill2 := startProcess(t, "writer", dir), startProcess(t, "writer", dir)
 		time.Sleep(time.Duration(i) * 200 * time.Microsecond) // a different moment of a write each time
 		kill1()
 		kill2()

@@ -58,6 +58,28 @@ func (tx *writeTx) store(ctx context.Context, publish func(context.Context) (boo
 	return true, tx.syncDir()
 }
 
+// rewrite stages and publishes the entry. The caller holds the lock.
+func (tx *writeTx) rewrite(ctx context.Context) error {
+	if err := tx.stage(ctx); err != nil {
+		return err
+	}
+	err := tx.publish(ctx)
+	if err != nil {
+		tx.discard()
+	}
+	return err
+}
+
+// stored returns what the file of the key holds, expired or not. If the file is absent
+// or corrupt, the value is nil.
+func (tx *writeTx) stored() (entry, error) {
+	value, expires, err := read(tx.dir, tx.name, tx.entry.key, true)
+	if err != nil {
+		return entry{}, ignoreNotExist(ignoreCorrupt(err))
+	}
+	return entry{value: value, expires: expires}, nil
+}
+
 // stage writes the entry to a temporary file.
 func (tx *writeTx) stage(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
