@@ -57,6 +57,9 @@ func TestLease(t *testing.T) {
 			if err := other.Release(t.Context(), key, "another token"); err != nil {
 				t.Fatal(err)
 			}
+			if leaseOf(t, other, key, time.Minute) != "" {
+				t.Fatalf("%s: Release with another token ended the lease", key)
+			}
 			wantFill(t, other, key, "another token", false)
 			wantFill(t, other, key, "", false)
 			if err := b.Release(t.Context(), key, first); err != nil {
