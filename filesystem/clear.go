@@ -8,41 +8,46 @@ import (
 	"slices"
 )
 
-// clear removes the files of all entries and all temporary files.
-func (b *Backend) clear(ctx context.Context, d *dir) error {
-	names, err := d.names()
-	if err != nil {
-		return err
-	}
-	return b.removeAll(ctx, d, slices.DeleteFunc(names, func(name string) bool {
-		_, temp := tempTime(name)
-		return !temp && !isEntry(name)
-	}))
+// Clear removes the files of all entries and all temporary files of this
+// package. It leaves every other file, and the directory itself, in place.
+func (b *Backend) Clear(ctx context.Context) error {
+	return b.inDir(func(d *dir) error {
+		names, err := d.names()
+		if err != nil {
+			return err
+		}
+		return b.removeAll(ctx, d, slices.DeleteFunc(names, func(name string) bool {
+			_, temp := tempTime(name)
+			return !temp && !isEntry(name)
+		}))
+	})
 }
 
-// clearPrefix removes the entries whose key begins with prefix. It looks for
-// them without the lock: the key behind a name never changes.
-func (b *Backend) clearPrefix(ctx context.Context, d *dir, prefix string) error {
-	names, err := d.names()
-	if err != nil {
-		return err
-	}
-	var found []string
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
+// ClearPrefix removes the entries whose key begins with prefix. It opens every file of
+// the directory, without the lock: the key behind a name never changes.
+func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
+	return b.inDir(func(d *dir) error {
+		names, err := d.names()
+		if err != nil {
 			return err
 		}
-		if !isEntry(name) {
-			continue
+		var found []string
+		for _, name := range names {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if !isEntry(name) {
+				continue
+			}
+			_, key, err := readHead(d, name, len(prefix))
+			if err == nil && key == prefix {
+				found = append(found, name)
+			} else if err = ignoreNotExist(ignoreCorrupt(err)); err != nil {
+				return err
+			}
 		}
-		_, key, err := readHead(d, name, len(prefix))
-		if err == nil && key == prefix {
-			found = append(found, name)
-		} else if err = ignoreNotExist(ignoreCorrupt(err)); err != nil {
-			return err
-		}
-	}
-	return b.removeAll(ctx, d, found)
+		return b.removeAll(ctx, d, found)
+	})
 }
 
 // removeAll removes files. One that cannot be removed does not keep the others: the

@@ -27,6 +27,9 @@ func corrupt(why string) error { return fmt.Errorf("%w: %s", driver.ErrCorrupt, 
 // classify wraps an error of the file system in the sentinel error that a
 // program matches.
 func classify(err error) error {
+	if err == nil {
+		return nil
+	}
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, driver.ErrCorrupt), !errors.As(err, &errno):

@@ -60,106 +60,72 @@ func New(_ context.Context, o Options) (*Backend, error) {
 
 // Get returns the value of key. The caller owns the slice. If the file of key
 // does not hold a valid entry of key, the error wraps [driver.ErrCorrupt].
-func (b *Backend) Get(_ context.Context, key string) (value []byte, ok bool, err error) {
-	name := b.entryName(key)
-	var expires expiry
-	err = b.withDir(b.openDir, func(d *dir) (err error) {
-		value, expires, err = read(d, name, key, true)
-		return err
-	})
-	if err != nil || expires.expired(time.Now()) {
-		return nil, false, classify(ignoreNotExist(err))
+func (b *Backend) Get(_ context.Context, key string) ([]byte, bool, error) {
+	e, err := b.read(key, true)
+	if !e.live() {
+		return nil, false, err
 	}
-	return value, true, nil
+	return e.value, true, err
 }
 
 // Has reports whether key is present. It reads the file and verifies its checksum, so
 // that its answer is that of Get.
-func (b *Backend) Has(_ context.Context, key string) (ok bool, err error) {
-	name := b.entryName(key)
-	err = b.withDir(b.openDir, func(d *dir) (err error) {
-		ok, err = exists(d, name, key)
-		return err
-	})
-	return ok, classify(ignoreNotExist(err))
+func (b *Backend) Has(_ context.Context, key string) (bool, error) {
+	e, err := b.read(key, false)
+	return e.live(), ignoreCorrupt(err)
 }
 
 // TTL returns the remaining TTL of key; 0 with ok=true means that key never
 // expires.
 func (b *Backend) TTL(_ context.Context, key string) (ttl time.Duration, ok bool, err error) {
+	e, err := b.read(key, false)
+	now := time.Now()
+	if e.value == nil || e.expires.expired(now) {
+		return 0, false, ignoreCorrupt(err)
+	}
+	return e.expires.remaining(now), true, nil
+}
+
+func (b *Backend) read(key string, keep bool) (e entry, err error) {
 	name := b.entryName(key)
-	var expires expiry
-	err = b.withDir(b.openDir, func(d *dir) (err error) {
-		_, expires, err = read(d, name, key, false)
+	err = b.inDir(func(d *dir) (err error) {
+		e, err = read(d, name, key, keep)
 		return err
 	})
-	now := time.Now()
-	if err != nil || expires.expired(now) {
-		return 0, false, classify(ignoreNotExist(ignoreCorrupt(err)))
-	}
-	return expires.remaining(now), true, nil
+	return e, err
 }
 
 // Set stores value under key. If the disk is full, the error wraps
 // [driver.ErrFull] and the old value remains.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	e := newEntry(key, value, ttl)
-	return classify(b.withDir(b.makeDir, func(d *dir) error { return b.newWrite(d, e).set(ctx) }))
+	return b.write(newEntry(key, value, ttl), func(tx *writeTx) error {
+		_, err := tx.store(ctx, func() (bool, error) { return true, tx.publish(ctx) })
+		return err
+	})
 }
 
 // Add stores value under key if key is absent. Of concurrent calls in all
 // processes exactly one succeeds.
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (added bool, err error) {
-	e := newEntry(key, value, ttl)
-	err = b.withDir(b.makeDir, func(d *dir) (err error) {
-		added, err = b.newWrite(d, e).add(ctx)
+	err = b.write(newEntry(key, value, ttl), func(tx *writeTx) (err error) {
+		// The common case needs no temporary file. An error here occurs again below.
+		if ok, _ := exists(tx.dir, tx.name, key); ok {
+			return nil
+		}
+		added, err = tx.store(ctx, func() (bool, error) { return tx.publishIfAbsent(ctx) })
 		return err
 	})
-	return added, classify(err)
-}
-
-// Inc adds delta to the integer under key, atomically across all processes.
-func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (sum int64, err error) {
-	e := newEntry(key, nil, ttl)
-	err = b.withDir(b.makeDir, func(d *dir) (err error) {
-		sum, err = b.newWrite(d, e).inc(ctx, delta)
-		return err
-	})
-	return sum, classify(err)
-}
-
-// Delete removes key and reports whether it was present.
-func (b *Backend) Delete(ctx context.Context, key string) (deleted bool, err error) {
-	name := b.entryName(key)
-	err = b.withDir(b.openDir, func(d *dir) (err error) {
-		deleted, err = b.delete(ctx, d, name, key)
-		return err
-	})
-	return deleted, classify(ignoreNotExist(err))
-}
-
-// Clear removes the files of all entries and all temporary files of this
-// package. It leaves every other file, and the directory itself, in place.
-func (b *Backend) Clear(ctx context.Context) error {
-	return classify(ignoreNotExist(b.withDir(b.openDir, func(d *dir) error { return b.clear(ctx, d) })))
-}
-
-// ClearPrefix removes the entries whose key begins with prefix. It opens every
-// file of the directory.
-func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
-	return classify(ignoreNotExist(b.withDir(b.openDir, func(d *dir) error { return b.clearPrefix(ctx, d, prefix) })))
+	return added, err
 }
 
 // Ping writes a temporary file and removes it.
 func (b *Backend) Ping(ctx context.Context) error {
-	e := newEntry("", nil, 0)
-	return classify(b.withDir(b.makeDir, func(d *dir) error {
-		tx := b.newWrite(d, e)
+	return b.write(newEntry("", nil, 0), func(tx *writeTx) error {
 		if err := tx.stage(ctx); err != nil {
 			return err
 		}
-		return ignoreNotExist(d.remove(tx.temp))
-	}))
+		return ignoreNotExist(tx.discard())
+	})
 }
 
 // CopiesValues returns true: values are copied to and from files.

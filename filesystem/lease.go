@@ -24,11 +24,11 @@ func (x expiry) leased(now time.Time) bool {
 // Lease returns the value of key, which the caller owns, or a token if the caller may
 // load it.
 func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
-	err = b.withDir(b.makeDir, func(d *dir) (err error) {
-		value, ok, token, err = b.newWrite(d, entry{key: key}).lease(ctx, hold)
+	err = b.write(entry{key: key}, func(tx *writeTx) (err error) {
+		value, ok, token, err = tx.lease(ctx, hold)
 		return err
 	})
-	return value, ok, token, classify(err)
+	return value, ok, token, err
 }
 
 // lease returns the live value of the key, or stores a lease.
@@ -79,9 +79,9 @@ func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []b
 
 // replaceIf stores e if its key has an entry that matches.
 func (b *Backend) replaceIf(ctx context.Context, e entry, matches func(stored entry) bool) (replaced bool, err error) {
-	err = b.withDir(b.openDir, func(d *dir) (err error) {
+	err = b.inDir(func(d *dir) (err error) {
 		tx := b.newWrite(d, e)
-		replaced, err = tx.store(ctx, func(ctx context.Context) (bool, error) {
+		replaced, err = tx.store(ctx, func() (bool, error) {
 			stored, err := tx.stored()
 			if err != nil || !matches(stored) {
 				return false, err
@@ -90,12 +90,12 @@ func (b *Backend) replaceIf(ctx context.Context, e entry, matches func(stored en
 		})
 		return err
 	})
-	return replaced, classify(ignoreNotExist(err))
+	return replaced, err
 }
 
 // Release ends the lease of key if token is that lease.
 func (b *Backend) Release(ctx context.Context, key, token string) error {
-	return classify(ignoreNotExist(b.withDir(b.openDir, func(d *dir) error {
+	return b.inDir(func(d *dir) error {
 		tx := b.newWrite(d, entry{key: key})
 		return b.withLock(ctx, d, func() error {
 			stored, err := tx.stored()
@@ -104,5 +104,5 @@ func (b *Backend) Release(ctx context.Context, key, token string) error {
 			}
 			return b.remove(d, tx.name)
 		})
-	})))
+	})
 }

@@ -13,36 +13,41 @@ var readBuffers = sync.Pool{New: func() any { return new([readBufferSize]byte) }
 
 const readBufferSize = 128 << 10
 
-// read returns the value, if keep is set, and the expiry of the entry of key. The
-// caller owns value. read verifies the checksum in any case, because damage need not
-// change the modification time or the size, and all methods have to agree on what is
-// damaged. If keep is not set, it allocates nothing, and does not verify an entry that
-// has expired.
-func read(d *dir, name, key string, keep bool) (value []byte, expires expiry, err error) {
+// read returns the entry in the file of key, expired or not. If keep is not set, its
+// value is empty, read allocates nothing, and it does not verify an expired entry.
+// Otherwise it verifies the checksum in any case: damage need not change the
+// modification time or the size, and all methods have to agree on what is damaged.
+func read(d *dir, name, key string, keep bool) (e entry, err error) {
 	f, err := d.open(name)
 	if err != nil {
-		return nil, 0, err
+		return e, err
 	}
 	defer f.close()
 	buffer := readBuffers.Get().(*[readBufferSize]byte)
 	defer readBuffers.Put(buffer)
 	n, err := f.readAt(buffer[:], 0)
 	if err != nil {
-		return nil, 0, err
+		return e, err
 	}
 	h, err := parseHeader(buffer[:n])
+	if err != nil {
+		return e, err
+	}
+	e.expires, e.value = h.expires, []byte{}
 	switch {
-	case err != nil, !keep && h.expires.expired(time.Now()):
+	case !keep && e.expires.expired(time.Now()):
 	case h.size() > uint64(n):
-		value, err = readLarge(f, h, buffer[:], n, key, keep)
+		e.value, err = readLarge(f, h, buffer[:], n, key, keep)
 	default:
-		if value, err = h.value(buffer[:n], key); keep && err == nil {
-			value = append([]byte{}, value...)
-		} else {
-			value = nil
+		var value []byte
+		if value, err = h.value(buffer[:n], key); keep {
+			e.value = append(e.value, value...)
 		}
 	}
-	return value, h.expires, err
+	if err != nil {
+		return entry{}, err
+	}
+	return e, nil
 }
 
 // readLarge reads a file of which buffer holds the first n bytes into a new slice. A
@@ -58,7 +63,7 @@ func readLarge(f file, h header, buffer []byte, n int, key string, keep bool) ([
 	}
 	if sparse || !keep {
 		if err := verifyLarge(f, h, buffer, n, key); err != nil || !keep {
-			return nil, err
+			return []byte{}, err
 		}
 		n = 0 // buffer holds the end of the file
 	}
@@ -79,8 +84,8 @@ func readLarge(f file, h header, buffer []byte, n int, key string, keep bool) ([
 // exists reports whether there is a live entry of key. A corrupt file is false with a
 // nil error.
 func exists(d *dir, name, key string) (bool, error) {
-	_, expires, err := read(d, name, key, false)
-	return err == nil && !expires.expired(time.Now()), ignoreCorrupt(err)
+	e, err := read(d, name, key, false)
+	return e.live(), ignoreCorrupt(err)
 }
 
 // verifyLarge checks the key and the checksum of a file without keeping its value.

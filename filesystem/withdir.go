@@ -7,6 +7,17 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
+// inDir runs op with the open directory. A file or a directory that does not exist is
+// no error.
+func (b *Backend) inDir(op func(*dir) error) error {
+	return classify(ignoreNotExist(b.withDir(b.openDir, op)))
+}
+
+// write runs op with a write of e. It creates the directory if it has been removed.
+func (b *Backend) write(e entry, op func(*writeTx) error) error {
+	return classify(b.withDir(b.makeDir, func(d *dir) error { return op(b.newWrite(d, e)) }))
+}
+
 func (b *Backend) openDir() (*dir, error) { return openDir(b.options.Dir) }
 
 func (b *Backend) makeDir() (*dir, error) {

@@ -27,28 +27,14 @@ func (b *Backend) newWrite(d *dir, e entry) *writeTx {
 	return &writeTx{backend: b, dir: d, entry: e, name: b.entryName(e.key)}
 }
 
-// set stores the entry.
-func (tx *writeTx) set(ctx context.Context) error {
-	_, err := tx.store(ctx, func(ctx context.Context) (bool, error) { return true, tx.publish(ctx) })
-	return err
-}
-
-// add stores the entry if its key is absent.
-func (tx *writeTx) add(ctx context.Context) (added bool, err error) {
-	// The common case needs no temporary file. An error here occurs again below.
-	if ok, _ := exists(tx.dir, tx.name, tx.entry.key); ok {
-		return false, nil
-	}
-	return tx.store(ctx, tx.publishIfAbsent)
-}
-
-// store stages the entry and stores it with publish, which reports whether it did.
-func (tx *writeTx) store(ctx context.Context, publish func(context.Context) (bool, error)) (stored bool, err error) {
+// store stages the entry and calls publish with the lock held, which reports whether it
+// has published the entry.
+func (tx *writeTx) store(ctx context.Context, publish func() (bool, error)) (stored bool, err error) {
 	if err := tx.stage(ctx); err != nil {
 		return false, err
 	}
 	err = tx.withRoom(ctx, func() (err error) {
-		stored, err = publish(ctx)
+		stored, err = publish()
 		return err
 	})
 	if !stored || err != nil {
@@ -73,11 +59,8 @@ func (tx *writeTx) rewrite(ctx context.Context) error {
 // stored returns what the file of the key holds, expired or not. If the file is absent
 // or corrupt, the value is nil.
 func (tx *writeTx) stored() (entry, error) {
-	value, expires, err := read(tx.dir, tx.name, tx.entry.key, true)
-	if err != nil {
-		return entry{}, ignoreNotExist(ignoreCorrupt(err))
-	}
-	return entry{value: value, expires: expires}, nil
+	e, err := read(tx.dir, tx.name, tx.entry.key, true)
+	return e, ignoreNotExist(ignoreCorrupt(err))
 }
 
 // stage writes the entry to a temporary file.
@@ -98,7 +81,7 @@ func (tx *writeTx) stage(ctx context.Context) error {
 		err = closeErr
 	}
 	if err != nil {
-		tx.dir.remove(tx.temp)
+		tx.discard()
 	}
 	return err
 }
@@ -210,7 +193,7 @@ func (tx *writeTx) move(ctx context.Context, move func(temp, name string) error)
 }
 
 // discard removes the temporary file of a write that failed.
-func (tx *writeTx) discard() { tx.dir.remove(tx.temp) }
+func (tx *writeTx) discard() error { return tx.dir.remove(tx.temp) }
 
 // syncDir ends a write that succeeded.
 func (tx *writeTx) syncDir() error {
