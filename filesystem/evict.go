@@ -27,8 +27,7 @@ type usage struct {
 // callers with short deadlines would start it again and again, and none would finish
 // it.
 type evictions struct {
-	mu      sync.Mutex
-	current *eviction
+	current atomic.Pointer[eviction] // set with the lock held
 	running sync.WaitGroup
 }
 
@@ -126,7 +125,7 @@ func (tx *writeTx) makeRoom(n int) error {
 	if due || b.full(n) || n > 0 && b.usage.addedSinceScan >= b.batchSize() {
 		tx.eviction = b.startEviction(tx.dir, due, n)
 	} else {
-		tx.eviction = b.currentEviction()
+		tx.eviction = b.evictions.current.Load()
 	}
 	if n > 0 && tx.eviction != nil && !tx.anyway {
 		return errNoRoom
@@ -136,28 +135,18 @@ func (tx *writeTx) makeRoom(n int) error {
 	return nil
 }
 
-func (b *Backend) currentEviction() *eviction {
-	b.evictions.mu.Lock()
-	defer b.evictions.mu.Unlock()
-	return b.evictions.current
-}
-
 // startEviction returns the eviction in progress, or starts one. The caller holds the
 // lock.
 func (b *Backend) startEviction(d *dir, due bool, n int) *eviction {
-	b.evictions.mu.Lock()
-	defer b.evictions.mu.Unlock()
-	if b.evictions.current != nil {
-		return b.evictions.current
+	if e := b.evictions.current.Load(); e != nil {
+		return e
 	}
 	e := &eviction{done: make(chan struct{})}
-	b.evictions.current = e
+	b.evictions.current.Store(e)
 	b.usage.addedSinceScan = 0
 	b.evictions.running.Go(func() {
 		e.err = b.evict(d, due, n)
-		b.evictions.mu.Lock()
-		b.evictions.current = nil
-		b.evictions.mu.Unlock()
+		b.evictions.current.Store(nil)
 		close(e.done)
 	})
 	return e

@@ -171,7 +171,7 @@ func TestEvictionOutlivesCallers(t *testing.T) {
 			mustSet(t, b, strconv.Itoa(i), "v", time.Hour)
 		}
 		unfinished := &eviction{done: make(chan struct{})}
-		b.evictions.current = unfinished
+		b.evictions.current.Store(unfinished)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for verb, write := range map[string]func() error{
@@ -193,7 +193,7 @@ func TestEvictionOutlivesCallers(t *testing.T) {
 		if err := b.Set(cancelled, "cancelled", []byte("v"), time.Hour); !errors.Is(err, context.Canceled) {
 			t.Errorf("Set with a cancelled context = %v", err)
 		}
-		b.evictions.current = nil
+		b.evictions.current.Store(nil)
 		close(unfinished.done)
 
 		err := b.withDir(b.openDir, func(d *dir) error {
@@ -215,7 +215,7 @@ func TestEvictionOutlivesCallers(t *testing.T) {
 func TestCloseEndsEviction(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir(), Threshold: 1})
 	mustSet(t, b, "k", "v", 0)
-	b.evictions.current = &eviction{done: make(chan struct{})}
+	b.evictions.current.Store(&eviction{done: make(chan struct{})})
 	result := make(chan error)
 	go func() { result <- b.Set(t.Context(), "l", []byte("v"), 0) }()
 	for len(files(t, b.options.Dir, "*"+tempSuffix)) == 0 {

@@ -2,6 +2,7 @@ package filesystem
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -43,7 +44,7 @@ func New(_ context.Context, o Options) (*Backend, error) {
 	b := &Backend{
 		options:   o,
 		entryName: o.hashMethod(),
-		temps:     newTempNames(),
+		temps:     &tempNames{random: rand.Text()},
 		closing:   make(chan struct{}),
 		writer:    make(chan struct{}, 1),
 	}

@@ -60,33 +60,31 @@ func (b *Backend) waitForLock(ctx context.Context, d *dir) error {
 	const shortest, longest = 20 * time.Microsecond, time.Millisecond
 	timeout := time.NewTimer(b.options.LockTimeout)
 	defer timeout.Stop()
-	errTimeout := fmt.Errorf("%w: timed out after %v waiting for the lock of %s, which another program holds", driver.ErrUnavailable, b.options.LockTimeout, d.path)
-	select {
-	case b.writer <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-b.closing:
-		return driver.ErrClosed
-	case <-timeout.C:
-		return errTimeout
-	}
+	writer := b.writer // nil once this goroutine has put its element into it
+	var retry <-chan time.Time
 	for pause := shortest; ; pause = min(2*pause, longest) {
-		if locked, err := b.tryLock(d); locked || err != nil {
-			return err
-		}
 		var err error
 		select {
-		case <-time.After(pause):
-			continue
+		case writer <- struct{}{}:
+			writer = nil
+		case <-retry:
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-b.closing:
 			err = driver.ErrClosed
 		case <-timeout.C:
-			err = errTimeout
+			err = fmt.Errorf("%w: timed out after %v waiting for the lock of %s, which another program holds", driver.ErrUnavailable, b.options.LockTimeout, d.path)
 		}
-		<-b.writer
-		return err
+		if err != nil {
+			if writer == nil {
+				<-b.writer
+			}
+			return err
+		}
+		if locked, err := b.tryLock(d); locked || err != nil {
+			return err
+		}
+		retry = time.After(pause)
 	}
 }
 

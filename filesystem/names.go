@@ -2,7 +2,6 @@ package filesystem
 
 import (
 	"crypto/md5"
-	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -27,30 +26,20 @@ const (
 // agree on it. MD5 and SHA-1 are extended by half of a SHA-256, because keys
 // with equal MD5 or SHA-1 sums can be made on purpose.
 var hashMethods = map[string]func(key string) (name string){
-	"md5": func(key string) string {
-		weak, strong := md5.Sum([]byte(key)), sha256.Sum256([]byte(key))
-		return entryName(weak[:], strong[:16])
-	},
-	"sha1": func(key string) string {
-		weak, strong := sha1.Sum([]byte(key)), sha256.Sum256([]byte(key))
-		return entryName(weak[:], strong[:16])
-	},
-	"sha256": func(key string) string {
-		sum := sha256.Sum256([]byte(key))
-		return entryName(sum[:])
-	},
-	"sha512": func(key string) string {
-		sum := sha512.Sum512([]byte(key))
-		return entryName(sum[:])
-	},
+	"md5":    func(key string) string { sum := md5.Sum([]byte(key)); return extendedName(sum[:], key) },
+	"sha1":   func(key string) string { sum := sha1.Sum([]byte(key)); return extendedName(sum[:], key) },
+	"sha256": func(key string) string { sum := sha256.Sum256([]byte(key)); return entryName(sum[:]) },
+	"sha512": func(key string) string { sum := sha512.Sum512([]byte(key)); return entryName(sum[:]) },
 }
 
-func entryName(sums ...[]byte) string {
+func extendedName(weak []byte, key string) string {
+	strong := sha256.Sum256([]byte(key))
+	return entryName(append(weak, strong[:16]...))
+}
+
+func entryName(sum []byte) string {
 	name := make([]byte, 0, 2*sha512.Size+len(entrySuffix))
-	for _, sum := range sums {
-		name = hex.AppendEncode(name, sum)
-	}
-	return string(append(name, entrySuffix...))
+	return string(append(hex.AppendEncode(name, sum), entrySuffix...))
 }
 
 // isEntry reports whether name has the form of an entry's file name, by any of
@@ -75,10 +64,6 @@ func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 type tempNames struct {
 	random string
 	last   atomic.Uint32
-}
-
-func newTempNames() *tempNames {
-	return &tempNames{random: rand.Text()}
 }
 
 func (t *tempNames) next(now time.Time) string {
