@@ -13,17 +13,16 @@ import (
 // an integer, whatever its type.
 func (b *Backend) Inc(_ context.Context, key string, delta int64, ttl time.Duration) (sum int64, err error) {
 	n := &node{key: key}
-	deadline := b.clock.deadline(ttl)
-	_, err = b.update(n, func(old *node) (bool, error) {
-		n.deadline, sum = deadline, delta
-		if old != nil {
+	_, err = b.update(b.hasher.hash(key), n, func(old *node) (bool, error) {
+		var err error
+		if old == nil {
+			n.deadline, sum = b.clock.deadline(ttl), delta
+		} else {
 			n.deadline = old.deadline
-			if sum, err = old.plus(delta); err != nil {
-				return false, err
-			}
+			sum, err = old.plus(delta)
 		}
 		n.setBytes(strconv.AppendInt(nil, sum, 10))
-		return true, nil
+		return err == nil, err
 	})
 	return sum, err
 }

@@ -3,6 +3,7 @@ package simple
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"strings"
 	"time"
 )
@@ -69,25 +70,18 @@ func (b *Backend) Release(_ context.Context, key, token string) error {
 // lease returns the live node of key, or a token. An entry of the other kind is absent.
 func (b *Backend) lease(key string, hold time.Duration, bytes bool) (*node, string, error) {
 	hash := b.hasher.hash(key)
-	token := ""
-	n, err := b.find(hash, key)
-	if err == nil && (n == nil || n.isBytes() != bytes) {
-		n, token, err = b.shard(hash).lease(hash, key, hold, bytes)
-	}
-	if n != nil {
+	if n, _ := b.find(hash, key); n != nil && n.isBytes() == bytes {
 		n.used()
+		return n, "", nil
 	}
-	return n, token, err
-}
-
-func (s *shard) lease(hash uint64, key string, hold time.Duration, bytes bool) (*node, string, error) {
+	s := b.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.open()
 	if err != nil {
 		return nil, "", err
 	}
-	now := s.clock.now()
+	now := b.clock.now()
 	for {
 		n, _ := t.find(hash, key)
 		if n == nil {
@@ -122,25 +116,17 @@ func (l *leases) grant(key string, now int64, hold time.Duration) string {
 	if now < l.byKey[key].end {
 		return ""
 	}
-	if len(l.byKey) >= l.full {
-		l.prune(now)
+	if l.byKey == nil {
+		l.byKey = make(map[string]lease)
+	}
+	if len(l.byKey) >= l.full { // their number has doubled: the cost per lease is constant
+		maps.DeleteFunc(l.byKey, func(_ string, held lease) bool { return held.end <= now })
+		l.full = max(100, 2*len(l.byKey))
 	}
 	granted := lease{rand.Text(), now + int64(hold)}
 	l.byKey[strings.Clone(key)] = granted
 	l.last = max(l.last, granted.end)
 	return granted.token
-}
-
-// prune removes the leases that have ended. It runs when their number has doubled, so
-// that its cost per lease is constant. A new map returns the memory of the old one.
-func (l *leases) prune(now int64) {
-	held := make(map[string]lease)
-	for key, lease := range l.byKey {
-		if now < lease.end {
-			held[key] = lease
-		}
-	}
-	l.byKey, l.full = held, max(100, 2*len(held))
 }
 
 // endLease ends the lease of key. When every lease has ended it removes all of them, so

@@ -46,33 +46,16 @@ func (r *room) take() bool {
 }
 
 // find returns the node of key, expired or not, and its slot; or nil.
-func (s *shard) find(hash uint64, key string) (*node, *slot, error) {
+func (s *shard) find(hash uint64, key string) (n *node, slot *slot, err error) {
 	t := s.table.Load()
-	n, slot := t.find(hash, key)
-	if n == nil && t.moved.Load() {
-		return s.findLocked(hash, key)
+	if n, slot = t.find(hash, key); n == nil && t.moved.Load() {
+		s.mu.Lock()
+		if t, err = s.open(); err == nil {
+			n, slot = t.find(hash, key)
+		}
+		s.mu.Unlock()
 	}
-	return n, slot, nil
-}
-
-func (s *shard) findLocked(hash uint64, key string) (*node, *slot, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.open()
-	if err != nil {
-		return nil, nil, err
-	}
-	n, slot := t.find(hash, key)
-	return n, slot, nil
-}
-
-// store puts n into the slot of old, or inserts it if old is nil, and reports
-// whether old was still in place, or still absent.
-func (s *shard) store(slot *slot, old, n *node, hash uint64) (bool, error) {
-	if old != nil {
-		return s.replace(slot, old, n), nil
-	}
-	return s.insert(n, hash)
+	return n, slot, err
 }
 
 // replace puts n into the slot of old if old is still in it, and reports whether it
@@ -81,19 +64,14 @@ func (s *shard) replace(slot *slot, old, n *node) bool {
 	n.key = old.key
 	n.place = old.place
 	n.uses = min(atomic.LoadUint32(&old.uses)+1, maxUses)
-	if n.deadline < old.deadline {
-		return s.shorten(slot, old, n)
+	if n.deadline >= old.deadline {
+		return slot.CompareAndSwap(old, n)
 	}
-	return slot.CompareAndSwap(old, n)
-}
-
-// shorten is replace by a node that expires sooner, which sweep has to take into
-// account.
-func (s *shard) shorten(slot *slot, old, n *node) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.sweep.admit(n.deadline)
-	return slot.CompareAndSwap(old, n)
+	replaced := slot.CompareAndSwap(old, n)
+	s.mu.Unlock()
+	return replaced
 }
 
 // insert adds n if its key is absent, and reports whether it was. The entry gets a

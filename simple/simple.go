@@ -157,15 +157,8 @@ func (b *Backend) set(n *node) error {
 	if old := slot.Load(); old != nil && same(old.key, n.key) && s.replace(slot, old, n) {
 		return nil
 	}
-	for {
-		old, slot, err := s.find(hash, n.key)
-		if err != nil {
-			return err
-		}
-		if done, err := s.store(slot, old, n, hash); done || err != nil {
-			return err
-		}
-	}
+	_, err := b.update(hash, n, func(*node) (bool, error) { return true, nil })
+	return err
 }
 
 // Add stores value under key if key is absent. It keeps the slice.
@@ -181,7 +174,7 @@ func (b *Backend) AddValue(_ context.Context, key string, value any, ttl time.Du
 }
 
 func (b *Backend) add(n *node) (bool, error) {
-	return b.update(n, func(old *node) (bool, error) { return old == nil, nil })
+	return b.update(b.hasher.hash(n.key), n, func(old *node) (bool, error) { return old == nil, nil })
 }
 
 // CompareAndSwap replaces the value and the expiry of key if its bytes equal old. It
@@ -189,7 +182,7 @@ func (b *Backend) add(n *node) (bool, error) {
 func (b *Backend) CompareAndSwap(_ context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
 	n := &node{key: key, deadline: b.clock.deadline(ttl)}
 	n.setBytes(value)
-	return b.update(n, func(present *node) (bool, error) {
+	return b.update(b.hasher.hash(key), n, func(present *node) (bool, error) {
 		if present == nil {
 			return false, nil
 		}
@@ -201,11 +194,11 @@ func (b *Backend) CompareAndSwap(_ context.Context, key string, old, value []byt
 // update stores n if accept, which receives the live node of the key or nil, returns
 // true, and reports whether it did. If another goroutine changes the entry meanwhile,
 // update calls accept again.
-func (b *Backend) update(n *node, accept func(old *node) (bool, error)) (bool, error) {
-	hash := b.hasher.hash(n.key)
+func (b *Backend) update(hash uint64, n *node, accept func(old *node) (bool, error)) (bool, error) {
 	n.hash = uint32(hash)
 	s := b.shard(hash)
 	for {
+		done := false
 		old, slot, err := s.find(hash, n.key)
 		if err != nil {
 			return false, err
@@ -217,7 +210,12 @@ func (b *Backend) update(n *node, accept func(old *node) (bool, error)) (bool, e
 		if ok, err := accept(live); !ok || err != nil {
 			return false, err
 		}
-		if done, err := s.store(slot, old, n, hash); done || err != nil {
+		if old != nil {
+			done = s.replace(slot, old, n)
+		} else {
+			done, err = s.insert(n, hash)
+		}
+		if done || err != nil {
 			return done, err
 		}
 	}
