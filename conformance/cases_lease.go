@@ -54,6 +54,11 @@ var leaseCases = []Case{
 		Why:      "The caller decides how long it waits; a store that blocks keeps the connection of the holder's Fill busy.",
 		Features: []Feature{Lease}, flags: needsTime,
 		run: waiting},
+	{ID: "LSE-8", Name: "no_stale_fill",
+		Rule:     "the history of one key under Lease, Fill, Release and all writes is linearizable",
+		Why:      "A value that was loaded before an invalidation and appears after it stays until it expires.",
+		Features: []Feature{Lease}, flags: needsOwnStore,
+		run: func(t *attempt) { t.leaseHistories(t.handles(), nil) }},
 	{ID: "LSE-9", Name: "fill_after_clear",
 		Rule:     "after Clear, Fill with a token from before it returns false and stores nothing",
 		Why:      "A value that was loaded before the whole cache was invalidated must not survive that.",
@@ -118,6 +123,15 @@ var leaseCases = []Case{
 		Why:      "If two keys share a lease, the load of one waits for the load of the other.",
 		Features: []Feature{Lease}, flags: needsOwnStore,
 		run: leasesAreIndependent},
+	{ID: "LSE-19", Name: "no_stale_fill_with_faults",
+		Rule:     "the history of one key under leases is linearizable while connections break and replies are lost",
+		Why:      "A client that sends a Fill again, or reads the reply of another call, stores a stale value.",
+		Features: []Feature{Network, Lease}, flags: oneModeOnly | needsOwnStore,
+		run: func(t *attempt) {
+			broken, sound := t.openProxied(), t.openProxied()
+			t.leaseHistories([]*handle{broken.handle, sound.handle}, &broken)
+			broken.recovers("the faults")
+		}},
 }
 
 // leaseRace lets 8 callers lease key at once. The one with the token fills it.

@@ -336,6 +336,27 @@ var leaseMutants = []struct {
 			r.mu.Unlock()
 			return r.Lease(ctx, key, hold)
 		}}},
+	{"Fill checks and then stores", "LSE-8", nil, mutant{racy: true,
+		fill: func(r *reference, key, token string, value []byte, ttl time.Duration) (bool, error) {
+			r.mu.Lock()
+			valid := token != "" && r.leased(key) == token
+			r.mu.Unlock()
+			if !valid {
+				return r.Fill(ctx, key, "", value, ttl)
+			}
+			gap()
+			err := r.Set(ctx, key, value, ttl)
+			return err == nil, err
+		}}},
+	{"Delete removes the entry and then the lease", "LSE-8", nil, mutant{racy: true,
+		del: func(r *reference, key string) (deleted bool, err error) {
+			r.keepLease(key, func() { deleted, err = r.Delete(ctx, key) })
+			gap()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			delete(r.leases, key)
+			return deleted, err
+		}}},
 	{"CompareAndSwap ignores the old value", "SWP-2", nil, mutant{
 		swap: func(r *reference, key string, _, value []byte, ttl time.Duration) (bool, error) {
 			old, _, err := r.Get(ctx, key)
