@@ -3,11 +3,16 @@ package conformance_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/cachebackends/cachebackends/conformance"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 func (m *mutant) Lease(ctx context.Context, key string, hold time.Duration) ([]byte, bool, string, error) {
@@ -410,5 +415,79 @@ func TestLeaseMutants(t *testing.T) {
 			t.Parallel()
 			caught(t, m.rule, m.also, overMutant(m.mutant))
 		})
+	}
+}
+
+// keeper is the reference with values without encoding: an entry is the name of a value.
+type keeper struct {
+	*mutant
+	values *sync.Map
+}
+
+func newKeeper(m mutant) *keeper {
+	m.reference, m.step = newReference(), new(sync.Mutex)
+	return &keeper{&m, new(sync.Map)}
+}
+
+// keep returns the name of value.
+func (k *keeper) keep(value any) []byte {
+	name := rand.Text()
+	k.values.Store(name, value)
+	return []byte(name)
+}
+
+func (k *keeper) kept(name []byte) any {
+	value, _ := k.values.Load(string(name))
+	return value
+}
+
+func (k *keeper) GetValue(ctx context.Context, key string) (any, bool, error) {
+	name, ok, err := k.Get(ctx, key)
+	return k.kept(name), ok, err
+}
+
+func (k *keeper) SetValue(ctx context.Context, key string, value any, ttl time.Duration) error {
+	return k.Set(ctx, key, k.keep(value), ttl)
+}
+
+func (k *keeper) AddValue(ctx context.Context, key string, value any, ttl time.Duration) (bool, error) {
+	return k.Add(ctx, key, k.keep(value), ttl)
+}
+
+func (k *keeper) LeaseValue(ctx context.Context, key string, hold time.Duration) (any, bool, string, error) {
+	name, ok, token, err := k.Lease(ctx, key, hold)
+	return k.kept(name), ok, token, err
+}
+
+func (k *keeper) FillValue(ctx context.Context, key, token string, value any, ttl time.Duration) (bool, error) {
+	return k.Fill(ctx, key, token, k.keep(value), ttl)
+}
+
+var (
+	_ driver.ValueKeeper = (*keeper)(nil)
+	_ driver.ValueLeaser = (*keeper)(nil)
+)
+
+// The rule about kept values finds each defect of leases that it is about, and none in
+// the reference.
+func TestMutantsOfKeptValues(t *testing.T) {
+	kept := func(c conformance.Case) bool { return c.ID == "LSE-20" }
+	verdict := func(m mutant) []string {
+		return conformance.Verdicts(t, conformance.Harness{
+			New: func(*testing.T) driver.Backend { return newKeeper(m) }, Bubble: true,
+			Unsupported: map[conformance.Feature]string{conformance.Threshold: "not in this test"},
+		}, kept).Failing()
+	}
+	if failing := verdict(mutant{}); len(failing) > 0 {
+		t.Errorf("the reference: failing %q", failing)
+	}
+	for _, m := range leaseMutants {
+		switch m.defect {
+		case "Fill ignores the token", "Set keeps the lease", "Delete keeps the lease", "Release does nothing", "Get shows a lease",
+			"Fill keeps the lease", "Lease of a present key returns a token":
+			if failing := verdict(m.mutant); !slices.Equal(failing, []string{"LSE-20"}) {
+				t.Errorf("%s: failing %q, want LSE-20", m.defect, failing)
+			}
+		}
 	}
 }
