@@ -145,7 +145,8 @@ func (t *attempt) executeLease(h *handle, key string, c *call) (happened bool) {
 	case errors.Is(err, driver.ErrUnknownOutcome):
 		c.unknown = true
 	case errors.Is(err, driver.ErrUnavailable) && t.supports(Network):
-		return false
+		c.unknown = c.op == "lease" // a client may treat it as a read
+		return c.unknown
 	default:
 		t.must(c.op, err)
 	}
