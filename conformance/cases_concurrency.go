@@ -68,7 +68,7 @@ func isComplete(value []byte) bool {
 
 // neverTorn has 8 callers write and read one key with values of both sizes.
 func (t *attempt) neverTorn(small, large int) {
-	if limit := t.harness.Limits.MaxValue; limit != 0 {
+	if limit := t.harness.Limits.maxValue(); limit != 0 {
 		small, large = min(small, limit), min(large, limit)
 	}
 	rounds := t.fewer(15)
@@ -94,7 +94,7 @@ func (t *attempt) neverTorn(small, large int) {
 // inherit: other goroutines of the program may start and end meanwhile.
 func noGoroutineLeft(t *attempt) {
 	pprof.Do(t.ctx, pprof.Labels("conformance", t.id), func(context.Context) {
-		b := t.harness.New(t.test)
+		b := t.show(t.harness.New(t.test))
 		t.concurrently(4, func(worker int) {
 			for i := range 250 {
 				key := t.cacheKey(fmt.Sprintf("w%d-%d", worker, i%50))

@@ -89,7 +89,7 @@ func errorsAreDistinguishable(t *attempt) {
 	_, _, err := t.cache.Get(t.ctx, "")
 	t.wraps("Get with an empty key", err, driver.ErrInvalidKey)
 	t.wraps("Set with a negative timeout", t.cache.Set(t.ctx, key, nil, cache.Timeout(-1)), driver.ErrInvalidTimeout)
-	if limit := t.harness.Limits.MaxValue; limit != 0 {
+	if limit := t.maxValueOf("k"); limit != 0 {
 		t.wraps("Set of a value over the limit", t.cache.Set(t.ctx, key, make([]byte, limit+1)), driver.ErrTooLarge)
 	}
 	if t.supports(Storage) && t.supports(Counter) {
@@ -107,7 +107,7 @@ func errorsAreDistinguishable(t *attempt) {
 func fullStore(t *attempt) {
 	const moreThanItHolds = 32 << 20
 	size := 20 << 10
-	if limit := t.harness.Limits.MaxValue; limit != 0 {
+	if limit := t.harness.Limits.maxValue(); limit != 0 {
 		size = min(size, limit/2)
 	}
 	h := t.openStore(t.harness.Stores.Full(t.test))

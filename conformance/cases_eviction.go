@@ -21,7 +21,15 @@ var evictionCases = []Case{
 			for _, key := range list {
 				t.setIn(b, key, time.Hour)
 			}
-			if n := t.countIn(b, list); n > threshold+1 {
+			n := t.countIn(b, list)
+			for range 500 { // of 10 ms
+				if n <= threshold+1 || !t.harness.declares(LateEviction) {
+					break
+				}
+				t.pass(10 * time.Millisecond)
+				n = t.countIn(b, list)
+			}
+			if n > threshold+1 {
 				t.wrong(fmt.Sprintf("entries after Set of %d keys in a store of %d", len(list), threshold), n, text("at most 101"))
 			}
 		}},
@@ -91,7 +99,7 @@ var evictionCases = []Case{
 func (t *attempt) openBounded() driver.Backend {
 	b := t.harness.Stores.Bounded(t.test, threshold)
 	t.toClose = append(t.toClose, b)
-	return b
+	return t.show(b)
 }
 
 func (t *attempt) setIn(b driver.Backend, key string, ttl time.Duration) {

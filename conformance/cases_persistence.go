@@ -31,7 +31,7 @@ var persistenceCases = []Case{
 			}
 		}},
 	{ID: "PER-2", Name: "two_handles",
-		Rule:     "a handle sees at once what another handle sets, adds, increments and deletes",
+		Rule:     "a handle sees what another handle sets, adds, increments and deletes: at once, or within Limits.Staleness",
 		Why:      "Processes share the store, and one of them would serve what another has deleted.",
 		Features: []Feature{Persistence}, flags: needsOwnStore | cacheOnly,
 		run: func(t *attempt) {
@@ -40,15 +40,21 @@ var persistenceCases = []Case{
 			t.openSecondHandle()
 			other := t.handle
 			t.hit("set by the first handle before the second was opened", "before", "1")
+			stale := false
 			for i := range 20 {
 				t.handle = one
 				t.set("k", fmt.Sprint(i), time.Hour)
 				t.handle = other
+				stale = t.becomes("k", fmt.Sprint(i), true) || stale
 				t.hit("set by the other handle", "k", fmt.Sprint(i))
 				equal(t, "Add of a key that the other handle set", t.add("k", "x", time.Hour), false)
 				equal(t, "Delete of a key that the other handle set", t.delete("k"), true)
 				t.handle = one
+				stale = t.becomes("k", "", false) || stale
 				t.miss("deleted by the other handle", "k")
+			}
+			if bound := t.harness.Limits.Staleness; bound != 0 && !stale {
+				t.wrong("reads of what another handle has changed, with Limits.Staleness", text("none is stale"), text("no such limit: remove it from the harness"))
 			}
 			if !t.supports(Counter) {
 				return
@@ -59,6 +65,23 @@ var persistenceCases = []Case{
 					t.must("Inc", err)
 				}
 			})
+			t.becomes("n", "200", true)
 			t.hit("after 100 Inc from each of two handles", "n", "200")
 		}},
+}
+
+// becomes waits up to Limits.Staleness until key holds want, or is absent. It
+// reports whether a read was stale.
+func (t *attempt) becomes(key, want string, present bool) (stale bool) {
+	const pause = 10 * time.Millisecond
+	for waited := time.Duration(0); waited <= t.harness.Limits.Staleness; waited += pause {
+		if value, ok := t.get(key); ok == present && value == want {
+			return stale
+		}
+		if t.harness.Limits.Staleness > 0 {
+			stale = true
+			t.pass(pause)
+		}
+	}
+	return stale
 }

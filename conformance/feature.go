@@ -30,6 +30,11 @@ const (
 	Network Feature = "Network"
 )
 
+// fieldOf names the field of Harness that stands for a feature.
+var fieldOf = map[Feature]string{
+	Persistence: "Stores.Reopen", Threshold: "Stores.Bounded", Network: "Faults", FullClear: "Stores.ClearAllowed",
+}
+
 var features = []Feature{Storage, Counter, PrefixClear, FullClear, TTL, Persistence, Threshold, Network}
 
 // implied returns the features whose absence needs no declaration, with the reason.

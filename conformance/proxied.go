@@ -32,7 +32,7 @@ func (t *attempt) openProxied() proxied {
 	b, err := t.harness.Faults.New(t.test, p.Addr())
 	t.must("opening the backend through the proxy", err)
 	t.toClose = append(t.toClose, b)
-	w := proxied{p, t, t.throughCache(cache.New(b))}
+	w := proxied{p, t, t.throughCache(cache.New(t.show(b)))}
 	t.must("Set through the proxy", w.handle.Set(t.ctx, "proxied", []byte("proxied-value"), time.Hour))
 	_, _, err = w.handle.Get(t.ctx, "proxied")
 	t.must("Get through the proxy", err)

@@ -23,16 +23,24 @@ func needsStore(field string, given func(s Stores) bool) func(Harness) string {
 // after the case.
 func (t *attempt) openStore(b driver.Backend) *handle {
 	t.toClose = append(t.toClose, b)
-	return &handle{cache: cache.New(b), prefix: t.id + ":", written: &keySet{keys: map[string]struct{}{}}}
+	return &handle{cache: cache.New(t.show(b)), prefix: t.id + ":", written: &keySet{keys: map[string]struct{}{}}}
+}
+
+// reopen opens another handle to the store, closed after the case.
+func (t *attempt) reopen() driver.Backend {
+	b := t.harness.Stores.Reopen(t.test, t.first)
+	if b == nil {
+		t.stop("Stores.Reopen", text("nil"), text("another handle"))
+	}
+	t.toClose = append(t.toClose, b)
+	return t.show(b)
 }
 
 // openSecondHandle opens another handle to the store and lets the steps use it.
 func (t *attempt) openSecondHandle() {
-	b := t.harness.Stores.Reopen(t.test, t.first)
-	t.toClose = append(t.toClose, b)
-	shown := b
+	shown := t.reopen()
 	if t.mode == fallback {
-		shown = hideFallbacks(b)
+		shown = hideFallbacks(shown)
 	}
 	second := *t.handle
 	second.cache = cache.New(shown, cache.WithPrefix(t.handle.written.prefix))
