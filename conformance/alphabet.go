@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -83,7 +84,15 @@ func (s *spelling) batch(err error, keys []string) error {
 	for _, key := range keys {
 		original[s.key(key)] = key
 	}
-	return s.check(driver.RenameKeys(err, func(key string) string { return original[key] }), keys...)
+	err = driver.RenameKeys(err, func(key string) string { return original[key] })
+	var batch *driver.BatchError
+	if !errors.As(err, &batch) {
+		return s.check(err, keys...)
+	}
+	for i, f := range batch.Failed {
+		batch.Failed[i].Err = s.check(f.Err, f.Key)
+	}
+	return err
 }
 
 // spelled is a backend whose keys are spelled in the alphabet of the store.

@@ -54,9 +54,9 @@ func (t *attempt) limitHint(err error) string {
 	limits := t.harness.Limits
 	switch {
 	case errors.Is(err, driver.ErrInvalidKey) && limits.MaxKey == 0 && limits.KeyAlphabet == "":
-		return "if the limit is documented: Limits.MaxKey, KeyAlphabet or RefusedKeys"
+		return "declare Limits.MaxKey, KeyAlphabet or RefusedKeys, if the store has such a limit"
 	case errors.Is(err, driver.ErrTooLarge) && limits.MaxValue == 0 && limits.MaxEntry == 0:
-		return "if the limit is documented: Limits.MaxValue or MaxEntry"
+		return "declare Limits.MaxValue or MaxEntry, if the store has such a limit"
 	}
 	return ""
 }
@@ -171,6 +171,8 @@ func (t *attempt) finishes(what string, call func()) {
 		call()
 	}()
 	const limit = 10 * time.Second
+	t.sleeping.Add(int64(limit))
+	defer t.sleeping.Add(-int64(limit))
 	select {
 	case <-done:
 	case <-time.After(limit):

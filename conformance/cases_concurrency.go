@@ -112,7 +112,10 @@ func noGoroutineLeft(t *attempt) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.wrong("goroutines two seconds after Close", text(strings.Join(left, "\n")), text("none"))
+	for i := range left {
+		left[i] = trimStack(left[i])
+	}
+	t.wrong("goroutines two seconds after Close", text(strings.Join(left, "\n")), text("none: Close ends them"))
 }
 
 // labelledGoroutines returns the stacks of the goroutines that have label.

@@ -47,6 +47,11 @@ var persistenceCases = []Case{
 				t.handle = other
 				stale = t.becomes("k", fmt.Sprint(i), true) || stale
 				t.hit("set by the other handle", "k", fmt.Sprint(i))
+				t.handle = one
+				t.set("k", fmt.Sprint("again", i), time.Hour)
+				t.handle = other
+				stale = t.becomes("k", fmt.Sprint("again", i), true) || stale
+				t.hit("set again by the other handle", "k", fmt.Sprint("again", i))
 				equal(t, "Add of a key that the other handle set", t.add("k", "x", time.Hour), false)
 				equal(t, "Delete of a key that the other handle set", t.delete("k"), true)
 				t.handle = one

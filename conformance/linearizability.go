@@ -194,10 +194,14 @@ func (t *attempt) execute(key string, c *call) {
 	t.must(c.op, err)
 }
 
+// listing returns the calls, four in a line.
 func listing(history []call) string {
 	var b strings.Builder
-	for _, c := range history {
-		fmt.Fprintf(&b, "\n        %3d-%-3d %s", c.began, c.ended, c)
+	for i, c := range history {
+		if i%4 == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "%-28s", fmt.Sprintf("%d-%d %s", c.began, c.ended, c))
 	}
 	return b.String()
 }

@@ -27,6 +27,7 @@ type suite struct {
 	short        bool
 	keepOpen     bool        // the backend belongs to the caller of Check
 	hung         atomic.Bool // an attempt was abandoned
+	impatient    atomic.Bool // a call went on long after its context ended
 
 	mu      sync.Mutex
 	report  Report

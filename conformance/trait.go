@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Trait is a documented way in which a store differs from a rule.
@@ -30,42 +31,55 @@ const (
 	OneHandle Trait = "OneHandle"
 )
 
-// excuses are the rules that fail because of a trait. The declared trait turns a
-// failure of such a rule into Unsupported; a failure names the undeclared trait.
-var excuses = []excuse{
-	{OneTTL, "the store has one TTL for all entries, or none",
-		[]string{"ADD-1", "ADD-2", "ADD-3", "BAS-3", "BAS-4", "BAS-9", "BAS-12", "BAS-13", "BAT-11", "CNT-1", "DEL-1", "EVI-3", "PER-1",
-			"TTL-1", "TTL-2", "TTL-3", "TTL-6", "TTL-7", "TTL-8", "TTL-9", "TTL-10", "TTL-14", "TTL-15", "TTL-16", "TTL-18"}},
-	{LateEviction, "the store evicts a moment after a write, or does not admit every entry",
-		[]string{"EVI-2", "EVI-3", "EVI-4"}},
-	{OneHandle, "only one handle of the store can be open (Stores.Reopen then returns nil)",
-		[]string{"ADD-6", "PER-2"}},
-	{ServerStartsTTL, "the server counts the TTL from the arrival of the write", []string{"TTL-14"}},
-	{ReadsBeforeDelete, "the store reports expired entries as deleted", []string{"BAT-12"}},
-}
-
-type excuse struct {
+// traits say which rules a trait concerns.
+var traits = []struct {
 	trait Trait
 	when  string // the store that should declare it
-	rules []string
+	// The declared trait turns a failure of these rules into Unsupported.
+	excuses []string
+	// These rules test the declared trait themselves.
+	tested []string
+}{
+	{LateEviction, "the store evicts a moment after a write, or does not admit every entry",
+		[]string{"EVI-2", "EVI-3", "EVI-4"}, []string{"EVI-1"}},
+	{OneTTL, "the store has one TTL for all entries, or none",
+		[]string{"ADD-1", "ADD-2", "ADD-3", "BAS-3", "BAS-4", "BAS-9", "BAS-12", "BAS-13", "BAT-11", "CNT-1", "DEL-1", "EVI-3", "PER-1", "TTL-1", "TTL-2",
+			"TTL-3", "TTL-6", "TTL-7", "TTL-8", "TTL-9", "TTL-10", "TTL-14", "TTL-15", "TTL-16", "TTL-18"}, nil},
+	{OneHandle, "only one handle of the store can be open (Stores.Reopen then returns nil)", []string{"ADD-6", "PER-2"}, nil},
+	{ServerStartsTTL, "the server counts the TTL from the arrival of the write", nil, []string{"TTL-14"}},
+	{ReadsBeforeDelete, "the store reports expired entries as deleted", nil, []string{"BAT-12"}},
+}
+
+// isTrait reports whether the suite has trait.
+func isTrait(trait Trait) bool {
+	for _, known := range traits {
+		if known.trait == trait {
+			return true
+		}
+	}
+	return false
 }
 
 // excuse returns the reason of a declared trait that allows the failure of a rule.
 func (h Harness) excuse(id string) (reason string, excused bool) {
-	for _, e := range excuses {
-		if h.declares(e.trait) && slices.Contains(e.rules, id) {
-			return h.Traits[e.trait], true
+	for _, t := range traits {
+		if h.declares(t.trait) && slices.Contains(t.excuses, id) {
+			return h.Traits[t.trait], true
 		}
 	}
 	return "", false
 }
 
-// traitHint names the traits that would allow the failure of a rule.
+// traitHint names the traits and limits that would allow the failure of a rule.
 func (h Harness) traitHint(id string) string {
-	for _, e := range excuses {
-		if !h.declares(e.trait) && (slices.Contains(e.rules, id) || e.trait == LateEviction && id == "EVI-1") {
-			return fmt.Sprintf("if %s, and documented so: Traits[conformance.%s]", e.when, e.trait)
+	var hints []string
+	for _, t := range traits {
+		if !h.declares(t.trait) && (slices.Contains(t.excuses, id) || slices.Contains(t.tested, id)) {
+			hints = append(hints, fmt.Sprintf("declare Traits[conformance.%s], if %s", t.trait, t.when))
 		}
 	}
-	return ""
+	if id == "PER-2" && h.Limits.Staleness == 0 {
+		hints = append(hints, "declare Limits.Staleness, if a handle may read for a bounded time what another has replaced")
+	}
+	return strings.Join(hints, "\n        ")
 }

@@ -26,8 +26,7 @@ func (h Harness) validate() error {
 		refuse(h.provides(f), "Unsupported[%s] and %s contradict each other: remove one", f, fieldOf[f])
 	}
 	for _, trait := range slices.Sorted(maps.Keys(h.Traits)) {
-		known := slices.ContainsFunc(excuses, func(e excuse) bool { return e.trait == trait })
-		refuse(!known, "Traits[%q]: no such trait", trait)
+		refuse(!isTrait(trait), "Traits[%q]: no such trait", trait)
 		refuse(h.Traits[trait] == "", "Traits[%s] has no reason; the report shows it to users", trait)
 	}
 	for _, id := range slices.Sorted(maps.Keys(h.Waived)) {

@@ -147,7 +147,7 @@ func (s *suite) declared(c Case, v verdict) verdict {
 	case v.outcome == Pass && waived:
 		return verdict{outcome: Fail, reason: "  got   the rule passes\n  want  no waiver: remove it from Harness.Waived"}
 	case v.outcome == Fail:
-		if hint := s.harness.traitHint(c.ID); hint != "" {
+		if hint := s.harness.traitHint(c.ID); hint != "" && !strings.Contains(v.reason, "remove it from the harness") {
 			v.reason += "\n  or    " + hint
 		}
 	}
