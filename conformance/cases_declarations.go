@@ -88,17 +88,21 @@ func (s *suite) judgeLeak(test string) (explained string) {
 	if s.leak == "" {
 		return ""
 	}
-	i := slices.IndexFunc(concurrencyCases, func(c Case) bool { return c.ID == "CON-5" })
-	c := concurrencyCases[i]
-	v := verdict{outcome: Fail, reason: "  got   " + strings.ReplaceAll(s.leak, "\n", "\n        ") +
-		"\n  want  none: end them in Close, and wait for their end; or use Isolated in place of Bubble"}
-	result := Result{ID: c.ID, Name: c.Name, Rule: c.Rule, Outcome: Fail, Reason: v.reason}
-	if i = slices.IndexFunc(s.report.Results, func(r Result) bool { return r.ID == c.ID }); i < 0 {
+	c := concurrencyCases[slices.IndexFunc(concurrencyCases, func(c Case) bool { return c.ID == "CON-5" })]
+	v := s.declared(c, verdict{outcome: Fail, reason: "  got   " + strings.ReplaceAll(s.leak, "\n", "\n        ") +
+		"\n  want  none: end them in Close, and wait for their end; or use Isolated in place of Bubble"})
+	result := Result{ID: c.ID, Name: c.Name, Rule: c.Rule, Outcome: v.outcome, Reason: v.reason}
+	i := slices.IndexFunc(s.report.Results, func(r Result) bool { return r.ID == c.ID })
+	switch {
+	case i < 0:
 		s.report.Results = append(s.report.Results, result)
-	} else if s.report.Results[i].Outcome == Fail {
-		return "" // CON-5 has found them itself
-	} else {
+	case s.report.Results[i].Outcome == v.outcome: // CON-5 has found them itself
+		return ""
+	default:
 		s.report.Results[i] = result
+	}
+	if v.outcome != Fail {
+		return ""
 	}
 	return s.explain(test+"/"+c.ID+"_"+c.Name, c, v)
 }

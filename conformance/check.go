@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +16,8 @@ import (
 // not filled, and backend stays open. It takes about five seconds, most of which
 // it waits for entries to expire.
 //
-// Check finds the limit of keys by reading, and Report.Limits has it. A feature that
+// Check finds the longest key, by reading, and whether counters can be negative;
+// Report.Limits has both. A feature that
 // the backend does not support is Unsupported, except Storage: a backend that stores
 // nothing fails. A case that needs a store of its own or limits from a [Harness] is
 // Skipped. If the store cannot be reached, every result is an Error; after the end of
@@ -42,6 +44,9 @@ func Check(ctx context.Context, backend driver.Backend) Report {
 		s.absent[feature] = "the backend does not support it"
 	}
 	s.undeclared = nil
+	if lowest, found := inTime(func() *int64 { return s.lowestCounter(ctx, backend) }); found && unreachable == nil {
+		s.harness.Limits.CounterMin, s.report.Limits.CounterMin = lowest, lowest
+	}
 	var waiting sync.WaitGroup
 	for _, c := range causesFirst(Cases()) {
 		if !s.concerns(c) {
@@ -95,6 +100,16 @@ func (s *suite) unchecked(ctx context.Context, c Case, unreachable error) (v ver
 		return verdict{outcome: Error, reason: ctx.Err().Error()}, true
 	}
 	return verdict{}, false
+}
+
+// lowestCounter returns 0 if a counter cannot be negative, nil if it can.
+func (s *suite) lowestCounter(ctx context.Context, backend driver.Backend) *int64 {
+	key := "conformance-" + s.runID + "-counter"
+	defer backend.Delete(ctx, key)
+	if _, err := driver.Resolve(backend).Inc(ctx, key, -1, time.Minute); errors.Is(err, driver.ErrNotInteger) {
+		return new(int64)
+	}
+	return nil
 }
 
 // longestKeyRead returns the length of the longest key that Get accepts, 0 if it

@@ -158,7 +158,7 @@ var (
 	traceCall   = regexp.MustCompile(`^(\S+)\(.*\)$`)
 	traceFile   = regexp.MustCompile(`^\t(\S+:\d+)( \+0x[0-9a-f]+)?$`)
 	machinery   = regexp.MustCompile(`^(runtime|testing|sync|internal|panic$|reflect\.|created by)|/conformance\.\(\*(attempt|suite|handle)\)|` +
-		`/conformance\.init\.func\d+$|/core/driver\.\(\*Operations\)|/core\.\(\*Cache\)|debug\.Stack`)
+		`/conformance\.init\.func\d+$|/core/driver\.\(\*Operations\)|/core\.\(\*Cache\)|debug\.Stack|/conformance\.labelledGoroutines`)
 )
 
 // trimStack returns the calls of a stack, of a profile or a trace, without those
