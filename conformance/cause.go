@@ -77,8 +77,9 @@ func (s *suite) causeOf(c Case) string {
 	return ""
 }
 
-// groups returns a sentence for each rule that explains other failures.
-func (r Report) groups() []string {
+// Causes returns a sentence for each rule whose failure explains others, which
+// [Result.Cause] names. It is several lines long if it names many rules.
+func (r Report) Causes() []string {
 	explained := map[string][]string{}
 	for _, result := range r.Results {
 		if result.Cause != "" {

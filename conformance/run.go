@@ -66,8 +66,8 @@ func (s *suite) publish(t *testing.T, cases []Case) {
 		t.Error(leak)
 	}
 	s.sortResults()
-	for _, group := range s.report.groups() {
-		t.Logf("conformance: %s\n    each explains itself if it runs alone: go test -run '%s/ID_'", group, t.Name())
+	for _, cause := range s.report.Causes() {
+		t.Logf("conformance: %s\n    each explains itself if it runs alone: go test -run '%s/ID_'", cause, t.Name())
 	}
 	dir := os.Getenv("CONFORMANCE_REPORT")
 	if dir == "" || s.harness.NoReport {
