@@ -33,6 +33,7 @@ const (
 	oneModeOnly                    // the case is expensive, or calls nothing that the modes vary
 	alsoNull                       // the rule also applies to a cache that stores nothing
 	nullOnly                       // the rule applies only to a cache that stores nothing
+	usesFreeTime                   // the case lets time pass where that takes none, and hardly any elsewhere
 )
 
 func (c Case) has(f flag) bool { return c.flags&f != 0 }
@@ -41,7 +42,7 @@ func (c Case) has(f flag) bool { return c.flags&f != 0 }
 func Cases() []Case {
 	all := slices.Concat(basicCases, ttlCases, keyCases, valueCases, batchCases, addCases, deleteCases, clearCases,
 		counterCases, evictionCases, concurrencyCases, contextCases, closeCases, persistenceCases,
-		configCases, errorCases, nullCases)
+		configCases, errorCases, modelCases, nullCases)
 	for i := range all {
 		if all[i].Since == "" {
 			all[i].Since = "0.1.0"

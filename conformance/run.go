@@ -98,7 +98,7 @@ func (s *suite) attempts(test *testing.T, c Case) []*attempt {
 	ctx := context.WithoutCancel(test.Context())
 	var attempts []*attempt
 	for _, m := range c.modes() {
-		if c.has(needsTime) && s.harness.Bubble {
+		if c.has(needsTime|usesFreeTime) && s.harness.Bubble {
 			synctest.Test(test, func(test *testing.T) {
 				attempts = append(attempts, s.prepare(test.Context(), test, c, m).perform(c))
 			})

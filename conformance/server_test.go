@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -183,7 +184,7 @@ func (b *client) result(ctx context.Context, q request, ttl time.Duration) (repl
 		q.Expires = time.Now().Add(ttl)
 	}
 	a, err := b.ask(ctx, q)
-	if err == nil && a.Err == driver.ErrNotInteger.Error() {
+	if err == nil && strings.HasPrefix(a.Err, driver.ErrNotInteger.Error()) {
 		err = driver.ErrNotInteger
 	}
 	return a, err

@@ -28,15 +28,30 @@ func (t *attempt) openStore(b driver.Backend) *handle {
 
 // openSecondHandle opens another handle to the store and lets the steps use it.
 func (t *attempt) openSecondHandle() {
+	t.handle = t.reopened()
+}
+
+// reopened opens another handle to the store, as the mode calls it.
+func (t *attempt) reopened() *handle {
 	b := t.harness.Stores.Reopen(t.test, t.first)
 	t.toClose = append(t.toClose, b)
+	other := *t.handle
 	shown := b
 	if t.mode == fallback {
 		shown = hideFallbacks(b)
 	}
-	second := *t.handle
-	second.cache = cache.New(shown, cache.WithPrefix(t.handle.written.prefix))
-	t.handle = &second
+	other.cache = cache.New(shown, cache.WithPrefix(t.handle.written.prefix))
+	if t.mode == bare {
+		other.bare = driver.Resolve(b)
+	}
+	return &other
+}
+
+// reopen closes the handle of the attempt and opens another one in its place.
+func (t *attempt) reopen() {
+	t.must("Close before reopening", t.handle.cache.Close())
+	t.handle = t.reopened()
+	t.cache, t.backend = t.handle.cache, t.handle.cache.Backend()
 }
 
 // fill stores n items of size bytes, each of which begins with its key. It
