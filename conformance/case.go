@@ -33,6 +33,7 @@ const (
 	oneModeOnly                    // the case is expensive, or calls nothing that the modes vary
 	alsoNull                       // the rule also applies to a cache that stores nothing
 	nullOnly                       // the rule applies only to a cache that stores nothing
+	alsoShort                      // with needsTime: the case waits in real time even with -short
 	usesFreeTime                   // the case lets time pass where that takes none, and hardly any elsewhere
 )
 

@@ -72,6 +72,10 @@ var histories = []history{
 			t.get(key)
 			t.has(key)
 			t.add(key, "new", ttl)
+			if t.supports(TTL) {
+				_, _, err := t.handle.TTL(t.ctx, key)
+				t.must("TTL("+show(key)+")", err)
+			}
 		}
 		t.getMany(keys...)
 	}},

@@ -2,7 +2,7 @@ package conformance
 
 import (
 	"errors"
-	"fmt"
+	"hash/crc32"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
@@ -65,7 +65,9 @@ func (t *attempt) fill(h *handle, n, size int) (list []string, err error) {
 	return list, h.SetMany(t.ctx, items, time.Hour)
 }
 
-func filling(key string, size int) string { return fmt.Sprintf("%-*s", size, key) }
+func filling(key string, size int) string {
+	return key + string(randomBytes(byte(crc32.ChecksumIEEE([]byte(key))), size-len(key)))
+}
 
 // failedKeys returns the keys that a BatchError names, without the prefix of h,
 // each with its error.

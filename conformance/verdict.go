@@ -26,7 +26,7 @@ func (s *suite) excluded(c Case) (outcome Outcome, reason string) {
 			return Unsupported, reason
 		}
 	}
-	if c.has(needsTime) && s.short && !s.harness.Bubble && s.harness.Advance == nil {
+	if c.has(needsTime) && !c.has(alsoShort) && s.short && !s.harness.Bubble && s.harness.Advance == nil {
 		return Skipped, "the case waits in real time (-short)"
 	}
 	return "", ""
