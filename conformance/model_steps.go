@@ -294,7 +294,7 @@ func (s step) simpler() (list []step) {
 	}
 	if s.value.size > 0 {
 		add(func(s *step) { s.value = sample{text: "v"} })
-		for _, smaller := range []int{s.value.size / 2, s.value.size - 1} {
+		for _, smaller := range []int{s.value.size / 2, s.value.size - s.value.size/8, s.value.size - 1} {
 			if smaller > 0 {
 				add(func(s *step) { s.value.size = smaller })
 			}

@@ -5,12 +5,15 @@ import (
 	"compress/flate"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"testing"
 	"time"
 
+	"github.com/cachebackends/cachebackends/conformance"
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
@@ -463,4 +466,41 @@ var mutantsOfSequences = []defect{
 			}
 			return values, err
 		}}},
+}
+
+// A failure of MOD-1 is the shortest sequence that fails, as Go. The seed repeats it.
+func TestShortestSequence(t *testing.T) {
+	t.Setenv("CONFORMANCE_SEED", "7")
+	// An entry that was counted down to 0 is absent for DeleteMany.
+	m := mutant{delMany: func(r *reference, keys []string) ([]bool, error) {
+		deleted := make([]bool, len(keys))
+		for i, key := range keys {
+			value, _, err := r.Get(ctx, key)
+			if err != nil {
+				return deleted, err
+			}
+			deleted[i], _ = r.Delete(ctx, key)
+			deleted[i] = deleted[i] && string(value) != "0"
+		}
+		return deleted, nil
+	}}
+	reason := func() string {
+		only := func(c conformance.Case) bool { return c.ID == "MOD-1" }
+		return conformance.Verdicts(t, m.harness(), only).Reason("MOD-1")
+	}
+	first := reason()
+	if second := reason(); first != second {
+		t.Errorf("the same seed gives another failure:\n%s\n%s", first, second)
+	}
+	for _, pattern := range []string{
+		`what  DeleteMany\((a|ab|a-|a-1|a_|aa|b|b-1|B|k+)\), the last of these 2 calls \(found after \d+\):\n`,
+		`\n +c := cache.New\(backend\)\n +c\.(Set|Add|SetMany|Inc)\(ctx, .*0.*\)\n +c.DeleteMany\(ctx, "?.*"?\)\n`,
+		`got   ".*" is absent`,
+		`want  present, because ".*" holds "0" and never expires`,
+		`mode  bare\n.*\n +b := driver.Resolve\(backend\)\n`,
+	} {
+		if !regexp.MustCompile(pattern).MatchString(first) {
+			t.Errorf("the failure lacks %s:\n%s", pattern, first)
+		}
+	}
 }

@@ -785,24 +785,29 @@ func hashed(key string) string {
 	return fmt.Sprintf("%x", md5.Sum([]byte(key)))
 }
 
+// harness returns the harness of m in a bubble.
+func (m mutant) harness() conformance.Harness {
+	return conformance.Harness{
+		New: func(*testing.T) driver.Backend {
+			b := m
+			if b.build != nil {
+				b = b.build()
+			}
+			b.reference, b.step = newReference(), new(sync.Mutex)
+			b.reference.largest = largest
+			return &b
+		},
+		Limits:      conformance.Limits{MaxValue: largest},
+		Bubble:      true,
+		Unsupported: map[conformance.Feature]string{conformance.Threshold: "not in this test"},
+	}
+}
+
 func TestMutants(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()
-			caught(t, m.rule, m.also, conformance.Harness{
-				New: func(*testing.T) driver.Backend {
-					b := m.mutant
-					if b.build != nil {
-						b = b.build()
-					}
-					b.reference, b.step = newReference(), new(sync.Mutex)
-					b.reference.largest = largest
-					return &b
-				},
-				Limits:      conformance.Limits{MaxValue: largest},
-				Bubble:      true,
-				Unsupported: map[conformance.Feature]string{conformance.Threshold: "not in this test"},
-			})
+			caught(t, m.rule, m.also, m.mutant.harness())
 		})
 	}
 }

@@ -99,11 +99,17 @@ func cancelledDuring(ctx context.Context) (context.Context, context.CancelFunc) 
 	return ctx, cancel
 }
 
-// againstSilentServer calls every operation on a server that does not answer,
-// with a context that end makes. The error must wrap want, if it is not nil.
+// againstSilentServer calls every operation on a server that does not answer, each
+// through a proxy of its own and all at once, with a context that end makes. The error
+// must wrap want, if it is not nil.
 func (t *attempt) againstSilentServer(limit time.Duration, end func(context.Context) (context.Context, context.CancelFunc), want error) {
-	w := t.openProxied()
-	for _, op := range t.supported(allOperations) {
+	operations := t.supported(allOperations)
+	opened := make([]proxied, len(operations))
+	for i := range opened {
+		opened[i] = t.openProxied()
+	}
+	t.concurrently(len(operations), func(i int) {
+		op, w := operations[i], opened[i]
 		w.inject(proxy.Blackhole)
 		what := op.name + " on a server that does not answer"
 		err := t.returnsWithin(what, limit, func() error {
@@ -111,15 +117,14 @@ func (t *attempt) againstSilentServer(limit time.Duration, end func(context.Cont
 			defer cancel()
 			return op.call(ctx, w.handle, "k")
 		})
-		if op.name == "Clear" && errors.Is(err, errors.ErrUnsupported) {
-			continue
-		}
-		if want != nil {
+		switch {
+		case op.name == "Clear" && errors.Is(err, errors.ErrUnsupported):
+		case want != nil:
 			t.errorIs(what, err, want)
-		} else {
+		default:
 			t.isError(what, err)
 		}
 		w.Drop()
-	}
-	w.recovers("the silence")
+		w.recovers("the silence")
+	})
 }
