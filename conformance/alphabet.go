@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -27,22 +28,26 @@ type spelling struct {
 	replace  *strings.Replacer
 }
 
+// punctuation is what the suite puts into keys and prefixes beside letters and digits.
+const punctuation = ":;-."
+
+// newSpelling replaces each byte of punctuation that alphabet lacks: by a byte that
+// the suite does not use or, if there is none, by several.
 func newSpelling(alphabet string) *spelling {
-	var pairs []string
 	free := ""
-	for _, c := range "_/=-:;.,+~@" {
+	for _, c := range "/=,+~@" {
 		if strings.ContainsRune(alphabet, c) {
 			free += string(c)
 		}
 	}
-	for i, c := range []string{":", ";", "-"} {
+	var pairs []string
+	for i, c := range punctuation {
 		switch {
-		case strings.Contains(alphabet, c):
-			free = strings.ReplaceAll(free, c, "")
+		case strings.ContainsRune(alphabet, c):
 		case free != "":
-			pairs, free = append(pairs, c, free[:1]), free[1:]
+			pairs, free = append(pairs, string(c), free[:1]), free[1:]
 		default:
-			pairs = append(pairs, c, "q"+string(rune('7'+i))+"z")
+			pairs = append(pairs, string(c), fmt.Sprintf("qz%d", i))
 		}
 	}
 	return &spelling{alphabet, strings.NewReplacer(pairs...)}
@@ -56,6 +61,11 @@ func (s *spelling) keys(keys []string) []string {
 		list[i] = s.key(key)
 	}
 	return list
+}
+
+// spells reports whether the store accepts every byte of key.
+func (l Limits) spells(key string) bool {
+	return l.KeyAlphabet == "" || newSpelling(l.KeyAlphabet).has(key)
 }
 
 // has reports whether the store accepts every byte of key.

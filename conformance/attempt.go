@@ -183,9 +183,13 @@ func (t *attempt) setNeighbours() []string {
 	if t.mode != prefixed || !t.supports(Storage) {
 		return nil
 	}
+	ttl := time.Hour
+	if t.timeIsFree() { // a case may let months pass
+		ttl = 0
+	}
 	neighbours := t.neighbourKeys()
 	for _, key := range neighbours {
-		t.must("Set("+show(key)+"), outside the prefix", t.backend.Set(t.ctx, key, []byte(key), time.Hour))
+		t.must("Set("+show(key)+"), outside the prefix", t.backend.Set(t.ctx, key, []byte(key), ttl))
 	}
 	return neighbours
 }

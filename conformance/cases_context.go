@@ -106,7 +106,7 @@ func doneSendsNothing(t *attempt) {
 	done, cancel := context.WithCancel(t.ctx)
 	cancel()
 	_, _, before, _ := w.Counts()
-	for _, op := range t.supported(keyOperations) {
+	for _, op := range t.supported(allOperations) {
 		t.errorIs(op.name+" with a cancelled context", op.call(done, w.handle, "k"), context.Canceled)
 	}
 	_, _, after, _ := w.Counts()

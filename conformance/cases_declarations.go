@@ -16,7 +16,7 @@ var declarationCases = []Case{
 	{ID: declarationsID, Name: "declarations",
 		Rule:  "the harness declares the features that the backend lacks and the traits that it has, and no others",
 		Why:   "Users choose a backend by its report, which is only as true as the declarations.",
-		flags: oneModeOnly | alsoNull | needsBriefTime,
+		flags: oneModeOnly | alsoNull | usesFreeTime,
 		run: func(t *attempt) {
 			for _, feature := range t.suite.overdeclared {
 				t.wrong(fmt.Sprintf("Unsupported[conformance.%s] (%q)", feature, t.harness.Unsupported[feature]),

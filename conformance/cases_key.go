@@ -228,7 +228,7 @@ func needsRefusedKeys(h Harness) string {
 func (t *attempt) keepsAlphabet(alphabet string) {
 	for c := range 0x80 {
 		switch one := string(rune(c)); {
-		case strings.Contains(":;-", one) && !strings.Contains(alphabet, one):
+		case strings.Contains(punctuation, one) && !strings.Contains(alphabet, one):
 		case strings.Contains(alphabet, one):
 			t.keyWorks("a" + one + "b")
 		default:
@@ -239,7 +239,11 @@ func (t *attempt) keepsAlphabet(alphabet string) {
 
 // keyOfLength returns a key that has length bytes including the prefix.
 func (t *attempt) keyOfLength(length int) string {
-	return strings.Repeat("k", length-len(t.storedKey("")))
+	prefix := t.storedKey("")
+	if alphabet := t.harness.Limits.KeyAlphabet; alphabet != "" {
+		prefix = newSpelling(alphabet).key(prefix)
+	}
+	return strings.Repeat("k", length-len(prefix))
 }
 
 func longestKey(t *attempt) {

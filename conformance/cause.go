@@ -25,7 +25,7 @@ var causes = []struct {
 // dependsOnExpiry reports whether c expects that entries expire at their TTL.
 func dependsOnExpiry(c Case) bool {
 	readsTTL := []string{"ADD-1", "BAT-11", "CNT-1", "TTL-2", "TTL-3", "TTL-10", "TTL-11", "TTL-12", "TTL-13", "TTL-14", "TTL-16"}
-	return c.has(needsTime) || slices.Contains(readsTTL, c.ID)
+	return c.has(needsTime) || isAbout(c, "MOD") || slices.Contains(readsTTL, c.ID)
 }
 
 // isAbout reports whether the ID of c begins with one of chapters.

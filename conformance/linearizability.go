@@ -14,7 +14,7 @@ import (
 // call is one operation on one key, with its result. began and ended are positions
 // in the order of all beginnings and ends.
 type call struct {
-	op           string // get, set, add, delete or inc
+	op           string // get, has, set, add, delete, inc or clear; getmany, setmany and deletemany in a batch
 	value        string // written, or read by get
 	delta, sum   int64  // of inc
 	ok           bool   // found, added or deleted; for inc: no error
@@ -26,8 +26,8 @@ func (c call) String() string {
 	switch c.op {
 	case "inc":
 		return fmt.Sprintf("inc(%d) = %d %s", c.delta, c.sum, result)
-	case "get":
-		return fmt.Sprintf("get() = %q %s", c.value, result)
+	case "get", "getmany":
+		return fmt.Sprintf("%s() = %q %s", c.op, c.value, result)
 	}
 	return fmt.Sprintf("%s(%s) = %s", c.op, c.value, result)
 }
@@ -40,12 +40,16 @@ const absent = "absent"
 func (c call) after(state string) (next string, possible bool) {
 	present := state != absent
 	switch c.op {
-	case "set":
+	case "set", "setmany":
 		return c.value, true
-	case "get":
+	case "get", "getmany":
 		return state, c.ok == present && (!present || c.value == state)
-	case "delete":
+	case "has":
+		return state, c.ok == present
+	case "delete", "deletemany":
 		return absent, c.ok == present
+	case "clear":
+		return absent, true
 	case "add":
 		if present {
 			return state, !c.ok
@@ -166,9 +170,12 @@ func (t *attempt) randomHistory(key string) []call {
 }
 
 func (t *attempt) randomCall(choice uint32, n int) call {
-	ops := []string{"get", "get", "set", "add", "delete", "inc"}
-	if !t.supports(Counter) {
-		ops = ops[:5]
+	ops := []string{"get", "get", "getmany", "has", "set", "set", "setmany", "add", "add", "delete", "deletemany"}
+	if t.supports(Counter) {
+		ops = append(ops, "inc", "inc")
+	}
+	if !cannotClear(t) {
+		ops = append(ops, "clear")
 	}
 	return call{op: ops[choice%uint32(len(ops))], value: strconv.Itoa(1000 + n), delta: int64(1 + n%3)}
 }
@@ -181,12 +188,27 @@ func (t *attempt) execute(key string, c *call) {
 	case "get":
 		value, c.ok, err = t.handle.Get(t.ctx, key)
 		c.value = string(value)
+	case "getmany":
+		var values [][]byte
+		if values, err = t.handle.GetMany(t.ctx, beside, key); err == nil {
+			c.value, c.ok = string(values[1]), values[1] != nil
+		}
+	case "has":
+		c.ok, err = t.handle.Has(t.ctx, key)
 	case "set":
 		c.ok, err = true, t.handle.Set(t.ctx, key, value, time.Hour)
+	case "setmany":
+		c.ok, err = true, t.handle.SetMany(t.ctx, map[string]string{beside: c.value, key: c.value}, time.Hour)
 	case "add":
 		c.ok, err = t.handle.Add(t.ctx, key, value, time.Hour)
 	case "delete":
 		c.ok, err = t.handle.Delete(t.ctx, key)
+	case "deletemany":
+		var deleted []string
+		deleted, err = t.handle.DeleteMany(t.ctx, beside, key)
+		c.ok = slices.Contains(deleted, key)
+	case "clear":
+		c.ok, err = true, t.handle.Clear(t.ctx)
 	case "inc":
 		c.sum, err = t.handle.Inc(t.ctx, key, c.delta, time.Hour)
 		c.ok = err == nil

@@ -43,7 +43,7 @@ var keyOperations = []operation{
 		return expect(err, "ok", ok, true)
 	}},
 	{"GetMany", "", func(ctx context.Context, h *handle, key string) error {
-		values, err := h.GetMany(ctx, key)
+		values, err := h.GetMany(ctx, key, beside)
 		if err != nil {
 			return err
 		}
@@ -54,16 +54,21 @@ var keyOperations = []operation{
 		return expect(err, "deleted", deleted, true)
 	}},
 	{"SetMany", "", func(ctx context.Context, h *handle, key string) error {
-		return h.SetMany(ctx, map[string]string{key: "3"}, time.Hour)
+		return h.SetMany(ctx, map[string]string{key: "3", beside: "3"}, time.Hour)
 	}},
 	{"DeleteMany", "", func(ctx context.Context, h *handle, key string) error {
-		deleted, err := h.DeleteMany(ctx, key)
-		return expect(err, "deleted keys", len(deleted), 1)
+		deleted, err := h.DeleteMany(ctx, key, beside)
+		return expect(err, "deleted keys", len(deleted), 2)
 	}},
 }
 
-// allOperations adds the operations without a key.
+// beside is the second key of each batch in keyOperations.
+const beside = "beside"
+
+// allOperations adds the operations that are not about one key. Clear may return
+// ErrUnsupported.
 var allOperations = append(keyOperations[:len(keyOperations):len(keyOperations)],
+	operation{"ClearPrefix", PrefixClear, func(ctx context.Context, h *handle, key string) error { return h.ClearPrefix(ctx, key) }},
 	operation{"Clear", "", func(ctx context.Context, h *handle, _ string) error { return h.Clear(ctx) }},
 	operation{"Ping", "", func(ctx context.Context, h *handle, _ string) error { return h.Ping(ctx) }})
 
@@ -111,7 +116,7 @@ func (t *attempt) keyWorksOrIsInvalid(key string) (works bool) {
 // keyWorks calls every operation with key, all of which must work, unless the
 // alphabet of the store does not spell key.
 func (t *attempt) keyWorks(key string) {
-	if alphabet := t.harness.Limits.KeyAlphabet; alphabet != "" && !newSpelling(alphabet).has(key) {
+	if !t.harness.Limits.spells(key) {
 		return
 	}
 	if !t.keyWorksOrIsInvalid(key) {

@@ -30,7 +30,7 @@ func (s *suite) excluded(c Case) (v verdict, excluded bool) {
 			return verdict{outcome: Unsupported, reason: reason}, true
 		}
 	}
-	if s.waits(c) && s.short {
+	if s.waits(c) && s.short && !c.has(alsoShort) {
 		return verdict{outcome: Skipped, reason: "the case waits in real time (-short)"}, true
 	}
 	return verdict{}, false

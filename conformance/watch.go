@@ -35,7 +35,7 @@ func (s *suite) launch(ctx context.Context, test *testing.T, c Case, m mode) *at
 	t := s.newAttempt(test, c, m)
 	// The context of a bubble must be created inside it.
 	watched, cancel := context.WithCancelCause(ctx)
-	inBubble := s.harness.Bubble && c.has(needsTime|needsBriefTime)
+	inBubble := s.harness.Bubble && c.has(needsTime|usesFreeTime)
 	if !inBubble {
 		t.expire = func() { cancel(errAttemptLimit) }
 	}

@@ -56,7 +56,8 @@ type pageRun struct {
 var chapterNames = map[string]string{
 	"DEC": "Declarations", "BAS": "Get and Set", "TTL": "Expiry", "KEY": "Keys", "VAL": "Values", "BAT": "Batches",
 	"ADD": "Add", "DEL": "Delete", "CLR": "Clear", "CNT": "Counters", "EVI": "Eviction", "CON": "Concurrency",
-	"CTX": "Contexts", "CLO": "Close", "PER": "Persistence", "CFG": "Settings and secrets", "ERR": "Errors", "NUL": "The null cache",
+	"CTX": "Contexts", "CLO": "Close", "PER": "Persistence", "CFG": "Settings and secrets", "ERR": "Errors",
+	"MOD": "Sequences of calls", "NUL": "The null cache",
 }
 
 func renderPage(backends []backend) ([]byte, error) {
