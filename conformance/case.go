@@ -33,15 +33,17 @@ const (
 	oneModeOnly                    // the case is expensive, or calls nothing that the modes vary
 	alsoNull                       // the rule also applies to a cache that stores nothing
 	nullOnly                       // the rule applies only to a cache that stores nothing
+	alsoShort                      // with needsTime: the case waits in real time even with -short
+	usesFreeTime                   // the case lets time pass where that takes none, and hardly any elsewhere
 )
 
 func (c Case) has(f flag) bool { return c.flags&f != 0 }
 
 // Cases returns all cases in the order of the contract.
 func Cases() []Case {
-	all := slices.Concat(basicCases, ttlCases, keyCases, valueCases, batchCases, addCases, deleteCases, clearCases,
+	all := slices.Concat(declarationCases, basicCases, ttlCases, keyCases, valueCases, batchCases, addCases, deleteCases, clearCases,
 		counterCases, leaseCases, swapCases, evictionCases, concurrencyCases, contextCases, closeCases, persistenceCases,
-		configCases, errorCases, nullCases)
+		configCases, errorCases, modelCases, nullCases)
 	for i := range all {
 		if all[i].Since == "" {
 			all[i].Since = "0.1.0"

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -205,15 +206,39 @@ func malformedReplies(t *attempt) {
 		"a reset": proxy.Reset, "half a reply and a reset": proxy.PartialReset, "half a reply": proxy.PartialHang,
 		"a forged reply": proxy.Garbage, "a reply of one byte at a time": proxy.Drip,
 	} {
+		t.readsOrFails(w, f, name)
+		w.recovers(name)
+	}
+}
+
+// readsOrFails reads during the fault f. A read without an error returns what is stored.
+func (t *attempt) readsOrFails(w proxied, f proxy.Fault, name string) {
+	want := string(t.proxiedValue())
+	for verb, read := range map[string]func(ctx context.Context) (string, error){
+		"Get": func(ctx context.Context) (string, error) {
+			value, _, err := w.handle.Get(ctx, "proxied")
+			return string(value), err
+		},
+		"GetMany": func(ctx context.Context) (string, error) {
+			values, err := w.handle.GetMany(ctx, "proxied", "absent")
+			if err == nil && values[1] != nil {
+				return string(values[1]), nil
+			}
+			return string(values[0]), err
+		},
+		"Has": func(ctx context.Context) (string, error) {
+			ok, err := w.handle.Has(ctx, "proxied")
+			return map[bool]string{true: want, false: "false"}[ok], err
+		},
+	} {
 		w.inject(f)
 		ctx, cancel := withCallTime(t.ctx)
-		value, ok, err := w.handle.Get(ctx, "proxied")
+		got, err := read(ctx)
 		cancel()
-		if err == nil && (!ok || string(value) != "proxied-value") {
-			t.wrong("Get with "+name, text(fmt.Sprintf("%s, ok=%v, no error", show(value), ok)), text("its value, or an error"))
+		if err == nil && got != want {
+			t.wrong(verb+" of \"proxied\" with "+name, text(show(got)+", no error"), text("its value "+show(want)+", or an error"))
 		}
 		w.Drop()
-		w.recovers(name)
 	}
 }
 

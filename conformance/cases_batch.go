@@ -108,7 +108,7 @@ var batchCases = []Case{
 		run: func(t *attempt) {
 			small := keys("k", 20)
 			items := sameItems(small, "v")
-			items["large"] = strings.Repeat("x", t.harness.Limits.MaxValue+1)
+			items["large"] = string(randomBytes(1, t.maxValueOf("large")+1))
 			err := t.handle.SetMany(t.ctx, items, time.Hour)
 			t.errorIs("SetMany with one item that is too large", err, driver.ErrTooLarge)
 			t.failsExactly("SetMany with one item that is too large", err, t.handle.prefix+"large")
@@ -141,7 +141,7 @@ var batchCases = []Case{
 			}
 		}},
 	{ID: "BAT-11", Name: "set_many_has_one_ttl",
-		Rule:  "SetMany gives all items its TTL and replaces the TTL they had",
+		Rule:  "SetMany gives all items its TTL, also 0, and replaces the TTL they had",
 		Why:   "Stores without such a command set the TTL in a second step or not at all, and the entries never expire.",
 		flags: needsTime,
 		run: func(t *attempt) {
@@ -150,8 +150,13 @@ var batchCases = []Case{
 			t.setMany(map[string]string{"a": "1", "b": "2"}, time.Hour)
 			t.hasTTL("after SetMany with 1h", "a", time.Hour)
 			t.hasTTL("after SetMany with 1h over ttl 0", "b", time.Hour)
+			t.setMany(map[string]string{"a": "1", "b": "2"}, 0)
+			t.hasTTL("after SetMany with ttl 0 over 1h", "a", 0)
+			t.set("forever", "old", ttl)
+			t.setMany(map[string]string{"forever": "3"}, 0)
 			t.setMany(map[string]string{"a": "1", "b": "2", "c": "3"}, ttl)
 			t.pass(ttl + t.resolution())
+			t.hit("after a short TTL that SetMany with ttl 0 has replaced", "forever", "3")
 			for _, key := range []string{"a", "b", "c"} {
 				t.miss("after the TTL of SetMany", key)
 			}

@@ -16,14 +16,23 @@ var clearCases = []Case{
 		run: func(t *attempt) {
 			t.requireClear()
 			t.clear()
-			t.set("a", "1", time.Hour)
-			t.set("b", "2", 0)
+			for _, ttl := range []time.Duration{time.Hour, 0} {
+				for _, b := range births {
+					if t.supports(b.needs) {
+						b.store(t, keys("k"+b.name, len(observers)), ttl)
+					}
+				}
+				t.clear()
+				for _, b := range births {
+					for i, o := range observers {
+						if t.supports(b.needs) && t.supports(o.needs) {
+							o.observe(t, "stored by "+b.name+", then Clear", keys("k"+b.name, len(observers))[i:i+1], false)
+						}
+					}
+				}
+				t.clear()
+			}
 			t.clear()
-			t.miss("after Clear", "a")
-			t.miss("after Clear", "b")
-			t.clear()
-			equal(t, "Add after Clear", t.add("a", "3", time.Hour), true)
-			t.hit("after Clear and Add", "a", "3")
 		}},
 	{ID: "CLR-2", Name: "clear_stays_under_its_prefix",
 		Rule:     "Clear with a prefix keeps every key outside the prefix",
@@ -95,7 +104,14 @@ var clearCases = []Case{
 						t.clear()
 						continue
 					}
-					t.set(key, key, time.Hour)
+					switch worker {
+					case 2:
+						t.set(key, key, time.Hour)
+					case 3:
+						t.add(key, key, time.Hour)
+					case 4:
+						t.setMany(map[string]string{key: key, key + "2": key + "2"}, time.Hour)
+					}
 					if value, ok := t.get(key); ok {
 						equal(t, "a value that was set during Clear", value, key)
 					}

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,20 +9,30 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var concurrencyCases = []Case{
 	{ID: "CON-1", Name: "concurrent_use",
 		Rule:  "all operations may be called concurrently (run the tests with -race)",
 		Why:   "Every request of a server uses the same cache, and a data race corrupts it.",
-		flags: needsOwnStore,
+		flags: needsOwnStore | emptiesStore,
 		run: func(t *attempt) {
-			operations := t.supported(keyOperations)
+			operations := t.supported(allOperations)
+			if cannotClear(t) {
+				operations = slices.DeleteFunc(operations, func(op operation) bool { return op.name == "Clear" })
+			}
 			t.concurrently(8, func(worker int) {
 				for i := range t.fewer(100) {
 					key := fmt.Sprintf("k%d", i%4)
 					for _, op := range operations {
+						if strings.HasPrefix(op.name, "Clear") && i%10 != worker {
+							continue // it may list all keys
+						}
 						if err := op.call(t.ctx, t.handle, key); !errors.Is(err, errResult) {
 							t.must(op.name+" with concurrent callers", err)
 						}
@@ -37,9 +46,9 @@ var concurrencyCases = []Case{
 		flags: needsOwnStore,
 		run:   func(t *attempt) { t.neverTorn(256<<10, 256<<10) }},
 	{ID: "CON-3", Name: "one_key_is_linearizable",
-		Rule:  "the history of one key under Get, Set, Add, Delete and Inc is linearizable",
+		Rule:  "the history of one key under all operations, with batches and Clear, is linearizable",
 		Why:   "Without one order of the calls, a program may read an old value after a new one.",
-		flags: needsOwnStore,
+		flags: needsOwnStore | emptiesStore,
 		run:   linearizable},
 	{ID: "CON-4", Name: "large_and_small_alternate",
 		Rule:  "large and small values that 8 writers store under one key are never mixed",
@@ -47,7 +56,7 @@ var concurrencyCases = []Case{
 		flags: needsOwnStore,
 		run:   func(t *attempt) { t.neverTorn(16, 700<<10) }},
 	{ID: "CON-5", Name: "no_goroutine_is_left",
-		Rule:  "after 1000 operations and Close the backend has no goroutines left",
+		Rule:  "after all operations, also on further handles, and Close the backend has no goroutines left",
 		Why:   "A goroutine that is leaked by every handle exhausts the memory of a long-running program.",
 		flags: oneModeOnly | needsOwnStore | alsoNull,
 		run:   noGoroutineLeft},
@@ -55,7 +64,7 @@ var concurrencyCases = []Case{
 
 // checksummed returns a value that contains its own length and checksum.
 func checksummed(n uint32, size int) []byte {
-	value := bytes.Repeat([]byte{byte(n)}, size)
+	value := randomBytes(byte(n), size)
 	binary.LittleEndian.PutUint32(value[4:], uint32(size))
 	binary.LittleEndian.PutUint32(value, crc32.ChecksumIEEE(value[4:]))
 	return value
@@ -68,10 +77,11 @@ func isComplete(value []byte) bool {
 
 // neverTorn has 8 callers write and read one key with values of both sizes.
 func (t *attempt) neverTorn(small, large int) {
-	if limit := t.harness.Limits.MaxValue; limit != 0 {
+	if limit := t.harness.Limits.maxValue(); limit != 0 {
 		small, large = min(small, limit), min(large, limit)
 	}
 	rounds := t.fewer(15)
+	var hits atomic.Int64
 	t.concurrently(8, func(worker int) {
 		for i := range rounds {
 			size := small
@@ -85,9 +95,15 @@ func (t *attempt) neverTorn(small, large int) {
 				if ok && !isComplete(value) {
 					t.stop("Get during Sets of others", value, text("one of the values that were set"))
 				}
+				if ok {
+					hits.Add(1)
+				}
 			}
 		}
 	})
+	if hits.Load() == 0 {
+		t.wrong("hits of Get of a key that 8 callers set", 0, text("most calls"))
+	}
 }
 
 // noGoroutineLeft finds the goroutines of the backend by a label that they
@@ -95,14 +111,14 @@ func (t *attempt) neverTorn(small, large int) {
 func noGoroutineLeft(t *attempt) {
 	pprof.Do(t.ctx, pprof.Labels("conformance", t.id), func(context.Context) {
 		b := t.harness.New(t.test)
-		t.concurrently(4, func(worker int) {
-			for i := range 250 {
-				key := t.cacheKey(fmt.Sprintf("w%d-%d", worker, i%50))
-				t.must("Set", b.Set(t.ctx, key, []byte("v"), time.Minute))
-				_, _, err := b.Get(t.ctx, key)
-				t.must("Get", err)
+		t.useEverything(b, 20)
+		for range 10 {
+			if t.canShare() {
+				other := t.harness.Stores.Reopen(t.test, b)
+				t.useEverything(other, 1)
+				t.must("Close of a further handle", other.Close())
 			}
-		})
+		}
 		t.must("Close", b.Close())
 	})
 	var left []string
@@ -112,7 +128,30 @@ func noGoroutineLeft(t *attempt) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.wrong("goroutines two seconds after Close", text(strings.Join(left, "\n")), text("none"))
+	for i := range left {
+		left[i] = trimStack(left[i])
+	}
+	t.wrong("goroutines two seconds after Close", text(strings.Join(left, "\n")), text("none: Close ends them"))
+}
+
+// useEverything has 4 callers call every operation of b, but for Clear, which may not
+// be allowed.
+func (t *attempt) useEverything(b driver.Backend, rounds int) {
+	h := t.throughCache(cache.New(b))
+	operations := slices.DeleteFunc(t.supported(allOperations), func(op operation) bool { return op.name == "Clear" })
+	t.concurrently(4, func(worker int) {
+		for i := range rounds {
+			for _, op := range operations {
+				if op.name == "ClearPrefix" && i%10 != worker {
+					continue // it may list all keys
+				}
+				err := op.call(t.ctx, h, fmt.Sprintf("w%d-%d", worker, i%5))
+				if !errors.Is(err, errResult) && !errors.Is(err, errors.ErrUnsupported) {
+					t.must(op.name, err)
+				}
+			}
+		}
+	})
 }
 
 // labelledGoroutines returns the stacks of the goroutines that have label.

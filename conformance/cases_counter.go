@@ -21,6 +21,7 @@ var counterCases = []Case{
 			t.hasTTL("created by Inc with 1h", "k", time.Hour)
 			equal(t, "Inc again by 1", t.inc("k", 1, time.Hour), 6)
 			equal(t, "Inc of an absent key by 0", t.inc("zero", 0, time.Hour), 0)
+			t.hit("after Inc of an absent key by 0", "zero", "0")
 			if t.harness.Limits.CounterMin != nil {
 				return
 			}
@@ -50,7 +51,10 @@ var counterCases = []Case{
 		Why:      "An Inc that starts again from 0 destroys the value.",
 		Features: []Feature{Counter},
 		run: func(t *attempt) {
-			for i, value := range []string{"text", "", "1.5", "1e3", "0x10", "1x", "--1", "9223372036854775808", "\x00"} {
+			for i, value := range []string{
+				"text", "", "1.5", "1e3", "0x10", "1x", "--1", "9223372036854775808", "\x00",
+				" 5", "5 ", "\t5", "5\n", "+5", "007", "-0", "-", "1_0", "1,000", "0b1", "٣", "5\x00",
+			} {
 				key := fmt.Sprintf("k%d", i)
 				t.set(key, value, time.Hour)
 				_, err := t.handle.Inc(t.ctx, key, 1, time.Hour)

@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -12,17 +14,14 @@ const threshold = 100
 
 var evictionCases = []Case{
 	{ID: "EVI-1", Name: "size_stays_within_threshold",
-		Rule:     "a bounded store holds at most threshold + 1 entries",
+		Rule:     "a bounded store holds at most threshold + 1 entries, whichever operation stores them",
 		Why:      "A cache that ignores its limit fills the memory or the disk.",
 		Features: []Feature{Threshold}, flags: oneModeOnly,
 		run: func(t *attempt) {
-			b := t.openBounded()
-			list := keys("k", 5*threshold)
-			for _, key := range list {
-				t.setIn(b, key, time.Hour)
-			}
-			if n := t.countIn(b, list); n > threshold+1 {
-				t.wrong(fmt.Sprintf("entries after Set of %d keys in a store of %d", len(list), threshold), n, text("at most 101"))
+			for _, b := range births {
+				if t.supports(b.needs) {
+					t.staysBounded(b)
+				}
 			}
 		}},
 	{ID: "EVI-2", Name: "never_expiring_are_not_first",
@@ -85,13 +84,96 @@ var evictionCases = []Case{
 		Why:      "A scan of the whole store for each Set makes a full cache slower than no cache.",
 		Features: []Feature{Threshold}, flags: oneModeOnly | needsOwnStore,
 		run: evictionCost},
+	{ID: "EVI-6", Name: "overwrite_evicts_nothing",
+		Rule:     "an operation on a present key of a full store evicts no other entry",
+		Why:      "Otherwise a full cache loses an entry at each update, although it needs no more room.",
+		Features: []Feature{Threshold}, flags: oneModeOnly,
+		run: overwriteEvictsNothing},
+}
+
+// inBounded opens a bounded store and lets the steps use it.
+func (t *attempt) inBounded(use func()) {
+	first := t.handle
+	defer func() { t.handle = first }()
+	t.handle = t.openStore(t.harness.Stores.Bounded(t.test, threshold))
+	use()
+}
+
+// staysBounded stores 5 times as many entries as the store may hold.
+func (t *attempt) staysBounded(b birth) {
+	t.inBounded(func() {
+		list := keys("k", 5*threshold)
+		for chunk := range slices.Chunk(list, 10) {
+			b.store(t, chunk, time.Hour)
+		}
+		count := func() (n int) {
+			for _, value := range t.getMany(list...) {
+				if value != nil {
+					n++
+				}
+			}
+			return n
+		}
+		n := count()
+		for range 500 { // of 10 ms
+			if n <= threshold+1 || !t.harness.declares(LateEviction) {
+				break
+			}
+			t.pass(10 * time.Millisecond)
+			n = count()
+		}
+		if n > threshold+1 || n == 0 {
+			t.wrong(fmt.Sprintf("entries after %s of %d keys in a store of %d", b.name, len(list), threshold), n, text("1 to 101"))
+		}
+	})
+}
+
+// overwriteEvictsNothing uses every entry of a full store once more.
+func overwriteEvictsNothing(t *attempt) {
+	for _, again := range births {
+		if !t.supports(again.needs) {
+			continue
+		}
+		t.inBounded(func() {
+			births[0].store(t, keys("k", 2*threshold), time.Hour)
+			var present []string
+			for i, value := range t.getMany(keys("k", 2*threshold)...) {
+				if value != nil {
+					present = append(present, keys("k", 2*threshold)[i])
+				}
+			}
+			for _, key := range present {
+				t.useAgain(again.name, key)
+			}
+			for i, value := range t.getMany(present...) {
+				if value == nil {
+					t.stop(fmt.Sprintf("after %s of each of the %d keys in a store of %d: Get(%s)", again.name, len(present), threshold, present[i]),
+						text("a miss"), text("a hit"))
+				}
+			}
+		})
+	}
+}
+
+// useAgain calls the operation that name names on a present key.
+func (t *attempt) useAgain(name, key string) {
+	switch name {
+	case "Set":
+		t.set(key, "8", time.Minute)
+	case "SetMany":
+		t.setMany(map[string]string{key: "8"}, time.Minute)
+	case "Add":
+		equal(t, "Add of the present key "+show(key), t.add(key, "8", time.Minute), false)
+	case "Inc":
+		t.inc(key, 1, time.Minute)
+	}
 }
 
 // openBounded opens an empty store of threshold entries, closed after the case.
 func (t *attempt) openBounded() driver.Backend {
 	b := t.harness.Stores.Bounded(t.test, threshold)
 	t.toClose = append(t.toClose, b)
-	return b
+	return t.show(b)
 }
 
 func (t *attempt) setIn(b driver.Backend, key string, ttl time.Duration) {
@@ -134,10 +216,14 @@ func evictionCost(t *attempt) {
 		}
 		return time.Since(begin)
 	}
-	few, many := timeOfSets(10), timeOfSets(large)
-	// With a scan per Set it would be about a hundred times as much. The rest allows
-	// for a busy machine.
-	if limit := 20*few + 500*time.Millisecond; many > limit {
-		t.wrong(fmt.Sprintf("%d Sets into a full store of %d entries (%v into one of 10)", sets, large, few), many, text("at most "+limit.String()))
+	few, many := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
+	for range 3 { // a busy machine prolongs some of them
+		few, many = min(few, timeOfSets(10)), min(many, timeOfSets(large))
+		// With a scan per Set it would be about a hundred times as much.
+		if many <= 20*few+50*time.Millisecond {
+			return
+		}
 	}
+	t.wrong(fmt.Sprintf("%d Sets into a full store of %d entries (%v into one of 10)", sets, large, few), many,
+		text("at most "+(20*few+50*time.Millisecond).String()))
 }

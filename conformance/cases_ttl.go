@@ -70,14 +70,23 @@ var ttlCases = []Case{
 	{ID: "TTL-6", Name: "gone_in_time",
 		Rule:  "an entry is a miss at ttl + Limits.Resolution",
 		Why:   "Without a bound on staleness, a program cannot know how old the data it reads may be.",
-		flags: needsTime,
+		flags: needsTime | alsoShort,
 		run: func(t *attempt) {
 			ttl := t.shortTTL()
-			t.set("set", "v", ttl)
-			t.add("add", "v", ttl)
-			t.setMany(map[string]string{"many": "v"}, ttl)
+			list := []string{"set", "add", "many", "inc"}
+			t.set("set", "1", ttl)
+			t.add("add", "1", ttl)
+			t.setMany(map[string]string{"many": "1"}, ttl)
+			if t.supports(Counter) {
+				t.inc("inc", 1, ttl)
+			}
 			t.pass(ttl + t.resolution())
-			for _, key := range []string{"set", "add", "many"} {
+			for i, value := range t.getMany(list...) {
+				if value != nil {
+					t.wrong(fmt.Sprintf("%v after a TTL of %v: GetMany at the position of %s", t.resolution(), ttl, list[i]), value, text("a miss"))
+				}
+			}
+			for _, key := range list {
 				t.miss(fmt.Sprintf("%v after a TTL of %v", t.resolution(), ttl), key)
 			}
 		}},
@@ -280,8 +289,10 @@ func slowWriteKeepsExpiry(t *attempt) {
 
 func incKeepsExpiry(t *attempt) {
 	inc := func(key string, ttl time.Duration) { // not a step: the TTL began with an earlier Set
-		_, err := t.handle.Inc(t.ctx, key, 1, ttl)
-		t.must("Inc("+show(key)+")", err)
+		for _, delta := range []int64{0, 2, -1} {
+			_, err := t.handle.Inc(t.ctx, key, delta, ttl)
+			t.must(fmt.Sprintf("Inc(%s, %d)", show(key), delta), err)
+		}
 	}
 	ttl := t.shortTTL()
 	t.withinTTL(ttl, func() {

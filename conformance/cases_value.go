@@ -41,10 +41,18 @@ var valueCases = []Case{
 			t.must("Set of nil", t.handle.Set(t.ctx, "set", nil, time.Hour))
 			_, err := t.handle.Add(t.ctx, "add", nil, time.Hour)
 			t.must("Add of nil", err)
-			for i, key := range []string{"set", "add"} {
-				t.hit("after nil was stored", key, "")
-				equal(t, "Has after nil was stored", t.has(key), true)
-				equal(t, "a nil slice (a miss) from GetMany", t.getMany("set", "add")[i] == nil, false)
+			many := t.cacheKey("many")
+			if t.mode == bare {
+				err = t.handle.bare.SetMany(t.ctx, []driver.Item{{Key: many}}, time.Hour)
+			} else {
+				err = t.cache.SetMany(t.ctx, map[string][]byte{many: nil})
+			}
+			t.must("SetMany of nil", err)
+			list := []string{"set", "add", "many"}
+			for i, value := range t.getMany(list...) {
+				t.hit("after nil was stored", list[i], "")
+				equal(t, "Has after nil was stored", t.has(list[i]), true)
+				equal(t, "a nil slice (a miss) from GetMany", value == nil, false)
 			}
 		}},
 	{ID: "VAL-3", Name: "binary_values",
@@ -95,7 +103,7 @@ var valueCases = []Case{
 		notApplicable: needsMaxValue,
 		run: func(t *attempt) {
 			t.set("k", "old", time.Hour)
-			tooLarge := make([]byte, t.harness.Limits.MaxValue+1)
+			tooLarge := randomBytes(1, t.maxValueOf("k")+1)
 			t.errorIs("Set over the limit", t.handle.Set(t.ctx, "k", tooLarge, time.Hour), driver.ErrTooLarge)
 			for range 2 {
 				if value, ok := t.get("k"); ok {
@@ -195,24 +203,74 @@ var valueCases = []Case{
 				t.countsFrom(n)
 			}
 		}},
+	{ID: "VAL-18", Name: "sizes_around_powers_of_two",
+		Rule:  "values of all sizes around a power of two are returned unchanged, up to Limits.MaxValue or 1 MiB",
+		Why:   "Buffers, blocks and length fields end at such sizes, and a value loses a byte or gains one.",
+		flags: needsOwnStore,
+		run:   sizesAroundPowersOfTwo},
+}
+
+// sizesAroundPowersOfTwo stores values of random bytes, which cannot be compressed, in
+// one of three ways and reads them in two. Small values are stored in all ways.
+func sizesAroundPowersOfTwo(t *attempt) {
+	limit := t.harness.Limits.MaxValue
+	way := t.rand.IntN(3)
+	for power := 1; power <= mib; power *= 2 {
+		items := map[string]string{}
+		for size := power - 1; size <= power+1; size++ {
+			if limit == 0 || size <= limit {
+				items[fmt.Sprintf("k%d", size)] = string(randomBytes(byte(t.rand.Uint32()), size))
+			}
+		}
+		for i := range 3 {
+			if power <= 64<<10 || i == way {
+				t.storesAndReads(births[i].name, items)
+			}
+		}
+		way = (way + 1) % 3
+	}
+}
+
+// storesAndReads stores items by the operation name, reads and removes them.
+func (t *attempt) storesAndReads(name string, items map[string]string) {
+	var list []string
+	for key, value := range items {
+		switch list = append(list, key); name {
+		case "Set":
+			t.set(key, value, time.Hour)
+		case "Add":
+			equal(t, "Add of the absent key "+show(key), t.add(key, value, time.Hour), true)
+		}
+	}
+	if name == "SetMany" {
+		t.setMany(items, time.Hour)
+	}
+	for i, value := range t.getMany(list...) {
+		what := fmt.Sprintf("stored by %s with %d bytes", name, len(items[list[i]]))
+		if string(value) != items[list[i]] {
+			t.wrong(what+": GetMany at the position of "+list[i], value, items[list[i]])
+		}
+		t.hit(what, list[i], items[list[i]])
+	}
+	t.deleteMany(list...)
 }
 
 func needsMaxValue(h Harness) string {
-	if h.Limits.MaxValue == 0 {
+	if h.Limits.maxValue() == 0 {
 		return "there is no largest value (Limits.MaxValue)"
 	}
 	return ""
 }
 
 func needsLargeValues(h Harness) string {
-	if limit := h.Limits.MaxValue; limit != 0 && limit < 16*mib {
+	if limit := h.Limits.maxValue(); limit != 0 && limit < 16*mib {
 		return fmt.Sprintf("values have at most %d bytes (Limits.MaxValue)", limit)
 	}
 	return ""
 }
 
 func largestValue(t *attempt) {
-	limit := t.harness.Limits.MaxValue
+	limit := t.harness.Limits.maxValue()
 	for _, size := range []int{mib - 1, mib, mib + 1, limit - 1, limit} {
 		if size > 0 && (limit == 0 || size <= limit) {
 			t.roundTripOfSize(size)
@@ -221,9 +279,11 @@ func largestValue(t *attempt) {
 	if limit == 0 {
 		return
 	}
+	limit = t.maxValueOf("k") // exactly; Limits.MaxEntry counts the key
+	t.must("Set of a value of the largest size", t.handle.Set(t.ctx, "k", make([]byte, limit), time.Hour))
 	for _, size := range []int{limit + 1, limit + mib} {
-		t.errorIs(fmt.Sprintf("Set of %d bytes", size), t.handle.Set(t.ctx, "k", make([]byte, size), time.Hour), driver.ErrTooLarge)
-		_, err := t.handle.Add(t.ctx, "new", make([]byte, size), time.Hour)
+		t.errorIs(fmt.Sprintf("Set of %d bytes", size), t.handle.Set(t.ctx, "k", randomBytes(1, size), time.Hour), driver.ErrTooLarge)
+		_, err := t.handle.Add(t.ctx, "new", randomBytes(1, size), time.Hour)
 		t.errorIs(fmt.Sprintf("Add of %d bytes", size), err, driver.ErrTooLarge)
 		t.miss("after Add returned ErrTooLarge", "new")
 	}
@@ -231,7 +291,7 @@ func largestValue(t *attempt) {
 
 // roundTripOfSize stores, reads and removes a value of size bytes.
 func (t *attempt) roundTripOfSize(size int) {
-	value := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+	value := randomBytes(byte(t.rand.Uint32()), size) // not to be compressed
 	key := fmt.Sprintf("large%d", size)
 	t.must(fmt.Sprintf("Set of %d bytes", size), t.handle.Set(t.ctx, key, value, time.Hour))
 	got, ok, err := t.handle.Get(t.ctx, key)
@@ -240,6 +300,14 @@ func (t *attempt) roundTripOfSize(size int) {
 		t.wrong(fmt.Sprintf("Get of a value of %d bytes, ok=%v", size, ok), got, value)
 	}
 	t.delete(key)
+}
+
+// maxValueOf returns the size of the largest value under key, 0 if there is no limit.
+func (t *attempt) maxValueOf(key string) int {
+	if limit := t.harness.Limits.MaxEntry; limit != 0 {
+		return limit - len(t.storedKey(key))
+	}
+	return t.harness.Limits.MaxValue
 }
 
 // isCorrupt reads key, which holds data, as a T that data is not.

@@ -9,6 +9,8 @@ import (
 
 // sleepOrAdvance lets d pass for the store.
 func (t *attempt) sleepOrAdvance(d time.Duration) {
+	t.sleeping.Add(int64(d))
+	defer t.sleeping.Add(-int64(d))
 	if t.harness.Advance == nil || t.harness.Bubble {
 		time.Sleep(d)
 		return

@@ -34,6 +34,11 @@ const (
 	Network Feature = "Network"
 )
 
+// fieldOf names the field of Harness that stands for a feature.
+var fieldOf = map[Feature]string{
+	Persistence: "Stores.Reopen", Threshold: "Stores.Bounded", Network: "Faults", FullClear: "Stores.ClearAllowed",
+}
+
 var features = []Feature{Storage, Counter, Lease, Swap, PrefixClear, FullClear, TTL, Persistence, Threshold, Network}
 
 // implied returns the features whose absence needs no declaration, with the reason.

@@ -137,6 +137,14 @@ func (h *handle) Clear(ctx context.Context) error {
 	return h.cache.Clear(ctx)
 }
 
+// ClearPrefix removes the keys that begin with prefix.
+func (h *handle) ClearPrefix(ctx context.Context, prefix string) error {
+	if h.bare != nil {
+		return h.bare.ClearPrefix(ctx, h.prefix+prefix)
+	}
+	return cache.New(h.cache.Backend(), cache.WithPrefix(h.written.prefix+h.prefix+prefix)).Clear(ctx)
+}
+
 func (h *handle) Ping(ctx context.Context) error {
 	if h.bare != nil {
 		return h.bare.Ping(ctx)

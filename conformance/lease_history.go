@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -160,12 +161,25 @@ func (c *call) through(ctx context.Context, h *handle, key string) (err error) {
 	case "get":
 		value, c.ok, err = h.Get(ctx, key)
 		c.value = string(value)
+	case "getmany":
+		var values [][]byte
+		if values, err = h.GetMany(ctx, beside, key); err == nil {
+			c.value, c.ok = string(values[1]), values[1] != nil
+		}
+	case "has":
+		c.ok, err = h.Has(ctx, key)
 	case "set":
 		c.ok, err = true, h.Set(ctx, key, value, time.Hour)
+	case "setmany":
+		c.ok, err = true, h.SetMany(ctx, map[string]string{beside: c.value, key: c.value}, time.Hour)
 	case "add":
 		c.ok, err = h.Add(ctx, key, value, time.Hour)
 	case "delete":
 		c.ok, err = h.Delete(ctx, key)
+	case "deletemany":
+		var deleted []string
+		deleted, err = h.DeleteMany(ctx, beside, key)
+		c.ok = slices.Contains(deleted, key)
 	case "inc":
 		c.sum, err = h.Inc(ctx, key, c.delta, time.Hour)
 		c.ok = err == nil

@@ -413,7 +413,7 @@ func TestLeaseMutants(t *testing.T) {
 	for _, m := range leaseMutants {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()
-			caught(t, m.rule, m.also, overMutant(m.mutant))
+			caught(t, m.rule, m.also, m.mutant.harness())
 		})
 	}
 }

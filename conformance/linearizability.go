@@ -15,7 +15,7 @@ import (
 // call is one operation on one key, with its result. began and ended are positions
 // in the order of all beginnings and ends.
 type call struct {
-	op           string // get, set, add, delete, inc, clear, swap, lease, fill or release
+	op           string // get, has, set, add, delete, inc, clear, swap, lease, fill or release; getmany, setmany and deletemany in a batch
 	value        string // written, or read by get or lease
 	old          string // of swap
 	token        string // given to fill or release, or returned by lease
@@ -34,8 +34,8 @@ func (c call) String() string {
 	switch c.op {
 	case "inc":
 		return fmt.Sprintf("inc(%d) = %d %s", c.delta, c.sum, result)
-	case "get":
-		return fmt.Sprintf("get() = %q %s", c.value, result)
+	case "get", "getmany":
+		return fmt.Sprintf("%s() = %q %s", c.op, c.value, result)
 	case "swap":
 		return fmt.Sprintf("swap(%s, %s) = %s", c.old, c.value, result)
 	case "lease":
@@ -60,11 +60,13 @@ const (
 func (c call) after(state string) (next string, possible bool) {
 	present := !strings.HasPrefix(state, absent)
 	switch c.op {
-	case "set":
+	case "set", "setmany":
 		return c.value, true
-	case "get":
+	case "get", "getmany":
 		return state, c.ok == present && (!present || c.value == state)
-	case "delete":
+	case "has":
+		return state, c.ok == present
+	case "delete", "deletemany":
 		return absent, c.ok == present
 	case "clear":
 		return absent, true
@@ -240,9 +242,12 @@ func (t *attempt) randomHistory(key string) []call {
 }
 
 func (t *attempt) randomCall(choice uint32, n int) call {
-	ops := []string{"get", "get", "set", "add", "delete", "inc"}
-	if !t.supports(Counter) {
-		ops = ops[:5]
+	ops := []string{"get", "get", "getmany", "has", "set", "set", "setmany", "add", "add", "delete", "deletemany"}
+	if t.supports(Counter) {
+		ops = append(ops, "inc", "inc")
+	}
+	if !cannotClear(t) {
+		ops = append(ops, "clear")
 	}
 	return call{op: ops[choice%uint32(len(ops))], value: strconv.Itoa(1000 + n), delta: int64(1 + n%3)}
 }
@@ -252,10 +257,14 @@ func (t *attempt) execute(key string, c *call) {
 	t.must(c.op, c.through(t.ctx, t.handle, key))
 }
 
+// listing returns the calls, four in a line.
 func listing(history []call) string {
 	var b strings.Builder
-	for _, c := range history {
-		fmt.Fprintf(&b, "\n        %3d-%-3d %s", c.began, c.ended, c)
+	for i, c := range history {
+		if i%4 == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "%-28s", fmt.Sprintf("%d-%d %s", c.began, c.ended, c))
 	}
 	return b.String()
 }

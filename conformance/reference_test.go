@@ -276,13 +276,13 @@ func (r *reference) Inc(_ context.Context, key string, delta int64, ttl time.Dur
 	if !ok {
 		return delta, r.put(key, strconv.AppendInt(nil, delta, 10), ttl)
 	}
-	n, err := strconv.ParseInt(string(e.value), 10, 64)
-	if err != nil || delta > 0 && n > math.MaxInt64-delta || delta < 0 && n < math.MinInt64-delta {
-		return 0, driver.ErrNotInteger
+	sum, err := driver.AddInteger(e.value, delta)
+	if err != nil {
+		return 0, err
 	}
-	e.value = strconv.AppendInt(nil, n+delta, 10)
+	e.value = strconv.AppendInt(nil, sum, 10)
 	r.entries[key] = e
-	return n + delta, nil
+	return sum, nil
 }
 
 func (r *reference) ClearPrefix(_ context.Context, prefix string) error {

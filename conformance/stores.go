@@ -2,7 +2,7 @@ package conformance
 
 import (
 	"errors"
-	"fmt"
+	"hash/crc32"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
@@ -23,23 +23,50 @@ func needsStore(field string, given func(s Stores) bool) func(Harness) string {
 // after the case.
 func (t *attempt) openStore(b driver.Backend) *handle {
 	t.toClose = append(t.toClose, b)
-	return &handle{cache: cache.New(b), prefix: t.id + ":", written: &keySet{keys: map[string]struct{}{}}}
+	return &handle{cache: cache.New(t.show(b)), prefix: t.id + ":", written: &keySet{keys: map[string]struct{}{}}}
+}
+
+// openAgain opens another handle to the store, closed after the case.
+func (t *attempt) openAgain() driver.Backend {
+	b := t.harness.Stores.Reopen(t.test, t.first)
+	if b == nil {
+		t.stop("Stores.Reopen", text("nil"), text("another handle"))
+	}
+	t.toClose = append(t.toClose, b)
+	return t.show(b)
 }
 
 // openSecondHandle opens another handle to the store and lets the steps use it.
 func (t *attempt) openSecondHandle() {
-	b := t.harness.Stores.Reopen(t.test, t.first)
-	t.toClose = append(t.toClose, b)
+	t.handle = t.reopened()
+}
+
+// reopened opens another handle to the store, as the mode calls it.
+func (t *attempt) reopened() *handle {
+	b := t.openAgain()
+	other := *t.handle
 	shown := b
 	if t.mode == fallback {
-		shown = hideFallbacks(b)
+		shown = hideFallbacks(shown)
 	}
-	second := *t.handle
-	second.cache = cache.New(shown, cache.WithPrefix(t.handle.written.prefix))
+	other.cache = cache.New(shown, cache.WithPrefix(t.handle.written.prefix))
 	if t.mode == bare {
-		second.bare = driver.Resolve(b)
+		other.bare = driver.Resolve(b)
 	}
-	t.handle = &second
+	return &other
+}
+
+// reopen closes the handle of the attempt and opens another one in its place.
+func (t *attempt) reopen() {
+	t.must("Close before reopening", t.handle.cache.Close())
+	t.handle = t.reopened()
+	t.cache, t.backend = t.handle.cache, t.handle.cache.Backend()
+}
+
+// canShare reports whether two handles can be open, and see each other's writes at
+// once.
+func (t *attempt) canShare() bool {
+	return t.supports(Persistence) && !t.harness.declares(OneHandle) && t.harness.Limits.Staleness == 0
 }
 
 // fill stores n items of size bytes, each of which begins with its key. It
@@ -53,7 +80,9 @@ func (t *attempt) fill(h *handle, n, size int) (list []string, err error) {
 	return list, h.SetMany(t.ctx, items, time.Hour)
 }
 
-func filling(key string, size int) string { return fmt.Sprintf("%-*s", size, key) }
+func filling(key string, size int) string {
+	return key + string(randomBytes(byte(crc32.ChecksumIEEE([]byte(key))), size-len(key)))
+}
 
 // failedKeys returns the keys that a BatchError names, without the prefix of h,
 // each with its error.

@@ -1,0 +1,397 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// never is the end of an entry that does not expire.
+var never = time.Unix(1<<40, 0)
+
+// expected is what the model knows of one entry. It is present before from and absent
+// from to on. Between them the store decides.
+type expected struct {
+	value    string
+	from, to time.Time
+	long     bool // its TTL is so long that a store may shorten it
+}
+
+// model runs generated steps on a store and predicts what each of them returns.
+type model struct {
+	t       *attempt
+	handles []*handle // a second one if the store can be shared
+	entries map[string]expected
+	runs    int
+}
+
+// mismatch is a result that the model did not predict.
+type mismatch struct {
+	got, want string
+	panicked  bool
+}
+
+func (t *attempt) newModel() *model {
+	m := &model{t: t, handles: []*handle{t.handle}}
+	if t.canShare() {
+		m.handles = append(m.handles, t.reopened())
+	}
+	return m
+}
+
+// run executes steps on keys that no earlier run has used. It returns nil, or the steps
+// up to the first that returned another result than expected.
+func (m *model) run(steps []step) ([]step, *mismatch) {
+	m.runs++
+	m.entries = map[string]expected{}
+	for i, s := range steps {
+		if bad := m.do(s); bad != nil {
+			return steps[:i+1], bad
+		}
+	}
+	return nil, nil
+}
+
+// handle returns the handle of s, with the keys of this run.
+func (m *model) handle(s step) *handle {
+	h := *m.handles[s.by]
+	h.prefix += m.runPrefix()
+	return &h
+}
+
+// runPrefix has the same length in every run, because keys have a limit.
+func (m *model) runPrefix() string { return fmt.Sprintf("%06d.", m.runs) }
+
+// do executes s and compares its result with the prediction.
+func (m *model) do(s step) (bad *mismatch) {
+	m.t.step(s.keys...)
+	defer func() {
+		if p := recover(); p != nil {
+			if _, stopped := p.(stop); stopped {
+				panic(p)
+			}
+			bad = &mismatch{fmt.Sprintf("panic: %v\n%s", p, debug.Stack()), "no panic", true}
+		}
+	}()
+	switch s.verb {
+	case "pass":
+		m.t.pass(s.wait)
+		return nil
+	case "Reopen":
+		m.reopen(s.by)
+		return nil
+	case "Set", "SetMany":
+		return m.set(s)
+	case "Add":
+		return m.add(s)
+	case "Inc":
+		return m.inc(s)
+	case "Clear", "ClearPrefix":
+		return m.clear(s)
+	}
+	return m.observe(s)
+}
+
+// reopen closes a handle and opens another one in its place.
+func (m *model) reopen(by int) {
+	if by == 0 {
+		m.t.reopen()
+		m.handles[0] = m.t.handle
+		return
+	}
+	m.t.must("Close before reopening", m.handles[by].cache.Close())
+	m.handles[by] = m.t.reopened()
+}
+
+// during executes call and returns the time by the store's clock before and after it.
+func (m *model) during(call func()) (began, ended time.Time) {
+	began = m.t.now()
+	call()
+	return began, m.t.now()
+}
+
+// life returns an entry that was written at a moment between began and ended.
+func (m *model) life(value string, ttl time.Duration, began, ended time.Time) expected {
+	if ttl == 0 {
+		return expected{value, never, never, false}
+	}
+	return expected{value, began.Add(ttl), ended.Add(ttl + m.t.resolution()), ttl >= 10*year}
+}
+
+// may reports whether key can be present, and whether it can be absent, at a moment
+// between began and ended.
+func (m *model) may(key string, began, ended time.Time) (present, absent bool) {
+	e, exists := m.entries[key]
+	return exists && began.Before(e.to), !exists || !ended.Before(e.from)
+}
+
+func (m *model) set(s step) *mismatch {
+	var err error
+	began, ended := m.during(func() {
+		if s.verb == "Set" {
+			err = m.handle(s).Set(m.t.ctx, s.keys[0], s.value.bytes(), s.ttl)
+			return
+		}
+		items := map[string]string{}
+		for i, key := range s.keys {
+			items[key] = string(s.valueOf(i).bytes())
+		}
+		err = m.handle(s).SetMany(m.t.ctx, items, s.ttl)
+	})
+	if m.tooLarge(s.value) {
+		// The old value or nothing is left.
+		if e, exists := m.entries[s.keys[0]]; exists {
+			e.from = time.Time{}
+			m.entries[s.keys[0]] = e
+		}
+		return m.mustBe(err, driver.ErrTooLarge)
+	}
+	for i, key := range s.keys {
+		m.entries[key] = m.life(string(s.valueOf(i).bytes()), s.ttl, began, ended)
+	}
+	return m.mustBe(err, nil)
+}
+
+func (m *model) tooLarge(v sample) bool {
+	limit := m.t.harness.Limits.MaxValue
+	return limit != 0 && v.length() > limit
+}
+
+// mustBe compares an error with the expected one.
+func (m *model) mustBe(err, want error) *mismatch {
+	switch {
+	case errors.Is(err, want):
+		return nil
+	case isOutage(err):
+		m.t.giveUp(err.Error())
+	case want == nil:
+		return &mismatch{got: show(err), want: "no error"}
+	case err == nil:
+		return &mismatch{got: "no error", want: fmt.Sprintf("an error that wraps %q", want)}
+	}
+	return &mismatch{got: show(err), want: fmt.Sprintf("an error that wraps %q", want)}
+}
+
+func (m *model) add(s step) *mismatch {
+	key, value := s.keys[0], s.value.bytes()
+	var added bool
+	var err error
+	began, ended := m.during(func() { added, err = m.handle(s).Add(m.t.ctx, key, value, s.ttl) })
+	if bad := m.mustBe(err, nil); bad != nil {
+		return bad
+	}
+	present, absent := m.may(key, began, ended)
+	if added && !absent || !added && !present {
+		return &mismatch{got: fmt.Sprint(added), want: fmt.Sprint(!added) + m.because(key)}
+	}
+	if added {
+		m.entries[key] = m.life(string(value), s.ttl, began, ended)
+	}
+	return nil
+}
+
+// because says what the model knows of key.
+func (m *model) because(key string) string {
+	e, exists := m.entries[key]
+	switch {
+	case !exists:
+		return fmt.Sprintf(", because %q is absent", key)
+	case e.from == never:
+		return fmt.Sprintf(", because %q holds %s and never expires", key, show(e.value))
+	}
+	return fmt.Sprintf(", because %q holds %s and expires in %v", key, show(e.value), e.from.Sub(m.t.now()))
+}
+
+// counted is a possible result of Inc.
+type counted struct {
+	sum  int64
+	err  error
+	next expected // the entry afterwards
+}
+
+func (m *model) inc(s step) *mismatch {
+	key := s.keys[0]
+	var sum int64
+	var err error
+	began, ended := m.during(func() { sum, err = m.handle(s).Inc(m.t.ctx, key, s.delta, s.ttl) })
+	if isOutage(err) {
+		return m.mustBe(err, nil)
+	}
+	possible := m.counts(key, s, began, ended)
+	want := m.describe(possible) + m.because(key)
+	possible = slices.DeleteFunc(possible, func(c counted) bool {
+		return (c.err == nil) != (err == nil) || !errors.Is(err, c.err) || err == nil && sum != c.sum
+	})
+	switch {
+	case len(possible) == 0 && err != nil:
+		return &mismatch{got: show(err), want: want}
+	case len(possible) == 0:
+		return &mismatch{got: fmt.Sprint(sum), want: want}
+	case err == nil:
+		e := possible[0].next
+		for _, other := range possible[1:] {
+			e.to, e.long = later(e.to, other.next.to), e.long || other.next.long
+		}
+		m.entries[key] = e
+	}
+	return nil
+}
+
+// counts returns what Inc may do: go on from the entry, start anew, or either.
+func (m *model) counts(key string, s step, began, ended time.Time) (possible []counted) {
+	present, absent := m.may(key, began, ended)
+	if present {
+		e := m.entries[key]
+		sum, err := driver.AddInteger([]byte(e.value), s.delta)
+		if err == nil {
+			err = m.belowCounterMin(sum)
+		}
+		e.value = fmt.Sprint(sum)
+		possible = append(possible, counted{sum, err, e})
+	}
+	if absent {
+		next := m.life(fmt.Sprint(s.delta), s.ttl, began, ended)
+		possible = append(possible, counted{s.delta, m.belowCounterMin(s.delta), next})
+	}
+	for i := range possible {
+		if possible[i].err != nil {
+			possible[i].err = driver.ErrNotInteger
+		}
+	}
+	return possible
+}
+
+func (m *model) describe(possible []counted) string {
+	var list []string
+	for _, c := range possible {
+		if c.err != nil {
+			list = append(list, show(c.err))
+		} else {
+			list = append(list, fmt.Sprint(c.sum))
+		}
+	}
+	return strings.Join(list, " or ")
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (m *model) belowCounterMin(n int64) error {
+	if lowest := m.t.harness.Limits.CounterMin; lowest != nil && n < *lowest {
+		return driver.ErrNotInteger
+	}
+	return nil
+}
+
+func (m *model) clear(s step) *mismatch {
+	h := m.handle(s)
+	if s.verb == "Clear" {
+		clear(m.entries)
+		return m.mustBe(h.Clear(m.t.ctx), nil)
+	}
+	for key := range m.entries {
+		if strings.HasPrefix(key, s.keys[0]) {
+			delete(m.entries, key)
+		}
+	}
+	return m.mustBe(h.ClearPrefix(m.t.ctx, s.keys[0]), nil)
+}
+
+// observe executes a step that stores nothing and checks each of its keys.
+func (m *model) observe(s step) *mismatch {
+	h, ctx := m.handle(s), m.t.ctx
+	found := make([]bool, len(s.keys))
+	var values [][]byte
+	var left time.Duration
+	var err error
+	began, ended := m.during(func() {
+		switch s.verb {
+		case "Get":
+			values = make([][]byte, 1)
+			values[0], found[0], err = h.Get(ctx, s.keys[0])
+		case "GetMany":
+			values, err = h.GetMany(ctx, s.keys...)
+		case "Has":
+			found[0], err = h.Has(ctx, s.keys[0])
+		case "TTL":
+			left, found[0], err = h.TTL(ctx, s.keys[0])
+		case "Delete":
+			found[0], err = h.Delete(ctx, s.keys[0])
+		case "DeleteMany":
+			var deleted []string
+			deleted, err = h.DeleteMany(ctx, s.keys...)
+			for i, key := range s.keys {
+				found[i] = slices.Contains(deleted, key)
+			}
+		}
+	})
+	if bad := m.mustBe(err, nil); bad != nil {
+		return bad
+	}
+	if s.verb == "GetMany" {
+		if len(values) != len(s.keys) {
+			return &mismatch{got: fmt.Sprintf("%d results", len(values)), want: fmt.Sprintf("%d results", len(s.keys))}
+		}
+		for i, value := range values {
+			found[i] = value != nil
+		}
+	}
+	for i, key := range s.keys {
+		if bad := m.found(key, found[i], began, ended); bad != nil {
+			return bad
+		}
+		if e := m.entries[key]; found[i] && values != nil && string(values[i]) != e.value {
+			return &mismatch{got: show(values[i]), want: show(e.value) + fmt.Sprintf(" of %q", key)}
+		}
+	}
+	switch s.verb {
+	case "TTL":
+		if found[0] {
+			return m.left(s.keys[0], left, began, ended)
+		}
+	case "Delete", "DeleteMany":
+		for _, key := range s.keys {
+			delete(m.entries, key)
+		}
+	}
+	return nil
+}
+
+// found checks whether key may be present, or absent.
+func (m *model) found(key string, found bool, began, ended time.Time) *mismatch {
+	present, absent := m.may(key, began, ended)
+	switch {
+	case found && !present:
+		return &mismatch{got: fmt.Sprintf("%q is present", key), want: "absent" + m.because(key)}
+	case !found && !absent:
+		return &mismatch{got: fmt.Sprintf("%q is absent", key), want: "present" + m.because(key)}
+	}
+	return nil
+}
+
+// left checks a remaining TTL.
+func (m *model) left(key string, left time.Duration, began, ended time.Time) *mismatch {
+	e := m.entries[key]
+	least, most := e.from.Sub(ended), e.to.Sub(began)
+	if e.long { // the store may shorten it, or not let the entry expire
+		least = min(least, 10*year) - day
+	}
+	switch {
+	case left == 0 && (e.to == never || e.long):
+		return nil
+	case e.from == never:
+		return &mismatch{got: left.String(), want: "0" + m.because(key)}
+	case left == 0 || left < least || left > most:
+		return &mismatch{got: left.String(), want: fmt.Sprintf("%v to %v", least, most) + m.because(key)}
+	}
+	return nil
+}
