@@ -1,5 +1,5 @@
 // Package redis is the cache backend for Redis and servers that speak its protocol: one
-// server, a cluster, or the primary that sentinels know. It requires
+// server, a cluster, or a primary that sentinels monitor. It requires
 // github.com/redis/go-redis/v9 and nothing else.
 //
 // Importing the package registers CACHE_TYPE "redis", "rediscluster" and
@@ -8,11 +8,15 @@
 //
 // # Errors and retries
 //
-// A call returns at the deadline of its context. go-redis does not notice the
-// cancellation of a context before its deadline: such a call returns at
-// [Options.ReadTimeout] at the latest, and at once if it shares a round trip. Its error is
-// [context.Canceled]. The read timeout holds for a whole round trip: GetMany of large
-// values over a slow network needs a longer one.
+// A call returns when its context ends. If the server has not replied by then, the
+// connection is closed, and after a write the error wraps [driver.ErrUnknownOutcome]. The
+// error of a cancelled call matches [context.Canceled]. A client of the application, and
+// one with [Options.ClientSideCache], do not notice a cancellation: such a call returns at
+// the deadline of its context or at the read timeout, or at once if it shares a round trip.
+//
+// [Options.ReadTimeout] bounds the wait for each 64 KiB of the replies in a round trip, so
+// GetMany of large values may take longer as a whole. A client of the application has one
+// timeout for the whole round trip.
 //
 // If the connection breaks, a read is sent once more, and so are Set and SetMany, which
 // may be repeated without harm. Add, Inc and deletes are sent at most once: if the reply

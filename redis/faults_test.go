@@ -247,7 +247,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-func TestReadTimeoutBoundsCancel(t *testing.T) {
+func TestReadTimeout(t *testing.T) {
 	f := startFake(t, on("get", always(silence)))
 	withTimeouts(t, func(timeout time.Duration) error {
 		b := start(t, Options{Addr: f.addr, ReadTimeout: timeout})

@@ -17,7 +17,7 @@ import (
 // Backend keeps entries in Redis. It is safe for concurrent use.
 type Backend struct {
 	client     goredis.UniversalClient      // one or cluster
-	one        *goredis.Client              // one server, or the primary that sentinels name
+	one        *goredis.Client              // one server, or the primary that sentinels monitor
 	cluster    *goredis.ClusterClient       // nil if there is none
 	pipeline   *remote.Group[goredis.Cmder] // nil if every call has a round trip of its own
 	borrowed   bool
@@ -46,7 +46,7 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 // or *goredis.ClusterClient. Close does not close the client. Only AllowFlush and
 // NoAutoPipeline of o may be set: the client is already configured. If it has
 // ContextTimeoutEnabled, calls return at the deadlines of their contexts, otherwise
-// only at its ReadTimeout. Writes that are not idempotent are sent at most once,
+// only at its ReadTimeout. It does not notice a cancellation before then. Writes that are not idempotent are sent at most once,
 // whatever its MaxRetries. Its replies are not bounded.
 func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) {
 	if err := driver.CheckBorrowed(&o, "AllowFlush", "NoAutoPipeline"); err != nil {
