@@ -88,6 +88,11 @@ func (f *fake) serve(conn net.Conn) {
 			return
 		}
 		name := strings.ToLower(args[0])
+		if len(args) == 2 && isLeaseName(args[1]) {
+			f.add(name + " lease")
+			io.WriteString(conn, ":0\r\n")
+			continue
+		}
 		n := f.add(name)
 		f.mu.Lock()
 		answer := f.answer
@@ -115,6 +120,8 @@ func usual(name string) string {
 	switch name {
 	case "ping":
 		return "+PONG\r\n"
+	case "type":
+		return "+string\r\n"
 	case "hello":
 		return "-ERR unknown command 'HELLO'\r\n"
 	}
