@@ -29,6 +29,7 @@ type fake struct {
 
 	mu     sync.Mutex
 	counts map[string]int // commands by name, and connections as "conns"
+	names  []string       // of the commands in their order
 }
 
 // startFake serves until the test ends. Connections are set up as by an old server without
@@ -132,6 +133,7 @@ func (f *fake) add(name string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.counts[name]++
+	f.names = append(f.names, name)
 	return f.counts[name]
 }
 
@@ -139,6 +141,16 @@ func (f *fake) count(name string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.counts[name]
+}
+
+// sent returns the names of the commands since the connection was set up, and forgets them.
+func (f *fake) sent() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := strings.Join(f.names, ", ")
+	f.names = nil
+	_, names, _ = strings.Cut(", "+names, ", ping, ")
+	return names
 }
 
 // readCommand reads a list of strings.

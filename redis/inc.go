@@ -189,7 +189,7 @@ func (b *Backend) expireWithoutNX(ctx context.Context, key string, ms int64) {
 // user has no permission for it.
 func isCommandRefused(err error) bool {
 	var reply goredis.Error
-	if err == nil || remote.IsUnsent(err) || !errors.As(err, &reply) {
+	if !isReply(err) || remote.IsUnsent(err) || !errors.As(err, &reply) {
 		return false
 	}
 	if goredis.HasErrorPrefix(err, "NOPERM") {
