@@ -3,6 +3,7 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -230,5 +231,93 @@ func TestRedisCompareAndSwap(t *testing.T) {
 	}
 	if ttl, ok, err := b.TTL(ctx, "k"); ttl < 59*time.Minute || ttl > time.Hour+time.Millisecond || !ok || err != nil {
 		t.Errorf("TTL = %v, %v, %v; want an hour", ttl, ok, err)
+	}
+}
+
+// A value that was read from the source before a write of the key is never stored after
+// it, whichever way the key is written.
+func TestRedisNoStaleFill(t *testing.T) {
+	nodes := servers.StartRedisCluster(t).Addrs
+	for name, o := range map[string]redis.Options{"one server": {Addr: servers.StartRedis(t, "").Addrs[0]}, "cluster": {Cluster: nodes}} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			open := func() *redis.Backend { return openRedis(t, o).Backend().(*redis.Backend) }
+			const key = "k"
+			var source, floor atomic.Int64 // the current version, and the one that no reader may go below
+			read := func(b *redis.Backend) (ok bool) {
+				oldest := floor.Load()
+				value, ok, err := b.Get(ctx, key)
+				if err != nil {
+					t.Error(err)
+				}
+				if version, _ := strconv.ParseInt(string(value), 10, 64); ok && version < oldest {
+					t.Errorf("version %d is cached after version %d was written", version, oldest)
+				}
+				return ok
+			}
+			var filled, refused atomic.Int64
+			done := make(chan struct{})
+			var callers sync.WaitGroup
+			for range 6 {
+				b := open()
+				callers.Go(func() {
+					for {
+						select {
+						case <-done:
+							return
+						default:
+						}
+						if read(b) {
+							continue
+						}
+						_, _, token, err := b.Lease(ctx, key, time.Minute)
+						if err != nil {
+							t.Error(err)
+						}
+						if token == "" {
+							continue
+						}
+						loaded := strconv.FormatInt(source.Load(), 10)
+						read(b) // takes time
+						ok, err := b.Fill(ctx, key, token, []byte(loaded), time.Hour)
+						switch {
+						case err != nil:
+							t.Error(err)
+						case ok:
+							filled.Add(1)
+						default:
+							refused.Add(1)
+						}
+					}
+				})
+			}
+			writer := open()
+			for i := int64(1); i < 4000; i++ {
+				source.Store(i)
+				var err error
+				switch i % 8 {
+				case 0:
+					err = writer.ClearPrefix(ctx, key)
+				case 1:
+					_, err = writer.DeleteMany(ctx, []string{"other", key})
+				case 2:
+					err = writer.Set(ctx, key, []byte(strconv.FormatInt(i, 10)), 2*time.Millisecond)
+				default:
+					_, err = writer.Delete(ctx, key)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				floor.Store(i)
+				for range i % 5 {
+					read(writer)
+				}
+			}
+			close(done)
+			callers.Wait()
+			if filled.Load() == 0 || refused.Load() == 0 {
+				t.Errorf("%d fills, %d refused: nothing was tried", filled.Load(), refused.Load())
+			}
+		})
 	}
 }
