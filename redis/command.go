@@ -103,11 +103,12 @@ func (b *Backend) process(ctx context.Context, cmd goredis.Cmder) error {
 }
 
 func (b *Backend) processAlone(ctx context.Context, cmd goredis.Cmder) error {
-	if _, ok := cmd.(*plan); !ok {
+	p, ok := cmd.(*plan)
+	if !ok {
 		return b.client.Process(ctx, cmd)
 	}
-	_ = b.exec(ctx, b.client, []goredis.Cmder{cmd})
-	return cmd.Err()
+	_ = b.exec(ctx, b.client, p.all)
+	return p.Err()
 }
 
 // errMiss is the outcome of a GET whose key is absent.

@@ -28,7 +28,7 @@ func withEndOfLease(ctx context.Context, cmd goredis.Cmder, key string, ttl time
 	if !endsLease(ttl) {
 		return cmd
 	}
-	return &plan{Cmder: cmd, after: []goredis.Cmder{endLease(ctx, key)}}
+	return &plan{cmd, []goredis.Cmder{cmd, endLease(ctx, key)}}
 }
 
 // keysOfWrite are the keys of a script that stores an entry, and then ends the lease of

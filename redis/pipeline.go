@@ -91,7 +91,7 @@ func (s *sharedCommands) Remove(i int) { s.cmds[i] = nil }
 func (s *sharedCommands) Send(ctx context.Context) error {
 	for _, cmd := range s.cmds {
 		if cmd != nil {
-			s.waiting = append(s.waiting, cmd)
+			s.waiting = appendCommands(s.waiting, cmd)
 		}
 	}
 	_ = s.backend.exec(ctx, s.backend.client, s.waiting)

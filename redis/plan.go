@@ -6,12 +6,12 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// plan is a command with helpers before and after it, all in one round trip and for one
-// slot of a cluster. The helpers are best effort: an error reply to one of them, such as
-// that the user has no permission for it, is not an error of the plan.
+// plan is a command among helpers, all in one round trip and for one slot of a cluster.
+// The helpers are best effort: an error reply to one of them, such as that the user has no
+// permission for it, is not an error of the plan.
 type plan struct {
 	goredis.Cmder
-	before, after []goredis.Cmder
+	all []goredis.Cmder // the command and its helpers in their order
 }
 
 // Err returns the error of the command, or of a helper whose reply was lost.
@@ -19,19 +19,12 @@ func (p *plan) Err() error {
 	if err := p.Cmder.Err(); err != nil {
 		return err
 	}
-	for _, helpers := range [][]goredis.Cmder{p.before, p.after} {
-		for _, helper := range helpers {
-			if err := helper.Err(); err != nil && !isReply(err) {
-				return err
-			}
+	for _, cmd := range p.all {
+		if err := cmd.Err(); err != nil && !isReply(err) {
+			return err
 		}
 	}
 	return nil
-}
-
-// commands returns all commands of p in their order.
-func (p *plan) commands() []goredis.Cmder {
-	return append(append(slices.Clone(p.before), p.Cmder), p.after...)
 }
 
 // withoutPlans replaces plans by their commands.
@@ -43,13 +36,17 @@ func withoutPlans(cmds []goredis.Cmder) []goredis.Cmder {
 	}
 	all := slices.Clone(cmds[:i])
 	for _, cmd := range cmds[i:] {
-		if p, ok := cmd.(*plan); ok {
-			all = append(all, p.commands()...)
-		} else {
-			all = append(all, cmd)
-		}
+		all = appendCommands(all, cmd)
 	}
 	return all
+}
+
+// appendCommands appends cmd, or the commands of a plan.
+func appendCommands(all []goredis.Cmder, cmd goredis.Cmder) []goredis.Cmder {
+	if p, ok := cmd.(*plan); ok {
+		return append(all, p.all...)
+	}
+	return append(all, cmd)
 }
 
 // singleAttemptOf returns the command that must be sent only once, nil if cmd may be

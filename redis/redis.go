@@ -155,12 +155,12 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 // add also reports whether it failed because another type is stored under key.
 func (b *Backend) add(ctx context.Context, key string, value []byte, ttl time.Duration) (added, isOther bool, err error) {
 	set := goredis.NewBoolCmd(ctx, append(setArgs(key, value, ttlArgs(ttl)), "nx")...)
-	kind := typeCmd(ctx, key)
-	add := &plan{Cmder: b.once(set), after: []goredis.Cmder{kind}}
+	add, kind := b.once(set), typeCmd(ctx, key)
+	cmds := []goredis.Cmder{add, kind}
 	if endsLease(ttl) {
-		add.after = append(add.after, endLease(ctx, key))
+		cmds = append(cmds, endLease(ctx, key))
 	}
-	if err := b.write(ctx, add); err != nil {
+	if err := b.write(ctx, &plan{add, cmds}); err != nil {
 		return false, false, err
 	}
 	return set.Val(), !set.Val() && isOtherType(kind), nil
@@ -188,7 +188,7 @@ type deletion struct {
 func (d *deletion) init(ctx context.Context, b *Backend, key string) *plan {
 	d.kind, d.removed = typeCmd(ctx, key), goredis.NewIntCmd(ctx, "unlink", key)
 	d.attempt = singleAttempt{Cmder: d.removed, unplaced: b.cluster != nil}
-	d.plan = plan{Cmder: &d.attempt, before: []goredis.Cmder{d.kind, endLease(ctx, key)}}
+	d.plan = plan{&d.attempt, []goredis.Cmder{d.kind, endLease(ctx, key), &d.attempt}}
 	return &d.plan
 }
 
@@ -211,7 +211,7 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, err
 		return 0, false, err
 	}
 	cmd, kind := goredis.NewIntCmd(ctx, "pttl", key), typeCmd(ctx, key)
-	ms, err := result(cmd, b.read(ctx, &plan{Cmder: cmd, before: []goredis.Cmder{kind}}))
+	ms, err := result(cmd, b.read(ctx, &plan{cmd, []goredis.Cmder{kind, cmd}}))
 	switch {
 	case err != nil, ms == -2, isOtherType(kind):
 		return 0, false, err
