@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -147,26 +146,18 @@ func TestCancelledCallsLeaveThePool(t *testing.T) {
 	}
 }
 
-// The timeout is for each part of a reply, so that a large one may take longer.
+// The timeout is for each part of a reply: GetMany of large values may take longer.
 func TestReadTimeoutIsForProgress(t *testing.T) {
-	const parts = 8
-	part := bytes.Repeat([]byte("x"), progress)
+	const values, size = 4, 4 * progress
+	reply := fmt.Sprintf("*%d\r\n", values) + strings.Repeat(fmt.Sprintf("$%d\r\n%s\r\n", size, strings.Repeat("x", size)), values)
+	f := startFake(t, on("mget", always(reply)))
 	withTimeouts(t, func(timeout time.Duration) error {
-		client, server := net.Pipe()
-		defer client.Close()
-		s := newSocket(client, Options{ReadTimeout: timeout, WriteTimeout: timeout})
-		go func() {
-			defer server.Close()
-			for range parts {
-				time.Sleep(timeout / 2)
-				server.Write(part)
-			}
-		}()
+		f.pause = timeout / 4
+		b := start(t, Options{Addr: f.addr, ReadTimeout: timeout})
 		begin := time.Now()
-		s.SetReadDeadline(begin.Add(longTime))
-		reply, err := io.ReadAll(s)
-		if took := time.Since(begin); len(reply) != parts*len(part) || err != nil || took < 2*timeout {
-			return fmt.Errorf("%d bytes after %v, %v; want %d after several timeouts of %v", len(reply), took, err, parts*len(part), timeout)
+		got, err := b.GetMany(t.Context(), make([]string, values))
+		if took := time.Since(begin); err != nil || len(got[values-1]) != size || took < 2*timeout {
+			return fmt.Errorf("after %v: %v; want the values after several timeouts of %v", took, err, timeout)
 		}
 		return nil
 	})

@@ -44,6 +44,25 @@
 // A failover loses the writes that the old primary had acknowledged and not yet sent to
 // its replica. Do not store what must not be lost.
 //
+// # Leases
+//
+// [Backend.Lease] stores its token under a second key, which expires at the end of the
+// hold. [Backend.Fill] stores only if the key is absent and the second key has the token.
+// Deletes remove the second key before the entry, in the same round trip, and writes with
+// a TTL of up to [driver.MaxHold] after the entry. An entry that lives longer outlives the
+// lease. If the server evicts such an entry during the hold, Fill may store an older
+// value. A DEL by another program does not end a lease.
+//
+// If a lease was granted and its reply was lost, Lease is sent again with the same token.
+// Fill is sent at most once. Leases and [Backend.CompareAndSwap] are scripts. If the server
+// refuses scripts, they return an error that wraps errors.ErrUnsupported.
+//
+// # Other types
+//
+// A key under which another program stores a list or another type than a string is absent,
+// and Get returns [driver.ErrCorrupt]. Deletes remove it and report that it was absent. Add
+// and Inc remove it by a script before they store their value.
+//
 // # Expiry
 //
 // The TTL is rounded up to milliseconds. It begins when the server executes the command,
@@ -51,8 +70,9 @@
 //
 // # Limits
 //
-// Values have up to 512 MiB, the server's default limit; larger ones are rejected before
-// anything is sent. Keys are not limited.
+// Values have up to 512 MiB, the server's default limit. Larger ones are rejected before
+// anything is sent. Keys have any length and any bytes, but a key that ends in "\x00lease" and
+// two more bytes is [driver.ErrInvalidKey].
 //
 // Replies are bounded: 512 MiB per string, 16 lists in lists, 1,048,576 elements, and much
 // less before login. A connection on which a malformed reply arrives is closed. A client

@@ -39,7 +39,7 @@ func (e setUpError) Error() string { return e.text + ": " + e.cause.Error() }
 // there is exactly one.
 func (e setUpError) Unwrap() []error { return []error{e.cause} }
 
-// What is malformed about a reply.
+// Reasons why a reply is malformed.
 var (
 	errNoEnd       = errors.New("no line end")
 	errLongLine    = errors.New("line too long")

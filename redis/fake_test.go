@@ -25,6 +25,7 @@ const (
 type fake struct {
 	addr   string
 	answer func(n int, args []string) string // n counts the commands of that name, from 1
+	pause  time.Duration                     // before each 64 KiB of a large reply
 	conns  sync.Map
 
 	mu     sync.Mutex
@@ -110,6 +111,10 @@ func (f *fake) serve(conn net.Conn) {
 			return
 		}
 		rest, ends := strings.CutPrefix(reply, partial)
+		for ; len(rest) > progress; rest = rest[progress:] {
+			time.Sleep(f.pause)
+			io.WriteString(conn, rest[:progress])
+		}
 		io.WriteString(conn, rest)
 		if ends {
 			return
