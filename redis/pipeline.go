@@ -26,6 +26,7 @@ func newPipeline(b *Backend) *remote.Group[goredis.Cmder] {
 		NewBatch:  func() remote.Batch[goredis.Cmder] { return &sharedCommands{backend: b} },
 		BatchSize: maxSharedBytes,
 		Detach:    detach,
+		MaxWait:   b.one.Options().PoolTimeout, // as without sharing
 	}
 }
 

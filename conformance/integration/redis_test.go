@@ -17,6 +17,7 @@ func redisOver(settings map[string]any) conformance.Harness {
 	h := over(settings)
 	// The server counts begun milliseconds, and so do we.
 	h.Limits.Resolution = 2 * time.Millisecond
+	h.Limits.RefusedKeys = []string{"k\x00lease.."} // the name of a lease
 	h.Traits = map[conformance.Trait]string{
 		conformance.ServerStartsTTL: "the server counts the TTL from when it executes the command; an expiry by the client's clock would be wrong by the difference of the clocks",
 	}
