@@ -102,9 +102,13 @@ func TestCancelWithoutDeadline(t *testing.T) {
 
 // A connection that is being set up for a caller is given up with the caller.
 func TestCancelDuringSetUp(t *testing.T) {
-	for _, command := range []string{"hello", "ping"} {
+	for _, command := range []string{"hello", "ping", "cluster"} {
 		f := startFake(t, on(command, always(silence)))
-		b := start(t, Options{Addr: f.addr, ReadTimeout: ample})
+		o := Options{Addr: f.addr, ReadTimeout: ample}
+		if command == "cluster" {
+			o = Options{Cluster: []string{f.addr}, ReadTimeout: ample}
+		}
+		b := start(t, o)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			waitFor(t, command, func() bool { return f.count(command) > 0 })

@@ -136,8 +136,8 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 	return b.failure(ctx, b.sendAgain(ctx, withEndOfLease(ctx, set, key, ttl)), true)
 }
 
-// Add stores value with one command if key is absent. If another type is stored under
-// key, Add removes it first.
+// Add stores value if key is absent. If another type is stored under key, Add removes it
+// first.
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
 	if err := b.check(key, value); err != nil {
 		return false, err
@@ -152,7 +152,8 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 	return added, err
 }
 
-// add also reports whether it failed because another type is stored under key.
+// add also reports whether it failed because another type is stored under key. SET with NX
+// and GET, from version 7, would report that too, but return every value that is present.
 func (b *Backend) add(ctx context.Context, key string, value []byte, ttl time.Duration) (added, isOther bool, err error) {
 	set := goredis.NewBoolCmd(ctx, append(setArgs(key, value, ttlArgs(ttl)), "nx")...)
 	add, kind := b.once(set), typeCmd(ctx, key)
