@@ -539,7 +539,7 @@ func keptValues(t *attempt) {
 func fillWithLostReply(t *attempt) {
 	w := t.openProxied()
 	for i, newer := range []string{"", "newer"} {
-		key := fmt.Sprintf("k%d", i)
+		key := fmt.Sprintf("lost-fill-%d", i)
 		token, err := w.handle.acquire(t.ctx, key)
 		t.must("Lease through the proxy", err)
 		w.inject(proxy.LostReply)
@@ -566,44 +566,46 @@ func fillWithLostReply(t *attempt) {
 }
 
 func leaseWithLostReply(t *attempt) {
+	const key = "lost-lease" // the server behind the proxy is the same for all cases
 	w := t.openProxied()
 	hold := t.shortTTL()
 	w.inject(proxy.LostReply)
-	_, ok, token, err := w.handle.Lease(t.ctx, "k", hold)
+	_, ok, token, err := w.handle.Lease(t.ctx, key, hold)
 	if err != nil && !errors.Is(err, driver.ErrUnknownOutcome) && !errors.Is(err, driver.ErrUnavailable) {
 		t.wrong("Lease whose reply was lost", err, text("ErrUnknownOutcome or ErrUnavailable"))
 	}
 	equal(t, "Lease whose reply was lost reports a value", ok, false)
 	w.recovers("a lost reply")
-	_, ok, err = w.handle.Get(t.ctx, "k")
+	_, ok, err = w.handle.Get(t.ctx, key)
 	t.must("Get", err)
 	equal(t, "Get after a Lease whose reply was lost, ok", ok, false)
 	t.pass(hold + t.resolution())
-	next, err := w.handle.acquire(t.ctx, "k")
+	next, err := w.handle.acquire(t.ctx, key)
 	t.must("Lease after hold", err)
 	equal(t, "the token of a later lease is the same", next == token, false)
-	filled, err := w.handle.Fill(t.ctx, "k", next, []byte("v"), time.Hour)
+	filled, err := w.handle.Fill(t.ctx, key, next, []byte("v"), time.Hour)
 	t.must("Fill", err)
 	equal(t, "Fill after a Lease whose reply was lost", filled, true)
 }
 
 func leaseUnavailable(t *attempt) {
+	const key = "unavailable-lease"
 	w := t.openProxied()
-	token, err := w.handle.acquire(t.ctx, "k")
+	token, err := w.handle.acquire(t.ctx, key)
 	t.must("Lease through the proxy", err)
 	ignoring := t.throughCache(cache.New(w.handle.cache.Backend(), cache.WithIgnoreErrors()))
 	w.inject(proxy.Refuse)
 	w.handle.Get(t.ctx, "proxied") // finds that the connection is broken
 	for name, call := range map[string]func() error{
-		"Lease":                       func() error { _, _, _, err := w.handle.Lease(t.ctx, "k", time.Second); return err },
-		"Lease with WithIgnoreErrors": func() error { _, _, _, err := ignoring.Lease(t.ctx, "k", time.Second); return err },
-		"Fill":                        func() error { _, err := w.handle.Fill(t.ctx, "k", token, []byte("v"), time.Hour); return err },
-		"Release":                     func() error { return w.handle.Release(t.ctx, "k", token) },
+		"Lease":                       func() error { _, _, _, err := w.handle.Lease(t.ctx, key, time.Second); return err },
+		"Lease with WithIgnoreErrors": func() error { _, _, _, err := ignoring.Lease(t.ctx, key, time.Second); return err },
+		"Fill":                        func() error { _, err := w.handle.Fill(t.ctx, key, token, []byte("v"), time.Hour); return err },
+		"Release":                     func() error { return w.handle.Release(t.ctx, key, token) },
 	} {
 		t.errorIs(name+" with connections refused", call(), driver.ErrUnavailable)
 	}
 	w.recovers("the outage")
-	filled, err := w.handle.Fill(t.ctx, "k", token, []byte("v"), time.Hour)
+	filled, err := w.handle.Fill(t.ctx, key, token, []byte("v"), time.Hour)
 	t.must("Fill after the outage", err)
 	equal(t, "Fill after the outage", filled, true)
 }

@@ -23,8 +23,8 @@ const (
 // cannot span slots, by a pipeline of GETs to each node.
 func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 	values := make([][]byte, len(keys))
-	if b.closed.Load() {
-		return values, driver.ErrClosed
+	if err := b.checkKeys(keys); err != nil {
+		return values, err
 	}
 	if b.cluster != nil {
 		return values, b.getEach(ctx, keys, values)
@@ -43,6 +43,20 @@ func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 		}
 	}
 	return values, failed.ErrorOrNil()
+}
+
+// checkKeys checks what must hold before a batch is sent.
+func (b *Backend) checkKeys(keys []string) error {
+	if b.closed.Load() {
+		return driver.ErrClosed
+	}
+	var failed driver.BatchError
+	for _, key := range keys {
+		if isLeaseName(key) {
+			failed.Fail(key, errLeaseName)
+		}
+	}
+	return failed.ErrorOrNil()
 }
 
 func failAll(failed *driver.BatchError, keys []string, err error) {
@@ -92,8 +106,12 @@ func (b *Backend) getEach(ctx context.Context, keys []string, values [][]byte) e
 
 // SetMany is a pipeline of SETs.
 func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Duration) error {
-	if b.closed.Load() {
-		return driver.ErrClosed
+	keys := make([]string, len(items))
+	for i, item := range items {
+		keys[i] = item.Key
+	}
+	if err := b.checkKeys(keys); err != nil {
+		return err
 	}
 	var failed driver.BatchError
 	cmds := make([]goredis.Cmder, 0, len(items))
@@ -105,31 +123,28 @@ func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Dur
 			continue
 		}
 		sets[i] = singleAttempt{Cmder: setCmd(ctx, item.Key, item.Value, args), unplaced: b.cluster != nil}
-		cmds = append(cmds, &sets[i]) // one slice instead of an allocation each
+		cmds = append(cmds, withEndOfLease(ctx, &sets[i], item.Key, ttl)) // one slice instead of an allocation each
 		sendable = append(sendable, item)
 	}
 	b.execChunks(ctx, cmds, func(i int) driver.Item { return sendable[i] }, &failed, batchKind{write: true, repeatable: true})
 	return failed.ErrorOrNil()
 }
 
-// DeleteMany is a pipeline of UNLINKs, whose replies report which keys were present.
+// DeleteMany is a pipeline of deletions.
 func (b *Backend) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	deleted := make([]bool, len(keys))
-	if b.closed.Load() {
-		return deleted, driver.ErrClosed
+	if err := b.checkKeys(keys); err != nil {
+		return deleted, err
 	}
 	cmds := make([]goredis.Cmder, len(keys))
-	counts := make([]*goredis.IntCmd, len(keys))
-	unlinks := make([]singleAttempt, len(keys))
+	deletions := make([]deletion, len(keys))
 	for i, key := range keys {
-		counts[i] = goredis.NewIntCmd(ctx, "unlink", key)
-		unlinks[i] = singleAttempt{Cmder: counts[i], unplaced: b.cluster != nil}
-		cmds[i] = &unlinks[i]
+		cmds[i] = deletions[i].init(ctx, b, key)
 	}
 	var failed driver.BatchError
 	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, batchKind{write: true})
-	for i, count := range counts {
-		deleted[i] = count.Err() == nil && count.Val() == 1
+	for i, cmd := range cmds {
+		deleted[i] = cmd.Err() == nil && deletions[i].done()
 	}
 	return deleted, failed.ErrorOrNil()
 }
@@ -154,7 +169,7 @@ func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item fun
 		var ended []driver.KeyError
 		for i := begin; i < end; i++ {
 			err := cmds[i].Err()
-			if err == nil || isMiss(cmds[i], err) || isSkipped(err) {
+			if err == nil || isMiss(cmds[i], err) || isSkipped(err) || !kind.write && goredis.HasErrorPrefix(err, "WRONGTYPE") {
 				continue
 			}
 			key := item(i).Key
@@ -188,7 +203,7 @@ func (b *Backend) repeatBroken(ctx context.Context, cmds []goredis.Cmder) {
 		_ = b.exec(ctx, b.client, broken)
 	}
 	for i, cmd := range broken {
-		if c, write := cmd.(*singleAttempt); write && c.Err() != nil && !remote.IsUnsent(first[i]) {
+		if c := singleAttemptOf(cmd); c != nil && cmd.Err() != nil && !remote.IsUnsent(first[i]) {
 			c.SetErr(first[i])
 			c.sent = true
 		}

@@ -95,7 +95,8 @@ var errNoFlush = fmt.Errorf("%w: Clear without a prefix would empty the whole da
 
 // ClearPrefix scans all keys of every primary, a thousand per round trip, so that the
 // server executes other commands in between. It takes time in proportion to all keys of
-// the database.
+// the database. It scans twice: the leases end before any entry is removed, so that no
+// value from before is filled in behind the second scan.
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
@@ -103,23 +104,30 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if err := b.checkTopology(ctx); err != nil {
 		return err
 	}
-	pattern := literal.Replace(prefix) + "*"
+	entries := literal.Replace(prefix) + "*"
 	var cleared atomic.Bool
 	err := b.eachPrimary(ctx, func(ctx context.Context, primary *goredis.Client) error {
-		for cursor := "0"; ; {
-			keys, next, err := scan(ctx, primary, cursor, pattern)
-			if err != nil {
-				return err
-			}
-			if err := b.unlink(ctx, keys, &cleared); err != nil {
-				return err
-			}
-			if cursor = next; cursor == "0" {
-				return nil
-			}
+		if err := b.clearPattern(ctx, primary, entries+leaseMark+"??", &cleared); err != nil {
+			return err
 		}
+		return b.clearPattern(ctx, primary, entries, &cleared)
 	})
 	return b.clearFailure(ctx, err, cleared.Load())
+}
+
+func (b *Backend) clearPattern(ctx context.Context, primary *goredis.Client, pattern string, cleared *atomic.Bool) error {
+	for cursor := "0"; ; {
+		keys, next, err := scan(ctx, primary, cursor, pattern)
+		if err != nil {
+			return err
+		}
+		if err := b.unlink(ctx, keys, cleared); err != nil {
+			return err
+		}
+		if cursor = next; cursor == "0" {
+			return nil
+		}
+	}
 }
 
 // scan returns some of the keys and the cursor of the next ones, "0" at the end. It reads

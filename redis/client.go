@@ -23,7 +23,7 @@ func (o Options) client() goredis.UniversalClient {
 		Username: o.Username, Password: o.Password.Reveal(), DB: o.DB, TLSConfig: o.TLS,
 		MasterName: o.SentinelMaster, SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword.Reveal(),
 		PoolSize: o.PoolSize, MinIdleConns: o.MinIdleConns, ConnMaxIdleTime: o.ConnMaxIdleTime,
-		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout,
+		DialTimeout: o.DialTimeout, ReadTimeout: longTime, WriteTimeout: longTime, PoolTimeout: o.ReadTimeout + time.Second,
 		ReadOnly:              o.ReadFromReplicas,
 		ContextTimeoutEnabled: true,
 		DialerRetries:         1,  // the default of five, with pauses, takes half a second if the connection is refused
@@ -47,41 +47,65 @@ func (o Options) client() goredis.UniversalClient {
 		return hookedCluster(goredis.NewFailoverClusterClient(u.Failover()))
 	case len(o.Sentinels) > 0:
 		client := goredis.NewFailoverClient(u.Failover())
-		client.AddHook(dialHook{})
+		client.AddHook(clientHook{})
 		return client
 	}
 	if o.ClientSideCache > 0 {
+		u.ReadTimeout, u.WriteTimeout = o.ReadTimeout, o.WriteTimeout // the driver derives other times from them
 		u.ClientSideCacheConfig = &goredis.ClientSideCacheConfig{MaxEntries: o.ClientSideCache, MaxStaleness: time.Second}
 	}
 	client := goredis.NewClient(u.Simple())
-	client.AddHook(dialHook{})
+	client.AddHook(clientHook{})
 	return client
 }
 
 func hookedCluster(client *goredis.ClusterClient) *goredis.ClusterClient {
-	client.OnNewNode(func(node *goredis.Client) { node.AddHook(dialHook{}) })
+	client.OnNewNode(func(node *goredis.Client) { node.AddHook(clientHook{}) })
 	return client
 }
 
-// dialer returns the driver's own dialer with a guard around each connection. As an
-// option, unlike a hook, it is also used for connections to sentinels.
+// dialer dials connections that are guarded and end with their callers. As an option,
+// unlike a hook, it is also used for connections to sentinels.
 func (o Options) dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
-	dial := goredis.NewDialer(&goredis.Options{DialTimeout: o.DialTimeout, TLSConfig: o.TLS})
+	dial := goredis.NewDialer(&goredis.Options{DialTimeout: o.DialTimeout})
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
+		ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
+		defer cancel()
+		raw, err := dial(ctx, network, addr)
 		if err != nil {
-			return nil, dialFailure(err, o.TLS != nil)
+			return nil, err
+		}
+		var conn net.Conn = newSocket(raw, o)
+		if o.TLS != nil {
+			secure := tls.Client(conn, o.tlsConfig(addr))
+			if err := secure.HandshakeContext(ctx); err != nil {
+				raw.Close()
+				return nil, handshakeFailure(err)
+			}
+			conn = secure
 		}
 		return guard(conn, o.ClientSideCache > 0), nil
 	}
 }
 
-// dialFailure says what is probably wrong if TLS could not be set up.
-func dialFailure(err error, encrypted bool) error {
-	var network *net.OpError
+// tlsConfig names the host whose certificate is expected.
+func (o Options) tlsConfig(addr string) *tls.Config {
+	config := o.TLS.Clone()
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			host = addr // the path of a unix socket
+		}
+		config.ServerName = host
+	}
+	return config
+}
+
+// handshakeFailure says what is probably wrong if TLS could not be set up.
+func handshakeFailure(err error) error {
 	var notTLS tls.RecordHeaderError
 	switch {
-	case !encrypted, cachetls.IsRejected(err), errors.As(err, &network) && network.Op == "dial":
+	case cachetls.IsRejected(err):
 		return err
 	case errors.As(err, &notTLS):
 		return setUpError{"the server does not use TLS on this port: use redis:// and no settings CACHE_REDIS_TLS_* (Options.TLS)", err}
@@ -91,14 +115,14 @@ func dialFailure(err error, encrypted bool) error {
 	return err
 }
 
-// dialHook turns a failed dial into a connection that fails. The driver's pool counts
+// clientHook binds exchanges to the contexts of their calls, and turns a failed dial into a connection that fails. The driver's pool counts
 // failed dials: after as many as its size, it does not dial for up to a second, so a
 // server that is back would still look unreachable. The pool does not count broken
 // connections.
-type dialHook struct{}
+type clientHook struct{}
 
 // DialHook is called by the driver for every new connection to a server.
-func (dialHook) DialHook(dial goredis.DialHook) goredis.DialHook {
+func (clientHook) DialHook(dial goredis.DialHook) goredis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
@@ -109,12 +133,14 @@ func (dialHook) DialHook(dial goredis.DialHook) goredis.DialHook {
 	}
 }
 
-// ProcessHook changes nothing.
-func (dialHook) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook { return next }
+// ProcessHook is called by the driver for every command.
+func (clientHook) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error { return next(withCall(ctx), cmd) }
+}
 
-// ProcessPipelineHook changes nothing.
-func (dialHook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
-	return next
+// ProcessPipelineHook is called by the driver for every pipeline.
+func (clientHook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error { return next(withCall(ctx), cmds) }
 }
 
 // failedConn is the result of a failed dial. The driver closes one that has waited among

@@ -60,7 +60,7 @@ func outcome(cmd goredis.Cmder, err error) error {
 	if err == nil || err == driver.ErrClosed || remote.IsUnsent(err) || remote.IsAbandoned(err) || isReply(err) {
 		return err
 	}
-	if c, ok := cmd.(*singleAttempt); ok && !c.sent {
+	if c := singleAttemptOf(cmd); c != nil && !c.sent {
 		return notSent(err)
 	}
 	return err
@@ -86,21 +86,13 @@ func isReply(err error) bool {
 	return errors.As(err, &reply) && !errors.Is(err, goredis.Nil)
 }
 
-// argsOf returns the arguments of cmd to somebody who does not write them.
-func argsOf(cmd goredis.Cmder) []any {
-	if c, ok := cmd.(*singleAttempt); ok {
-		return c.Cmder.Args()
-	}
-	return cmd.Args()
-}
-
-// process runs one command, alone or in a round trip with those of other callers.
+// process runs one command or plan, alone or in a round trip with those of other callers.
 func (b *Backend) process(ctx context.Context, cmd goredis.Cmder) error {
 	switch {
 	case b.closed.Load():
 		return driver.ErrClosed
 	case b.pipeline == nil:
-		return b.client.Process(ctx, cmd)
+		return b.processAlone(ctx, cmd)
 	case isLarge(cmd):
 		return b.pipeline.DoAlone(ctx, cmd)
 	}
@@ -108,6 +100,15 @@ func (b *Backend) process(ctx context.Context, cmd goredis.Cmder) error {
 		return err
 	}
 	return cmd.Err()
+}
+
+func (b *Backend) processAlone(ctx context.Context, cmd goredis.Cmder) error {
+	p, ok := cmd.(*plan)
+	if !ok {
+		return b.client.Process(ctx, cmd)
+	}
+	_ = b.exec(ctx, b.client, p.all)
+	return p.Err()
 }
 
 // errMiss is the outcome of a GET whose key is absent.
@@ -130,8 +131,21 @@ func (b *Backend) read(ctx context.Context, cmd goredis.Cmder) error {
 
 // write runs a command that may be executed only once.
 func (b *Backend) write(ctx context.Context, cmd goredis.Cmder) error {
-	c := b.once(cmd)
-	return b.failure(ctx, outcome(c, b.process(ctx, c)), true)
+	return b.failure(ctx, b.send(ctx, cmd), true)
+}
+
+func (b *Backend) send(ctx context.Context, cmd goredis.Cmder) error {
+	return outcome(cmd, b.process(ctx, cmd))
+}
+
+// sendAgain runs a write that may be repeated. If that fails, it returns the first error,
+// because the first attempt may have been executed.
+func (b *Backend) sendAgain(ctx context.Context, cmd goredis.Cmder) error {
+	err := b.send(ctx, cmd)
+	if remote.IsBroken(err) && b.again(ctx, cmd) == nil {
+		return nil
+	}
+	return err
 }
 
 // result returns the value of cmd if err, the outcome of cmd, is nil. A command that

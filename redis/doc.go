@@ -1,5 +1,5 @@
 // Package redis is the cache backend for Redis and servers that speak its protocol: one
-// server, a cluster, or the primary that sentinels know. It requires
+// server, a cluster, or a primary that sentinels monitor. It requires
 // github.com/redis/go-redis/v9 and nothing else.
 //
 // Importing the package registers CACHE_TYPE "redis", "rediscluster" and
@@ -8,11 +8,15 @@
 //
 // # Errors and retries
 //
-// A call returns at the deadline of its context. go-redis does not notice the
-// cancellation of a context before its deadline: such a call returns at
-// [Options.ReadTimeout] at the latest, and at once if it shares a round trip. Its error is
-// [context.Canceled]. The read timeout holds for a whole round trip: GetMany of large
-// values over a slow network needs a longer one.
+// A call returns when its context ends. If the server has not replied by then, the
+// connection is closed, and after a write the error wraps [driver.ErrUnknownOutcome]. The
+// error of a cancelled call matches [context.Canceled]. A client of the application, and
+// one with [Options.ClientSideCache], do not notice a cancellation: such a call returns at
+// the deadline of its context or at the read timeout, or at once if it shares a round trip.
+//
+// [Options.ReadTimeout] bounds the wait for each 64 KiB of the replies in a round trip, so
+// GetMany of large values may take longer as a whole. A client of the application has one
+// timeout for the whole round trip.
 //
 // If the connection breaks, a read is sent once more, and so are Set and SetMany, which
 // may be repeated without harm. Add, Inc and deletes are sent at most once: if the reply
@@ -40,6 +44,25 @@
 // A failover loses the writes that the old primary had acknowledged and not yet sent to
 // its replica. Do not store what must not be lost.
 //
+// # Leases
+//
+// [Backend.Lease] stores its token under a second key, which expires at the end of the
+// hold. [Backend.Fill] stores only if the key is absent and the second key has the token.
+// Deletes remove the second key before the entry, in the same round trip, and writes with
+// a TTL of up to [driver.MaxHold] after the entry. An entry that lives longer outlives the
+// lease. If the server evicts such an entry during the hold, Fill may store an older
+// value. A DEL by another program does not end a lease.
+//
+// If a lease was granted and its reply was lost, Lease is sent again with the same token.
+// Fill is sent at most once. Leases and [Backend.CompareAndSwap] are scripts. If the server
+// refuses scripts, they return an error that wraps errors.ErrUnsupported.
+//
+// # Other types
+//
+// A key under which another program stores a list or another type than a string is absent,
+// and Get returns [driver.ErrCorrupt]. Deletes remove it and report that it was absent. Add
+// and Inc remove it by a script before they store their value.
+//
 // # Expiry
 //
 // The TTL is rounded up to milliseconds. It begins when the server executes the command,
@@ -47,8 +70,9 @@
 //
 // # Limits
 //
-// Values have up to 512 MiB, the server's default limit; larger ones are rejected before
-// anything is sent. Keys are not limited.
+// Values have up to 512 MiB, the server's default limit. Larger ones are rejected before
+// anything is sent. Keys have any length and any bytes, but a key that ends in "\x00lease" and
+// two more bytes is [driver.ErrInvalidKey].
 //
 // Replies are bounded: 512 MiB per string, 16 lists in lists, 1,048,576 elements, and much
 // less before login. A connection on which a malformed reply arrives is closed. A client

@@ -39,7 +39,7 @@ func (e setUpError) Error() string { return e.text + ": " + e.cause.Error() }
 // there is exactly one.
 func (e setUpError) Unwrap() []error { return []error{e.cause} }
 
-// What is malformed about a reply.
+// Reasons why a reply is malformed.
 var (
 	errNoEnd       = errors.New("no line end")
 	errLongLine    = errors.New("line too long")
@@ -201,13 +201,13 @@ func replyKind(text string) error {
 
 // isUnsent reports whether the command was not sent: there was no connection for it, or
 // its context ended before there was one. If the context ends during the exchange, the
-// error is remote.Abandoned or a timeout of the socket.
+// error is remote.Abandoned, interrupted or, with a client of the application, a timeout.
 func isUnsent(err error) bool {
 	switch {
 	case remote.IsUnsent(err), errors.Is(err, goredis.ErrPoolTimeout), errors.Is(err, goredis.ErrPoolExhausted),
 		errors.Is(err, goredis.ErrClosed):
 		return true
-	case remote.IsAbandoned(err), errors.Is(err, os.ErrDeadlineExceeded):
+	case remote.IsAbandoned(err), isInterrupted(err), errors.Is(err, os.ErrDeadlineExceeded):
 		return false
 	}
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
@@ -225,7 +225,7 @@ func isRejected(err error) bool {
 // isMalformed reports whether the driver could not parse a reply.
 func isMalformed(err error) bool {
 	var network net.Error
-	return !errors.As(err, &network) && !remote.IsBroken(err) && !isUnsent(err) && !remote.IsAbandoned(err)
+	return !errors.As(err, &network) && !remote.IsBroken(err) && !isUnsent(err) && !remote.IsAbandoned(err) && !isInterrupted(err)
 }
 
 // withoutQuote cuts off what the driver quotes of a reply: it may be part of a value.

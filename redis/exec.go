@@ -8,7 +8,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// exec sends cmds in one round trip and returns the error of the first command that
+// exec sends cmds, commands or plans, in one round trip and returns the error of the first command that
 // failed. It reads every reply: an unread one would become the reply to the next command
 // on the connection.
 func (b *Backend) exec(ctx context.Context, client pipeliner, cmds []goredis.Cmder) error {
@@ -19,6 +19,7 @@ func (b *Backend) exec(ctx context.Context, client pipeliner, cmds []goredis.Cmd
 	if len(cmds) == 0 {
 		return nil
 	}
+	cmds = withoutPlans(cmds)
 	pipe := client.Pipeline()
 	var err error
 	if _, ok := client.(*goredis.Client); ok {

@@ -25,10 +25,12 @@ const (
 type fake struct {
 	addr   string
 	answer func(n int, args []string) string // n counts the commands of that name, from 1
+	pause  time.Duration                     // before each 64 KiB of a large reply
 	conns  sync.Map
 
 	mu     sync.Mutex
 	counts map[string]int // commands by name, and connections as "conns"
+	names  []string       // of the commands in their order
 }
 
 // startFake serves until the test ends. Connections are set up as by an old server without
@@ -88,6 +90,11 @@ func (f *fake) serve(conn net.Conn) {
 			return
 		}
 		name := strings.ToLower(args[0])
+		if len(args) == 2 && isLeaseName(args[1]) {
+			f.add(name + " lease")
+			io.WriteString(conn, ":0\r\n")
+			continue
+		}
 		n := f.add(name)
 		f.mu.Lock()
 		answer := f.answer
@@ -104,6 +111,10 @@ func (f *fake) serve(conn net.Conn) {
 			return
 		}
 		rest, ends := strings.CutPrefix(reply, partial)
+		for ; len(rest) > progress; rest = rest[progress:] {
+			time.Sleep(f.pause)
+			io.WriteString(conn, rest[:progress])
+		}
 		io.WriteString(conn, rest)
 		if ends {
 			return
@@ -115,6 +126,8 @@ func usual(name string) string {
 	switch name {
 	case "ping":
 		return "+PONG\r\n"
+	case "type":
+		return "+string\r\n"
 	case "hello":
 		return "-ERR unknown command 'HELLO'\r\n"
 	}
@@ -125,6 +138,7 @@ func (f *fake) add(name string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.counts[name]++
+	f.names = append(f.names, name)
 	return f.counts[name]
 }
 
@@ -132,6 +146,16 @@ func (f *fake) count(name string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.counts[name]
+}
+
+// sent returns the names of the commands since the connection was set up, and forgets them.
+func (f *fake) sent() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := strings.Join(f.names, ", ")
+	f.names = nil
+	_, names, _ = strings.Cut(", "+names, ", ping, ")
+	return names
 }
 
 // readCommand reads a list of strings.

@@ -31,7 +31,7 @@ type verb struct {
 
 var verbs = []verb{
 	{"Get", "get", false, func(ctx context.Context, b *Backend) error { _, _, err := b.Get(ctx, "k"); return err }},
-	{"Has", "exists", false, func(ctx context.Context, b *Backend) error { _, err := b.Has(ctx, "k"); return err }},
+	{"Has", "type", false, func(ctx context.Context, b *Backend) error { _, err := b.Has(ctx, "k"); return err }},
 	{"TTL", "pttl", false, func(ctx context.Context, b *Backend) error { _, _, err := b.TTL(ctx, "k"); return err }},
 	{"GetMany", "mget", false, func(ctx context.Context, b *Backend) error { _, err := b.GetMany(ctx, []string{"k"}); return err }},
 	{"Set", "set", true, func(ctx context.Context, b *Backend) error { return b.Set(ctx, "k", []byte(value), time.Minute) }},
@@ -247,7 +247,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-func TestReadTimeoutBoundsCancel(t *testing.T) {
+func TestReadTimeout(t *testing.T) {
 	f := startFake(t, on("get", always(silence)))
 	withTimeouts(t, func(timeout time.Duration) error {
 		b := start(t, Options{Addr: f.addr, ReadTimeout: timeout})

@@ -23,7 +23,7 @@ func healthy(addr func() string) func(int, []string) string {
 			return "$1\r\nv\r\n"
 		case "mget":
 			return "*1\r\n$1\r\nv\r\n"
-		case "exists", "eval", "unlink", "incrby":
+		case "eval", "unlink", "incrby":
 			return ":1\r\n"
 		case "pttl":
 			return ":1000\r\n"

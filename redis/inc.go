@@ -16,16 +16,34 @@ import (
 // sends a script, which is a single command: if the server refuses it, nothing has
 // changed. If the server refuses scripts, Inc sends a transaction, and if it refuses
 // transactions too, single commands. The Backend remembers what was refused.
+//
+// If another type is stored under key, Inc removes it first.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	if err := b.check(key); err != nil {
+		return 0, err
+	}
+	sum, err := b.inc(ctx, key, delta, ttl)
+	if goredis.HasErrorPrefix(err, "WRONGTYPE") {
+		if err := b.removeOtherType(ctx, key); err != nil {
+			return 0, err
+		}
+		sum, err = b.inc(ctx, key, delta, ttl)
+	}
+	if goredis.HasErrorPrefix(err, strings.TrimPrefix(overflow, "ERR ")) {
+		return 0, fmt.Errorf("%w: sum overflows int64", driver.ErrNotInteger)
+	}
+	return sum, b.failure(ctx, err, true)
+}
+
+func (b *Backend) inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	if ttl == 0 {
-		sum, err := b.count(ctx, goredis.NewIntCmd(ctx, "incrby", key, delta))
-		return sum, b.countFailure(ctx, err)
+		return b.count(ctx, goredis.NewIntCmd(ctx, "incrby", key, delta))
 	}
 	for {
 		method := b.incMethod.Load()
 		sum, err := incMethods[method](b, ctx, key, delta, ttl)
 		if method == incCommands || !isCommandRefused(err) {
-			return sum, b.countFailure(ctx, err)
+			return sum, err
 		}
 		next := method + 1
 		if method == incFirstTransaction {
@@ -53,11 +71,10 @@ var incMethods = [...]func(*Backend, context.Context, string, int64, time.Durati
 
 // incScriptText creates an absent key with its expiry, or adds to a present one. Lua's
 // numbers are float64, so a sum that may be inexact is read back as text. If that fails,
-// the reply is not a number and the outcome is unknown. Servers before version 7 put the
-// position in the script before some errors; the script removes it.
-const incScriptText = `local function failed(r) r.err = string.gsub(r.err, '^@user_script: %d+: %-?', '') return r end
-local made = redis.pcall('set', KEYS[1], ARGV[1], 'nx', 'px', ARGV[2])
-if type(made) == 'table' then if made.err then return failed(made) end return ARGV[1] end
+// the reply is not a number and the outcome is unknown.
+const incScriptText = scriptErrors + `local made = redis.pcall('set', KEYS[1], ARGV[1], 'nx', 'px', ARGV[2])
+if made and made.err then return failed(made) end
+if made then if KEYS[2] then redis.pcall('unlink', KEYS[2]) end return ARGV[1] end
 local sum = redis.pcall('incrby', KEYS[1], ARGV[1])
 if type(sum) == 'table' then return failed(sum) end
 if sum > -9007199254740992 and sum < 9007199254740992 then return sum end
@@ -65,15 +82,14 @@ local text = redis.pcall('get', KEYS[1])
 return type(text) == 'string' and text or 'unreadable'`
 
 func (b *Backend) incByScript(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	cmd := goredis.NewIntCmd(ctx, "eval", incScriptText, 1, key, delta, driver.RoundUp(ttl, time.Millisecond))
-	cmd.SetFirstKeyPos(3) // selects the node of a cluster
+	cmd := goredis.NewIntCmd(ctx, eval(incScriptText, keysOfWrite(key, ttl), delta, driver.RoundUp(ttl, time.Millisecond))...)
+	cmd.SetFirstKeyPos(firstKey)
 	return b.count(ctx, cmd)
 }
 
 // count runs a command whose reply is the sum.
 func (b *Backend) count(ctx context.Context, cmd *goredis.IntCmd) (int64, error) {
-	c := b.once(cmd)
-	return result(cmd, outcome(c, b.process(ctx, c)))
+	return result(cmd, b.send(ctx, b.once(cmd)))
 }
 
 // incByFirstTransaction first sends an empty transaction. If the server refuses MULTI, it
@@ -103,7 +119,7 @@ func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64,
 	multi, exec := goredis.NewCmd(ctx, "multi"), goredis.NewCmd(ctx, "exec")
 	begin := goredis.NewCmd(ctx, append(setArgs(key, []byte("0"), ttlArgs(ttl)), "nx")...)
 	count := goredis.NewCmd(ctx, "incrby", key, delta)
-	cmds := []goredis.Cmder{once(multi), once(begin), once(count), once(exec)}
+	cmds := []goredis.Cmder{once(multi), once(begin), once(count), withEndOfLease(ctx, once(exec), key, ttl)}
 	_ = b.exec(ctx, primary, cmds)
 	if sum, ok := count.Val().(int64); ok { // MULTI was refused this time, and the commands were executed one by one
 		b.incMethod.CompareAndSwap(incTransaction, incCommands)
@@ -134,7 +150,7 @@ func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, tt
 	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, delta, ttlArgs(ttl)), "nx")...)
 	expiry := goredis.NewIntCmd(ctx, "pttl", key)
 	create := b.once(begin)
-	_ = b.exec(ctx, b.client, []goredis.Cmder{create, b.once(expiry)})
+	_ = b.exec(ctx, b.client, []goredis.Cmder{withEndOfLease(ctx, create, key, ttl), b.once(expiry)})
 	if err := begin.Err(); err != nil {
 		return 0, outcome(create, err)
 	}
@@ -173,21 +189,11 @@ func (b *Backend) expireWithoutNX(ctx context.Context, key string, ms int64) {
 // user has no permission for it.
 func isCommandRefused(err error) bool {
 	var reply goredis.Error
-	if err == nil || remote.IsUnsent(err) || !errors.As(err, &reply) {
+	if !isReply(err) || remote.IsUnsent(err) || !errors.As(err, &reply) {
 		return false
 	}
 	if goredis.HasErrorPrefix(err, "NOPERM") {
 		return strings.Contains(reply.Error(), " to run ") // not a missing permission for the key
 	}
 	return replyKind(reply.Error()) == nil
-}
-
-func (b *Backend) countFailure(ctx context.Context, err error) error {
-	switch {
-	case goredis.HasErrorPrefix(err, "WRONGTYPE"):
-		return fmt.Errorf("%w: %w", driver.ErrNotInteger, err)
-	case goredis.HasErrorPrefix(err, strings.TrimPrefix(overflow, "ERR ")):
-		return fmt.Errorf("%w: sum overflows int64", driver.ErrNotInteger)
-	}
-	return b.failure(ctx, err, true)
 }

@@ -75,7 +75,7 @@ func TestIncMethods(t *testing.T) {
 			r := &record{answers: tt.answers}
 			b := start(t, Options{Addr: startFake(t, r.answer).addr})
 			for _, want := range []string{tt.first, tt.second} {
-				if sum, err := b.Inc(t.Context(), "k", 7, time.Minute); sum != 7 || err != nil {
+				if sum, err := b.Inc(t.Context(), "k", 7, time.Hour); sum != 7 || err != nil {
 					t.Errorf("Inc = %d, %v", sum, err)
 				}
 				if sent := r.sent(); sent != want {
@@ -105,7 +105,7 @@ func TestIncRefused(t *testing.T) {
 			cache.ErrAuth, "eval"},
 		"loading":             {map[string]string{"eval": "-LOADING Redis is loading\r\n"}, cache.ErrUnavailable, "eval"},
 		"text":                {map[string]string{"eval": "-ERR value is not an integer or out of range\r\n"}, cache.ErrNotInteger, "eval"},
-		"list":                {map[string]string{"eval": "-WRONGTYPE Operation against a key\r\n"}, cache.ErrNotInteger, "eval"},
+		"list":                {map[string]string{"eval": "-WRONGTYPE Operation against a key\r\n"}, cache.ErrCorrupt, "eval eval"},
 		"sum that is no text": {map[string]string{"eval": "$10\r\nunreadable\r\n"}, cache.ErrUnknownOutcome, "eval"},
 		"text, in a transaction": {map[string]string{"eval": noEval, "exec": "*2\r\n$-1\r\n-ERR value is not an integer or out of range\r\n"},
 			cache.ErrNotInteger, "eval multi exec multi set incrby exec"},
@@ -119,7 +119,7 @@ func TestIncRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := &record{answers: tt.answers}
 			b := start(t, Options{Addr: startFake(t, r.answer).addr})
-			if _, err := b.Inc(t.Context(), "k", 7, time.Minute); !errors.Is(err, tt.want) {
+			if _, err := b.Inc(t.Context(), "k", 7, time.Hour); !errors.Is(err, tt.want) {
 				t.Errorf("%v; want %v", err, tt.want)
 			}
 			if sent := r.sent(); sent != tt.sent {
@@ -133,7 +133,7 @@ func TestIncRefused(t *testing.T) {
 func TestTransactionsRefusedLater(t *testing.T) {
 	r := &record{answers: map[string]string{"eval": noEval, "exec": "*2\r\n$-1\r\n:7\r\n"}}
 	b := start(t, Options{Addr: startFake(t, r.answer).addr})
-	if sum, err := b.Inc(t.Context(), "k", 7, time.Minute); sum != 7 || err != nil {
+	if sum, err := b.Inc(t.Context(), "k", 7, time.Hour); sum != 7 || err != nil {
 		t.Fatalf("Inc = %d, %v", sum, err)
 	}
 	r.set("multi", noMulti)
@@ -142,7 +142,7 @@ func TestTransactionsRefusedLater(t *testing.T) {
 	r.set("exec", "-ERR EXEC without MULTI\r\n")
 	r.sent()
 	for _, want := range []string{"multi set incrby exec", "set pttl incrby pexpire"} {
-		if sum, err := b.Inc(t.Context(), "k", 7, time.Minute); sum != 14 || err != nil {
+		if sum, err := b.Inc(t.Context(), "k", 7, time.Hour); sum != 14 || err != nil {
 			t.Errorf("Inc = %d, %v; the server has counted", sum, err)
 		}
 		if sent := r.sent(); sent != want {
@@ -174,7 +174,7 @@ func TestRefusedPlanLeavesNoReply(t *testing.T) {
 			})
 			b := start(t, Options{Addr: f.addr, PoolSize: 1})
 			for range 3 {
-				_, _ = b.Inc(t.Context(), "n", 1, time.Minute)
+				_, _ = b.Inc(t.Context(), "n", 1, time.Hour)
 				if v, ok, err := b.Get(t.Context(), "k"); string(v) != "value" || !ok || err != nil {
 					t.Errorf("Get = %q, %v, %v", v, ok, err)
 				}
@@ -192,9 +192,9 @@ func TestCounterExpiresDuringInc(t *testing.T) {
 		sum  int64
 		sent []string
 	}{
-		"made by INCRBY":  {":-1\r\n", 7, []string{"pexpire k 60000 nx", "pexpire k 60000"}},
-		"has an expiry":   {":100\r\n", 7, []string{"pexpire k 60000 nx"}},
-		"was not expired": {":-1\r\n", 14, []string{"pexpire k 60000 nx"}},
+		"made by INCRBY":  {":-1\r\n", 7, []string{"pexpire k 3600000 nx", "pexpire k 3600000"}},
+		"has an expiry":   {":100\r\n", 7, []string{"pexpire k 3600000 nx"}},
+		"was not expired": {":-1\r\n", 14, []string{"pexpire k 3600000 nx"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
@@ -226,7 +226,7 @@ func TestCounterExpiresDuringInc(t *testing.T) {
 				return ""
 			})
 			b := start(t, Options{Addr: f.addr})
-			if sum, err := b.Inc(t.Context(), "k", 7, time.Minute); sum != tt.sum || err != nil {
+			if sum, err := b.Inc(t.Context(), "k", 7, time.Hour); sum != tt.sum || err != nil {
 				t.Errorf("Inc = %d, %v", sum, err)
 			}
 			mu.Lock()

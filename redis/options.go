@@ -49,8 +49,8 @@ type Options struct {
 	ConnMaxIdleTime time.Duration `option:"conn_max_idle_time" default:"30m" min:"1ms" help:"after this time without use a connection is replaced"`
 
 	DialTimeout  time.Duration `option:"dial_timeout" default:"5s" min:"1ms" help:"of one connection, with TLS and login"`
-	ReadTimeout  time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"of one reply"`
-	WriteTimeout time.Duration `option:"write_timeout" default:"3s" min:"1ms" help:"of sending one command"`
+	ReadTimeout  time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"of each 64 KiB of a reply"`
+	WriteTimeout time.Duration `option:"write_timeout" default:"3s" min:"1ms" help:"of each 64 KiB that is sent"`
 
 	// ReadFromReplicas sends reads to the replicas of a cluster or of sentinels. A value
 	// that was just written may be missing there for a second or more.

@@ -140,10 +140,8 @@ func TestSecretIsNotShown(t *testing.T) {
 
 func TestDriverSettings(t *testing.T) {
 	one := start(t, Options{}).one.Options()
-	if one.Addr != "localhost:6379" || one.DialTimeout != 5*time.Second || one.ReadTimeout != 3*time.Second ||
-		one.WriteTimeout != 3*time.Second || !one.ContextTimeoutEnabled || one.MaxRetries != 0 || one.DialerRetries != 1 {
-		t.Errorf("%s, timeouts %v, %v, %v, contexts %v, %d retries, %d dials", one.Addr, one.DialTimeout, one.ReadTimeout,
-			one.WriteTimeout, one.ContextTimeoutEnabled, one.MaxRetries, one.DialerRetries)
+	if one.Addr != "localhost:6379" || one.DialTimeout != 5*time.Second || one.PoolTimeout != 4*time.Second || !one.ContextTimeoutEnabled || one.MaxRetries != 0 || one.DialerRetries != 1 {
+		t.Errorf("%s, timeouts %v, %v, contexts %v, %d retries, %d dials", one.Addr, one.DialTimeout, one.PoolTimeout, one.ContextTimeoutEnabled, one.MaxRetries, one.DialerRetries)
 	}
 	cluster := start(t, Options{Cluster: []string{"h:1"}}).cluster.Options()
 	if cluster.ClusterStateReloadInterval != time.Second || cluster.ReadOnly {

@@ -22,26 +22,27 @@ const (
 // pipeliner of its own, but that sends a command even if its caller has left before.
 func newPipeline(b *Backend) *remote.Group[goredis.Cmder] {
 	return &remote.Group[goredis.Cmder]{
-		RoundTrip: b.one.Process,
+		RoundTrip: b.processAlone,
 		NewBatch:  func() remote.Batch[goredis.Cmder] { return &sharedCommands{backend: b} },
 		BatchSize: maxSharedBytes,
 		Detach:    detach,
+		MaxWait:   b.one.Options().PoolTimeout, // as without sharing
 	}
 }
 
 // isLarge reports whether cmd has a round trip of its own: it has a large value, or is
 // itself a batch.
 func isLarge(cmd goredis.Cmder) bool {
-	if _, batch := cmd.(*goredis.Cmd); batch {
+	if c, ok := cmd.(*goredis.Cmd); ok && c.Args()[0] == "mget" {
 		return true
 	}
 	return valueSize(cmd) > maxShared
 }
 
-// valueSize returns the size of the value that cmd stores, in bytes.
+// valueSize returns the size of the values that cmd stores, in bytes.
 func valueSize(cmd goredis.Cmder) int {
 	size := 0
-	for _, arg := range argsOf(cmd) {
+	for _, arg := range valueArgs(cmd) {
 		if value, ok := arg.([]byte); ok {
 			size += len(value)
 		}
@@ -49,10 +50,22 @@ func valueSize(cmd goredis.Cmder) int {
 	return size
 }
 
+// valueArgs returns the arguments of a command among which its values are. The helpers of
+// a plan have none.
+func valueArgs(cmd goredis.Cmder) []any {
+	if p, ok := cmd.(*plan); ok {
+		cmd = p.Cmder
+	}
+	if c, ok := cmd.(*singleAttempt); ok {
+		cmd = c.Cmder
+	}
+	return cmd.Args()
+}
+
 // detach replaces the caller's memory by copies: a command may be written after its
 // caller has left.
 func detach(cmd goredis.Cmder) {
-	args := argsOf(cmd)
+	args := valueArgs(cmd)
 	for i, arg := range args {
 		if value, ok := arg.([]byte); ok {
 			args[i] = bytes.Clone(value)
@@ -79,7 +92,7 @@ func (s *sharedCommands) Remove(i int) { s.cmds[i] = nil }
 func (s *sharedCommands) Send(ctx context.Context) error {
 	for _, cmd := range s.cmds {
 		if cmd != nil {
-			s.waiting = append(s.waiting, cmd)
+			s.waiting = appendCommands(s.waiting, cmd)
 		}
 	}
 	_ = s.backend.exec(ctx, s.backend.client, s.waiting)

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	goredis "github.com/redis/go-redis/v9"
 )
 
@@ -115,7 +117,7 @@ func TestLargeCommandsDoNotShare(t *testing.T) {
 func TestAbandonedCommandIsNotRead(t *testing.T) {
 	f := startFake(t, func(_ int, args []string) string {
 		switch args[0] {
-		case "set", "unlink", "exists", "pttl", "incrby", "eval":
+		case "set", "unlink", "pttl", "incrby", "eval":
 			time.Sleep(time.Millisecond)
 			return ":1\r\n"
 		case "get":
@@ -150,6 +152,32 @@ func TestAbandonedCommandIsNotRead(t *testing.T) {
 		})
 	}
 	callers.Wait()
+}
+
+// Callers without a deadline do not wait for one timeout after another if the server is
+// silent: the commands of some are not sent at all.
+func TestQueueBehindSilentServer(t *testing.T) {
+	f := startFake(t, on("set", always(silence)))
+	b := start(t, Options{Addr: f.addr, ReadTimeout: 100 * time.Millisecond})
+	b.pipeline.MaxAlone, b.pipeline.BatchSize = -1, 1
+	var waited atomic.Int32
+	var callers sync.WaitGroup
+	for range 200 {
+		callers.Go(func() {
+			err := b.Set(t.Context(), "k", []byte("v"), 0)
+			notSent := errors.Is(err, remote.ErrWait)
+			if notSent {
+				waited.Add(1)
+			}
+			if !errors.Is(err, cache.ErrUnavailable) && notSent || errors.Is(err, cache.ErrUnknownOutcome) == notSent {
+				t.Errorf("%v, sent: %v", err, !notSent)
+			}
+		})
+	}
+	callers.Wait()
+	if waited.Load() == 0 {
+		t.Error("every command was sent, after a long wait")
+	}
 }
 
 func TestResultOfAnError(t *testing.T) {

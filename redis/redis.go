@@ -17,7 +17,7 @@ import (
 // Backend keeps entries in Redis. It is safe for concurrent use.
 type Backend struct {
 	client     goredis.UniversalClient      // one or cluster
-	one        *goredis.Client              // one server, or the primary that sentinels name
+	one        *goredis.Client              // one server, or the primary that sentinels monitor
 	cluster    *goredis.ClusterClient       // nil if there is none
 	pipeline   *remote.Group[goredis.Cmder] // nil if every call has a round trip of its own
 	borrowed   bool
@@ -46,7 +46,7 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 // or *goredis.ClusterClient. Close does not close the client. Only AllowFlush and
 // NoAutoPipeline of o may be set: the client is already configured. If it has
 // ContextTimeoutEnabled, calls return at the deadlines of their contexts, otherwise
-// only at its ReadTimeout. Writes that are not idempotent are sent at most once,
+// only at its ReadTimeout. It does not notice a cancellation before then. Writes that are not idempotent are sent at most once,
 // whatever its MaxRetries. Its replies are not bounded.
 func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) {
 	if err := driver.CheckBorrowed(&o, "AllowFlush", "NoAutoPipeline"); err != nil {
@@ -81,6 +81,9 @@ const maxValue = 512 << 20
 
 // Get returns the value of key.
 func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	if err := b.check(key); err != nil {
+		return nil, false, err
+	}
 	cmd := getCmd(ctx, key)
 	text, err := result(cmd, b.read(ctx, cmd))
 	if err == errMiss {
@@ -126,50 +129,92 @@ func bytesOf(text string) []byte {
 
 // Set stores value. The TTL begins when the server executes the command.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	if err := b.check(value); err != nil {
+	if err := b.check(key, value); err != nil {
 		return err
 	}
-	cmd := b.once(setCmd(ctx, key, value, ttlArgs(ttl)))
-	err := outcome(cmd, b.process(ctx, cmd))
-	if remote.IsBroken(err) {
-		if b.again(ctx, cmd) == nil {
-			return nil
-		}
-		return b.failure(ctx, err, true) // the first error, because the first attempt may have been executed
-	}
-	return b.failure(ctx, err, true)
+	set := b.once(setCmd(ctx, key, value, ttlArgs(ttl)))
+	return b.failure(ctx, b.sendAgain(ctx, withEndOfLease(ctx, set, key, ttl)), true)
 }
 
-// Add stores value with one command if key is absent.
+// Add stores value if key is absent. If another type is stored under key, Add removes it
+// first.
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	if err := b.check(value); err != nil {
+	if err := b.check(key, value); err != nil {
 		return false, err
 	}
-	args := append(setArgs(key, value, ttlArgs(ttl)), "nx")
-	cmd := goredis.NewBoolCmd(ctx, args...)
-	return result(cmd, b.write(ctx, cmd))
+	added, isOther, err := b.add(ctx, key, value, ttl)
+	if isOther {
+		if err := b.removeOtherType(ctx, key); err != nil {
+			return false, err
+		}
+		added, _, err = b.add(ctx, key, value, ttl)
+	}
+	return added, err
+}
+
+// add also reports whether it failed because another type is stored under key. SET with NX
+// and GET, from version 7, would report that too, but return every value that is present.
+func (b *Backend) add(ctx context.Context, key string, value []byte, ttl time.Duration) (added, isOther bool, err error) {
+	set := goredis.NewBoolCmd(ctx, append(setArgs(key, value, ttlArgs(ttl)), "nx")...)
+	add, kind := b.once(set), typeCmd(ctx, key)
+	cmds := []goredis.Cmder{add, kind}
+	if endsLease(ttl) {
+		cmds = append(cmds, endLease(ctx, key))
+	}
+	if err := b.write(ctx, &plan{add, cmds}); err != nil {
+		return false, false, err
+	}
+	return set.Val(), !set.Val() && isOtherType(kind), nil
 }
 
 // Delete removes key; the server frees its memory in the background.
 func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
-	cmd := goredis.NewIntCmd(ctx, "unlink", key)
-	removed, err := result(cmd, b.write(ctx, cmd))
-	return removed == 1, err
+	if err := b.check(key); err != nil {
+		return false, err
+	}
+	var d deletion
+	err := b.write(ctx, d.init(ctx, b, key))
+	return err == nil && d.done(), err
 }
+
+// deletion removes a key, and before it the lease of the key: as long as the key is
+// present nobody gets another one.
+type deletion struct {
+	plan
+	attempt singleAttempt
+	kind    *goredis.StatusCmd
+	removed *goredis.IntCmd
+}
+
+func (d *deletion) init(ctx context.Context, b *Backend, key string) *plan {
+	d.kind, d.removed = typeCmd(ctx, key), goredis.NewIntCmd(ctx, "unlink", key)
+	d.attempt = singleAttempt{Cmder: d.removed, unplaced: b.cluster != nil}
+	d.plan = plan{&d.attempt, []goredis.Cmder{d.kind, endLease(ctx, key), &d.attempt}}
+	return &d.plan
+}
+
+// done reports whether the key was present, after a deletion without an error.
+func (d *deletion) done() bool { return d.removed.Val() == 1 && !isOtherType(d.kind) }
 
 // Has reports whether key is present, without reading its value.
 func (b *Backend) Has(ctx context.Context, key string) (bool, error) {
-	cmd := goredis.NewIntCmd(ctx, "exists", key)
-	present, err := result(cmd, b.read(ctx, cmd))
-	return present == 1, err
+	if err := b.check(key); err != nil {
+		return false, err
+	}
+	cmd := typeCmd(ctx, key)
+	kind, err := result(cmd, b.read(ctx, cmd))
+	return kind == typeString, err
 }
 
 // TTL returns the remaining TTL of key.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	cmd := goredis.NewIntCmd(ctx, "pttl", key)
-	ms, err := result(cmd, b.read(ctx, cmd))
+	if err := b.check(key); err != nil {
+		return 0, false, err
+	}
+	cmd, kind := goredis.NewIntCmd(ctx, "pttl", key), typeCmd(ctx, key)
+	ms, err := result(cmd, b.read(ctx, &plan{cmd, []goredis.Cmder{kind, cmd}}))
 	switch {
-	case err != nil, ms == -2:
+	case err != nil, ms == -2, isOtherType(kind):
 		return 0, false, err
 	case ms == -1:
 		return 0, true, nil
@@ -201,12 +246,20 @@ func (b *Backend) Close() error {
 	return b.client.Close()
 }
 
-// check checks what must hold before a value is sent.
-func (b *Backend) check(value []byte) error {
+// check checks what must hold before anything is sent.
+func (b *Backend) check(key string, values ...[]byte) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
 	}
-	return checkSize(value)
+	if isLeaseName(key) {
+		return errLeaseName
+	}
+	for _, value := range values {
+		if err := checkSize(value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkSize(value []byte) error {
@@ -244,4 +297,6 @@ var (
 	_ driver.TTLer         = (*Backend)(nil)
 	_ driver.Pinger        = (*Backend)(nil)
 	_ driver.Copier        = (*Backend)(nil)
+	_ driver.Leaser        = (*Backend)(nil)
+	_ driver.Swapper       = (*Backend)(nil)
 )

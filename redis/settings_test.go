@@ -46,7 +46,7 @@ func TestSettings(t *testing.T) {
 			func(b *Backend) bool {
 				o := b.one.Options()
 				return b.allowFlush && b.pipeline == nil && o.PoolSize == 3 && o.DialTimeout == time.Second &&
-					o.ReadTimeout == 2*time.Second && o.ConnMaxIdleTime == 4*time.Minute && o.WriteTimeout == 500*time.Millisecond
+					o.PoolTimeout == 3*time.Second && o.ConnMaxIdleTime == 4*time.Minute
 			}},
 		"client-side cache": {map[string]any{"CACHE_TYPE": "redis", "CACHE_OPTIONS": map[string]any{"client_side_cache": 100}},
 			func(b *Backend) bool { return b.one.Options().ClientSideCacheConfig.MaxEntries == 100 }},

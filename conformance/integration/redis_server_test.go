@@ -24,17 +24,94 @@ func redisAdmin(t *testing.T) (addr string, admin *goredis.Client) {
 	return addr, admin
 }
 
+// A key under which another program keeps another type is absent for every method, so
+// that a lock can be taken again.
 func TestRedisForeignType(t *testing.T) {
-	addr, admin := redisAdmin(t)
-	c := openRedis(t, redis.Options{Addr: addr})
-	if err := admin.RPush(t.Context(), "list", "x").Err(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Inc(t.Context(), "list", 1); !errors.Is(err, cache.ErrNotInteger) {
-		t.Errorf("Inc of a list: %v; want ErrNotInteger", err)
-	}
-	if _, _, err := c.Backend().Get(t.Context(), "list"); !errors.Is(err, cache.ErrCorrupt) {
-		t.Errorf("Get of a list: %v; want ErrCorrupt", err)
+	addr, one := redisAdmin(t)
+	nodes := servers.StartRedisCluster(t).Addrs
+	cluster := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: nodes})
+	defer cluster.Close()
+	for name, tt := range map[string]struct {
+		admin goredis.UniversalClient
+		o     redis.Options
+	}{
+		"one server":      {one, redis.Options{Addr: addr}},
+		"without sharing": {one, redis.Options{Addr: addr, NoAutoPipeline: true}},
+		"cluster":         {cluster, redis.Options{Cluster: nodes}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := openRedis(t, tt.o).Backend().(*redis.Backend)
+			ctx := t.Context()
+			for typ, create := range map[string]func(key string) error{
+				"list": func(key string) error { return tt.admin.RPush(ctx, key, "x").Err() },
+				"hash": func(key string) error { return tt.admin.HSet(ctx, key, "x", "y").Err() },
+				"stream": func(key string) error {
+					return tt.admin.XAdd(ctx, &goredis.XAddArgs{Stream: key, Values: []string{"x", "y"}}).Err()
+				},
+			} {
+				for method, call := range map[string]func(key string) (present bool, err error){
+					"Has": func(key string) (bool, error) { return b.Has(ctx, key) },
+					"TTL": func(key string) (bool, error) { _, ok, err := b.TTL(ctx, key); return ok, err },
+					"GetMany": func(key string) (bool, error) {
+						values, err := b.GetMany(ctx, []string{"absent", key})
+						return values[1] != nil, err
+					},
+					"Delete": func(key string) (bool, error) { return b.Delete(ctx, key) },
+					"DeleteMany": func(key string) (bool, error) {
+						deleted, err := b.DeleteMany(ctx, []string{"absent", key})
+						return deleted[1], err
+					},
+					"Add": func(key string) (bool, error) {
+						added, err := b.Add(ctx, key, []byte("new"), time.Hour)
+						return !added, err
+					},
+					"Add for a moment": func(key string) (bool, error) {
+						added, err := b.Add(ctx, key, []byte("new"), time.Second)
+						return !added, err
+					},
+					"Inc": func(key string) (bool, error) {
+						sum, err := b.Inc(ctx, key, 7, 0)
+						return sum != 7, err
+					},
+					"Inc with a timeout": func(key string) (bool, error) {
+						sum, err := b.Inc(ctx, key, 7, time.Hour)
+						return sum != 7, err
+					},
+					"CompareAndSwap": func(key string) (bool, error) { return b.CompareAndSwap(ctx, key, nil, nil, 0) },
+					"Lease": func(key string) (bool, error) {
+						_, ok, token, err := b.Lease(ctx, key, time.Minute)
+						if ok || token == "" || err != nil {
+							return true, err
+						}
+						filled, err := b.Fill(ctx, key, token, []byte("new"), time.Hour)
+						return !filled, err
+					},
+				} {
+					key := typ + method
+					if err := create(key); err != nil {
+						t.Fatal(err)
+					}
+					if present, err := call(key); present || err != nil {
+						t.Errorf("%s of a %s: present: %v, %v", method, typ, present, err)
+					}
+					if method == "Delete" || method == "DeleteMany" {
+						if n := tt.admin.Exists(ctx, key).Val(); n != 0 {
+							t.Errorf("%s leaves a %s", method, typ)
+						}
+					}
+					if err := tt.admin.Del(ctx, key).Err(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				key := typ + "Get"
+				if err := create(key); err != nil {
+					t.Fatal(err)
+				}
+				if _, _, err := b.Get(ctx, key); !errors.Is(err, cache.ErrCorrupt) {
+					t.Errorf("Get of a %s: %v; want ErrCorrupt", typ, err)
+				}
+			}
+		})
 	}
 }
 

@@ -1,0 +1,217 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// call is the context of a command on its way through the driver. The driver gives a
+// connection nothing of a context but its deadline, so the deadline carries the context:
+// the location of its time is the first field of the call.
+type call struct {
+	zone time.Location
+	context.Context
+}
+
+// longTime is a timeout that never passes. The driver gets it instead of the timeouts of
+// Options, which would replace the deadline of a call; socket observes them.
+const longTime = 100 * 365 * 24 * time.Hour
+
+var (
+	callZone = time.FixedZone("redis call", 0)
+	noEnd    = time.Now().Add(longTime / 2) // earlier than any deadline from longTime
+)
+
+// withCall returns a context that an exchange notices when it is cancelled.
+func withCall(ctx context.Context) context.Context {
+	if _, ok := ctx.(*call); ok || ctx.Done() == nil {
+		return ctx
+	}
+	return &call{*callZone, ctx}
+}
+
+// Deadline is called by the driver before it reads or writes.
+func (c *call) Deadline() (time.Time, bool) {
+	deadline, ok := c.Context.Deadline()
+	if !ok {
+		deadline = noEnd
+	}
+	return deadline.In(&c.zone), true
+}
+
+// callOf returns the call whose deadline is t, or nil.
+func callOf(t time.Time) *call {
+	zone := t.Location()
+	if unsafe.StringData(zone.String()) != unsafe.StringData(callZone.String()) {
+		return nil
+	}
+	return (*call)(unsafe.Pointer(zone))
+}
+
+const (
+	// pollInterval is how often a waiting socket checks the context of its caller. It
+	// saves each call a goroutine that would notice a cancellation at once.
+	pollInterval = 20 * time.Millisecond
+
+	// progress is how many bytes must arrive, or be sent, within a timeout. A reply may
+	// take longer as a whole if it is larger.
+	progress = 64 << 10
+)
+
+// socket is a connection whose reads and writes end with the context of the caller, or
+// after a timeout without progress.
+type socket struct {
+	net.Conn
+	read, write exchange
+}
+
+func newSocket(conn net.Conn, o Options) *socket {
+	return &socket{conn,
+		exchange{setDeadline: conn.SetReadDeadline, timeout: o.ReadTimeout},
+		exchange{setDeadline: conn.SetWriteDeadline, timeout: o.WriteTimeout}}
+}
+
+// SyscallConn is called by the driver to check an idle connection.
+func (s *socket) SyscallConn() (syscall.RawConn, error) {
+	conn, ok := s.Conn.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return conn.SyscallConn()
+}
+
+// SetReadDeadline is called by the driver before it reads a reply.
+func (s *socket) SetReadDeadline(t time.Time) error { s.read.begin(t); return nil }
+
+// SetWriteDeadline is called by the driver before it sends a command.
+func (s *socket) SetWriteDeadline(t time.Time) error { s.write.begin(t); return nil }
+
+// SetDeadline is called by the driver, with zero, before it checks an idle connection.
+func (s *socket) SetDeadline(t time.Time) error {
+	s.read.begin(t)
+	s.write.begin(t)
+	s.read.current, s.write.current = t, t
+	return s.Conn.SetDeadline(t)
+}
+
+func (s *socket) Read(p []byte) (int, error) {
+	for {
+		if err := s.read.next(); err != nil {
+			return 0, err
+		}
+		n, err := s.Conn.Read(p)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			s.read.advance(n)
+			return n, err
+		}
+	}
+}
+
+func (s *socket) Write(p []byte) (done int, err error) {
+	for {
+		if err := s.write.next(); err != nil {
+			return done, err
+		}
+		n, err := s.Conn.Write(p[done:])
+		done += n
+		s.write.advance(n)
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return done, err
+		}
+	}
+}
+
+// exchange is the reading of replies, or the writing of commands, from one call of begin
+// to the next.
+type exchange struct {
+	setDeadline func(time.Time) error // of the socket
+	timeout     time.Duration
+
+	bounded  bool
+	done     <-chan struct{} // of the caller's context
+	deadline time.Time       // of the caller's context, or of the driver
+	limit    time.Time       // end of the timeout, zero before the first read or write
+	moved    int             // bytes since limit was set
+	current  time.Time       // set on the socket
+}
+
+// begin begins an exchange that ends at t, or with the call whose deadline is t. The
+// driver waits for notifications of sentinels without a bound: then t is zero.
+func (e *exchange) begin(t time.Time) {
+	e.bounded, e.done, e.deadline, e.limit = !t.IsZero(), nil, t, time.Time{}
+	if c := callOf(t); c != nil {
+		e.done = c.Done()
+		if deadline, ok := c.Context.Deadline(); ok {
+			e.deadline = deadline // with a monotonic clock
+		}
+	}
+}
+
+// next sets the deadline of the socket to the next check of the context. It keeps one
+// that is near enough: a busy connection comes here a thousand times between two checks.
+func (e *exchange) next() error {
+	if !e.bounded {
+		if e.current.IsZero() {
+			return nil
+		}
+		e.current = time.Time{}
+		return e.setDeadline(e.current)
+	}
+	now := time.Now()
+	if !now.Before(e.deadline) {
+		return interrupted{context.DeadlineExceeded}
+	}
+	select {
+	case <-e.done:
+		return interrupted{context.Canceled}
+	default:
+	}
+	if e.limit.IsZero() {
+		e.limit, e.moved = now.Add(e.timeout), 0
+	}
+	if !now.Before(e.limit) {
+		return errTimeout
+	}
+	next := now.Add(pollInterval)
+	for _, end := range []time.Time{e.limit, e.deadline} {
+		if end.Before(next) {
+			next = end
+		}
+	}
+	if e.current.After(next) || e.current.Sub(now) < min(pollInterval/4, next.Sub(now)) {
+		e.current = next
+		return e.setDeadline(next)
+	}
+	return nil
+}
+
+// advance counts n bytes that were read or written.
+func (e *exchange) advance(n int) {
+	if e.moved += n; e.moved >= progress {
+		e.limit = time.Time{}
+	}
+}
+
+// errTimeout is the error of an exchange that made no progress.
+var errTimeout = fmt.Errorf("timed out waiting for the server: %w", os.ErrDeadlineExceeded)
+
+// interrupted is the error of an exchange whose caller has left: a part of the command
+// may have been sent.
+type interrupted struct{ cause error }
+
+func (e interrupted) Error() string { return e.cause.Error() }
+
+// Unwrap returns the error of the caller's context.
+func (e interrupted) Unwrap() error { return e.cause }
+
+// isInterrupted reports whether the caller left during an exchange.
+func isInterrupted(err error) bool {
+	var e interrupted
+	return errors.As(err, &e)
+}

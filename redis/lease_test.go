@@ -1,0 +1,135 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// A delete ends the lease before it removes the entry, and a write of a short entry after
+// it stored the entry: in between nobody can take another lease. A write of a long entry
+// costs no further command.
+func TestEndOfLeaseInOneRoundTrip(t *testing.T) {
+	item := []driver.Item{{Key: "k"}}
+	for name, tt := range map[string]struct {
+		call func(ctx context.Context, b *Backend) error
+		want string
+	}{
+		"Get":            {func(ctx context.Context, b *Backend) error { _, _, err := b.Get(ctx, "k"); return err }, "get"},
+		"Has":            {func(ctx context.Context, b *Backend) error { _, err := b.Has(ctx, "k"); return err }, "type"},
+		"TTL":            {func(ctx context.Context, b *Backend) error { _, _, err := b.TTL(ctx, "k"); return err }, "type, pttl"},
+		"Set":            {func(ctx context.Context, b *Backend) error { return b.Set(ctx, "k", nil, driver.MaxHold+1) }, "set"},
+		"Set, short":     {func(ctx context.Context, b *Backend) error { return b.Set(ctx, "k", nil, driver.MaxHold) }, "set, unlink lease"},
+		"Set, endless":   {func(ctx context.Context, b *Backend) error { return b.Set(ctx, "k", nil, 0) }, "set"},
+		"SetMany":        {func(ctx context.Context, b *Backend) error { return b.SetMany(ctx, item, time.Hour) }, "set"},
+		"SetMany, short": {func(ctx context.Context, b *Backend) error { return b.SetMany(ctx, item, time.Second) }, "set, unlink lease"},
+		"Add":            {func(ctx context.Context, b *Backend) error { _, err := b.Add(ctx, "k", nil, time.Hour); return err }, "set, type"},
+		"Add, short":     {func(ctx context.Context, b *Backend) error { _, err := b.Add(ctx, "k", nil, time.Second); return err }, "set, type, unlink lease"},
+		"Inc":            {func(ctx context.Context, b *Backend) error { _, err := b.Inc(ctx, "k", 1, 0); return err }, "incrby"},
+		"Inc, short":     {func(ctx context.Context, b *Backend) error { _, err := b.Inc(ctx, "k", 1, time.Second); return err }, "eval"},
+		"Delete":         {func(ctx context.Context, b *Backend) error { _, err := b.Delete(ctx, "k"); return err }, "type, unlink lease, unlink"},
+		"DeleteMany":     {func(ctx context.Context, b *Backend) error { _, err := b.DeleteMany(ctx, []string{"k"}); return err }, "type, unlink lease, unlink"},
+	} {
+		for _, shared := range []bool{false, true} {
+			f := startHealthy(t, nil)
+			b := start(t, Options{Addr: f.addr})
+			if shared {
+				b.pipeline.MaxAlone = -1
+			}
+			if err := tt.call(t.Context(), b); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if got := f.sent(); got != tt.want {
+				t.Errorf("%s, shared %v: sent %q; want %q", name, shared, got, tt.want)
+			}
+		}
+	}
+}
+
+// The leases of a prefix end before the first entry is removed.
+func TestClearPrefixEndsLeasesFirst(t *testing.T) {
+	f := startFake(t, func(_ int, args []string) string {
+		switch {
+		case args[0] == "scan" && args[1] == "0" && strings.Contains(args[3], leaseMark):
+			return "*2\r\n$1\r\n7\r\n*0\r\n"
+		case args[0] == "scan" && strings.Contains(args[3], leaseMark):
+			return "*2\r\n$1\r\n0\r\n*1\r\n$9\r\nk" + leaseMark + "xy\r\n"
+		case args[0] == "scan":
+			return "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n"
+		case args[0] == "unlink":
+			return ":1\r\n"
+		}
+		return ""
+	})
+	if err := start(t, Options{Addr: f.addr}).ClearPrefix(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.sent(), "hello, scan, scan, unlink lease, scan, unlink"; got != want {
+		t.Errorf("sent %q; want %q", got, want)
+	}
+}
+
+// A Lease whose reply is lost is repeated with its token, which the server then knows. A
+// Fill or CompareAndSwap is not repeated.
+func TestLostRepliesOfLeases(t *testing.T) {
+	var mu sync.Mutex
+	var tokens []string
+	f := startFake(t, func(n int, args []string) string {
+		if args[0] != "eval" {
+			return ""
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		tokens = append(tokens, args[slices.Index(args, leaseName("k"))+1])
+		if n%2 == 1 {
+			return hangUp
+		}
+		return ":1\r\n"
+	})
+	b := start(t, Options{Addr: f.addr})
+	ctx := t.Context()
+	_, ok, token, err := b.Lease(ctx, "k", time.Second)
+	if ok || err != nil || len(tokens) != 2 || tokens[0] != token || tokens[1] != token {
+		t.Errorf("Lease = %v, %q, %v; the server received %q", ok, token, err, tokens)
+	}
+	if err := b.Release(ctx, "k", token); err != nil || len(tokens) != 4 {
+		t.Errorf("Release: %v, sent %d times; want twice", err, len(tokens)-2)
+	}
+	for name, call := range map[string]func() (bool, error){
+		"Fill":           func() (bool, error) { return b.Fill(ctx, "k", token, nil, 0) },
+		"CompareAndSwap": func() (bool, error) { return b.CompareAndSwap(ctx, "k", nil, nil, time.Second) },
+	} {
+		before := f.count("eval")
+		if done, err := call(); done || !errors.Is(err, cache.ErrUnknownOutcome) || f.count("eval") != before+1 {
+			t.Errorf("%s = %v, %v, sent %d times; want ErrUnknownOutcome and once", name, done, err, f.count("eval")-before)
+		}
+		_ = b.Set(ctx, "k", nil, 0)
+		if _, _, _, err := b.Lease(ctx, "k", time.Second); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A reply to a lease that is neither a value nor a number is malformed.
+func TestMalformedLease(t *testing.T) {
+	for reply, want := range map[string]error{
+		"*0\r\n":                       cache.ErrUnknownOutcome,
+		"$-1\r\n":                      cache.ErrUnknownOutcome,
+		"-OOM command not allowed\r\n": cache.ErrFull,
+		"-READONLY no\r\n":             cache.ErrUnavailable,
+		"-ERR unknown command `eval`, with args beginning with: `secret`\r\n": errors.ErrUnsupported,
+	} {
+		f := startFake(t, on("eval", always(reply)))
+		value, ok, token, err := start(t, Options{Addr: f.addr}).Lease(t.Context(), "k", time.Second)
+		if value != nil || ok || token != "" || !errors.Is(err, want) {
+			t.Errorf("%q: %q, %v, %q, %v; want %v", reply, value, ok, token, err, want)
+		}
+	}
+}
