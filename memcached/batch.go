@@ -15,7 +15,7 @@ func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 	if err := b.check(items); err != nil {
 		return values, err
 	}
-	b.store.Many(ctx, wire.OpGet, items)
+	b.many(ctx, wire.OpGet, items)
 	b.joinMany(ctx, items)
 	for i := range items {
 		if items[i].OK {
@@ -28,9 +28,8 @@ func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 // SetMany stores the items of each server together, in all servers at once.
 func (b *Backend) SetMany(ctx context.Context, given []driver.Item, ttl time.Duration) error {
 	items := make([]wire.Item, len(given))
-	expiry := expiryOf(ttl)
 	for i, g := range given {
-		items[i] = wire.Item{Key: g.Key, Value: g.Value, Flags: flagsOf(g.Value), Expiry: expiry}
+		items[i] = newItem(g.Key, g.Value, ttl)
 	}
 	if err := b.check(items); err != nil {
 		return err

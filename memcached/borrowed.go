@@ -118,6 +118,8 @@ func (s borrowed) one(op wire.Op, it *wire.Item) error {
 		return answer(it, s.client.Set(itemFor(it)))
 	case wire.OpAdd:
 		return answer(it, s.client.Add(itemFor(it)))
+	case wire.OpCompareAndSwap:
+		return answer(it, s.client.CompareAndSwap(itemFor(it)))
 	case wire.OpDelete:
 		if it.CAS != 0 {
 			it.Answer(false) // the client cannot compare
@@ -143,7 +145,7 @@ func accept(it *wire.Item, found *memcache.Item) error {
 // answer stores the reply to a write.
 func answer(it *wire.Item, err error) error {
 	switch err {
-	case nil, memcache.ErrNotStored, memcache.ErrCacheMiss:
+	case nil, memcache.ErrNotStored, memcache.ErrCacheMiss, memcache.ErrCASConflict:
 		it.Answer(err == nil)
 		return nil
 	}
@@ -151,7 +153,7 @@ func answer(it *wire.Item, err error) error {
 }
 
 func itemFor(it *wire.Item) *memcache.Item {
-	return &memcache.Item{Key: it.Key, Value: it.Value, Flags: it.Flags, Expiration: int32(it.Expiry)}
+	return &memcache.Item{Key: it.Key, Value: it.Value, Flags: it.Flags, Expiration: int32(it.Expiry), CasID: it.CAS}
 }
 
 var errOverflow = fmt.Errorf("%w: sum overflows int64", driver.ErrNotInteger)
@@ -244,7 +246,7 @@ var errNoList = fmt.Errorf("%w: gomemcache cannot list keys", errors.ErrUnsuppor
 
 func (borrowed) ClearPrefix(context.Context, string) error { return errNoList }
 
-func (borrowed) HasExpiry() bool { return false }
+func (borrowed) HasMeta() bool { return false }
 
 // Close does nothing: the application goes on using its client.
 func (borrowed) Close() {}

@@ -275,10 +275,13 @@ func quieted(words []string, answer string) string {
 	if !slices.Contains(words, "q") {
 		return answer
 	}
-	if opaque, ok := flag(words[2:], "O"); ok && answer == "NF\r\n" {
-		return fmt.Sprintf("NF O%d\r\n", opaque)
+	if answer == "HD\r\n" || answer == "EN\r\n" {
+		return ""
 	}
-	return strings.TrimPrefix(answer, "HD\r\n")
+	if opaque, ok := flag(words[2:], "O"); ok {
+		return fmt.Sprintf("%s O%d\r\n", strings.TrimSuffix(answer, "\r\n"), opaque)
+	}
+	return answer
 }
 
 // block reads the value that follows a command.
@@ -340,7 +343,13 @@ func (f *fake) execute(words []string, value string) string {
 		case left > fakeTime:
 			left -= fakeTime
 		}
-		return fmt.Sprintf("HD f%d t%d c%d\r\n", e.flags, left, e.cas)
+		reply := "HD"
+		for letter, n := range map[string]any{"f": e.flags, "t": left, "c": e.cas} {
+			if slices.Contains(words[2:], letter) {
+				reply += fmt.Sprintf(" %s%d", letter, n)
+			}
+		}
+		return reply + "\r\n"
 	case "ms":
 		flags, _ := flag(words[3:], "F")
 		expiry, _ := flag(words[3:], "T")

@@ -19,15 +19,15 @@ import (
 // chunkSeconds is how much longer than its index a chunk lives.
 const chunkSeconds = 60
 
-// maxReads is how often a value is read again that is replaced while it is read.
-const maxReads = 10
+// maxRaces is how often a call starts again because another writer was faster.
+const maxRaces = 10
 
-var errReplaced = fmt.Errorf("%w: the value is replaced faster than its chunks can be read", driver.ErrUnavailable)
+var errRaces = fmt.Errorf("%w: gave up after losing every race with concurrent writers", driver.ErrUnavailable)
 
 // join reads the chunks of the index in it. If a chunk is missing, another writer may
 // have replaced the value meanwhile; otherwise the index is removed.
 func (b *Backend) join(ctx context.Context, it wire.Item) (value []byte, ok bool, err error) {
-	for range maxReads {
+	for range maxRaces {
 		x, err := b.indexIn(it)
 		if err != nil {
 			return nil, false, err
@@ -47,13 +47,13 @@ func (b *Backend) join(ctx context.Context, it wire.Item) (value []byte, ok bool
 		case err != nil || !again.OK:
 			return nil, false, err
 		case again.Flags != flagSpread:
-			return unpadded(again.Value, again.Flags), true, nil
+			return b.valueOf(ctx, again)
 		case bytes.Equal(again.Value, it.Value):
 			return nil, false, b.discard(ctx, again, x)
 		}
 		it = again
 	}
-	return nil, false, errReplaced
+	return nil, false, errRaces
 }
 
 func (b *Backend) indexIn(it wire.Item) (index, error) {
@@ -135,7 +135,7 @@ func (b *Backend) remove(ctx context.Context, items []wire.Item) {
 		}
 		old = b.indexes(ctx, keys)
 	}
-	b.store.Many(ctx, wire.OpDelete, items)
+	b.many(ctx, wire.OpDelete, items)
 	b.removeChunks(ctx, old)
 }
 
@@ -155,13 +155,13 @@ type indexed struct {
 	index
 }
 
-// putLarge performs op, OpSet or OpAdd, for items of which some are large: first the
+// putLarge performs op, which stores, for items of which some are large: first the
 // chunks, then the items under the keys themselves. Then it removes chunks that no index
 // refers to any more.
 func (b *Backend) putLarge(ctx context.Context, op wire.Op, items []wire.Item) {
-	var keys []string
+	var keys []string // that may have chunks
 	for i := range items {
-		if b.isLarge(items[i].Value) && items[i].Err == nil {
+		if b.isLarge(items[i].Value) && items[i].Err == nil && op != wire.OpAdd {
 			keys = append(keys, items[i].Key)
 		}
 	}

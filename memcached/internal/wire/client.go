@@ -63,9 +63,8 @@ func NewClient(config Config) *Client {
 	return c
 }
 
-// HasExpiry reports whether the protocol returns the expiry of an entry: OpExpiryTime
-// is available, and OpMeta sets Item.Expiry.
-func (c *Client) HasExpiry() bool { return !c.config.Binary }
+// HasMeta reports whether the protocol has the meta commands.
+func (c *Client) HasMeta() bool { return !c.config.Binary }
 
 // Do performs a request of one item. After an error r may still be in use.
 func (c *Client) Do(ctx context.Context, r *Request) error {

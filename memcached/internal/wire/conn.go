@@ -112,6 +112,8 @@ type conn struct {
 	r      reader
 	probe  func() bool // of newProbe, may be nil
 	used   time.Time   // when it was dialled, or the end of the last exchange
+
+	dialled time.Duration // when, by Clock
 }
 
 // hasUnread reports whether more was received than has been read. A record of TLS may
@@ -164,7 +166,7 @@ func (n *node) connect(ctx context.Context) (*conn, error) {
 		}
 		stream = secure
 	}
-	c := &conn{socket: socket, addr: addr, secure: n.config.TLS != nil, probe: newProbe(raw), used: time.Now(), w: writer{to: stream}, r: reader{
+	c := &conn{socket: socket, addr: addr, secure: n.config.TLS != nil, probe: newProbe(raw), used: time.Now(), dialled: Clock(), w: writer{to: stream}, r: reader{
 		Reader: bufio.NewReaderSize(stream, readBuffer), socket: socket,
 		timeout: n.config.ReadTimeout, maxValue: n.config.MaxItemSize,
 	}}

@@ -102,6 +102,8 @@ type exchange interface {
 	replies() int
 	// reset removes the replies.
 	reset()
+	// accepts reports whether the exchange may use c.
+	accepts(c *conn) bool
 }
 
 // roundTrip performs an exchange on a connection of the pool. After an error the
@@ -122,6 +124,9 @@ func (n *node) roundTrip(ctx context.Context, e exchange) (err error) {
 		n.forget(now.Sub(idleSince), err)
 		n.client.sweep(now)
 	}()
+	if inStep = !e.accepts(c); inStep {
+		return remote.Unsent{Err: ErrReconnected}
+	}
 	c.socket.attach(ctx)
 	c.socket.begin(n.config.WriteTimeout)
 	e.write(&c.w)
@@ -278,7 +283,7 @@ func (n *node) resolveRefused(ctx context.Context, items []Item) {
 	add := &Request{Op: OpAdd}
 	var places []int
 	for i := range meta.Items {
-		if meta.Items[i].OK {
+		if meta.Items[i].OK && !meta.Items[i].HasPlaceholder(OpMeta) {
 			items[i].Answer(true)
 		} else {
 			add.Items, places = append(add.Items, items[i]), append(places, i)
@@ -290,7 +295,7 @@ func (n *node) resolveRefused(ctx context.Context, items []Item) {
 	for i, place := range places {
 		it := &items[place]
 		*it = add.Items[i]
-		it.OK = it.Err == nil && it.Answered // or another writer was faster
+		it.OK = it.Err == nil && it.Answered && (it.OK || it.Flags != FlagLease) // or another writer was faster
 	}
 	if err != nil {
 		FailUnanswered(items, fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, err))

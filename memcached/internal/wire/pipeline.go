@@ -18,8 +18,8 @@ const (
 	maxRecord = 16 << 10
 
 	// maxRequest is the size of the largest request that shares a round trip; a key has
-	// at most 250 bytes.
-	maxRequest = overhead + 250 + maxShared
+	// at most 250 bytes and is sent twice.
+	maxRequest = overhead + 2*250 + maxShared
 )
 
 // batchBytes is the size from which a batch of many callers accepts no further request.
@@ -70,7 +70,16 @@ func (b *batch) Reset() {
 	*b = batch{node: b.node, requests: b.requests[:0], encoded: writer{buf: b.encoded.buf[:0]}, ends: b.ends[:0], gets: Request{Items: b.gets.Items[:0]}}
 }
 
-func (b *batch) replies() int { return len(b.requests) }
+func (b *batch) replies() (n int) {
+	for _, r := range b.requests {
+		if r != nil {
+			n += r.replies()
+		}
+	}
+	return n
+}
+
+func (b *batch) accepts(*conn) bool { return true } // requests with Since are not shareable
 
 func (b *batch) reset() {
 	for _, r := range b.requests {

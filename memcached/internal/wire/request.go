@@ -2,7 +2,10 @@ package wire
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
@@ -16,17 +19,43 @@ const (
 	OpGets                     // value, flags and CAS
 	OpMeta                     // flags and remaining TTL, without the value
 	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
+	OpLease                    // store if the key is absent, then do what OpGets does
 	OpSet                      // store
-	OpAdd                      // store if the key is absent
+	OpAdd                      // store if the key is absent; otherwise flags and CAS of what is present
 	OpCompareAndSwap           // store if CAS is still that of the entry
 	OpIncrement                // add Number if CAS is still that of the entry; Number becomes the sum
-	OpDelete                   // remove; if CAS is not 0, only while it is that of the entry
+	OpDelete                   // remove; if CAS is not 0, only while it is that of the entry, otherwise flags
 	OpPing                     // without items
 	OpFlush                    // without items: empty the server
 )
 
 // IsWrite reports whether op changes something.
 func (op Op) IsWrite() bool { return op >= OpSet && op != OpPing }
+
+// replies returns how many replies the text protocol sends to op for one item.
+func (op Op) replies() int {
+	if op == OpLease || op == OpAdd || op == OpDelete {
+		return 2
+	}
+	return 1
+}
+
+// FlagLease marks the placeholder of a lease. Its low bits are 0, so that other clients
+// read bytes, not a value of a type of theirs.
+const FlagLease = 1 << 17
+
+// HasPlaceholder reports whether the reply to op describes the placeholder of a lease.
+func (it *Item) HasPlaceholder(op Op) bool {
+	return it.Flags == FlagLease && (!op.IsWrite() || op == OpDelete)
+}
+
+// Clock returns a monotonic time.
+func Clock() time.Duration { return time.Since(started) }
+
+var started = time.Now()
+
+// ErrReconnected is the error of an item with Since on a connection that is newer.
+var ErrReconnected = errors.New("reconnected since the entry was read")
 
 // IsRetryable reports whether op may be sent again after its reply was lost: the
 // second reply means what the first one meant.
@@ -40,6 +69,11 @@ type Item struct {
 	Expiry int64 // seconds, in the form of the server
 	CAS    uint64
 	Number int64
+
+	// Since is when CAS was read, by Clock; 0 to use any connection. A server that was
+	// restarted counts anew, and only a connection that is older than CAS proves that the
+	// server is as well.
+	Since time.Duration
 
 	OK       bool  // found, stored or removed
 	Answered bool  // there is a reply or an error
@@ -94,7 +128,7 @@ func NewRequest(op Op, it Item) *Request {
 	r.Op = op
 	r.one[0] = it
 	r.Items = r.one[:]
-	r.shareable = op != OpExpiryTime && len(it.Value) <= maxShared
+	r.shareable = op != OpExpiryTime && len(it.Value) <= maxShared && it.Since == 0
 	return r
 }
 
@@ -112,7 +146,11 @@ func (r *Request) reset() {
 	}
 }
 
-func (r *Request) replies() int { return len(r.Items) }
+func (r *Request) replies() int { return len(r.Items) * r.Op.replies() }
+
+func (r *Request) accepts(c *conn) bool {
+	return !slices.ContainsFunc(r.Items, func(it Item) bool { return it.Since != 0 && it.Since < c.dialled })
+}
 
 func (r *Request) write(w *writer) { r.protocol.write(w, r) }
 
@@ -127,17 +165,19 @@ const (
 	chunkKeys  = 1000
 	chunkBytes = 8 << 20
 
-	// overhead is more than either protocol adds to a key and a value, and more than the
+	// overhead is more than either protocol adds to keys and a value, and more than the
 	// command that ends a round trip.
 	overhead = 64
 )
 
-// size is an upper limit of the bytes that are sent for the item.
+// size is an upper limit of the bytes that are sent for the item. For a read, Value is
+// memory for the reply.
 func (it *Item) size(op Op) int {
-	if op.IsWrite() {
-		return overhead + len(it.Key) + len(it.Value)
+	n := overhead + op.replies()*len(it.Key)
+	if op.IsWrite() || op == OpLease {
+		n += len(it.Value)
 	}
-	return overhead + len(it.Key)
+	return n
 }
 
 // fit returns how many of items go into one round trip of at most limit bytes. Only a

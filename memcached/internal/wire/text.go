@@ -65,16 +65,25 @@ func (text) write(w *writer, r *Request) {
 	default:
 		quiet := isQuiet(r)
 		for i := range r.Items {
-			w.meta(r.Op, &r.Items[i])
-			if quiet {
-				w.string(" q")
+			it := &r.Items[i]
+			if r.Op == OpDelete && it.CAS == 0 {
+				w.command("mg ", it)
+				w.string(" f")
+				w.end(quiet, r.Op, i)
 			}
-			if quiet && r.Op == OpDelete {
-				w.number(" O", uint64(i))
+			w.meta(r.Op, it)
+			w.end(quiet, r.Op, i)
+			switch r.Op {
+			case OpSet, OpAdd, OpCompareAndSwap, OpLease:
+				w.value(it.Value)
+				w.string("\r\n")
 			}
-			w.string("\r\n")
-			if r.Op == OpSet || r.Op == OpAdd || r.Op == OpCompareAndSwap {
-				w.value(r.Items[i].Value)
+			switch r.Op {
+			case OpAdd:
+				w.command("mg ", it)
+				w.string(" f c\r\n")
+			case OpLease:
+				w.command("gets ", it)
 				w.string("\r\n")
 			}
 		}
@@ -82,6 +91,17 @@ func (text) write(w *writer, r *Request) {
 			w.string("mn\r\n")
 		}
 	}
+}
+
+// end ends the first line of a command for the i-th item.
+func (w *writer) end(quiet bool, op Op, i int) {
+	if quiet {
+		w.string(" q")
+	}
+	if quiet && op == OpDelete {
+		w.number(" O", uint64(i))
+	}
+	w.string("\r\n")
 }
 
 // isQuiet reports whether the server replies only to items with an unexpected outcome,
@@ -120,12 +140,12 @@ func (w *writer) meta(op Op, it *Item) {
 	case OpDelete:
 		w.command("md ", it)
 		w.optional(" C", it.CAS)
-	default: // OpSet, OpAdd, OpCompareAndSwap
+	default: // OpSet, OpAdd, OpCompareAndSwap, OpLease
 		w.command("ms ", it)
 		w.number(" ", uint64(len(it.Value)))
 		w.optional(" T", uint64(it.Expiry))
 		w.optional(" F", uint64(it.Flags))
-		if op == OpAdd {
+		if op == OpAdd || op == OpLease {
 			w.string(" ME")
 		}
 		if op == OpCompareAndSwap {
@@ -166,16 +186,43 @@ func (text) read(in *reader, r *Request) error {
 	}
 	for i := range r.Items {
 		in.nextReply()
-		if err := r.Items[i].readMeta(in, r.Op); err != nil {
+		if err := r.readItem(in, i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readQuiet reads the replies to a quiet request. The reply that a key to delete is
-// absent has the number of its item. The reply that a set was rejected has not: then
-// no item is answered.
+// readItem reads the replies for the i-th item. It is answered when the last is read.
+func (r *Request) readItem(in *reader, i int) error {
+	it := &r.Items[i]
+	single := r.Op.replies() == 1 || r.Op == OpDelete && it.CAS != 0
+	if err := it.readMeta(in, r.Op); err != nil || single {
+		return err
+	}
+	first, sent := it.OK, it.Value
+	it.OK, it.Answered = false, false
+	if r.Op == OpLease {
+		it.Value = nil
+		err := readValues(in, r.Items[i:i+1])
+		if err != nil {
+			it.Value = sent // to be sent again
+		}
+		return err
+	}
+	if err := it.readMeta(in, r.Op); err != nil {
+		return err
+	}
+	if r.Op == OpAdd {
+		it.OK = first
+	}
+	it.OK = it.OK && it.Err == nil
+	return nil
+}
+
+// readQuiet reads the replies to a quiet request. The replies for a key to delete, its
+// flags or that it is absent, have the number of its item. The reply that a set was
+// rejected has not: then no item is answered.
 func readQuiet(in *reader, r *Request) error {
 	rejected := 0
 	for {
@@ -191,12 +238,22 @@ func readQuiet(in *reader, r *Request) error {
 			rejected++
 			continue
 		}
-		number, ok := bytes.CutPrefix(line, []byte("NF O"))
+		code, rest, _ := bytes.Cut(line, []byte(" "))
+		flags, number, ok := bytes.Cut(rest, []byte("O"))
 		i, err := strconv.Atoi(string(number))
 		if r.Op != OpDelete || !ok || err != nil || i < 0 || i >= len(r.Items) || r.Items[i].Answered {
 			return fatal(line)
 		}
-		r.Items[i].Answer(false)
+		switch string(code) {
+		case "HD":
+			if !r.Items[i].readFlags(flags) {
+				return ErrMalformed
+			}
+		case "NF":
+			r.Items[i].Answer(false)
+		default:
+			return fatal(line)
+		}
 	}
 	for i := range r.Items {
 		if !r.Items[i].Answered && rejected == 0 {
