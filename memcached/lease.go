@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -34,7 +36,7 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 		case err != nil:
 			return nil, false, "", err
 		case !it.OK && string(it.Value) == name:
-			return nil, false, lease{name, it.CAS, it.Since, b.id}.token(key), nil
+			return nil, false, lease{name, b.id, it.CAS, it.Since}.token(key), nil
 		case !it.OK:
 			return nil, false, "", nil // of another caller, or removed since
 		}
@@ -75,7 +77,7 @@ func (b *Backend) endLease(ctx context.Context, op wire.Op, next wire.Item, toke
 		return false, nil
 	}
 	if l.owner != b.id {
-		l.since = math.MinInt64 // by another clock
+		l.since = math.MinInt64
 	}
 	for range maxRaces {
 		next.CAS, next.Since = l.cas, l.since
@@ -95,21 +97,23 @@ func (b *Backend) endLease(ctx context.Context, op wire.Op, next wire.Item, toke
 // lease is what a token says.
 type lease struct {
 	name  string // random, the value of the placeholder
+	owner string // Backend.id
 	cas   uint64
-	since time.Duration // when cas was read
-	owner string        // Backend.id, to which since belongs
+	since time.Duration // when cas was read, by the clock of the owner
 }
 
-const tokenFormat = "%s %d %d %s %s"
-
 func (l lease) token(key string) string {
-	return fmt.Sprintf(tokenFormat, l.name, l.cas, int64(l.since), l.owner, key)
+	return fmt.Sprintf("%s %s %d %d %s", l.name, l.owner, l.cas, int64(l.since), key)
 }
 
 func parseToken(token, key string) (l lease, ok bool) {
-	var of string
-	_, err := fmt.Sscanf(token, tokenFormat, &l.name, &l.cas, (*int64)(&l.since), &l.owner, &of)
-	return l, err == nil && of == key
+	parts := strings.SplitN(token, " ", 5)
+	if len(parts) < 5 || parts[4] != key {
+		return l, false
+	}
+	cas, err := strconv.ParseUint(parts[2], 10, 64)
+	since, err2 := strconv.ParseInt(parts[3], 10, 64)
+	return lease{parts[0], parts[1], cas, time.Duration(since)}, err == nil && err2 == nil
 }
 
 // CompareAndSwap reads the value and replaces it if it is still the same item: two round
