@@ -286,7 +286,7 @@ func quieted(words []string, answer string) string {
 
 // block reads the value that follows a command.
 func (f *fake) block(r *bufio.Reader, words []string) (string, error) {
-	place := map[string]int{"ms": 2, "set": 4, "add": 4}[words[0]]
+	place := map[string]int{"ms": 2, "set": 4, "add": 4, "cas": 4}[words[0]]
 	if place == 0 {
 		return "", nil
 	}
@@ -409,9 +409,14 @@ func (f *fake) execute(words []string, value string) string {
 // classic are the commands that gomemcache sends.
 func (f *fake) classic(words []string, key string, e *entry, value string) string {
 	switch words[0] {
-	case "set", "add":
-		if words[0] == "add" && e != nil {
+	case "set", "add", "cas":
+		switch {
+		case words[0] == "add" && e != nil:
 			return "NOT_STORED\r\n"
+		case words[0] == "cas" && e == nil:
+			return "NOT_FOUND\r\n"
+		case words[0] == "cas" && words[5] != fmt.Sprint(e.cas):
+			return "EXISTS\r\n"
 		}
 		flags, _ := strconv.ParseUint(words[2], 10, 32)
 		expiry, _ := strconv.ParseInt(words[3], 10, 64)
