@@ -114,16 +114,25 @@ func TestFillAfterRestart(t *testing.T) {
 			f.remove("k")
 		}
 	}
-	token := b.mustLease(t, "other")
-	another := start(t, Options{Servers: []string{f.addr}})
-	another.wantFill(t, "other", strings.Replace(token, "other", "k", 1), false)
-	another.wantFill(t, "other", token, true)
+}
+
+// A token of another server does not fit an entry with the same CAS.
+func TestFillOfAnotherServer(t *testing.T) {
+	_, b := startText(t, nil)
+	f, other := startText(t, nil)
+	must(t, other.Set(t.Context(), "k", []byte("v"), 0))
+	other.wantFill(t, "k", b.mustLease(t, "k"), false)
+	other.mustGet(t, "k", "v")
+	same := start(t, Options{Servers: []string{f.addr}})
+	same.wantFill(t, "l", other.mustLease(t, "l"), true)
 }
 
 func TestLostReplyOfLease(t *testing.T) {
 	for _, command := range []string{"ms", "gets"} {
-		_, b := startText(t, func(n int, c string) string {
+		f, b := startText(t, nil)
+		f.answers(func(n int, c string) string {
 			if n == 1 && strings.HasPrefix(c, command) {
+				f.remove("k") // the server is restarted
 				return hangUp
 			}
 			return ""
