@@ -76,29 +76,15 @@ func classified(do func() error) (err error) {
 	case network != nil, remote.IsTimeout(err):
 		return err
 	}
-	// The client's errors quote the line, which may have a part of a value.
-	for _, known := range rejections {
-		if strings.Contains(err.Error(), known.part) {
-			return fmt.Errorf("%w: %s", known.kind, known.part)
+	// The client's errors quote the line, which may have a part of a value, or only what
+	// follows CLIENT_ERROR.
+	text := strings.Replace(err.Error(), "client error: ", "CLIENT_ERROR ", 1)
+	for _, begin := range []string{"SERVER_ERROR", "CLIENT_ERROR", "ERROR"} {
+		if i := strings.Index(text, begin); i >= 0 {
+			return wire.ReplyError(text[i:])
 		}
 	}
-	if strings.Contains(err.Error(), "SERVER_ERROR") {
-		return wire.NewServerError(err.Error())
-	}
 	return wire.ErrMalformed
-}
-
-// Replies of servers that have done nothing.
-var rejections = []struct {
-	part string
-	kind error
-}{
-	{"SERVER_ERROR out of memory", driver.ErrFull},
-	{"SERVER_ERROR Out of memory", driver.ErrFull},
-	{"SERVER_ERROR object too large", driver.ErrTooLarge},
-	{"cannot increment or decrement non-numeric value", driver.ErrNotInteger},
-	{"unauthenticated", driver.ErrAuth},
-	{"Too many open connections", driver.ErrUnavailable},
 }
 
 // one performs op for one item.

@@ -101,7 +101,7 @@ func (r *reader) listedKey() (string, error) {
 	case bytes.HasPrefix(line, []byte("ERROR")), bytes.HasPrefix(line, []byte("BADCLASS")), bytes.HasPrefix(line, []byte("CLIENT_ERROR lru crawler disabled")):
 		return "", errNoList
 	case !isKey:
-		return "", fatal(line)
+		return "", fatal(string(line))
 	}
 	key, err := url.PathUnescape(string(escaped))
 	if err != nil || key == "" {

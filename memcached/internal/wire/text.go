@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // text is the text protocol. It reads values with get and gets, whose replies name the
@@ -39,7 +38,7 @@ func (text) login(c *conn, username, password string) error {
 	if err != nil || string(line) == "STORED" {
 		return err
 	}
-	return fatal(line)
+	return fatal(string(line))
 }
 
 // maxBytes needs no limit for gets: the server reads all keys before it replies. The
@@ -54,8 +53,7 @@ func (text) write(w *writer, r *Request) {
 			w.string("s")
 		}
 		for i := range r.Items {
-			w.string(" ")
-			w.string(r.Items[i].Key)
+			w.string(" ", r.Items[i].Key)
 		}
 		w.string("\r\n")
 	case OpPing:
@@ -65,27 +63,7 @@ func (text) write(w *writer, r *Request) {
 	default:
 		quiet := isQuiet(r)
 		for i := range r.Items {
-			it := &r.Items[i]
-			if r.Op == OpDelete && it.CAS == 0 {
-				w.command("mg ", it)
-				w.string(" f")
-				w.end(quiet, r.Op, i)
-			}
-			w.meta(r.Op, it)
-			w.end(quiet, r.Op, i)
-			switch r.Op {
-			case OpSet, OpAdd, OpCompareAndSwap, OpLease:
-				w.value(it.Value)
-				w.string("\r\n")
-			}
-			switch r.Op {
-			case OpAdd:
-				w.command("mg ", it)
-				w.string(" f c\r\n")
-			case OpLease:
-				w.command("gets ", it)
-				w.string("\r\n")
-			}
+			w.meta(r.Op, &r.Items[i], quiet)
 		}
 		if quiet {
 			w.string("mn\r\n")
@@ -93,55 +71,40 @@ func (text) write(w *writer, r *Request) {
 	}
 }
 
-// end ends the first line of a command for the i-th item.
-func (w *writer) end(quiet bool, op Op, i int) {
-	if quiet {
-		w.string(" q")
-	}
-	if quiet && op == OpDelete {
-		w.number(" O", uint64(i))
-	}
-	w.string("\r\n")
-}
-
-// isQuiet reports whether the server replies only to items with an unexpected outcome,
-// and to the command that ends the request.
+// isQuiet reports whether the server replies only to items that it rejects, and to the
+// command that ends the request.
 func isQuiet(r *Request) bool {
-	if len(r.Items) < 2 || r.Op != OpSet && r.Op != OpDelete {
-		return false
-	}
-	for i := range r.Items {
-		if len(r.Items[i].Value) > maxQuiet {
-			return false
-		}
-	}
-	return true
+	large := func(it Item) bool { return len(it.Value) > maxQuiet }
+	return r.Op == OpSet && len(r.Items) > 1 && !slices.ContainsFunc(r.Items, large)
 }
 
-// meta appends the first line of the command for one item, without its end.
-func (w *writer) meta(op Op, it *Item) {
+// meta appends the commands for one item.
+func (w *writer) meta(op Op, it *Item, quiet bool) {
 	switch op {
 	case OpMeta:
-		w.command("mg ", it)
-		w.string(" f t")
+		w.string("mg ", it.Key, " f t\r\n")
 	case OpExpiryTime:
 		// The server's time is read after the remaining TTL: if it ticks in between, the
 		// expiry is a second too late, never too early.
-		w.command("mg ", it)
-		w.string(" t c\r\nstats")
+		w.string("mg ", it.Key, " t c\r\nstats\r\n")
 	case OpIncrement:
-		w.command("ma ", it)
+		w.string("ma ", it.Key)
 		if it.Number < 0 {
 			w.number(" v MD D", -uint64(it.Number))
 		} else {
 			w.number(" v MI D", uint64(it.Number))
 		}
 		w.number(" C", it.CAS)
+		w.string("\r\n")
 	case OpDelete:
-		w.command("md ", it)
+		if it.CAS == 0 {
+			w.string("mg ", it.Key, " f\r\n")
+		}
+		w.string("md ", it.Key)
 		w.optional(" C", it.CAS)
+		w.string("\r\n")
 	default: // OpSet, OpAdd, OpCompareAndSwap, OpLease
-		w.command("ms ", it)
+		w.string("ms ", it.Key)
 		w.number(" ", uint64(len(it.Value)))
 		w.optional(" T", uint64(it.Expiry))
 		w.optional(" F", uint64(it.Flags))
@@ -151,12 +114,19 @@ func (w *writer) meta(op Op, it *Item) {
 		if op == OpCompareAndSwap {
 			w.number(" C", it.CAS)
 		}
+		if quiet {
+			w.string(" q")
+		}
+		w.string("\r\n")
+		w.value(it.Value)
+		w.string("\r\n")
+		switch op {
+		case OpAdd:
+			w.string("mg ", it.Key, " f c\r\n")
+		case OpLease:
+			w.string("gets ", it.Key, "\r\n")
+		}
 	}
-}
-
-func (w *writer) command(name string, it *Item) {
-	w.string(name)
-	w.string(it.Key)
 }
 
 func (w *writer) number(flag string, n uint64) {
@@ -176,13 +146,13 @@ func (text) read(in *reader, r *Request) error {
 	case r.Op == OpGet || r.Op == OpGets:
 		return readValues(in, r.Items)
 	case isQuiet(r):
-		return readQuiet(in, r)
+		return readQuiet(in, r.Items)
 	case len(r.Items) == 0:
 		line, err := in.line()
 		if err != nil || string(line) == "MN" || string(line) == "OK" {
 			return err
 		}
-		return fatal(line)
+		return fatal(string(line))
 	}
 	for i := range r.Items {
 		in.nextReply()
@@ -220,47 +190,28 @@ func (r *Request) readItem(in *reader, i int) error {
 	return nil
 }
 
-// readQuiet reads the replies to a quiet request. The replies for a key to delete, its
-// flags or that it is absent, have the number of its item. The reply that a set was
-// rejected has not: then no item is answered.
-func readQuiet(in *reader, r *Request) error {
-	rejected := 0
-	for {
+// readQuiet reads the replies to a quiet request. The reply that an item was rejected does
+// not name it: then no item is answered.
+func readQuiet(in *reader, items []Item) error {
+	for rejected := 0; ; rejected++ {
 		in.nextReply()
 		line, err := in.line()
 		if err != nil {
 			return err
 		}
 		if string(line) == "MN" {
-			break
-		}
-		if r.Op == OpSet && rejected < len(r.Items) && rejection(line) != nil {
-			rejected++
-			continue
-		}
-		code, rest, _ := bytes.Cut(line, []byte(" "))
-		flags, number, ok := bytes.Cut(rest, []byte("O"))
-		i, err := strconv.Atoi(string(number))
-		if r.Op != OpDelete || !ok || err != nil || i < 0 || i >= len(r.Items) || r.Items[i].Answered {
-			return fatal(line)
-		}
-		switch string(code) {
-		case "HD":
-			if !r.Items[i].readFlags(flags) {
-				return ErrMalformed
+			for i := range items {
+				items[i].OK, items[i].Answered = rejected == 0, rejected == 0
 			}
-		case "NF":
-			r.Items[i].Answer(false)
-		default:
-			return fatal(line)
+			return nil
+		}
+		if find(rejections, string(line)) == nil {
+			return fatal(string(line))
+		}
+		if rejected == len(items) {
+			return ErrMalformed
 		}
 	}
-	for i := range r.Items {
-		if !r.Items[i].Answered && rejected == 0 {
-			r.Items[i].Answer(true)
-		}
-	}
-	return nil
 }
 
 // readValues reads the reply to get, which has the values in the order of the keys and
@@ -277,7 +228,7 @@ func readValues(in *reader, items []Item) error {
 		}
 		rest, ok := bytes.CutPrefix(line, []byte("VALUE "))
 		if !ok {
-			return fatal(line)
+			return fatal(string(line))
 		}
 		key, rest, _ := bytes.Cut(rest, []byte(" "))
 		for i < len(items) && items[i].Key != string(key) {
@@ -359,7 +310,7 @@ func (it *Item) readMeta(in *reader, op Op) error {
 	case "EN", "NF", "NS", "EX":
 		it.Answer(false)
 	default:
-		if err := rejection(line); err != nil {
+		if err := find(rejections, string(line)); err != nil {
 			it.Fail(err)
 			return nil
 		}
@@ -367,7 +318,7 @@ func (it *Item) readMeta(in *reader, op Op) error {
 			it.failOnServer(op, NewServerError(text))
 			return nil
 		}
-		return fatal(line)
+		return fatal(string(line))
 	}
 	if op == OpExpiryTime {
 		return it.readExpiryTime(in)
@@ -410,7 +361,7 @@ func (it *Item) readExpiryTime(in *reader) error {
 		}
 		stat, ok := bytes.CutPrefix(line, []byte("STAT "))
 		if !ok {
-			return fatal(line)
+			return fatal(string(line))
 		}
 		if seconds, ok := bytes.CutPrefix(stat, []byte("time ")); ok {
 			if now, err = strconv.ParseInt(string(seconds), 10, 64); err != nil {
@@ -446,48 +397,4 @@ func (it *Item) readSum(in *reader, rest []byte) error {
 	}
 	it.Answer(true)
 	return nil
-}
-
-// rejection returns why the server rejected an item, or nil if line says something
-// else.
-func rejection(line []byte) error {
-	kind := func(kind error) error { return fmt.Errorf("%w: %s", kind, line) }
-	switch text := string(line); {
-	case strings.HasPrefix(text, "SERVER_ERROR out of memory"), strings.HasPrefix(text, "SERVER_ERROR Out of memory"):
-		return kind(driver.ErrFull)
-	case text == "SERVER_ERROR object too large for cache":
-		return kind(driver.ErrTooLarge)
-	case text == "CLIENT_ERROR cannot increment or decrement non-numeric value":
-		return kind(driver.ErrNotInteger)
-	}
-	return nil
-}
-
-// Beginnings of replies after which a connection is of no use.
-var fatals = []struct {
-	begin string
-	kind  error
-}{
-	{"CLIENT_ERROR unauthenticated", driver.ErrAuth},
-	{"CLIENT_ERROR authentication failure", driver.ErrAuth},
-	{"ERROR Too many open connections", driver.ErrUnavailable},
-}
-
-// fatal returns the error of an unexpected line. It quotes only the server's own words
-// for errors: the rest may be part of a value.
-func fatal(line []byte) error {
-	for _, f := range fatals {
-		if strings.HasPrefix(string(line), f.begin) {
-			return fmt.Errorf("%w: %s", f.kind, f.begin)
-		}
-	}
-	switch text := string(line); {
-	case text == "ERROR":
-		return errOldServer
-	case strings.HasPrefix(text, "SERVER_ERROR"):
-		return NewServerError(text)
-	case strings.HasPrefix(text, "CLIENT_ERROR"):
-		return fmt.Errorf("%w: CLIENT_ERROR", ErrMalformed)
-	}
-	return unexpected(line)
 }
