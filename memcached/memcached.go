@@ -93,7 +93,7 @@ func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
 // valueOf returns the value of an item that was read.
 func (b *Backend) valueOf(ctx context.Context, it wire.Item) (value []byte, ok bool, err error) {
 	if it.Flags == flagSpread {
-		return b.join(ctx, it)
+		return b.join(ctx, it, 1)
 	}
 	return unpadded(it.Value, it.Flags), true, nil
 }

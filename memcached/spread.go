@@ -24,50 +24,46 @@ const maxRaces = 10
 
 var errRaces = fmt.Errorf("%w: gave up after losing every race with concurrent writers", driver.ErrUnavailable)
 
-// join reads the chunks of the index in it. If a chunk is missing, another writer may
-// have replaced the value meanwhile; otherwise the index is removed.
-func (b *Backend) join(ctx context.Context, it wire.Item) (value []byte, ok bool, err error) {
-	for range maxRaces {
-		x, err := b.indexIn(it)
-		if err != nil {
-			return nil, false, err
-		}
-		memory := x.memory(maxAhead)
-		chunks := x.chunks(it.Key, memory)
-		b.store.Many(ctx, wire.OpGet, chunks)
-		value, complete, err := x.assemble(memory, chunks)
-		if complete {
-			return value, true, nil
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		again, err := b.one(ctx, wire.OpGets, wire.Item{Key: it.Key})
-		switch {
-		case err != nil || !again.OK:
-			return nil, false, err
-		case again.Flags != flagSpread:
-			return b.valueOf(ctx, again)
-		case bytes.Equal(again.Value, it.Value):
-			return nil, false, b.discard(ctx, again, x)
-		}
-		it = again
+// join returns the value of the index in it.
+func (b *Backend) join(ctx context.Context, it wire.Item, races int) (value []byte, ok bool, err error) {
+	items := []wire.Item{it}
+	b.joinMany(ctx, items, races)
+	if !items[0].OK {
+		return nil, false, items[0].Err
 	}
-	return nil, false, errRaces
+	return items[0].Value, true, nil
 }
 
-func (b *Backend) indexIn(it wire.Item) (index, error) {
-	if !b.options.Spread {
-		return index{}, fmt.Errorf("%w: the value is stored in chunks, which only a cache with Spread reads", driver.ErrCorrupt)
-	}
-	return decodeIndex(it.Value, b.options)
+// joining is an item with an index whose chunks are read.
+type joining struct {
+	*wire.Item
+	index
+	memory []byte // for the value, may be nil
 }
 
 // joinMany replaces the indexes among items by their values. It reads many together, but
 // never more chunks than one value may have: an index takes little to send and much to
 // read.
-func (b *Backend) joinMany(ctx context.Context, items []wire.Item) {
-	var g joining
+func (b *Backend) joinMany(ctx context.Context, items []wire.Item, races int) {
+	var group []joining
+	var chunks []wire.Item // of the group
+	ahead := 0             // bytes of memory
+	read := func() {
+		b.store.Many(ctx, wire.OpGet, chunks)
+		for _, j := range group {
+			n := j.count()
+			value, complete, err := j.assemble(j.memory, chunks[:n])
+			clear(chunks[:n])
+			chunks = chunks[n:]
+			if j.OK = complete; !complete && err == nil {
+				value, j.OK, err = b.rejoin(ctx, *j.Item, j.index, races)
+			}
+			if j.Value, j.Flags = value, 0; err != nil {
+				j.Fail(err)
+			}
+		}
+		group, chunks, ahead = nil, nil, 0
+	}
 	for i := range items {
 		it := &items[i]
 		if !it.OK || it.Flags != flagSpread {
@@ -78,51 +74,43 @@ func (b *Backend) joinMany(ctx context.Context, items []wire.Item) {
 			it.Fail(err)
 			continue
 		}
-		if len(g.chunks)+x.count() > maxChunks {
-			b.joinGroup(ctx, &g)
+		if len(chunks)+x.count() > maxChunks {
+			read()
 		}
-		g.add(it, x)
+		j := joining{Item: it, index: x}
+		if x.size <= maxAhead-ahead {
+			j.memory, ahead = make([]byte, x.size), ahead+x.size
+		}
+		group, chunks = append(group, j), append(chunks, x.chunks(it.Key, j.memory)...)
 	}
-	b.joinGroup(ctx, &g)
+	if len(group) > 0 {
+		read()
+	}
 }
 
-// joining are large values that are read together.
-type joining struct {
-	items  []*wire.Item // with the keys of the values
-	large  []index
-	values [][]byte
-	chunks []wire.Item // of all values
-	ahead  int         // bytes of values
+// rejoin reads the value of it again, of which chunks are missing: another writer may have
+// replaced it meanwhile. Otherwise rejoin removes the index.
+func (b *Backend) rejoin(ctx context.Context, it wire.Item, x index, races int) (value []byte, ok bool, err error) {
+	if races == maxRaces {
+		return nil, false, errRaces
+	}
+	again, err := b.one(ctx, wire.OpGets, wire.Item{Key: it.Key})
+	switch {
+	case err != nil || !again.OK:
+		return nil, false, err
+	case again.Flags != flagSpread:
+		return unpadded(again.Value, again.Flags), true, nil
+	case bytes.Equal(again.Value, it.Value):
+		return nil, false, b.discard(ctx, again, x)
+	}
+	return b.join(ctx, again, races+1)
 }
 
-func (g *joining) add(it *wire.Item, x index) {
-	value := x.memory(maxAhead - g.ahead)
-	g.ahead += len(value)
-	g.items, g.large, g.values = append(g.items, it), append(g.large, x), append(g.values, value)
-	g.chunks = append(g.chunks, x.chunks(it.Key, value)...)
-}
-
-// joinGroup reads the values in g and makes g empty.
-func (b *Backend) joinGroup(ctx context.Context, g *joining) {
-	if len(g.items) == 0 {
-		return
+func (b *Backend) indexIn(it wire.Item) (index, error) {
+	if !b.options.Spread {
+		return index{}, fmt.Errorf("%w: the value is stored in chunks, which only a cache with Spread reads", driver.ErrCorrupt)
 	}
-	b.store.Many(ctx, wire.OpGet, g.chunks)
-	chunks := g.chunks
-	for i, it := range g.items {
-		n := g.large[i].count()
-		value, complete, err := g.large[i].assemble(g.values[i], chunks[:n])
-		clear(chunks[:n])
-		chunks = chunks[n:]
-		if it.Value = value; !complete && err == nil {
-			it.Value, it.OK, err = b.Get(ctx, it.Key) // it may have been replaced
-		}
-		if err != nil {
-			it.Fail(err)
-		}
-		it.Flags = 0
-	}
-	*g = joining{}
+	return decodeIndex(it.Value, b.options)
 }
 
 // remove removes items with the chunks of large values.
