@@ -228,11 +228,5 @@ func (s borrowed) Each(ctx context.Context, op wire.Op) error {
 	return s.call(ctx, op, s.client.FlushAll)
 }
 
-var errNoList = fmt.Errorf("%w: gomemcache cannot list keys", errors.ErrUnsupported)
-
-func (borrowed) ClearPrefix(context.Context, string) error { return errNoList }
-
-func (borrowed) HasMeta() bool { return false }
-
 // Close does nothing: the application goes on using its client.
 func (borrowed) Close() {}

@@ -41,18 +41,17 @@ func (b *Backend) count(ctx context.Context, old wire.Item, delta int64, ttl tim
 		return 0, false, err
 	}
 	text := strconv.AppendInt(nil, sum, 10)
-	if sum < 0 && !b.store.HasMeta() {
+	if sum < 0 && b.meta == nil {
 		return 0, false, errBelowZero
 	}
 	next := wire.Item{Key: old.Key, CAS: old.CAS, Value: text, Flags: old.Flags, Number: delta}
 	op := wire.OpCompareAndSwap
 	switch {
-	case !old.OK:
-		next = newItem(old.Key, text, ttl)
-		if next.CAS, next.Since = old.CAS, old.Since; next.CAS == 0 { // no placeholder of a lease
-			op, next.Since = wire.OpAdd, 0
-		}
-	case !b.store.HasMeta(), n >= 0 && sum >= 0 && len(text) >= len(old.Value):
+	case !old.OK && old.CAS == 0:
+		op, next = wire.OpAdd, newItem(old.Key, text, ttl)
+	case !old.OK: // the placeholder of a lease
+		next.Flags, next.Expiry, next.Since = 0, expiryOf(ttl), old.Since
+	case b.meta == nil, n >= 0 && sum >= 0 && len(text) >= len(old.Value):
 		op, next.Value = wire.OpIncrement, nil
 	default:
 		date, err := b.one(ctx, wire.OpExpiryTime, wire.Item{Key: old.Key})

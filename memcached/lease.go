@@ -21,12 +21,10 @@ import (
 // placeholder (the meta flag N) has no value and no flags: only a further command would
 // distinguish it from an empty value.
 
-var errNoLease = fmt.Errorf("%w: leases require the text protocol without a gomemcache client", errors.ErrUnsupported)
-
 // Lease stores a placeholder that the server removes at the end of hold.
 func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
-	if !b.store.HasMeta() {
-		return nil, false, "", errNoLease
+	if b.meta == nil {
+		return nil, false, "", errNoMeta
 	}
 	name := rand.Text()
 	placeholder := wire.Item{Key: key, Value: []byte(name), Flags: wire.FlagLease, Expiry: expiryOf(hold)}

@@ -17,6 +17,7 @@ import (
 // Backend keeps entries in memcached. It is safe for concurrent use.
 type Backend struct {
 	store      store
+	meta       *wire.Client // the store if it supports the meta commands, otherwise nil
 	options    Options
 	keyLimit   int    // in bytes, with the prefix
 	valueLimit int    // in bytes
@@ -33,11 +34,6 @@ type store interface {
 	Many(ctx context.Context, op wire.Op, items []wire.Item)
 	// Each performs an operation without items on every server.
 	Each(ctx context.Context, op wire.Op) error
-	// ClearPrefix removes every key with the prefix.
-	ClearPrefix(ctx context.Context, prefix string) error
-	// HasMeta reports whether the meta commands are available: OpExpiryTime and OpLease,
-	// the expiry from OpMeta, and the flags from OpAdd and OpDelete.
-	HasMeta() bool
 	Close()
 }
 
@@ -75,6 +71,9 @@ func NewFromClient(client *memcache.Client, o Options) (*Backend, error) {
 
 func newBackend(s store, o Options) *Backend {
 	b := &Backend{store: s, options: o, keyLimit: keyLimit, valueLimit: o.maxValue(), id: rand.Text()}
+	if o.Protocol == Text {
+		b.meta, _ = s.(*wire.Client)
+	}
 	if o.Spread {
 		b.keyLimit, b.valueLimit = keyLimit-chunkSuffix, o.spreadLimit()
 	}
@@ -129,7 +128,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 		if it.OK || err != nil {
 			return it.OK, err
 		}
-		if !b.store.HasMeta() {
+		if b.meta == nil {
 			if !b.options.Spread {
 				return false, nil
 			}
@@ -181,7 +180,7 @@ func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 	if err := b.checkOne(wire.Item{Key: key}); err != nil {
 		return false, err
 	}
-	items := itemsOf([]string{key})
+	items := []wire.Item{{Key: key}}
 	b.remove(ctx, items)
 	return items[0].OK, items[0].Err
 }
@@ -198,8 +197,8 @@ func (b *Backend) Has(ctx context.Context, key string) (bool, error) {
 // TTL returns the remaining TTL of key in seconds of the server, up to 3 s more than what
 // remains of the TTL that was requested.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	if !b.store.HasMeta() {
-		return 0, false, errNoTTL
+	if b.meta == nil {
+		return 0, false, errNoMeta
 	}
 	it, err := b.one(ctx, wire.OpMeta, wire.Item{Key: key})
 	if err != nil || !it.OK || it.Expiry < 0 {
@@ -208,7 +207,8 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, err
 	return time.Duration(it.Expiry) * time.Second, true, nil
 }
 
-var errNoTTL = fmt.Errorf("%w: neither the binary protocol nor gomemcache returns the remaining TTL", errors.ErrUnsupported)
+var errNoMeta = fmt.Errorf("%w: only the text protocol without a gomemcache client returns remaining TTLs, lists keys and has leases",
+	errors.ErrUnsupported)
 
 // Ping sends a command to every server.
 func (b *Backend) Ping(ctx context.Context) error {

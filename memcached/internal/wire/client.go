@@ -62,9 +62,6 @@ func NewClient(config Config) *Client {
 	return c
 }
 
-// HasMeta reports whether the protocol has the meta commands.
-func (c *Client) HasMeta() bool { return !c.config.Binary }
-
 // Do performs a request of one item. After an error r may still be in use.
 func (c *Client) Do(ctx context.Context, r *Request) error {
 	addr, err := c.config.Selector.PickServer(r.Items[0].Key)
