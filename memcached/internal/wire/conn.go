@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"time"
@@ -140,13 +141,14 @@ func (n *node) dial(ctx context.Context) (*conn, error) {
 	if remote.IsTimeout(err) {
 		<-ctx.Done() // the socket may be early
 	}
-	switch {
-	case err == nil || ctx.Err() == nil:
+	ended := ctx.Err()
+	if err == nil || ended == nil {
 		return c, err
-	case context.Cause(ctx) == errTimeout:
-		return nil, timedOut(err, errTimeout)
 	}
-	return nil, timedOut(err, ctx.Err())
+	if context.Cause(ctx) == errTimeout {
+		ended = errTimeout
+	}
+	return nil, fmt.Errorf("%w: %v", ended, err)
 }
 
 func (n *node) connect(ctx context.Context) (*conn, error) {

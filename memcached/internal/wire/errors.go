@@ -59,43 +59,18 @@ func unexpected(begin []byte) error {
 	return ErrMalformed
 }
 
-// setupError is the error of a step of setting up a connection after it was dialled.
-type setupError struct {
-	step string
-	err  error
-	hint string // what may be wrong if err does not say it
-}
-
-func (e *setupError) Error() string {
-	if e.hint == "" {
-		return e.step + ": " + e.err.Error()
-	}
-	return e.step + ": " + e.err.Error() + ": " + e.hint
-}
-
-func (e *setupError) Unwrap() error { return e.err }
-
-// timedOut returns cause with the step that was not finished in time, if err has one.
-func timedOut(err, cause error) error {
-	var setup *setupError
-	if errors.As(err, &setup) {
-		return &setupError{setup.step, cause, setup.hint}
-	}
-	return cause
-}
-
 // handshakeError names the step and the remedy, unless one side rejected a certificate.
 func handshakeError(err error) error {
 	if cachetls.IsRejected(err) {
 		return err
 	}
-	return &setupError{"TLS handshake", err, hintNoTLS}
+	return fmt.Errorf("TLS handshake: %w: %s", err, hintNoTLS)
 }
 
 // loginError names the step and the remedy, unless the server rejected the login.
 func loginError(err error) error {
 	if remote.IsBroken(err) || remote.IsTimeout(err) || errors.Is(err, errTimeout) {
-		return &setupError{"login", err, hintNoLogin}
+		return fmt.Errorf("login: %w: %s", err, hintNoLogin)
 	}
 	return err
 }
