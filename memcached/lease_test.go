@@ -128,16 +128,20 @@ func TestFillOfAnotherServer(t *testing.T) {
 }
 
 func TestLostReplyOfLease(t *testing.T) {
-	for _, command := range []string{"ms", "gets"} {
+	for command, reply := range map[string]string{"ms": hangUp, "gets": hangUp, "gets k": partial + "VALUE k 0 1\r\nv\r\n"} {
 		f, b := startText(t, nil)
 		f.answers(func(n int, c string) string {
 			if n == 1 && strings.HasPrefix(c, command) {
 				f.remove("k") // the server is restarted
-				return hangUp
+				return reply
 			}
 			return ""
 		})
-		b.wantFill(t, "k", b.mustLease(t, "k"), true)
+		token := b.mustLease(t, "k")
+		if e, _ := f.at("k"); e.flags != wire.FlagLease {
+			t.Errorf("%s: the placeholder is %+v", command, e)
+		}
+		b.wantFill(t, "k", token, true)
 	}
 }
 

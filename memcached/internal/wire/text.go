@@ -170,13 +170,14 @@ func (r *Request) readItem(in *reader, i int) error {
 	if err := it.readMeta(in, r.Op); err != nil || single {
 		return err
 	}
-	first, sent := it.OK, it.Value
+	first := it.OK
 	it.OK, it.Answered = false, false
 	if r.Op == OpLease {
+		sent := *it
 		it.Value = nil
 		err := readValues(in, r.Items[i:i+1])
 		if err != nil {
-			it.Value = sent // to be sent again
+			*it = sent // to be sent again
 		}
 		return err
 	}
