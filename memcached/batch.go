@@ -1,6 +1,7 @@
 package memcached
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -45,8 +46,8 @@ func (b *Backend) SetMany(ctx context.Context, given []driver.Item, ttl time.Dur
 		b.store.Many(ctx, wire.OpSet, items)
 	}
 	for i := range items {
-		if !items[i].OK && items[i].Err == nil {
-			items[i].Fail(errNotStored)
+		if it := &items[i]; !it.OK {
+			it.Fail(cmp.Or(it.Err, errNotStored))
 		}
 	}
 	return failures(items)

@@ -73,7 +73,7 @@
 // compare-and-swap. The package treats the key as absent; other clients read the name, and
 // their add fails.
 //
-// Delete asks for the flags of the item in the same round trip. If another caller fills or
+// Delete reads the flags of the item in the same round trip. If another caller fills or
 // leases the key between these two commands, Delete removes the item, but may return false
 // for an entry or true for a placeholder.
 //

@@ -94,6 +94,10 @@ var distributions = map[string]Distribution{
 	"gomemcache": GoMemcache, "python_memcached": PythonMemcached, "ketama": Ketama, "ketama_weighted": KetamaWeighted,
 }
 
+var selectors = [...]func(servers []string) memcache.ServerSelector{
+	GoMemcache: wire.GoMemcache, PythonMemcached: wire.PythonMemcached, Ketama: wire.Ketama, KetamaWeighted: wire.KetamaWeighted,
+}
+
 // UnmarshalText sets d to the distribution with that name.
 func (d *Distribution) UnmarshalText(text []byte) error { return choose(d, text, distributions) }
 
@@ -130,7 +134,7 @@ func (o Options) Validate(p *driver.Problems) {
 	if o.Protocol != Text && o.Protocol != Binary {
 		p.Add("Protocol", "%d is unknown", o.Protocol)
 	}
-	if o.Distribution < GoMemcache || o.Distribution > KetamaWeighted {
+	if o.Distribution < 0 || int(o.Distribution) >= len(selectors) {
 		p.Add("Distribution", "%d is unknown", o.Distribution)
 	}
 	o.validateLogin(p)
@@ -185,17 +189,10 @@ func (o Options) wire() wire.Config {
 
 // selector picks the server of a key.
 func (o Options) selector() memcache.ServerSelector {
-	switch {
-	case o.Selector != nil:
+	if o.Selector != nil {
 		return o.Selector
-	case o.Distribution == PythonMemcached:
-		return wire.PythonMemcached(o.Servers)
-	case o.Distribution == Ketama:
-		return wire.Ketama(o.Servers)
-	case o.Distribution == KetamaWeighted:
-		return wire.KetamaWeighted(o.Servers)
 	}
-	return wire.GoMemcache(o.Servers)
+	return selectors[o.Distribution](o.Servers)
 }
 
 // unprotected returns a remote server that would receive the password in clear text.

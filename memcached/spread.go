@@ -2,6 +2,7 @@ package memcached
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,9 +144,9 @@ type indexed struct {
 	index
 }
 
-// putLarge performs op, which stores, for items of which some are large: first the
-// chunks, then the items under the keys themselves. Then it removes chunks that no index
-// refers to any more.
+// putLarge performs op, which stores, for items of which some are large: first the chunks,
+// then the items under the keys themselves. Then it removes the chunks of indexes that were
+// replaced or not stored.
 func (b *Backend) putLarge(ctx context.Context, op wire.Op, items []wire.Item) {
 	var keys []string // that may have chunks
 	for i := range items {
@@ -153,27 +154,24 @@ func (b *Backend) putLarge(ctx context.Context, op wire.Op, items []wire.Item) {
 			keys = append(keys, items[i].Key)
 		}
 	}
-	unused := b.indexes(ctx, keys)
+	old := b.indexes(ctx, keys)
 	added := b.putChunks(ctx, items)
 	b.store.Many(ctx, op, items)
-	stored := make(map[string]bool, len(items))
+	results := make(map[string]*wire.Item, len(items))
 	for i := range items {
-		stored[items[i].Key] = items[i].OK
-		if items[i].OK || errors.Is(items[i].Err, driver.ErrUnknownOutcome) {
-			delete(added, items[i].Key)
-		}
+		results[items[i].Key] = &items[i]
 	}
-	unused = slices.DeleteFunc(unused, func(x indexed) bool { return !stored[x.key] })
-	for key, x := range added {
-		unused = append(unused, indexed{key, x})
-	}
-	b.removeChunks(ctx, unused)
+	old = slices.DeleteFunc(old, func(x indexed) bool { return !results[x.key].OK })
+	added = slices.DeleteFunc(added, func(x indexed) bool {
+		it := results[x.key]
+		return it.OK || errors.Is(it.Err, driver.ErrUnknownOutcome)
+	})
+	b.removeChunks(ctx, append(old, added...))
 }
 
 // putChunks stores the chunks of the large values among items and replaces the values by
-// indexes. It returns the indexes by key.
-func (b *Backend) putChunks(ctx context.Context, items []wire.Item) map[string]index {
-	added := map[string]index{}
+// the indexes that it returns.
+func (b *Backend) putChunks(ctx context.Context, items []wire.Item) (added []indexed) {
 	var chunks []wire.Item
 	var owners []*wire.Item // of each chunk
 	for i := range items {
@@ -187,15 +185,12 @@ func (b *Backend) putChunks(ctx context.Context, items []wire.Item) map[string]i
 			chunks, owners = append(chunks, c), append(owners, it)
 		}
 		it.Value, it.Flags = x.encode(), flagSpread
-		added[it.Key] = x
+		added = append(added, indexed{it.Key, x})
 	}
 	b.store.Many(ctx, wire.OpSet, chunks)
 	for i := range chunks {
-		switch {
-		case chunks[i].Err != nil:
-			owners[i].Fail(chunks[i].Err)
-		case !chunks[i].OK:
-			owners[i].Fail(errNotStored)
+		if err := chunks[i].Err; err != nil || !chunks[i].OK {
+			owners[i].Fail(cmp.Or(err, errNotStored))
 		}
 	}
 	return added

@@ -98,10 +98,8 @@ func (n *node) send(ctx context.Context, r *Request) error {
 type exchange interface {
 	write(w *writer)
 	read(r *reader) error
-	// replies returns how many replies were read.
-	replies() int
-	// reset removes the replies.
-	reset()
+	// discard removes the replies if there are several, and reports whether it did.
+	discard() bool
 	// accepts reports whether the exchange may use c.
 	accepts(c *conn) bool
 }
@@ -143,9 +141,7 @@ func (n *node) roundTrip(ctx context.Context, e exchange) (err error) {
 	if err != nil {
 		return err
 	}
-	inStep = !c.hasUnread()
-	if !inStep && e.replies() > 1 {
-		e.reset()
+	if inStep = !c.hasUnread(); !inStep && e.discard() {
 		return ErrMalformed
 	}
 	return nil

@@ -70,23 +70,18 @@ func (b *batch) Reset() {
 	*b = batch{node: b.node, requests: b.requests[:0], encoded: writer{buf: b.encoded.buf[:0]}, ends: b.ends[:0], gets: Request{Items: b.gets.Items[:0]}}
 }
 
-func (b *batch) replies() (n int) {
-	for _, r := range b.requests {
-		if r != nil {
-			n += r.replies()
-		}
-	}
-	return n
-}
-
 func (b *batch) accepts(*conn) bool { return true } // requests with Since are not shareable
 
-func (b *batch) reset() {
+func (b *batch) discard() bool {
+	if len(b.requests) == 1 && b.requests[0] != nil {
+		return b.requests[0].discard()
+	}
 	for _, r := range b.requests {
 		if r != nil {
 			r.reset()
 		}
 	}
+	return true
 }
 
 func (b *batch) write(w *writer) {

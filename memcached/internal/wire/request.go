@@ -146,7 +146,13 @@ func (r *Request) reset() {
 	}
 }
 
-func (r *Request) replies() int { return len(r.Items) * r.Op.replies() }
+func (r *Request) discard() bool {
+	several := len(r.Items)*r.Op.replies() > 1
+	if several {
+		r.reset()
+	}
+	return several
+}
 
 func (r *Request) accepts(c *conn) bool {
 	return !slices.ContainsFunc(r.Items, func(it Item) bool { return it.Since != 0 && it.Since < c.dialled })
