@@ -128,8 +128,8 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 		if it.OK || err != nil {
 			return it.OK, err
 		}
-		if b.meta == nil {
-			if !b.options.Spread {
+		if it.CAS == 0 { // the reply does not describe what is present
+			if b.meta == nil && !b.options.Spread {
 				return false, nil
 			}
 			it, err = b.one(ctx, wire.OpMeta, wire.Item{Key: key})

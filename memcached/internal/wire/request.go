@@ -17,11 +17,11 @@ type Op uint8
 const (
 	OpGet            Op = iota // value and flags
 	OpGets                     // value, flags and CAS
-	OpMeta                     // flags and remaining TTL, without the value
+	OpMeta                     // flags, remaining TTL and CAS, without the value
 	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
 	OpLease                    // store if the key is absent, then do what OpGets does
 	OpSet                      // store
-	OpAdd                      // store if the key is absent; otherwise flags and CAS of what is present
+	OpAdd                      // store if the key is absent; otherwise flags and CAS, unless Value is large
 	OpCompareAndSwap           // store if CAS is still that of the entry
 	OpIncrement                // add Number if CAS is still that of the entry; Number becomes the sum
 	OpDelete                   // remove; if CAS is not 0, only while it is that of the entry, otherwise flags
@@ -31,14 +31,6 @@ const (
 
 // IsWrite reports whether op changes something.
 func (op Op) IsWrite() bool { return op >= OpSet && op != OpPing }
-
-// replies returns how many replies the text protocol sends to op for one item.
-func (op Op) replies() int {
-	if op == OpLease || op == OpAdd || op == OpDelete {
-		return 2
-	}
-	return 1
-}
 
 // FlagLease marks the placeholder of a lease. Its low bits are 0, so that other clients
 // read bytes, not a value of a type of theirs.
@@ -78,6 +70,15 @@ type Item struct {
 	OK       bool  // found, stored or removed
 	Answered bool  // there is a reply or an error
 	Err      error // of this item alone
+}
+
+// replies returns how many commands the text protocol sends for the item. A command after
+// a large value would not be in the same record of TLS: see maxRecord.
+func (it *Item) replies(op Op) int {
+	if op == OpLease || op == OpAdd && len(it.Value) <= maxShared || op == OpDelete && it.CAS == 0 {
+		return 2
+	}
+	return 1
 }
 
 // Answer sets the reply.
@@ -147,7 +148,7 @@ func (r *Request) reset() {
 }
 
 func (r *Request) discard() bool {
-	several := len(r.Items)*r.Op.replies() > 1
+	several := len(r.Items) > 1 || len(r.Items) == 1 && r.Items[0].replies(r.Op) > 1
 	if several {
 		r.reset()
 	}
@@ -179,7 +180,7 @@ const (
 // size is an upper limit of the bytes that are sent for the item. For a read, Value is
 // memory for the reply.
 func (it *Item) size(op Op) int {
-	n := overhead + op.replies()*len(it.Key)
+	n := overhead + it.replies(op)*len(it.Key)
 	if op.IsWrite() || op == OpLease {
 		n += len(it.Value)
 	}

@@ -82,7 +82,7 @@ func isQuiet(r *Request) bool {
 func (w *writer) meta(op Op, it *Item, quiet bool) {
 	switch op {
 	case OpMeta:
-		w.string("mg ", it.Key, " f t\r\n")
+		w.string("mg ", it.Key, " f t c\r\n")
 	case OpExpiryTime:
 		// The server's time is read after the remaining TTL: if it ticks in between, the
 		// expiry is a second too late, never too early.
@@ -97,7 +97,7 @@ func (w *writer) meta(op Op, it *Item, quiet bool) {
 		w.number(" C", it.CAS)
 		w.string("\r\n")
 	case OpDelete:
-		if it.CAS == 0 {
+		if it.replies(op) > 1 {
 			w.string("mg ", it.Key, " f\r\n")
 		}
 		w.string("md ", it.Key)
@@ -120,11 +120,11 @@ func (w *writer) meta(op Op, it *Item, quiet bool) {
 		w.string("\r\n")
 		w.value(it.Value)
 		w.string("\r\n")
-		switch op {
-		case OpAdd:
-			w.string("mg ", it.Key, " f c\r\n")
-		case OpLease:
+		switch {
+		case op == OpLease:
 			w.string("gets ", it.Key, "\r\n")
+		case it.replies(op) > 1:
+			w.string("mg ", it.Key, " f c\r\n")
 		}
 	}
 }
@@ -166,8 +166,8 @@ func (text) read(in *reader, r *Request) error {
 // readItem reads the replies for the i-th item. It is answered when the last is read.
 func (r *Request) readItem(in *reader, i int) error {
 	it := &r.Items[i]
-	single := r.Op.replies() == 1 || r.Op == OpDelete && it.CAS != 0
-	if err := it.readMeta(in, r.Op); err != nil || single {
+	replies := it.replies(r.Op)
+	if err := it.readMeta(in, r.Op); err != nil || replies == 1 {
 		return err
 	}
 	first := it.OK
