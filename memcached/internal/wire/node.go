@@ -271,29 +271,27 @@ func (n *node) many(ctx context.Context, op Op, items []Item) {
 // was stored, or something newer was, which stays. An item that is absent is added once
 // more, with a reply for each.
 func (n *node) resolveRefused(ctx context.Context, items []Item) {
-	meta := &Request{Op: OpMeta, Items: make([]Item, len(items))}
+	meta := make([]Item, len(items))
 	for i := range items {
-		meta.Items[i].Key = items[i].Key
+		meta[i].Key = items[i].Key
 	}
-	err := n.do(ctx, meta)
-	add := &Request{Op: OpAdd}
+	n.many(ctx, OpMeta, meta)
+	var add []Item
 	var places []int
-	for i := range meta.Items {
-		if meta.Items[i].OK && !meta.Items[i].HasPlaceholder(OpMeta) {
+	for i := range meta {
+		switch {
+		case meta[i].Err != nil:
+			items[i].Fail(fmt.Errorf("%w: %v", driver.ErrUnknownOutcome, meta[i].Err))
+		case meta[i].OK && !meta[i].HasPlaceholder(OpMeta):
 			items[i].Answer(true)
-		} else {
-			add.Items, places = append(add.Items, items[i]), append(places, i)
+		default:
+			add, places = append(add, items[i]), append(places, i)
 		}
 	}
-	if err == nil && len(add.Items) > 0 {
-		err = n.do(ctx, add)
-	}
+	n.many(ctx, OpAdd, add)
 	for i, place := range places {
-		it := &items[place]
-		*it = add.Items[i]
-		it.OK = it.Err == nil && it.Answered && (it.OK || it.Flags != FlagLease) // or another writer was faster
-	}
-	if err != nil {
-		FailUnanswered(items, fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, err))
+		it := &add[i]
+		it.OK = it.Err == nil && (it.OK || it.Flags != FlagLease) // or another writer was faster
+		items[place] = *it
 	}
 }
