@@ -107,9 +107,9 @@ type exchange interface {
 // roundTrip performs an exchange on a connection of the pool. After an error the
 // connection is closed; the error is [remote.Unsent] if nothing was written.
 //
-// The connection is closed, too, if the server has sent more than the replies: the next
-// caller would read the rest as its own reply. If there are several replies, nobody knows
-// which of them is one too many, and all are discarded.
+// The connection is also closed if the server has sent more than the replies: the next
+// caller would read the rest as its own reply. Several replies are then discarded, because
+// any of them may be the one too many.
 func (n *node) roundTrip(ctx context.Context, e exchange) (err error) {
 	c, err := n.take(ctx)
 	if err != nil {
@@ -218,10 +218,9 @@ func (n *node) release(c *conn, inStep bool, now time.Time) {
 // forgotten is how long a connection is idle at least before a firewall forgets it.
 const forgotten = time.Minute
 
-// forget closes the idle connections if err says that the server did not reply in time.
-// The deadline of a caller, which may be short, says so only of a connection that had been
-// idle for long. A firewall may have forgotten the connection without a word; it has then
-// forgotten those that were idle for longer as well, and each would cost a timeout.
+// forget closes the idle connections if the server did not reply in time: a firewall may
+// have forgotten them, and each would cost a timeout. The deadline of a caller may be short,
+// so it counts only on a connection that had been idle for long.
 func (n *node) forget(idle time.Duration, err error) {
 	if err == nil {
 		return

@@ -21,8 +21,6 @@ const (
 	// runs out of memory half-way, it sends no reply to a quiet set.
 	maxQuiet = 4 << 10
 
-	// never is the expiry of an entry without one.
-	never = 0
 	// MaxRelative is the largest expiry in seconds that is a duration. A larger one is a
 	// date.
 	MaxRelative = 30 * 24 * 60 * 60
@@ -373,10 +371,8 @@ func (it *Item) readExpiryTime(in *reader) error {
 	if now <= MaxRelative {
 		return ErrMalformed
 	}
-	if it.Expiry < 0 {
-		it.Expiry = never
-	} else {
-		it.Expiry += now
+	if it.Expiry += now; it.Expiry < now {
+		it.Expiry = 0 // never
 	}
 	return nil
 }
@@ -390,10 +386,8 @@ func (it *Item) readSum(in *reader, rest []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(line) != int(length) {
-		return ErrMalformed
-	}
-	if it.Number, err = strconv.ParseInt(string(line), 10, 64); err != nil {
+	it.Number, err = strconv.ParseInt(string(line), 10, 64)
+	if err != nil || len(line) != int(length) {
 		return ErrMalformed
 	}
 	it.Answer(true)
