@@ -1,6 +1,7 @@
 package memcached
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -15,8 +16,8 @@ func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 	if err := b.check(items); err != nil {
 		return values, err
 	}
-	b.store.Many(ctx, wire.OpGet, items)
-	b.joinMany(ctx, items)
+	b.many(ctx, wire.OpGet, items)
+	b.joinMany(ctx, items, 1)
 	for i := range items {
 		if items[i].OK {
 			values[i] = unpadded(items[i].Value, items[i].Flags)
@@ -28,9 +29,8 @@ func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 // SetMany stores the items of each server together, in all servers at once.
 func (b *Backend) SetMany(ctx context.Context, given []driver.Item, ttl time.Duration) error {
 	items := make([]wire.Item, len(given))
-	expiry := expiryOf(ttl)
 	for i, g := range given {
-		items[i] = wire.Item{Key: g.Key, Value: g.Value, Flags: flagsOf(g.Value), Expiry: expiry}
+		items[i] = newItem(g.Key, g.Value, ttl)
 	}
 	if err := b.check(items); err != nil {
 		return err
@@ -46,8 +46,8 @@ func (b *Backend) SetMany(ctx context.Context, given []driver.Item, ttl time.Dur
 		b.store.Many(ctx, wire.OpSet, items)
 	}
 	for i := range items {
-		if !items[i].OK && items[i].Err == nil {
-			items[i].Fail(errNotStored)
+		if it := &items[i]; !it.OK {
+			it.Fail(cmp.Or(it.Err, errNotStored))
 		}
 	}
 	return failures(items)

@@ -76,29 +76,15 @@ func classified(do func() error) (err error) {
 	case network != nil, remote.IsTimeout(err):
 		return err
 	}
-	// The client's errors quote the line, which may have a part of a value.
-	for _, known := range rejections {
-		if strings.Contains(err.Error(), known.part) {
-			return fmt.Errorf("%w: %s", known.kind, known.part)
+	// The client's errors quote the line, which may have a part of a value, or only what
+	// follows CLIENT_ERROR.
+	text := strings.Replace(err.Error(), "client error: ", "CLIENT_ERROR ", 1)
+	for _, begin := range []string{"SERVER_ERROR", "CLIENT_ERROR", "ERROR"} {
+		if i := strings.Index(text, begin); i >= 0 {
+			return wire.ReplyError(text[i:])
 		}
 	}
-	if strings.Contains(err.Error(), "SERVER_ERROR") {
-		return wire.NewServerError(err.Error())
-	}
 	return wire.ErrMalformed
-}
-
-// Replies of servers that have done nothing.
-var rejections = []struct {
-	part string
-	kind error
-}{
-	{"SERVER_ERROR out of memory", driver.ErrFull},
-	{"SERVER_ERROR Out of memory", driver.ErrFull},
-	{"SERVER_ERROR object too large", driver.ErrTooLarge},
-	{"cannot increment or decrement non-numeric value", driver.ErrNotInteger},
-	{"unauthenticated", driver.ErrAuth},
-	{"Too many open connections", driver.ErrUnavailable},
 }
 
 // one performs op for one item.
@@ -118,6 +104,8 @@ func (s borrowed) one(op wire.Op, it *wire.Item) error {
 		return answer(it, s.client.Set(itemFor(it)))
 	case wire.OpAdd:
 		return answer(it, s.client.Add(itemFor(it)))
+	case wire.OpCompareAndSwap:
+		return answer(it, s.client.CompareAndSwap(itemFor(it)))
 	case wire.OpDelete:
 		if it.CAS != 0 {
 			it.Answer(false) // the client cannot compare
@@ -143,7 +131,7 @@ func accept(it *wire.Item, found *memcache.Item) error {
 // answer stores the reply to a write.
 func answer(it *wire.Item, err error) error {
 	switch err {
-	case nil, memcache.ErrNotStored, memcache.ErrCacheMiss:
+	case nil, memcache.ErrNotStored, memcache.ErrCacheMiss, memcache.ErrCASConflict:
 		it.Answer(err == nil)
 		return nil
 	}
@@ -151,7 +139,7 @@ func answer(it *wire.Item, err error) error {
 }
 
 func itemFor(it *wire.Item) *memcache.Item {
-	return &memcache.Item{Key: it.Key, Value: it.Value, Flags: it.Flags, Expiration: int32(it.Expiry)}
+	return &memcache.Item{Key: it.Key, Value: it.Value, Flags: it.Flags, Expiration: int32(it.Expiry), CasID: it.CAS}
 }
 
 var errOverflow = fmt.Errorf("%w: sum overflows int64", driver.ErrNotInteger)
@@ -239,12 +227,6 @@ func (s borrowed) Each(ctx context.Context, op wire.Op) error {
 	}
 	return s.call(ctx, op, s.client.FlushAll)
 }
-
-var errNoList = fmt.Errorf("%w: gomemcache cannot list keys", errors.ErrUnsupported)
-
-func (borrowed) ClearPrefix(context.Context, string) error { return errNoList }
-
-func (borrowed) HasExpiry() bool { return false }
 
 // Close does nothing: the application goes on using its client.
 func (borrowed) Close() {}

@@ -29,5 +29,8 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
 	}
-	return b.store.ClearPrefix(ctx, prefix)
+	if b.meta == nil {
+		return errNoMeta
+	}
+	return b.meta.ClearPrefix(ctx, prefix)
 }

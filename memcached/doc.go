@@ -15,9 +15,10 @@
 // connections to that server are closed as well: a firewall may have forgotten them.
 //
 // If the connection breaks, a read is sent once more, and so is Set, which may be repeated
-// without harm. Add, Inc and deletes are sent at most once: if the reply is lost, the error
-// is [driver.ErrUnknownOutcome]. [driver.ErrUnavailable] from a write means that nothing
-// was sent.
+// without harm, and Lease, which recognizes its own placeholder. Add, Inc, deletes, Fill and
+// CompareAndSwap are sent at most once: if the reply is lost, the error is
+// [driver.ErrUnknownOutcome]. [driver.ErrUnavailable] from a write means that nothing was
+// sent.
 //
 // An invalid key fails a whole batch before anything is sent. Otherwise a [driver.BatchError]
 // names the keys that failed, and the other keys have their results. A server that fails
@@ -32,10 +33,10 @@
 //
 // # Servers
 //
-// A host name is one server. If it has several addresses, all connections go to one of
-// them, the lowest at first, as long as the name service lists it; every process makes the
-// same choice. An address of IPv4 and one of IPv6 are the same server. To use all servers
-// behind a name, list their addresses in Options.Servers.
+// A host name is one server. If it has several addresses, all connections go to the lowest
+// one as long as the name service lists it; every process makes the same choice. An address
+// of IPv4 and one of IPv6 are the same server. Options.Servers can list the addresses to
+// use all servers behind a name.
 //
 // Connections to a server that Options.Selector does not list any more are closed when
 // another server is used for the first time, or within a minute of use.
@@ -57,19 +58,35 @@
 // trip to read, a large one takes two. If a small value replaces a large one, the old
 // chunks stay until they expire or are evicted.
 //
-// What a mode does not support:
+// The modes other than text have limits:
 //
-//   - Binary: TTL, Clear of a prefix, and counters below zero.
-//   - A gomemcache client: the same, and batches of writes in one round trip. When its
+//   - Binary: no TTL, no Clear of a prefix, no counters below zero, no leases. If another
+//     program leases a key, Add and Delete treat the key as present.
+//   - A gomemcache client: the same, and no batches of writes in one round trip. When its
 //     context ends, a call returns, but gomemcache goes on until its own timeout. It
 //     accepts any length that a server states.
+//
+// # Leases
+//
+// A lease is a placeholder under the key: an item with the flags 1<<17 and a random name,
+// which expires at the end of the hold. Every write replaces or removes it, and Fill is one
+// compare-and-swap. The package treats the key as absent; other clients read the name, and
+// their add fails.
+//
+// Delete reads the flags of the item in the same round trip. If another caller fills or
+// leases the key between these two commands, Delete removes the item, but may return false
+// for an entry or true for a placeholder.
+//
+// The server counts CAS numbers from 1 again after a restart. If Fill has no connection
+// that is older than the lease, it reads the placeholder first. A lease whose reply is lost
+// because the context ended stays until the end of the hold.
 //
 // # Concurrency
 //
 // A [Backend] is safe for concurrent use. Up to four calls at a time use a connection
 // each. Beyond that, calls share round trips: while two are under way, further requests
-// gather for the next one. A call whose context ends before that is not sent. See
-// [remote.Group].
+// gather for the next one. A call whose context ends before that is not sent. Fill,
+// CompareAndSwap and values larger than 4 KiB do not share round trips. See [remote.Group].
 //
 // # Wire format
 //

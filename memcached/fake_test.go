@@ -275,15 +275,18 @@ func quieted(words []string, answer string) string {
 	if !slices.Contains(words, "q") {
 		return answer
 	}
-	if opaque, ok := flag(words[2:], "O"); ok && answer == "NF\r\n" {
-		return fmt.Sprintf("NF O%d\r\n", opaque)
+	if answer == "HD\r\n" || answer == "EN\r\n" {
+		return ""
 	}
-	return strings.TrimPrefix(answer, "HD\r\n")
+	if opaque, ok := flag(words[2:], "O"); ok {
+		return fmt.Sprintf("%s O%d\r\n", strings.TrimSuffix(answer, "\r\n"), opaque)
+	}
+	return answer
 }
 
 // block reads the value that follows a command.
 func (f *fake) block(r *bufio.Reader, words []string) (string, error) {
-	place := map[string]int{"ms": 2, "set": 4, "add": 4}[words[0]]
+	place := map[string]int{"ms": 2, "set": 4, "add": 4, "cas": 4}[words[0]]
 	if place == 0 {
 		return "", nil
 	}
@@ -340,7 +343,13 @@ func (f *fake) execute(words []string, value string) string {
 		case left > fakeTime:
 			left -= fakeTime
 		}
-		return fmt.Sprintf("HD f%d t%d c%d\r\n", e.flags, left, e.cas)
+		reply := "HD"
+		for letter, n := range map[string]any{"f": e.flags, "t": left, "c": e.cas} {
+			if slices.Contains(words[2:], letter) {
+				reply += fmt.Sprintf(" %s%d", letter, n)
+			}
+		}
+		return reply + "\r\n"
 	case "ms":
 		flags, _ := flag(words[3:], "F")
 		expiry, _ := flag(words[3:], "T")
@@ -400,9 +409,14 @@ func (f *fake) execute(words []string, value string) string {
 // classic are the commands that gomemcache sends.
 func (f *fake) classic(words []string, key string, e *entry, value string) string {
 	switch words[0] {
-	case "set", "add":
-		if words[0] == "add" && e != nil {
+	case "set", "add", "cas":
+		switch {
+		case words[0] == "add" && e != nil:
 			return "NOT_STORED\r\n"
+		case words[0] == "cas" && e == nil:
+			return "NOT_FOUND\r\n"
+		case words[0] == "cas" && words[5] != fmt.Sprint(e.cas):
+			return "EXISTS\r\n"
 		}
 		flags, _ := strconv.ParseUint(words[2], 10, 32)
 		expiry, _ := strconv.ParseInt(words[3], 10, 64)

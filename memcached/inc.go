@@ -3,6 +3,7 @@ package memcached
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -24,7 +25,7 @@ func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Dur
 			return 0, err
 		}
 		sum, done, err := b.count(ctx, old, delta, ttl)
-		if done || err != nil {
+		if !errors.Is(err, wire.ErrReconnected) && (done || err != nil) {
 			return sum, err
 		}
 	}
@@ -40,22 +41,24 @@ func (b *Backend) count(ctx context.Context, old wire.Item, delta int64, ttl tim
 		return 0, false, err
 	}
 	text := strconv.AppendInt(nil, sum, 10)
-	if sum < 0 && !b.store.HasExpiry() {
+	if sum < 0 && b.meta == nil {
 		return 0, false, errBelowZero
 	}
 	next := wire.Item{Key: old.Key, CAS: old.CAS, Value: text, Flags: old.Flags, Number: delta}
 	op := wire.OpCompareAndSwap
 	switch {
-	case !old.OK:
-		op, next.Expiry = wire.OpAdd, expiryOf(ttl)
-	case !b.store.HasExpiry(), n >= 0 && sum >= 0 && len(text) >= len(old.Value):
+	case !old.OK && old.CAS == 0:
+		op, next = wire.OpAdd, newItem(old.Key, text, ttl)
+	case !old.OK: // the placeholder of a lease
+		next.Flags, next.Expiry, next.Since = 0, expiryOf(ttl), old.Since
+	case b.meta == nil, n >= 0 && sum >= 0 && len(text) >= len(old.Value):
 		op, next.Value = wire.OpIncrement, nil
 	default:
 		date, err := b.one(ctx, wire.OpExpiryTime, wire.Item{Key: old.Key})
 		if err != nil || !date.OK || date.CAS != old.CAS {
 			return 0, false, err
 		}
-		next.Expiry = date.Expiry
+		next.Expiry, next.Since = date.Expiry, old.Since
 	}
 	it, err := b.one(ctx, op, next)
 	if op == wire.OpIncrement {

@@ -89,14 +89,6 @@ func (x index) count() int {
 // may state any size.
 const maxAhead = 4 << 20
 
-// memory returns memory for the value, or nil if it is larger than limit.
-func (x index) memory(limit int) []byte {
-	if x.size > limit {
-		return nil
-	}
-	return make([]byte, x.size)
-}
-
 // chunks returns the items of value, which may be nil.
 func (x index) chunks(key string, value []byte) []wire.Item {
 	chunks := make([]wire.Item, x.count())

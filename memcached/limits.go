@@ -37,23 +37,16 @@ func checkSize(value []byte, limit int) error {
 	return nil
 }
 
-const (
-	// never is the expiry of an entry without one.
-	never = 0
-	// lastDate is the latest date in the server's 32 bits with a sign: 2038-01-19.
-	lastDate = math.MaxInt32
-)
+// lastDate is the latest date in the server's 32 bits with a sign: 2038-01-19.
+const lastDate = math.MaxInt32
 
-// expiryOf returns the expiry to send for ttl. The server counts in ticks of a second, and
-// the tick that has begun does not last a whole second any more. The next one may not
-// either: ticks come some milliseconds late, and every few minutes, when that adds up to
-// a second, the server's clock jumps by two. So two seconds are added to the rounded
-// value. The remaining TTL that the server reports is in the same ticks: a client that
-// asked for it could not expire an entry sooner either, and would shorten the TTL of
-// entries that others stored.
+// expiryOf returns the expiry to send for ttl, 0 if the entry never expires. The server
+// counts in ticks of a second, and the current tick has begun already. The next one may be
+// shorter as well: ticks come some milliseconds late, and when that adds up to a second,
+// the server's clock jumps by two. So two seconds are added to the rounded value.
 func expiryOf(ttl time.Duration) int64 {
 	if ttl == 0 {
-		return never
+		return 0
 	}
 	seconds := int64((ttl-1)/time.Second) + 1 + 2
 	if seconds > wire.MaxRelative {
@@ -63,10 +56,10 @@ func expiryOf(ttl time.Duration) int64 {
 }
 
 // later returns an expiry that is seconds after another.
-func later(expiry int64, seconds int64) int64 {
+func later(expiry, seconds int64) int64 {
 	switch {
-	case expiry == never:
-		return never
+	case expiry == 0:
+		return 0
 	case expiry+seconds > wire.MaxRelative && expiry <= wire.MaxRelative:
 		return time.Now().Unix() + expiry + seconds
 	}

@@ -2,6 +2,7 @@ package memcached
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,9 +17,11 @@ import (
 // Backend keeps entries in memcached. It is safe for concurrent use.
 type Backend struct {
 	store      store
+	meta       *wire.Client // the store if it supports the meta commands, otherwise nil
 	options    Options
-	keyLimit   int // in bytes, with the prefix
-	valueLimit int // in bytes
+	keyLimit   int    // in bytes, with the prefix
+	valueLimit int    // in bytes
+	id         string // random, part of the tokens of leases
 	closed     atomic.Bool
 }
 
@@ -31,11 +34,6 @@ type store interface {
 	Many(ctx context.Context, op wire.Op, items []wire.Item)
 	// Each performs an operation without items on every server.
 	Each(ctx context.Context, op wire.Op) error
-	// ClearPrefix removes every key with the prefix.
-	ClearPrefix(ctx context.Context, prefix string) error
-	// HasExpiry reports whether OpExpiryTime is available, and whether OpMeta returns
-	// the expiry.
-	HasExpiry() bool
 	Close()
 }
 
@@ -72,7 +70,10 @@ func NewFromClient(client *memcache.Client, o Options) (*Backend, error) {
 }
 
 func newBackend(s store, o Options) *Backend {
-	b := &Backend{store: s, options: o, keyLimit: keyLimit, valueLimit: o.maxValue()}
+	b := &Backend{store: s, options: o, keyLimit: keyLimit, valueLimit: o.maxValue(), id: rand.Text()}
+	if o.Protocol == Text {
+		b.meta, _ = s.(*wire.Client)
+	}
 	if o.Spread {
 		b.keyLimit, b.valueLimit = keyLimit-chunkSuffix, o.spreadLimit()
 	}
@@ -82,19 +83,29 @@ func newBackend(s store, o Options) *Backend {
 // Get returns the value of key.
 func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	it, err := b.one(ctx, wire.OpGet, wire.Item{Key: key})
-	switch {
-	case err != nil || !it.OK:
+	if err != nil || !it.OK {
 		return nil, false, err
-	case it.Flags == flagSpread:
-		return b.join(ctx, it)
+	}
+	return b.valueOf(ctx, it)
+}
+
+// valueOf returns the value of an item that was read.
+func (b *Backend) valueOf(ctx context.Context, it wire.Item) (value []byte, ok bool, err error) {
+	if it.Flags == flagSpread {
+		return b.join(ctx, it, 1)
 	}
 	return unpadded(it.Value, it.Flags), true, nil
 }
 
+// newItem returns the item to store value in.
+func newItem(key string, value []byte, ttl time.Duration) wire.Item {
+	return wire.Item{Key: key, Value: value, Flags: flagsOf(value), Expiry: expiryOf(ttl)}
+}
+
 // Set stores value. The TTL begins when the server executes the command.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	stored, err := b.put(ctx, wire.OpSet, key, value, ttl)
-	if err == nil && !stored {
+	it, err := b.put(ctx, wire.OpSet, newItem(key, value, ttl))
+	if err == nil && !it.OK {
 		return errNotStored
 	}
 	return err
@@ -103,35 +114,56 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 // errNotStored is the error of a reply that no server sends to a set.
 var errNotStored = fmt.Errorf("%w: the server did not store the value", driver.ErrUnavailable)
 
-// Add stores value with one command if key is absent.
+// Add stores value with one command if key is absent. It replaces the placeholder of a
+// lease, and what Get does not return because it is damaged, if it is still the same.
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
 	if b.isLarge(value) { // the chunks would be sent in vain
 		if found, err := b.Has(ctx, key); found || err != nil {
 			return false, err
 		}
 	}
-	added, err := b.put(ctx, wire.OpAdd, key, value, ttl)
-	if added || err != nil || !b.options.Spread {
-		return added, err
+	next := newItem(key, value, ttl)
+	for range maxRaces {
+		it, err := b.put(ctx, wire.OpAdd, next)
+		if it.OK || err != nil {
+			return it.OK, err
+		}
+		if it.CAS == 0 { // the reply does not describe what is present
+			if b.meta == nil && !b.options.Spread {
+				return false, nil
+			}
+			it, err = b.one(ctx, wire.OpMeta, wire.Item{Key: key})
+		}
+		present := it.CAS != 0 && it.Flags != wire.FlagLease
+		if err == nil && it.Flags == flagSpread {
+			present, err = b.hasChunks(ctx, key)
+		}
+		if present || err != nil {
+			return false, err
+		}
+		if it.CAS == 0 {
+			continue // removed since
+		}
+		replace := next
+		replace.CAS = it.CAS
+		if it, err := b.put(ctx, wire.OpCompareAndSwap, replace); it.OK || err != nil {
+			return it.OK, err
+		}
 	}
-	if found, err := b.Has(ctx, key); found || err != nil {
-		return false, err
-	}
-	return b.put(ctx, wire.OpAdd, key, value, ttl) // Has removed an index without its chunks
+	return false, errRaces
 }
 
-func (b *Backend) put(ctx context.Context, op wire.Op, key string, value []byte, ttl time.Duration) (bool, error) {
-	it := wire.Item{Key: key, Value: value, Flags: flagsOf(value), Expiry: expiryOf(ttl)}
-	if !b.isLarge(value) {
-		it, err := b.one(ctx, op, it)
-		return it.OK, err
+// put performs op for one item, which may be large.
+func (b *Backend) put(ctx context.Context, op wire.Op, it wire.Item) (wire.Item, error) {
+	if !b.isLarge(it.Value) {
+		return b.one(ctx, op, it)
 	}
 	if err := b.checkOne(it); err != nil {
-		return false, err
+		return wire.Item{}, err
 	}
 	items := []wire.Item{it}
 	b.putLarge(ctx, op, items)
-	return items[0].OK, items[0].Err
+	return items[0], items[0].Err
 }
 
 // isLarge reports whether value is stored in chunks.
@@ -148,7 +180,7 @@ func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 	if err := b.checkOne(wire.Item{Key: key}); err != nil {
 		return false, err
 	}
-	items := itemsOf([]string{key})
+	items := []wire.Item{{Key: key}}
 	b.remove(ctx, items)
 	return items[0].OK, items[0].Err
 }
@@ -165,8 +197,8 @@ func (b *Backend) Has(ctx context.Context, key string) (bool, error) {
 // TTL returns the remaining TTL of key in seconds of the server, up to 3 s more than what
 // remains of the TTL that was requested.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	if !b.store.HasExpiry() {
-		return 0, false, errNoTTL
+	if b.meta == nil {
+		return 0, false, errNoMeta
 	}
 	it, err := b.one(ctx, wire.OpMeta, wire.Item{Key: key})
 	if err != nil || !it.OK || it.Expiry < 0 {
@@ -175,7 +207,8 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, err
 	return time.Duration(it.Expiry) * time.Second, true, nil
 }
 
-var errNoTTL = fmt.Errorf("%w: neither the binary protocol nor gomemcache returns the remaining TTL", errors.ErrUnsupported)
+var errNoMeta = fmt.Errorf("%w: only the text protocol without a gomemcache client returns remaining TTLs, lists keys and has leases",
+	errors.ErrUnsupported)
 
 // Ping sends a command to every server.
 func (b *Backend) Ping(ctx context.Context) error {
@@ -202,13 +235,27 @@ func (b *Backend) one(ctx context.Context, op wire.Op, it wire.Item) (wire.Item,
 	if err := b.checkOne(it); err != nil {
 		return wire.Item{}, err
 	}
+	var since time.Duration
+	if op == wire.OpGets || op == wire.OpLease {
+		since = wire.Clock()
+	}
 	r := wire.NewRequest(op, it)
 	if err := b.store.Do(ctx, r); err != nil {
 		return wire.Item{}, err
 	}
 	it = r.Items[0]
 	r.Release()
+	it.Since = since
+	it.OK = it.OK && !it.HasPlaceholder(op)
 	return it, it.Err
+}
+
+// many performs op, which reads or deletes, for items.
+func (b *Backend) many(ctx context.Context, op wire.Op, items []wire.Item) {
+	b.store.Many(ctx, op, items)
+	for i := range items {
+		items[i].OK = items[i].OK && !items[i].HasPlaceholder(op)
+	}
 }
 
 // checkOne checks what must hold before anything is sent.
@@ -233,4 +280,6 @@ var (
 	_ driver.TTLer         = (*Backend)(nil)
 	_ driver.Pinger        = (*Backend)(nil)
 	_ driver.Copier        = (*Backend)(nil)
+	_ driver.Leaser        = (*Backend)(nil)
+	_ driver.Swapper       = (*Backend)(nil)
 )

@@ -164,7 +164,7 @@ func TestInc(t *testing.T) {
 			refused(text, 1)
 		}
 		refused(fmt.Sprint(int64(math.MaxInt64)), 1)
-		if !b.store.HasExpiry() {
+		if b.meta == nil {
 			refused("1", -2)
 			return
 		}
@@ -241,7 +241,7 @@ func TestIncOfForeignNumbers(t *testing.T) {
 					t.Errorf("Inc turns flags %d into %d", flags, e.flags)
 				}
 			}
-			if !b.store.HasExpiry() {
+			if b.meta == nil {
 				continue
 			}
 			f.store("n", entry{value: "1", flags: flags, expiry: 100})
@@ -283,7 +283,7 @@ func TestTTL(t *testing.T) {
 		f.store("for-ever", entry{})
 		for key, want := range map[string]time.Duration{"brief": 5 * time.Second, "for-ever": 0, "absent": 0} {
 			left, ok, err := b.TTL(t.Context(), key)
-			if !b.store.HasExpiry() {
+			if b.meta == nil {
 				if !errors.Is(err, errors.ErrUnsupported) {
 					t.Errorf("TTL: %v", err)
 				}
@@ -490,7 +490,7 @@ func TestClearPrefix(t *testing.T) {
 		f.store("a%", entry{})
 		f.store("b:é", entry{})
 		err := b.ClearPrefix(soon(t, ample/2), "a%:")
-		if !b.store.HasExpiry() {
+		if b.meta == nil {
 			if !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("ClearPrefix: %v", err)
 			}

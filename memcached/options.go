@@ -19,23 +19,22 @@ import (
 
 // Options configures a Backend. In every field zero means the default.
 type Options struct {
-	// Servers lists "host:port" or paths of unix sockets. A host name is one server, even
-	// if it has several addresses.
+	// Servers lists "host:port" or paths of unix sockets. A host name is one server.
 	Servers []string `setting:"CACHE_MEMCACHED_SERVERS" default:"127.0.0.1:11211" help:"servers, host:port or paths of unix sockets; or a *memcache.Client, which Close does not close"`
 
-	// Username and Password log in: with Text as a server that was started with -Y
-	// expects, with Binary by SASL PLAIN, as one that was started with -S expects.
-	Username string        `setting:"CACHE_MEMCACHED_USERNAME" verbatim:"true" help:"user of the login"`
+	// Username and Password log in: with Text as a server with -Y expects, with Binary by
+	// SASL PLAIN, as a server with -S expects.
+	Username string        `setting:"CACHE_MEMCACHED_USERNAME" verbatim:"true" help:"user name of the login"`
 	Password driver.Secret `setting:"CACHE_MEMCACHED_PASSWORD" help:"password of the login"`
 
 	// Protocol is Text or Binary.
-	Protocol Protocol `option:"protocol" default:"text" help:"text or binary; with a login and another type than memcached the default is binary"`
+	Protocol Protocol `option:"protocol" default:"text" help:"text or binary; if a login is set and the type is not memcached, the default is binary"`
 
 	// TLS turns TLS on.
 	TLS *tls.Config
 
 	// Distribution maps keys to servers.
-	Distribution Distribution `option:"distribution" default:"gomemcache" help:"of keys to servers: gomemcache, python_memcached, ketama or ketama_weighted"`
+	Distribution Distribution `option:"distribution" default:"gomemcache" help:"how keys are distributed to servers: gomemcache, python_memcached, ketama or ketama_weighted"`
 
 	// Selector replaces Servers and Distribution. Its servers may change at any time. An
 	// empty ServerName in TLS becomes their host.
@@ -44,18 +43,18 @@ type Options struct {
 	// Spread stores a value that is too large for one item in up to MaxChunks items of
 	// ChunkSize bytes. Keys are then limited to 222 bytes. The default ChunkSize is the
 	// largest value of an item.
-	Spread    bool `option:"spread" help:"store large values in several items; true by default with the type spreadsaslmemcached"`
-	ChunkSize int  `option:"chunk_size" min:"1" help:"bytes per item of a large value; by default as large as an item can be"`
-	MaxChunks int  `option:"max_chunks" default:"32" min:"1" max:"9999" help:"items per large value"`
+	Spread    bool `option:"spread" help:"store large values in several items; the default is true for the type spreadsaslmemcached"`
+	ChunkSize int  `option:"chunk_size" min:"1" help:"bytes per item of a large value; the default is the largest value of an item"`
+	MaxChunks int  `option:"max_chunks" default:"32" min:"1" max:"9999" help:"maximum number of items per large value"`
 
-	// MaxItemSize is the -I of the servers. The largest value is 512 bytes smaller: the
-	// server counts key and header, too.
-	MaxItemSize int `option:"max_item_size" default:"1048576" min:"1024" max:"1073741824" help:"bytes per item, the servers' -I"`
+	// MaxItemSize is the -I of the servers. The largest value is 512 bytes smaller,
+	// because the server counts key and header as well.
+	MaxItemSize int `option:"max_item_size" default:"1048576" min:"1024" max:"1073741824" help:"maximum bytes per item, the -I of the servers"`
 
-	PoolSize     int           `option:"pool_size" default:"16" min:"1" help:"connections per server"`
-	DialTimeout  time.Duration `option:"dial_timeout" default:"5s" min:"1ms" help:"of one connection, with TLS and login"`
-	ReadTimeout  time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"of one reply, and of waiting for a connection"`
-	WriteTimeout time.Duration `option:"write_timeout" default:"3s" min:"1ms" help:"of sending one request"`
+	PoolSize     int           `option:"pool_size" default:"16" min:"1" help:"maximum number of connections per server"`
+	DialTimeout  time.Duration `option:"dial_timeout" default:"5s" min:"1ms" help:"timeout of opening a connection, including TLS and login"`
+	ReadTimeout  time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"timeout of one reply, and of waiting for a connection"`
+	WriteTimeout time.Duration `option:"write_timeout" default:"3s" min:"1ms" help:"timeout of sending one request"`
 
 	// AllowFlush permits Clear without a prefix, which empties the servers, including the
 	// entries of other programs.
@@ -95,6 +94,10 @@ var distributions = map[string]Distribution{
 	"gomemcache": GoMemcache, "python_memcached": PythonMemcached, "ketama": Ketama, "ketama_weighted": KetamaWeighted,
 }
 
+var selectors = [...]func(servers []string) memcache.ServerSelector{
+	GoMemcache: wire.GoMemcache, PythonMemcached: wire.PythonMemcached, Ketama: wire.Ketama, KetamaWeighted: wire.KetamaWeighted,
+}
+
 // UnmarshalText sets d to the distribution with that name.
 func (d *Distribution) UnmarshalText(text []byte) error { return choose(d, text, distributions) }
 
@@ -131,7 +134,7 @@ func (o Options) Validate(p *driver.Problems) {
 	if o.Protocol != Text && o.Protocol != Binary {
 		p.Add("Protocol", "%d is unknown", o.Protocol)
 	}
-	if o.Distribution < GoMemcache || o.Distribution > KetamaWeighted {
+	if o.Distribution < 0 || int(o.Distribution) >= len(selectors) {
 		p.Add("Distribution", "%d is unknown", o.Distribution)
 	}
 	o.validateLogin(p)
@@ -186,17 +189,10 @@ func (o Options) wire() wire.Config {
 
 // selector picks the server of a key.
 func (o Options) selector() memcache.ServerSelector {
-	switch {
-	case o.Selector != nil:
+	if o.Selector != nil {
 		return o.Selector
-	case o.Distribution == PythonMemcached:
-		return wire.PythonMemcached(o.Servers)
-	case o.Distribution == Ketama:
-		return wire.Ketama(o.Servers)
-	case o.Distribution == KetamaWeighted:
-		return wire.KetamaWeighted(o.Servers)
 	}
-	return wire.GoMemcache(o.Servers)
+	return selectors[o.Distribution](o.Servers)
 }
 
 // unprotected returns a remote server that would receive the password in clear text.

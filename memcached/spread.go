@@ -2,6 +2,7 @@ package memcached
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,55 +20,51 @@ import (
 // chunkSeconds is how much longer than its index a chunk lives.
 const chunkSeconds = 60
 
-// maxReads is how often a value is read again that is replaced while it is read.
-const maxReads = 10
+// maxRaces is how often a call starts again because another writer was faster.
+const maxRaces = 10
 
-var errReplaced = fmt.Errorf("%w: the value is replaced faster than its chunks can be read", driver.ErrUnavailable)
+var errRaces = fmt.Errorf("%w: gave up after losing every race with concurrent writers", driver.ErrUnavailable)
 
-// join reads the chunks of the index in it. If a chunk is missing, another writer may
-// have replaced the value meanwhile; otherwise the index is removed.
-func (b *Backend) join(ctx context.Context, it wire.Item) (value []byte, ok bool, err error) {
-	for range maxReads {
-		x, err := b.indexIn(it)
-		if err != nil {
-			return nil, false, err
-		}
-		memory := x.memory(maxAhead)
-		chunks := x.chunks(it.Key, memory)
-		b.store.Many(ctx, wire.OpGet, chunks)
-		value, complete, err := x.assemble(memory, chunks)
-		if complete {
-			return value, true, nil
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		again, err := b.one(ctx, wire.OpGets, wire.Item{Key: it.Key})
-		switch {
-		case err != nil || !again.OK:
-			return nil, false, err
-		case again.Flags != flagSpread:
-			return unpadded(again.Value, again.Flags), true, nil
-		case bytes.Equal(again.Value, it.Value):
-			return nil, false, b.discard(ctx, again, x)
-		}
-		it = again
+// join returns the value of the index in it.
+func (b *Backend) join(ctx context.Context, it wire.Item, races int) (value []byte, ok bool, err error) {
+	items := []wire.Item{it}
+	b.joinMany(ctx, items, races)
+	if !items[0].OK {
+		return nil, false, items[0].Err
 	}
-	return nil, false, errReplaced
+	return items[0].Value, true, nil
 }
 
-func (b *Backend) indexIn(it wire.Item) (index, error) {
-	if !b.options.Spread {
-		return index{}, fmt.Errorf("%w: the value is stored in chunks, which only a cache with Spread reads", driver.ErrCorrupt)
-	}
-	return decodeIndex(it.Value, b.options)
+// joining is an item with an index whose chunks are read.
+type joining struct {
+	*wire.Item
+	index
+	memory []byte // for the value, may be nil
 }
 
 // joinMany replaces the indexes among items by their values. It reads many together, but
 // never more chunks than one value may have: an index takes little to send and much to
 // read.
-func (b *Backend) joinMany(ctx context.Context, items []wire.Item) {
-	var g joining
+func (b *Backend) joinMany(ctx context.Context, items []wire.Item, races int) {
+	var group []joining
+	var chunks []wire.Item // of the group
+	ahead := 0             // bytes of memory
+	read := func() {
+		b.store.Many(ctx, wire.OpGet, chunks)
+		for _, j := range group {
+			n := j.count()
+			value, complete, err := j.assemble(j.memory, chunks[:n])
+			clear(chunks[:n])
+			chunks = chunks[n:]
+			if j.OK = complete; !complete && err == nil {
+				value, j.OK, err = b.rejoin(ctx, *j.Item, j.index, races)
+			}
+			if j.Value, j.Flags = value, 0; err != nil {
+				j.Fail(err)
+			}
+		}
+		group, chunks, ahead = nil, nil, 0
+	}
 	for i := range items {
 		it := &items[i]
 		if !it.OK || it.Flags != flagSpread {
@@ -78,51 +75,43 @@ func (b *Backend) joinMany(ctx context.Context, items []wire.Item) {
 			it.Fail(err)
 			continue
 		}
-		if len(g.chunks)+x.count() > maxChunks {
-			b.joinGroup(ctx, &g)
+		if len(chunks)+x.count() > maxChunks {
+			read()
 		}
-		g.add(it, x)
+		j := joining{Item: it, index: x}
+		if x.size <= maxAhead-ahead {
+			j.memory, ahead = make([]byte, x.size), ahead+x.size
+		}
+		group, chunks = append(group, j), append(chunks, x.chunks(it.Key, j.memory)...)
 	}
-	b.joinGroup(ctx, &g)
+	if len(group) > 0 {
+		read()
+	}
 }
 
-// joining are large values that are read together.
-type joining struct {
-	items  []*wire.Item // with the keys of the values
-	large  []index
-	values [][]byte
-	chunks []wire.Item // of all values
-	ahead  int         // bytes of values
+// rejoin reads the value of it again, of which chunks are missing: another writer may have
+// replaced it meanwhile. Otherwise rejoin removes the index.
+func (b *Backend) rejoin(ctx context.Context, it wire.Item, x index, races int) (value []byte, ok bool, err error) {
+	if races == maxRaces {
+		return nil, false, errRaces
+	}
+	again, err := b.one(ctx, wire.OpGets, wire.Item{Key: it.Key})
+	switch {
+	case err != nil || !again.OK:
+		return nil, false, err
+	case again.Flags != flagSpread:
+		return unpadded(again.Value, again.Flags), true, nil
+	case bytes.Equal(again.Value, it.Value):
+		return nil, false, b.discard(ctx, again, x)
+	}
+	return b.join(ctx, again, races+1)
 }
 
-func (g *joining) add(it *wire.Item, x index) {
-	value := x.memory(maxAhead - g.ahead)
-	g.ahead += len(value)
-	g.items, g.large, g.values = append(g.items, it), append(g.large, x), append(g.values, value)
-	g.chunks = append(g.chunks, x.chunks(it.Key, value)...)
-}
-
-// joinGroup reads the values in g and makes g empty.
-func (b *Backend) joinGroup(ctx context.Context, g *joining) {
-	if len(g.items) == 0 {
-		return
+func (b *Backend) indexIn(it wire.Item) (index, error) {
+	if !b.options.Spread {
+		return index{}, fmt.Errorf("%w: the value is stored in chunks, which only a cache with Spread reads", driver.ErrCorrupt)
 	}
-	b.store.Many(ctx, wire.OpGet, g.chunks)
-	chunks := g.chunks
-	for i, it := range g.items {
-		n := g.large[i].count()
-		value, complete, err := g.large[i].assemble(g.values[i], chunks[:n])
-		clear(chunks[:n])
-		chunks = chunks[n:]
-		if it.Value = value; !complete && err == nil {
-			it.Value, it.OK, err = b.Get(ctx, it.Key) // it may have been replaced
-		}
-		if err != nil {
-			it.Fail(err)
-		}
-		it.Flags = 0
-	}
-	*g = joining{}
+	return decodeIndex(it.Value, b.options)
 }
 
 // remove removes items with the chunks of large values.
@@ -135,7 +124,7 @@ func (b *Backend) remove(ctx context.Context, items []wire.Item) {
 		}
 		old = b.indexes(ctx, keys)
 	}
-	b.store.Many(ctx, wire.OpDelete, items)
+	b.many(ctx, wire.OpDelete, items)
 	b.removeChunks(ctx, old)
 }
 
@@ -155,37 +144,34 @@ type indexed struct {
 	index
 }
 
-// putLarge performs op, OpSet or OpAdd, for items of which some are large: first the
-// chunks, then the items under the keys themselves. Then it removes chunks that no index
-// refers to any more.
+// putLarge performs op, which stores, for items of which some are large: first the chunks,
+// then the items under the keys themselves. Then it removes the chunks of indexes that were
+// replaced or not stored.
 func (b *Backend) putLarge(ctx context.Context, op wire.Op, items []wire.Item) {
-	var keys []string
+	var keys []string // that may have chunks
 	for i := range items {
-		if b.isLarge(items[i].Value) && items[i].Err == nil {
+		if b.isLarge(items[i].Value) && items[i].Err == nil && op != wire.OpAdd {
 			keys = append(keys, items[i].Key)
 		}
 	}
-	unused := b.indexes(ctx, keys)
+	old := b.indexes(ctx, keys)
 	added := b.putChunks(ctx, items)
 	b.store.Many(ctx, op, items)
-	stored := make(map[string]bool, len(items))
+	results := make(map[string]*wire.Item, len(items))
 	for i := range items {
-		stored[items[i].Key] = items[i].OK
-		if items[i].OK || errors.Is(items[i].Err, driver.ErrUnknownOutcome) {
-			delete(added, items[i].Key)
-		}
+		results[items[i].Key] = &items[i]
 	}
-	unused = slices.DeleteFunc(unused, func(x indexed) bool { return !stored[x.key] })
-	for key, x := range added {
-		unused = append(unused, indexed{key, x})
-	}
-	b.removeChunks(ctx, unused)
+	old = slices.DeleteFunc(old, func(x indexed) bool { return !results[x.key].OK })
+	added = slices.DeleteFunc(added, func(x indexed) bool {
+		it := results[x.key]
+		return it.OK || errors.Is(it.Err, driver.ErrUnknownOutcome)
+	})
+	b.removeChunks(ctx, append(old, added...))
 }
 
 // putChunks stores the chunks of the large values among items and replaces the values by
-// indexes. It returns the indexes by key.
-func (b *Backend) putChunks(ctx context.Context, items []wire.Item) map[string]index {
-	added := map[string]index{}
+// the indexes that it returns.
+func (b *Backend) putChunks(ctx context.Context, items []wire.Item) (added []indexed) {
 	var chunks []wire.Item
 	var owners []*wire.Item // of each chunk
 	for i := range items {
@@ -199,15 +185,12 @@ func (b *Backend) putChunks(ctx context.Context, items []wire.Item) map[string]i
 			chunks, owners = append(chunks, c), append(owners, it)
 		}
 		it.Value, it.Flags = x.encode(), flagSpread
-		added[it.Key] = x
+		added = append(added, indexed{it.Key, x})
 	}
 	b.store.Many(ctx, wire.OpSet, chunks)
 	for i := range chunks {
-		switch {
-		case chunks[i].Err != nil:
-			owners[i].Fail(chunks[i].Err)
-		case !chunks[i].OK:
-			owners[i].Fail(errNotStored)
+		if err := chunks[i].Err; err != nil || !chunks[i].OK {
+			owners[i].Fail(cmp.Or(err, errNotStored))
 		}
 	}
 	return added

@@ -228,7 +228,7 @@ func TestSpreadAmongWriters(t *testing.T) {
 						t.Error(err)
 					}
 					got, ok, err := b.Get(t.Context(), "k")
-					if err != nil && !errors.Is(err, errReplaced) {
+					if err != nil && !errors.Is(err, errRaces) {
 						t.Error(err)
 					}
 					if ok && (len(bytes.Trim(got, string(got[:1]))) > 0 || (len(got)-50)%500 != int(got[0]-'a')) {

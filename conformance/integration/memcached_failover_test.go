@@ -504,3 +504,25 @@ func TestMemcachedSpreadServerLost(t *testing.T) {
 		}
 	})
 }
+
+// Over TLS, the server may leave unread what follows a large value: Add does not send a
+// second command behind it.
+func TestMemcachedTLSLargeAdd(t *testing.T) {
+	certificate := servers.NewCertificate(t)
+	c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{
+		"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": servers.StartMemcachedTLS(t, certificate).Addrs[0],
+		"CACHE_MEMCACHED_TLS_CA": caFile(t, certificate),
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	for _, size := range []int{0, 4 << 10, 16<<10 - 100, 16 << 10, 100_000, 900_000} {
+		for i, want := range []bool{true, false} {
+			added, err := c.Add(t.Context(), fmt.Sprint(size), make([]byte, size))
+			if added != want || err != nil {
+				t.Errorf("Add %d of %d bytes = %v, %v; want %v", i+1, size, added, err, want)
+			}
+		}
+	}
+}

@@ -14,25 +14,24 @@ import (
 	"github.com/cachebackends/cachebackends/memcached"
 )
 
-// itemValue is the largest value that one item of 1 MiB holds, and spreadValue
-// what one holds that is spread over 17: enough for all cases, and no more, for
-// the server keeps each of them until it needs the room.
+// itemValue is the largest value of one item of 1 MiB, and spreadValue that of 17 chunks,
+// which is enough for all cases. The server keeps chunks until it needs their memory.
 const (
 	itemValue    = 1<<20 - 512
 	spreadChunks = 17
 	spreadValue  = spreadChunks * itemValue
 )
 
-// memcachedOver is the harness of a memcached that settings describe.
+// memcachedOver returns the harness of a memcached that settings describe.
 func memcachedOver(settings map[string]any) conformance.Harness {
 	h := over(settings)
-	// A begun second is rounded up, two are added for a clock that ticks late, and
-	// one more passes until the server sees it.
+	// The TTL is rounded up to seconds, two are added because the server's clock ticks
+	// late, and the server expires the entry at its next tick.
 	h.Limits.Resolution = 4*time.Second + 100*time.Millisecond
 	h.Limits.MaxKey, h.Limits.MaxValue = 250, itemValue
 	h.Limits.RefusedKeys = []string{"a b", "a\tb", "a\r\nb", "\x00", "a\x7f"}
 	h.Unsupported = map[conformance.Feature]string{
-		conformance.Threshold: "the server's memory bounds it (-m)",
+		conformance.Threshold: "the server evicts entries when its memory (-m) is full",
 	}
 	return h
 }
@@ -53,7 +52,7 @@ func overOneServer(h conformance.Harness, addr string, o memcached.Options) conf
 func TestMemcached(t *testing.T) {
 	if named := os.Getenv("CACHE_TEST_MEMCACHED_SERVERS"); named != "" {
 		h := memcachedOver(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": named})
-		h.Unsupported[conformance.Network] = "the servers of CACHE_TEST_MEMCACHED_SERVERS are not for breaking"
+		h.Unsupported[conformance.Network] = "no faults are injected into the servers of CACHE_TEST_MEMCACHED_SERVERS"
 		conformance.Run(t, h)
 		return
 	}
@@ -70,7 +69,7 @@ func TestMemcached(t *testing.T) {
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{}))
 }
 
-const onlyOneMemcached = "faults of the wire are tested with one server; what happens to several is in memcached_failover_test.go"
+const onlyOneMemcached = "TestMemcached injects faults with one server, memcached_failover_test.go with several"
 
 func TestMemcachedThreeServers(t *testing.T) {
 	t.Parallel()
@@ -99,16 +98,17 @@ func TestMemcachedTextAuth(t *testing.T) {
 	h := memcachedOver(settings("hunter2"))
 	h.Stores.Unauthorized = over(settings("wrong")).New
 	h.Name, h.Secrets = "memcached-text-auth", []string{"hunter2"}
-	h.Unsupported[conformance.Network] = "it is the wire of TestMemcached after the login"
+	h.Unsupported[conformance.Network] = "TestMemcached covers the protocol after the login"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	conformance.Run(t, h)
 }
 
-// overBinary gives h what the protocol of a server with -S lacks.
+// overBinary declares what the binary protocol does not support.
 func overBinary(h conformance.Harness) conformance.Harness {
-	h.Unsupported[conformance.PrefixClear] = "only the text protocol lists keys (lru_crawler metadump), and a server with -S does not speak it"
-	h.Unsupported[conformance.TTL] = "only the text protocol tells how long an entry lives (mg), and a server with -S does not speak it"
-	h.Limits.CounterMin = new(int64(0)) // to go below is to replace the entry, whose remaining life nobody knows
+	h.Unsupported[conformance.PrefixClear] = "only the text protocol lists keys (lru_crawler metadump), and a server with -S does not support it"
+	h.Unsupported[conformance.TTL] = "only the text protocol returns the remaining TTL (mg), and a server with -S does not support it"
+	h.Unsupported[conformance.Lease] = "a lease requires meta commands of the text protocol, and a server with -S does not support it"
+	h.Limits.CounterMin = new(int64(0)) // below it the entry is replaced, which requires the remaining TTL
 	return h
 }
 
@@ -139,12 +139,12 @@ func TestMemcachedTLS(t *testing.T) {
 		"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_MEMCACHED_TLS_CA": caFile(t, certificate),
 	})
 	h.Name = "memcached-tls"
-	h.Unsupported[conformance.Network] = "it is the wire of TestMemcached inside of TLS"
+	h.Unsupported[conformance.Network] = "TestMemcached covers the protocol inside TLS"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	conformance.Run(t, h)
 }
 
-// overSpread gives h the limits of values that are spread over several items.
+// overSpread gives h the limits of values that are stored in chunks.
 func overSpread(h conformance.Harness, name string) conformance.Harness {
 	h.Name = name
 	h.Limits.MaxKey, h.Limits.MaxValue = 222, spreadValue
@@ -173,13 +173,12 @@ func TestMemcachedSpreadSASL(t *testing.T) {
 		"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": "hunter2", "CACHE_OPTIONS": spreadOptions,
 	})), "memcached-spread-sasl")
 	h.Secrets = []string{"hunter2"}
-	h.Unsupported[conformance.Network] = "it is the wire of TestMemcachedSASL under what TestMemcachedSpread does"
+	h.Unsupported[conformance.Network] = "TestMemcachedSASL covers the protocol, TestMemcachedSpread the chunks"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	conformance.Run(t, h)
 }
 
-// Whoever brings a client of gomemcache keeps the contract, but for what it has
-// no command for.
+// A client of gomemcache keeps the contract, except for operations that it does not have.
 func TestMemcachedBorrowed(t *testing.T) {
 	t.Parallel()
 	four := servers.StartMemcached(t, 4, "-m 256")
@@ -189,9 +188,10 @@ func TestMemcachedBorrowed(t *testing.T) {
 	h = emptied(h, map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare})
 	h.Name = "memcached-borrowed"
 	h.Server, h.ServerVersion = "memcached", four.Version(t)
-	h.Unsupported[conformance.PrefixClear] = "gomemcache does not list keys"
-	h.Unsupported[conformance.TTL] = "gomemcache does not tell how long an entry lives"
-	h.Unsupported[conformance.Network] = "deadlines and retries are those of the client"
+	h.Unsupported[conformance.PrefixClear] = "gomemcache cannot list keys"
+	h.Unsupported[conformance.TTL] = "gomemcache does not return the remaining TTL"
+	h.Unsupported[conformance.Lease] = "a lease requires meta commands, which gomemcache does not send"
+	h.Unsupported[conformance.Network] = "deadlines and retries are those of gomemcache"
 	h.Limits.CounterMin = new(int64(0))
 	conformance.Run(t, h)
 }

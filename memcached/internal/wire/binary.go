@@ -150,24 +150,23 @@ func (it *Item) writeBinary(w *writer, op Op, quiet bool, opaque uint32) {
 // code returns the opcode for op. Only requests of several items use quiet ones.
 func (it *Item) code(op Op, quiet bool) byte {
 	switch {
-	case quiet && !op.IsWrite():
-		return codeGetQuiet
-	case !op.IsWrite():
-		return codeGet
-	case quiet && op == OpSet:
-		return codeSetQuiet
-	case op == OpSet, op == OpCompareAndSwap:
-		return codeSet
-	case op == OpAdd:
-		return codeAdd
-	case quiet && op == OpDelete:
-		return codeDeleteQuiet
-	case op == OpDelete:
-		return codeDelete
-	case it.Number < 0:
+	case op == OpIncrement && it.Number < 0:
 		return codeDecrement
+	case quiet:
+		return codes[op].quiet
 	}
-	return codeIncrement
+	return codes[op].loud
+}
+
+var codes = [...]struct{ loud, quiet byte }{
+	OpGet:            {codeGet, codeGetQuiet},
+	OpGets:           {codeGet, codeGetQuiet},
+	OpMeta:           {codeGet, codeGetQuiet},
+	OpSet:            {codeSet, codeSetQuiet},
+	OpAdd:            {codeAdd, codeAdd},
+	OpCompareAndSwap: {codeSet, codeSet},
+	OpIncrement:      {codeIncrement, codeIncrement},
+	OpDelete:         {codeDelete, codeDeleteQuiet},
 }
 
 func (binaryProtocol) read(in *reader, r *Request) error {

@@ -103,7 +103,11 @@ type writer struct {
 	err error
 }
 
-func (w *writer) string(s string) { w.buf = append(w.buf, s...) }
+func (w *writer) string(parts ...string) {
+	for _, s := range parts {
+		w.buf = append(w.buf, s...)
+	}
+}
 
 // value appends a value, or writes it at once if it is too large to be copied.
 func (w *writer) value(value []byte) {

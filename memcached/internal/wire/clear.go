@@ -13,19 +13,16 @@ import (
 )
 
 var (
-	errBinaryList = fmt.Errorf("%w: memcached lists its keys only in the text protocol", errors.ErrUnsupported)
-	errNoList     = fmt.Errorf("%w: the server does not list its keys", errors.ErrUnsupported)
-	errBusy       = errors.New("the server is busy listing its keys")
+	errNoList = fmt.Errorf("%w: the server does not list its keys", errors.ErrUnsupported)
+	errBusy   = errors.New("the server is busy listing its keys")
 )
 
 // busyPause is how long to wait for a server that lists its keys for another client.
 const busyPause = 10 * time.Millisecond
 
-// ClearPrefix removes every key with the prefix, on all servers at once.
+// ClearPrefix removes every key with the prefix, on all servers at once. It requires the
+// text protocol.
 func (c *Client) ClearPrefix(ctx context.Context, prefix string) error {
-	if c.config.Binary {
-		return errBinaryList
-	}
 	return c.eachNode(func(n *node) error { return Outcome(ctx, n.clearPrefix(ctx, prefix), true) })
 }
 
@@ -37,10 +34,8 @@ func (n *node) clearPrefix(ctx context.Context, prefix string) error {
 		if err != errBusy || time.Now().After(limit) {
 			return err
 		}
-		select {
-		case <-time.After(busyPause):
-		case <-ctx.Done():
-			return remote.Unsent{Err: ctx.Err()}
+		if err := remote.Sleep(ctx, busyPause); err != nil {
+			return remote.Unsent{Err: err}
 		}
 	}
 }
@@ -101,7 +96,7 @@ func (r *reader) listedKey() (string, error) {
 	case bytes.HasPrefix(line, []byte("ERROR")), bytes.HasPrefix(line, []byte("BADCLASS")), bytes.HasPrefix(line, []byte("CLIENT_ERROR lru crawler disabled")):
 		return "", errNoList
 	case !isKey:
-		return "", fatal(line)
+		return "", fatal(string(line))
 	}
 	key, err := url.PathUnescape(string(escaped))
 	if err != nil || key == "" {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,10 +61,6 @@ func NewClient(config Config) *Client {
 	c.swept.Store(time.Now().UnixNano())
 	return c
 }
-
-// HasExpiry reports whether the protocol returns the expiry of an entry: OpExpiryTime
-// is available, and OpMeta sets Item.Expiry.
-func (c *Client) HasExpiry() bool { return !c.config.Binary }
 
 // Do performs a request of one item. After an error r may still be in use.
 func (c *Client) Do(ctx context.Context, r *Request) error {
@@ -135,43 +130,8 @@ func (c *Client) retireUnused(nodes map[address]*node, keep address) {
 // Many performs op for items of any server, on all servers at once. It stores an error
 // in each item without a reply and skips items that have failed already.
 func (c *Client) Many(ctx context.Context, op Op, items []Item) {
-	nodes, same := c.nodesOf(ctx, op, items)
-	if same {
-		nodes[0].many(ctx, op, items)
-		return
-	}
-	type part struct { // of one server
-		items  []Item
-		places []int // among all items
-	}
-	parts := map[*node]*part{}
-	for i, n := range nodes {
-		if n == nil {
-			continue
-		}
-		if parts[n] == nil {
-			parts[n] = new(part)
-		}
-		p := parts[n]
-		p.items, p.places = append(p.items, items[i]), append(p.places, i)
-	}
-	var running sync.WaitGroup
-	for n, p := range parts {
-		running.Go(func() { n.many(ctx, op, p.items) })
-	}
-	running.Wait()
-	for _, p := range parts {
-		for i, place := range p.places {
-			items[place] = p.items[i]
-		}
-	}
-}
-
-// nodesOf returns the server of each item, nil for items that have failed, and whether
-// all items have the same server.
-func (c *Client) nodesOf(ctx context.Context, op Op, items []Item) (nodes []*node, same bool) {
-	nodes = make([]*node, len(items))
-	var last *address // and its node
+	places := map[*node][]int{} // of the items of each server
+	var last *address           // and its node
 	var n *node
 	for i := range items {
 		if items[i].Err != nil {
@@ -185,10 +145,26 @@ func (c *Client) nodesOf(ctx context.Context, op Op, items []Item) (nodes []*nod
 		if ours, _ := addr.(*address); ours == nil || ours != last {
 			n, last = c.node(addr), ours
 		}
-		nodes[i] = n
+		places[n] = append(places[n], i)
 	}
-	differs := func(n *node) bool { return n != nodes[0] || n == nil }
-	return nodes, len(nodes) > 0 && !slices.ContainsFunc(nodes, differs)
+	if len(places[n]) == len(items) {
+		n.many(ctx, op, items)
+		return
+	}
+	var running sync.WaitGroup
+	for n, places := range places {
+		running.Go(func() {
+			part := make([]Item, len(places))
+			for i, place := range places {
+				part[i] = items[place]
+			}
+			n.many(ctx, op, part)
+			for i, place := range places {
+				items[place] = part[i]
+			}
+		})
+	}
+	running.Wait()
 }
 
 // Each performs an operation without items on every server.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"time"
@@ -112,6 +113,8 @@ type conn struct {
 	r      reader
 	probe  func() bool // of newProbe, may be nil
 	used   time.Time   // when it was dialled, or the end of the last exchange
+
+	dialled time.Duration // when, by Clock
 }
 
 // hasUnread reports whether more was received than has been read. A record of TLS may
@@ -138,13 +141,14 @@ func (n *node) dial(ctx context.Context) (*conn, error) {
 	if remote.IsTimeout(err) {
 		<-ctx.Done() // the socket may be early
 	}
-	switch {
-	case err == nil || ctx.Err() == nil:
+	ended := ctx.Err()
+	if err == nil || ended == nil {
 		return c, err
-	case context.Cause(ctx) == errTimeout:
-		return nil, timedOut(err, errTimeout)
 	}
-	return nil, timedOut(err, ctx.Err())
+	if context.Cause(ctx) == errTimeout {
+		ended = errTimeout
+	}
+	return nil, fmt.Errorf("%w: %v", ended, err)
 }
 
 func (n *node) connect(ctx context.Context) (*conn, error) {
@@ -164,7 +168,7 @@ func (n *node) connect(ctx context.Context) (*conn, error) {
 		}
 		stream = secure
 	}
-	c := &conn{socket: socket, addr: addr, secure: n.config.TLS != nil, probe: newProbe(raw), used: time.Now(), w: writer{to: stream}, r: reader{
+	c := &conn{socket: socket, addr: addr, secure: n.config.TLS != nil, probe: newProbe(raw), used: time.Now(), dialled: Clock(), w: writer{to: stream}, r: reader{
 		Reader: bufio.NewReaderSize(stream, readBuffer), socket: socket,
 		timeout: n.config.ReadTimeout, maxValue: n.config.MaxItemSize,
 	}}

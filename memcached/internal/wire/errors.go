@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,46 +59,71 @@ func unexpected(begin []byte) error {
 	return ErrMalformed
 }
 
-// setupError is the error of a step of setting up a connection after it was dialled.
-type setupError struct {
-	step string
-	err  error
-	hint string // what may be wrong if err does not say it
-}
-
-func (e *setupError) Error() string {
-	if e.hint == "" {
-		return e.step + ": " + e.err.Error()
-	}
-	return e.step + ": " + e.err.Error() + ": " + e.hint
-}
-
-func (e *setupError) Unwrap() error { return e.err }
-
-// timedOut returns cause with the step that was not finished in time, if err has one.
-func timedOut(err, cause error) error {
-	var setup *setupError
-	if errors.As(err, &setup) {
-		return &setupError{setup.step, cause, setup.hint}
-	}
-	return cause
-}
-
 // handshakeError names the step and the remedy, unless one side rejected a certificate.
 func handshakeError(err error) error {
 	if cachetls.IsRejected(err) {
 		return err
 	}
-	return &setupError{"TLS handshake", err, hintNoTLS}
+	return fmt.Errorf("TLS handshake: %w: %s", err, hintNoTLS)
 }
 
 // loginError names the step and the remedy, unless the server rejected the login.
 func loginError(err error) error {
 	if remote.IsBroken(err) || remote.IsTimeout(err) || errors.Is(err, errTimeout) {
-		return &setupError{"login", err, hintNoLogin}
+		return fmt.Errorf("login: %w: %s", err, hintNoLogin)
 	}
 	return err
 }
+
+// knownError is the beginning of a reply of a server that has executed nothing.
+type knownError struct {
+	begin string
+	kind  error
+}
+
+var (
+	// rejections concern one item, and leave the connection in step.
+	rejections = []knownError{
+		{"SERVER_ERROR out of memory", driver.ErrFull},
+		{"SERVER_ERROR Out of memory", driver.ErrFull},
+		{"SERVER_ERROR object too large for cache", driver.ErrTooLarge},
+		{"CLIENT_ERROR cannot increment or decrement non-numeric value", driver.ErrNotInteger},
+	}
+	fatals = []knownError{
+		{"CLIENT_ERROR unauthenticated", driver.ErrAuth},
+		{"CLIENT_ERROR authentication failure", driver.ErrAuth},
+		{"ERROR Too many open connections", driver.ErrUnavailable},
+	}
+)
+
+// find returns the error that line begins with, or nil. It quotes only the server's own
+// words: the rest may be part of a value.
+func find(known []knownError, line string) error {
+	for _, k := range known {
+		if strings.HasPrefix(line, k.begin) {
+			return fmt.Errorf("%w: %s", k.kind, k.begin)
+		}
+	}
+	return nil
+}
+
+// fatal returns the error of an unexpected line.
+func fatal(line string) error {
+	switch err := find(fatals, line); {
+	case err != nil:
+		return err
+	case line == "ERROR":
+		return errOldServer
+	case strings.HasPrefix(line, "SERVER_ERROR"):
+		return NewServerError(line)
+	case strings.HasPrefix(line, "CLIENT_ERROR"):
+		return fmt.Errorf("%w: CLIENT_ERROR", ErrMalformed)
+	}
+	return unexpected([]byte(line))
+}
+
+// ReplyError returns the error of a line that reports one.
+func ReplyError(line string) error { return cmp.Or(find(rejections, line), fatal(line)) }
 
 // Reasons that proxies give for a SERVER_ERROR. Others are not quoted: they may be part of
 // a value.

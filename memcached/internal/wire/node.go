@@ -98,18 +98,18 @@ func (n *node) send(ctx context.Context, r *Request) error {
 type exchange interface {
 	write(w *writer)
 	read(r *reader) error
-	// replies returns how many replies were read.
-	replies() int
-	// reset removes the replies.
-	reset()
+	// discard removes the replies if there are several, and reports whether it did.
+	discard() bool
+	// accepts reports whether the exchange may use c.
+	accepts(c *conn) bool
 }
 
 // roundTrip performs an exchange on a connection of the pool. After an error the
 // connection is closed; the error is [remote.Unsent] if nothing was written.
 //
-// The connection is closed, too, if the server has sent more than the replies: the next
-// caller would read the rest as its own reply. If there are several replies, nobody knows
-// which of them is one too many, and all are discarded.
+// The connection is also closed if the server has sent more than the replies: the next
+// caller would read the rest as its own reply. Several replies are then discarded, because
+// any of them may be the one too many.
 func (n *node) roundTrip(ctx context.Context, e exchange) (err error) {
 	c, err := n.take(ctx)
 	if err != nil {
@@ -122,6 +122,9 @@ func (n *node) roundTrip(ctx context.Context, e exchange) (err error) {
 		n.forget(now.Sub(idleSince), err)
 		n.client.sweep(now)
 	}()
+	if inStep = !e.accepts(c); inStep {
+		return remote.Unsent{Err: ErrReconnected}
+	}
 	c.socket.attach(ctx)
 	c.socket.begin(n.config.WriteTimeout)
 	e.write(&c.w)
@@ -138,9 +141,7 @@ func (n *node) roundTrip(ctx context.Context, e exchange) (err error) {
 	if err != nil {
 		return err
 	}
-	inStep = !c.hasUnread()
-	if !inStep && e.replies() > 1 {
-		e.reset()
+	if inStep = !c.hasUnread(); !inStep && e.discard() {
 		return ErrMalformed
 	}
 	return nil
@@ -217,10 +218,9 @@ func (n *node) release(c *conn, inStep bool, now time.Time) {
 // forgotten is how long a connection is idle at least before a firewall forgets it.
 const forgotten = time.Minute
 
-// forget closes the idle connections if err says that the server did not reply in time.
-// The deadline of a caller, which may be short, says so only of a connection that had been
-// idle for long. A firewall may have forgotten the connection without a word; it has then
-// forgotten those that were idle for longer as well, and each would cost a timeout.
+// forget closes the idle connections if the server did not reply in time: a firewall may
+// have forgotten them, and each would cost a timeout. The deadline of a caller may be short,
+// so it counts only on a connection that had been idle for long.
 func (n *node) forget(idle time.Duration, err error) {
 	if err == nil {
 		return
@@ -270,29 +270,27 @@ func (n *node) many(ctx context.Context, op Op, items []Item) {
 // was stored, or something newer was, which stays. An item that is absent is added once
 // more, with a reply for each.
 func (n *node) resolveRefused(ctx context.Context, items []Item) {
-	meta := &Request{Op: OpMeta, Items: make([]Item, len(items))}
+	meta := make([]Item, len(items))
 	for i := range items {
-		meta.Items[i].Key = items[i].Key
+		meta[i].Key = items[i].Key
 	}
-	err := n.do(ctx, meta)
-	add := &Request{Op: OpAdd}
+	n.many(ctx, OpMeta, meta)
+	var add []Item
 	var places []int
-	for i := range meta.Items {
-		if meta.Items[i].OK {
+	for i := range meta {
+		switch {
+		case meta[i].Err != nil:
+			items[i].Fail(fmt.Errorf("%w: %v", driver.ErrUnknownOutcome, meta[i].Err))
+		case meta[i].OK && !meta[i].HasPlaceholder(OpMeta):
 			items[i].Answer(true)
-		} else {
-			add.Items, places = append(add.Items, items[i]), append(places, i)
+		default:
+			add, places = append(add, items[i]), append(places, i)
 		}
 	}
-	if err == nil && len(add.Items) > 0 {
-		err = n.do(ctx, add)
-	}
+	n.many(ctx, OpAdd, add)
 	for i, place := range places {
-		it := &items[place]
-		*it = add.Items[i]
-		it.OK = it.Err == nil && it.Answered // or another writer was faster
-	}
-	if err != nil {
-		FailUnanswered(items, fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, err))
+		it := &add[i]
+		it.OK = it.Err == nil && (it.OK || it.Flags != FlagLease) // or another writer was faster
+		items[place] = *it
 	}
 }

@@ -18,8 +18,8 @@ const (
 	maxRecord = 16 << 10
 
 	// maxRequest is the size of the largest request that shares a round trip; a key has
-	// at most 250 bytes.
-	maxRequest = overhead + 250 + maxShared
+	// at most 250 bytes and is sent twice.
+	maxRequest = overhead + 2*250 + maxShared
 )
 
 // batchBytes is the size from which a batch of many callers accepts no further request.
@@ -70,14 +70,18 @@ func (b *batch) Reset() {
 	*b = batch{node: b.node, requests: b.requests[:0], encoded: writer{buf: b.encoded.buf[:0]}, ends: b.ends[:0], gets: Request{Items: b.gets.Items[:0]}}
 }
 
-func (b *batch) replies() int { return len(b.requests) }
+func (b *batch) accepts(*conn) bool { return true } // requests with Since are not shareable
 
-func (b *batch) reset() {
+func (b *batch) discard() bool {
+	if len(b.requests) == 1 && b.requests[0] != nil {
+		return b.requests[0].discard()
+	}
 	for _, r := range b.requests {
 		if r != nil {
 			r.reset()
 		}
 	}
+	return true
 }
 
 func (b *batch) write(w *writer) {

@@ -9,9 +9,8 @@ type protocol interface {
 	write(w *writer, r *Request)
 
 	// read reads the replies to r. After an error the connection is out of step; items
-	// that are answered by then have their replies. Without an error, the items that are
-	// not answered are those of a batch of which the server rejected some without naming
-	// them.
+	// that are answered by then have their replies. Without an error, no item is answered
+	// if the server rejected some of them without naming which.
 	read(in *reader, r *Request) error
 
 	// maxBytes is the size, in bytes, of one round trip.

@@ -2,7 +2,10 @@ package wire
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
@@ -14,19 +17,37 @@ type Op uint8
 const (
 	OpGet            Op = iota // value and flags
 	OpGets                     // value, flags and CAS
-	OpMeta                     // flags and remaining TTL, without the value
+	OpMeta                     // flags, remaining TTL and CAS, without the value
 	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
+	OpLease                    // store if the key is absent, then do what OpGets does
 	OpSet                      // store
-	OpAdd                      // store if the key is absent
+	OpAdd                      // store if the key is absent; otherwise flags and CAS, unless Value is large
 	OpCompareAndSwap           // store if CAS is still that of the entry
 	OpIncrement                // add Number if CAS is still that of the entry; Number becomes the sum
-	OpDelete                   // remove; if CAS is not 0, only while it is that of the entry
+	OpDelete                   // remove; if CAS is not 0, only while it is that of the entry, otherwise flags
 	OpPing                     // without items
 	OpFlush                    // without items: empty the server
 )
 
 // IsWrite reports whether op changes something.
 func (op Op) IsWrite() bool { return op >= OpSet && op != OpPing }
+
+// FlagLease marks the placeholder of a lease. Its low bits are 0, so that other clients
+// read bytes, not a value of a type of theirs.
+const FlagLease = 1 << 17
+
+// HasPlaceholder reports whether the reply to op describes the placeholder of a lease.
+func (it *Item) HasPlaceholder(op Op) bool {
+	return it.Flags == FlagLease && (!op.IsWrite() || op == OpDelete)
+}
+
+// Clock returns a monotonic time.
+func Clock() time.Duration { return time.Since(started) }
+
+var started = time.Now()
+
+// ErrReconnected is the error of an item with Since on a connection that is newer.
+var ErrReconnected = errors.New("reconnected since the entry was read")
 
 // IsRetryable reports whether op may be sent again after its reply was lost: the
 // second reply means what the first one meant.
@@ -41,9 +62,23 @@ type Item struct {
 	CAS    uint64
 	Number int64
 
+	// Since is when CAS was read, by Clock; 0 to use any connection. A server that was
+	// restarted counts anew, and only a connection that is older than CAS proves that the
+	// server is as well.
+	Since time.Duration
+
 	OK       bool  // found, stored or removed
 	Answered bool  // there is a reply or an error
 	Err      error // of this item alone
+}
+
+// replies returns how many commands the text protocol sends for the item. A command after
+// a large value would not be in the same record of TLS: see maxRecord.
+func (it *Item) replies(op Op) int {
+	if op == OpLease || op == OpAdd && len(it.Value) <= maxShared || op == OpDelete && it.CAS == 0 {
+		return 2
+	}
+	return 1
 }
 
 // Answer sets the reply.
@@ -94,7 +129,7 @@ func NewRequest(op Op, it Item) *Request {
 	r.Op = op
 	r.one[0] = it
 	r.Items = r.one[:]
-	r.shareable = op != OpExpiryTime && len(it.Value) <= maxShared
+	r.shareable = op != OpExpiryTime && len(it.Value) <= maxShared && it.Since == 0
 	return r
 }
 
@@ -112,7 +147,17 @@ func (r *Request) reset() {
 	}
 }
 
-func (r *Request) replies() int { return len(r.Items) }
+func (r *Request) discard() bool {
+	several := len(r.Items) > 1 || len(r.Items) == 1 && r.Items[0].replies(r.Op) > 1
+	if several {
+		r.reset()
+	}
+	return several
+}
+
+func (r *Request) accepts(c *conn) bool {
+	return !slices.ContainsFunc(r.Items, func(it Item) bool { return it.Since != 0 && it.Since < c.dialled })
+}
 
 func (r *Request) write(w *writer) { r.protocol.write(w, r) }
 
@@ -127,17 +172,19 @@ const (
 	chunkKeys  = 1000
 	chunkBytes = 8 << 20
 
-	// overhead is more than either protocol adds to a key and a value, and more than the
+	// overhead is more than either protocol adds to keys and a value, and more than the
 	// command that ends a round trip.
 	overhead = 64
 )
 
-// size is an upper limit of the bytes that are sent for the item.
+// size is an upper limit of the bytes that are sent for the item. For a read, Value is
+// memory for the reply.
 func (it *Item) size(op Op) int {
-	if op.IsWrite() {
-		return overhead + len(it.Key) + len(it.Value)
+	n := overhead + it.replies(op)*len(it.Key)
+	if op.IsWrite() || op == OpLease {
+		n += len(it.Value)
 	}
-	return overhead + len(it.Key)
+	return n
 }
 
 // fit returns how many of items go into one round trip of at most limit bytes. Only a

@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // text is the text protocol. It reads values with get and gets, whose replies name the
@@ -22,8 +21,6 @@ const (
 	// runs out of memory half-way, it sends no reply to a quiet set.
 	maxQuiet = 4 << 10
 
-	// never is the expiry of an entry without one.
-	never = 0
 	// MaxRelative is the largest expiry in seconds that is a duration. A larger one is a
 	// date.
 	MaxRelative = 30 * 24 * 60 * 60
@@ -39,7 +36,7 @@ func (text) login(c *conn, username, password string) error {
 	if err != nil || string(line) == "STORED" {
 		return err
 	}
-	return fatal(line)
+	return fatal(string(line))
 }
 
 // maxBytes needs no limit for gets: the server reads all keys before it replies. The
@@ -54,8 +51,7 @@ func (text) write(w *writer, r *Request) {
 			w.string("s")
 		}
 		for i := range r.Items {
-			w.string(" ")
-			w.string(r.Items[i].Key)
+			w.string(" ", r.Items[i].Key)
 		}
 		w.string("\r\n")
 	case OpPing:
@@ -65,18 +61,7 @@ func (text) write(w *writer, r *Request) {
 	default:
 		quiet := isQuiet(r)
 		for i := range r.Items {
-			w.meta(r.Op, &r.Items[i])
-			if quiet {
-				w.string(" q")
-			}
-			if quiet && r.Op == OpDelete {
-				w.number(" O", uint64(i))
-			}
-			w.string("\r\n")
-			if r.Op == OpSet || r.Op == OpAdd || r.Op == OpCompareAndSwap {
-				w.value(r.Items[i].Value)
-				w.string("\r\n")
-			}
+			w.meta(r.Op, &r.Items[i], quiet)
 		}
 		if quiet {
 			w.string("mn\r\n")
@@ -84,59 +69,62 @@ func (text) write(w *writer, r *Request) {
 	}
 }
 
-// isQuiet reports whether the server replies only to items with an unexpected outcome,
-// and to the command that ends the request.
+// isQuiet reports whether the server replies only to items that it rejects, and to the
+// command that ends the request.
 func isQuiet(r *Request) bool {
-	if len(r.Items) < 2 || r.Op != OpSet && r.Op != OpDelete {
-		return false
-	}
-	for i := range r.Items {
-		if len(r.Items[i].Value) > maxQuiet {
-			return false
-		}
-	}
-	return true
+	large := func(it Item) bool { return len(it.Value) > maxQuiet }
+	return r.Op == OpSet && len(r.Items) > 1 && !slices.ContainsFunc(r.Items, large)
 }
 
-// meta appends the first line of the command for one item, without its end.
-func (w *writer) meta(op Op, it *Item) {
+// meta appends the commands for one item.
+func (w *writer) meta(op Op, it *Item, quiet bool) {
 	switch op {
 	case OpMeta:
-		w.command("mg ", it)
-		w.string(" f t")
+		w.string("mg ", it.Key, " f t c\r\n")
 	case OpExpiryTime:
 		// The server's time is read after the remaining TTL: if it ticks in between, the
 		// expiry is a second too late, never too early.
-		w.command("mg ", it)
-		w.string(" t c\r\nstats")
+		w.string("mg ", it.Key, " t c\r\nstats\r\n")
 	case OpIncrement:
-		w.command("ma ", it)
+		w.string("ma ", it.Key)
 		if it.Number < 0 {
 			w.number(" v MD D", -uint64(it.Number))
 		} else {
 			w.number(" v MI D", uint64(it.Number))
 		}
 		w.number(" C", it.CAS)
+		w.string("\r\n")
 	case OpDelete:
-		w.command("md ", it)
+		if it.replies(op) > 1 {
+			w.string("mg ", it.Key, " f\r\n")
+		}
+		w.string("md ", it.Key)
 		w.optional(" C", it.CAS)
-	default: // OpSet, OpAdd, OpCompareAndSwap
-		w.command("ms ", it)
+		w.string("\r\n")
+	default: // OpSet, OpAdd, OpCompareAndSwap, OpLease
+		w.string("ms ", it.Key)
 		w.number(" ", uint64(len(it.Value)))
 		w.optional(" T", uint64(it.Expiry))
 		w.optional(" F", uint64(it.Flags))
-		if op == OpAdd {
+		if op == OpAdd || op == OpLease {
 			w.string(" ME")
 		}
 		if op == OpCompareAndSwap {
 			w.number(" C", it.CAS)
 		}
+		if quiet {
+			w.string(" q")
+		}
+		w.string("\r\n")
+		w.value(it.Value)
+		w.string("\r\n")
+		switch {
+		case op == OpLease:
+			w.string("gets ", it.Key, "\r\n")
+		case it.replies(op) > 1:
+			w.string("mg ", it.Key, " f c\r\n")
+		}
 	}
-}
-
-func (w *writer) command(name string, it *Item) {
-	w.string(name)
-	w.string(it.Key)
 }
 
 func (w *writer) number(flag string, n uint64) {
@@ -156,54 +144,73 @@ func (text) read(in *reader, r *Request) error {
 	case r.Op == OpGet || r.Op == OpGets:
 		return readValues(in, r.Items)
 	case isQuiet(r):
-		return readQuiet(in, r)
+		return readQuiet(in, r.Items)
 	case len(r.Items) == 0:
 		line, err := in.line()
 		if err != nil || string(line) == "MN" || string(line) == "OK" {
 			return err
 		}
-		return fatal(line)
+		return fatal(string(line))
 	}
 	for i := range r.Items {
 		in.nextReply()
-		if err := r.Items[i].readMeta(in, r.Op); err != nil {
+		if err := r.readItem(in, i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readQuiet reads the replies to a quiet request. The reply that a key to delete is
-// absent has the number of its item. The reply that a set was rejected has not: then
-// no item is answered.
-func readQuiet(in *reader, r *Request) error {
-	rejected := 0
-	for {
+// readItem reads the replies for the i-th item. It is answered when the last is read.
+func (r *Request) readItem(in *reader, i int) error {
+	it := &r.Items[i]
+	replies := it.replies(r.Op)
+	if err := it.readMeta(in, r.Op); err != nil || replies == 1 {
+		return err
+	}
+	first := it.OK
+	it.OK, it.Answered = false, false
+	if r.Op == OpLease {
+		sent := *it
+		it.Value = nil
+		err := readValues(in, r.Items[i:i+1])
+		if err != nil {
+			*it = sent // to be sent again
+		}
+		return err
+	}
+	if err := it.readMeta(in, r.Op); err != nil {
+		return err
+	}
+	if r.Op == OpAdd {
+		it.OK = first
+	}
+	it.OK = it.OK && it.Err == nil
+	return nil
+}
+
+// readQuiet reads the replies to a quiet request. The reply that an item was rejected does
+// not name it: then no item is answered.
+func readQuiet(in *reader, items []Item) error {
+	for rejected := 0; ; rejected++ {
 		in.nextReply()
 		line, err := in.line()
 		if err != nil {
 			return err
 		}
 		if string(line) == "MN" {
-			break
+			for i := range items {
+				items[i].OK, items[i].Answered = rejected == 0, rejected == 0
+			}
+			return nil
 		}
-		if r.Op == OpSet && rejected < len(r.Items) && rejection(line) != nil {
-			rejected++
-			continue
+		if find(rejections, string(line)) == nil {
+			return fatal(string(line))
 		}
-		number, ok := bytes.CutPrefix(line, []byte("NF O"))
-		i, err := strconv.Atoi(string(number))
-		if r.Op != OpDelete || !ok || err != nil || i < 0 || i >= len(r.Items) || r.Items[i].Answered {
-			return fatal(line)
-		}
-		r.Items[i].Answer(false)
-	}
-	for i := range r.Items {
-		if !r.Items[i].Answered && rejected == 0 {
-			r.Items[i].Answer(true)
+		if rejected == len(items) {
+			return ErrMalformed
 		}
 	}
-	return nil
 }
 
 // readValues reads the reply to get, which has the values in the order of the keys and
@@ -220,7 +227,7 @@ func readValues(in *reader, items []Item) error {
 		}
 		rest, ok := bytes.CutPrefix(line, []byte("VALUE "))
 		if !ok {
-			return fatal(line)
+			return fatal(string(line))
 		}
 		key, rest, _ := bytes.Cut(rest, []byte(" "))
 		for i < len(items) && items[i].Key != string(key) {
@@ -302,7 +309,7 @@ func (it *Item) readMeta(in *reader, op Op) error {
 	case "EN", "NF", "NS", "EX":
 		it.Answer(false)
 	default:
-		if err := rejection(line); err != nil {
+		if err := find(rejections, string(line)); err != nil {
 			it.Fail(err)
 			return nil
 		}
@@ -310,7 +317,7 @@ func (it *Item) readMeta(in *reader, op Op) error {
 			it.failOnServer(op, NewServerError(text))
 			return nil
 		}
-		return fatal(line)
+		return fatal(string(line))
 	}
 	if op == OpExpiryTime {
 		return it.readExpiryTime(in)
@@ -353,7 +360,7 @@ func (it *Item) readExpiryTime(in *reader) error {
 		}
 		stat, ok := bytes.CutPrefix(line, []byte("STAT "))
 		if !ok {
-			return fatal(line)
+			return fatal(string(line))
 		}
 		if seconds, ok := bytes.CutPrefix(stat, []byte("time ")); ok {
 			if now, err = strconv.ParseInt(string(seconds), 10, 64); err != nil {
@@ -364,10 +371,8 @@ func (it *Item) readExpiryTime(in *reader) error {
 	if now <= MaxRelative {
 		return ErrMalformed
 	}
-	if it.Expiry < 0 {
-		it.Expiry = never
-	} else {
-		it.Expiry += now
+	if it.Expiry += now; it.Expiry < now {
+		it.Expiry = 0 // never
 	}
 	return nil
 }
@@ -381,56 +386,10 @@ func (it *Item) readSum(in *reader, rest []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(line) != int(length) {
-		return ErrMalformed
-	}
-	if it.Number, err = strconv.ParseInt(string(line), 10, 64); err != nil {
+	it.Number, err = strconv.ParseInt(string(line), 10, 64)
+	if err != nil || len(line) != int(length) {
 		return ErrMalformed
 	}
 	it.Answer(true)
 	return nil
-}
-
-// rejection returns why the server rejected an item, or nil if line says something
-// else.
-func rejection(line []byte) error {
-	kind := func(kind error) error { return fmt.Errorf("%w: %s", kind, line) }
-	switch text := string(line); {
-	case strings.HasPrefix(text, "SERVER_ERROR out of memory"), strings.HasPrefix(text, "SERVER_ERROR Out of memory"):
-		return kind(driver.ErrFull)
-	case text == "SERVER_ERROR object too large for cache":
-		return kind(driver.ErrTooLarge)
-	case text == "CLIENT_ERROR cannot increment or decrement non-numeric value":
-		return kind(driver.ErrNotInteger)
-	}
-	return nil
-}
-
-// Beginnings of replies after which a connection is of no use.
-var fatals = []struct {
-	begin string
-	kind  error
-}{
-	{"CLIENT_ERROR unauthenticated", driver.ErrAuth},
-	{"CLIENT_ERROR authentication failure", driver.ErrAuth},
-	{"ERROR Too many open connections", driver.ErrUnavailable},
-}
-
-// fatal returns the error of an unexpected line. It quotes only the server's own words
-// for errors: the rest may be part of a value.
-func fatal(line []byte) error {
-	for _, f := range fatals {
-		if strings.HasPrefix(string(line), f.begin) {
-			return fmt.Errorf("%w: %s", f.kind, f.begin)
-		}
-	}
-	switch text := string(line); {
-	case text == "ERROR":
-		return errOldServer
-	case strings.HasPrefix(text, "SERVER_ERROR"):
-		return NewServerError(text)
-	case strings.HasPrefix(text, "CLIENT_ERROR"):
-		return fmt.Errorf("%w: CLIENT_ERROR", ErrMalformed)
-	}
-	return unexpected(line)
 }

@@ -1,0 +1,143 @@
+package memcached
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/memcached/internal/wire"
+)
+
+// Under a leased key is a placeholder: an item with the flags wire.FlagLease, whose value
+// is the name of the lease. Whatever changes the key replaces or removes it, and the CAS of
+// an item never returns, so Fill stores with the CAS of the placeholder. The server's own
+// placeholder (the meta flag N) has no value and no flags: only a further command would
+// distinguish it from an empty value.
+
+// Lease stores a placeholder that the server removes at the end of hold.
+func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
+	if b.meta == nil {
+		return nil, false, "", errNoMeta
+	}
+	name := rand.Text()
+	placeholder := wire.Item{Key: key, Value: []byte(name), Flags: wire.FlagLease, Expiry: expiryOf(hold)}
+	for range maxRaces {
+		it, err := b.one(ctx, wire.OpLease, placeholder)
+		switch {
+		case err != nil:
+			return nil, false, "", err
+		case !it.OK && string(it.Value) == name:
+			return nil, false, lease{name, b.id, it.CAS, it.Since}.token(key), nil
+		case !it.OK:
+			return nil, false, "", nil // of another caller, or removed since
+		}
+		value, ok, err := b.valueOf(ctx, it)
+		if ok || err != nil && !driver.IsCorrupt(err) {
+			return value, ok, "", err
+		}
+		if err != nil { // damaged
+			replace := placeholder
+			replace.CAS = it.CAS
+			if _, err := b.one(ctx, wire.OpCompareAndSwap, replace); err != nil {
+				return nil, false, "", err
+			}
+		}
+	}
+	return nil, false, "", errRaces
+}
+
+// Fill stores value in the place of the placeholder.
+func (b *Backend) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
+	return b.endLease(ctx, wire.OpCompareAndSwap, newItem(key, value, ttl), token)
+}
+
+// Release removes the placeholder.
+func (b *Backend) Release(ctx context.Context, key, token string) error {
+	_, err := b.endLease(ctx, wire.OpDelete, wire.Item{Key: key}, token)
+	return err
+}
+
+// endLease performs op if token is the lease of the key. If a connection was opened since
+// Lease, the server may have been restarted: then it looks at the placeholder first.
+func (b *Backend) endLease(ctx context.Context, op wire.Op, next wire.Item, token string) (bool, error) {
+	if err := b.checkOne(next); err != nil {
+		return false, err
+	}
+	l, ok := parseToken(token, next.Key)
+	if !ok {
+		return false, nil
+	}
+	if l.owner != b.id {
+		l.since = math.MinInt64
+	}
+	for range maxRaces {
+		next.CAS, next.Since = l.cas, l.since
+		it, err := b.put(ctx, op, next)
+		if !errors.Is(err, wire.ErrReconnected) {
+			return it.OK, err
+		}
+		it, err = b.one(ctx, wire.OpGets, wire.Item{Key: next.Key})
+		if err != nil || !it.HasPlaceholder(wire.OpGets) || string(it.Value) != l.name {
+			return false, err
+		}
+		l.cas, l.since = it.CAS, it.Since
+	}
+	return false, errRaces
+}
+
+// lease is what a token says.
+type lease struct {
+	name  string // random, the value of the placeholder
+	owner string // Backend.id
+	cas   uint64
+	since time.Duration // when cas was read, by the clock of the owner
+}
+
+func (l lease) token(key string) string {
+	return fmt.Sprintf("%s %s %d %d %s", l.name, l.owner, l.cas, int64(l.since), key)
+}
+
+func parseToken(token, key string) (l lease, ok bool) {
+	parts := strings.SplitN(token, " ", 5)
+	if len(parts) < 5 || parts[4] != key {
+		return l, false
+	}
+	cas, err := strconv.ParseUint(parts[2], 10, 64)
+	since, err2 := strconv.ParseInt(parts[3], 10, 64)
+	return lease{parts[0], parts[1], cas, time.Duration(since)}, err == nil && err2 == nil
+}
+
+// CompareAndSwap reads the value and replaces it if it is still the same item: two round
+// trips, and two more for a large value.
+func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	next := newItem(key, value, ttl)
+	if err := b.checkOne(next); err != nil {
+		return false, err
+	}
+	for range maxRaces {
+		it, err := b.one(ctx, wire.OpGets, wire.Item{Key: key})
+		if err != nil || !it.OK {
+			return false, err
+		}
+		current, ok, err := b.valueOf(ctx, it)
+		switch {
+		case driver.IsCorrupt(err):
+			return false, nil
+		case err != nil || !ok || !bytes.Equal(current, old):
+			return false, err
+		}
+		next.CAS, next.Since = it.CAS, it.Since
+		it, err = b.put(ctx, wire.OpCompareAndSwap, next)
+		if it.OK || err != nil && !errors.Is(err, wire.ErrReconnected) {
+			return it.OK, err
+		}
+	}
+	return false, errRaces
+}
