@@ -58,7 +58,7 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 }
 
 func (b *Backend) removeAll(ctx context.Context, names []string) []error {
-	return remote.Parallel(ctx, len(names), b.options.Concurrency, func(i int) error { return b.remove(ctx, names[i]) })
+	return remote.Parallel(ctx, len(names), b.options.Concurrency, func(i int) error { return b.remove(ctx, b.bucket.Object(names[i])) })
 }
 
 // leftObjects are the objects that could not be removed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"cloud.google.com/go/storage"
@@ -19,7 +20,7 @@ type Backend struct {
 	bucket     *storage.BucketHandle
 	bucketSeen atomic.Bool  // a response has shown that the bucket exists
 	close      func() error // nil if the client is borrowed
-	counting   turns        // of Inc
+	counting   sync.Map     // channels by key, closed when a caller of Inc is done
 	closed     atomic.Bool
 }
 
@@ -82,8 +83,7 @@ func newBackend(client *storage.Client, o Options) *Backend {
 		options: o,
 		// The client repeats neither the upload of a value nor an unconditional
 		// write. This package repeats whole requests, see retry.
-		bucket:   client.Bucket(o.Bucket).Retryer(storage.WithPolicy(storage.RetryNever)),
-		counting: turns{taken: map[string]chan struct{}{}},
+		bucket: client.Bucket(o.Bucket).Retryer(storage.WithPolicy(storage.RetryNever)),
 	}
 }
 
@@ -137,4 +137,6 @@ var (
 	_ driver.TTLer         = (*Backend)(nil)
 	_ driver.Pinger        = (*Backend)(nil)
 	_ driver.Copier        = (*Backend)(nil)
+	_ driver.Leaser        = (*Backend)(nil)
+	_ driver.Swapper       = (*Backend)(nil)
 )
