@@ -48,7 +48,7 @@ var processStart = time.Now()
 // parseToken returns the entry of a lease and its end since processStart. The entry of
 // a malformed token is the zero entry.
 func parseToken(token string) (e entry, end time.Duration) {
-	if n, _ := fmt.Sscanf(token, "%d %d", &e.generation, &end); n < 2 || e.generation < 0 {
+	if n, _ := fmt.Sscanf(token, "%d %d", &e.generation, &end); n < 2 {
 		return entry{}, 0
 	}
 	return e, end

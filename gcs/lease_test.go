@@ -164,7 +164,7 @@ func TestMalformedTokens(t *testing.T) {
 	f := startFake(t)
 	b := start(t, f, Options{})
 	f.log()
-	for _, token := range []string{"", "x", "7", "0 9223372036854775807", "-7 9223372036854775807", "7 x", "99999999999999999999 1"} {
+	for _, token := range []string{"", "x", "7", "0 9223372036854775807", "7 x", "99999999999999999999 1"} {
 		if fill(t, b, "k", token) {
 			t.Errorf("%q is accepted", token)
 		}
