@@ -44,6 +44,10 @@ type mutant struct {
 	clear   func(r *reference) error
 	prefix  func(r *reference, prefix string) error
 	close   func(r *reference) error
+	lease   func(r *reference, key string, hold time.Duration) ([]byte, bool, string, error)
+	fill    func(r *reference, key, token string, value []byte, ttl time.Duration) (bool, error)
+	release func(r *reference, key, token string) error
+	swap    func(r *reference, key string, old, value []byte, ttl time.Duration) (bool, error)
 }
 
 var gaps atomic.Uint32

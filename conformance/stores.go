@@ -36,6 +36,9 @@ func (t *attempt) openSecondHandle() {
 	}
 	second := *t.handle
 	second.cache = cache.New(shown, cache.WithPrefix(t.handle.written.prefix))
+	if t.mode == bare {
+		second.bare = driver.Resolve(b)
+	}
 	t.handle = &second
 }
 
