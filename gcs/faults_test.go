@@ -88,7 +88,7 @@ var verbs = []verb{
 }
 
 // tokenOfFirst is the token of a lease of the first generation of the fake.
-const tokenOfFirst = "1 9223372036854775807"
+const tokenOfFirst = "9223372036854775807 1"
 
 // answersUnknown reports whether a verb cannot tell what a delete did whose reply was lost.
 func (v verb) answersUnknown() bool { return v.request == "delete" && v.name != "Release" }

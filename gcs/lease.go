@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -38,7 +40,7 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 	case generation == 0:
 		return value, ok, "", nil
 	}
-	return nil, false, fmt.Sprintf("%d %d", generation, end.Sub(processStart)), nil
+	return nil, false, fmt.Sprintf("%d %d", end.Sub(processStart), generation), nil
 }
 
 // processStart makes the end of a lease in its token a reading of the monotonic clock,
@@ -48,10 +50,12 @@ var processStart = time.Now()
 // parseToken returns the entry of a lease and its end since processStart. The entry of
 // a malformed token is the zero entry.
 func parseToken(token string) (e entry, end time.Duration) {
-	if n, _ := fmt.Sscanf(token, "%d %d", &e.generation, &end); n < 2 {
-		return entry{}, 0
+	first, second, _ := strings.Cut(token, " ")
+	ns, err := strconv.ParseInt(first, 10, 64)
+	if err == nil {
+		e.generation, _ = strconv.ParseInt(second, 10, 64)
 	}
-	return e, end
+	return e, time.Duration(ns)
 }
 
 // isHeld reports whether e is a lease that has not ended. A lease that ends much later

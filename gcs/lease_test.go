@@ -163,8 +163,9 @@ func TestLeaseObject(t *testing.T) {
 func TestMalformedTokens(t *testing.T) {
 	f := startFake(t)
 	b := start(t, f, Options{})
-	f.log()
-	for _, token := range []string{"", "x", "7", "0 9223372036854775807", "7 x", "99999999999999999999 1"} {
+	token := lease(t, b, "k")
+	before := f.get("k")
+	for _, token := range []string{"", "x", "7", "9223372036854775807 0", "7 x", "99999999999999999999 1", token + "x", token[:len(token)-1], "x" + token} {
 		if fill(t, b, "k", token) {
 			t.Errorf("%q is accepted", token)
 		}
@@ -172,8 +173,8 @@ func TestMalformedTokens(t *testing.T) {
 			t.Errorf("Release(%q): %v", token, err)
 		}
 	}
-	if f.get("k") != nil {
-		t.Error("something was stored")
+	if f.get("k") != before {
+		t.Error("the lease was ended")
 	}
 }
 

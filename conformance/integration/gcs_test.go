@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"cloud.google.com/go/storage"
@@ -25,24 +26,11 @@ var refusedByGCS = []string{"a\rb", "a\nb", "\xff", strings.Repeat("x", 1025)}
 
 // gcsOver is the harness of a gcs at endpoint, in one bucket for all cases.
 func gcsOver(endpoint, bucket string) conformance.Harness {
-	settings := func(endpoint string) map[string]any {
-		return map[string]any{
-			"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket, "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true,
-		}
-	}
-	h := over(settings(endpoint))
+	h := over(map[string]any{
+		"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket, "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true,
+	})
 	h.Limits.MaxKey, h.Limits.RefusedKeys = 1024, refusedByGCS
 	h.Traits = traitsOfGCS
-	h.Faults = &conformance.Faults{
-		Addr: strings.TrimPrefix(endpoint, "http://"),
-		New: func(t *testing.T, addr string) (cache.Backend, error) {
-			c, err := cache.Open(t.Context(), cache.FromMap(settings("http://"+addr)))
-			if err != nil {
-				return nil, err
-			}
-			return c.Backend(), nil
-		},
-	}
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
 	}
@@ -51,25 +39,25 @@ func gcsOver(endpoint, bucket string) conformance.Harness {
 
 func TestGCS(t *testing.T) {
 	endpoint, newBucket := startGCS(t)
-	newBucket("faults")
-	h := gcsOver(endpoint, "faults")
-	h = apart(h, func(t *testing.T, n int) cache.Backend {
-		bucket := fmt.Sprint("bucket", n)
+	open := func(t *testing.T, bucket, endpoint string, allowFlush bool) *gcs.Backend {
 		newBucket(bucket)
-		b, err := gcs.New(t.Context(), gcs.Options{Bucket: bucket, Endpoint: endpoint, Anonymous: true, AllowFlush: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	})
-	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend {
-		newBucket("guarded")
-		b, err := gcs.New(t.Context(), gcs.Options{Bucket: "guarded", Endpoint: endpoint, Anonymous: true})
+		b, err := gcs.New(t.Context(), gcs.Options{Bucket: bucket, Endpoint: endpoint, Anonymous: true, AllowFlush: allowFlush})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return b
 	}
+	h := apart(gcsOver(endpoint, ""), func(t *testing.T, n int) cache.Backend {
+		return open(t, fmt.Sprint("bucket", n), endpoint, true)
+	})
+	var proxied atomic.Int64
+	h.Faults = &conformance.Faults{
+		Addr: strings.TrimPrefix(endpoint, "http://"),
+		New: func(t *testing.T, addr string) (cache.Backend, error) {
+			return open(t, fmt.Sprint("proxied", proxied.Add(1)), "http://"+addr, false), nil
+		},
+	}
+	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend { return open(t, "guarded", endpoint, false) }
 	conformance.Run(t, h)
 }
 
@@ -110,7 +98,7 @@ func TestGCSServer(t *testing.T) {
 	newBucket("suite")
 	h := gcsOver(endpoint, "suite")
 	h.Name = "gcs-server"
-	h.Faults, h.Unsupported[conformance.Network] = nil, "faults of the network are tested with the fake in this process"
+	h.Unsupported[conformance.Network] = "faults of the network are tested with the fake in this process"
 	conformance.Run(t, h)
 }
 
