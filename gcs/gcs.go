@@ -10,12 +10,15 @@ import (
 
 	"cloud.google.com/go/storage"
 	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	"google.golang.org/api/option"
 	htransport "google.golang.org/api/transport/http"
 )
 
-// Backend keeps entries in a bucket. It is safe for concurrent use.
+// Backend keeps entries in a bucket. It is safe for concurrent use. A batch sends a
+// request of its own for each key, up to [Options.Concurrency] at a time.
 type Backend struct {
+	many
 	options    Options
 	bucket     *storage.BucketHandle
 	bucketSeen atomic.Bool  // a response has shown that the bucket exists
@@ -78,13 +81,20 @@ func NewFromClient(client *storage.Client, o Options) (*Backend, error) {
 	return newBackend(client, o), nil
 }
 
+type many = remote.Many
+
 func newBackend(client *storage.Client, o Options) *Backend {
-	return &Backend{
+	b := &Backend{
 		options: o,
 		// The client repeats neither the upload of a value nor an unconditional
 		// write. This package repeats whole requests, see retry.
 		bucket: client.Bucket(o.Bucket).Retryer(storage.WithPolicy(storage.RetryNever)),
 	}
+	b.many = remote.NewMany(b, o.Concurrency, func(key string) error {
+		_, err := b.object(key)
+		return err
+	})
+	return b
 }
 
 // object is where the entry of one key is stored.
