@@ -40,7 +40,11 @@ func (b *Backend) roundTrip(ctx context.Context, r request) (entry, error) {
 	if ctx.Err() != nil { // the line above may have replaced the deadline in the past
 		conn.SetReadDeadline(past)
 	}
-	return readReply(conn, buffer[:], uint64(max(b.options.MaxValue, minReply)))
+	e, err := readReply(conn, buffer[:], uint64(max(b.options.MaxValue, minReply)))
+	if remote.IsTimeout(err) && remote.Ended(ctx) == nil {
+		err = fmt.Errorf("timed out waiting for the server: its workers are busy, or %s is not a uwsgi socket (--socket): %w", b.options.Addr, err)
+	}
+	return e, err
 }
 
 // past makes every operation on a connection fail at once.

@@ -16,9 +16,10 @@ var (
 	errNoReply = errors.New("the server closed the connection without a reply")
 
 	errMalformed     = errors.New("malformed reply")
+	errNotUwsgi      = fmt.Errorf("%w: the address must be that of a uwsgi socket (--socket), not of HTTP", errMalformed)
 	errPoolExhausted = errors.New("timed out waiting for one of the PoolSize connections")
 
-	errFull     = fmt.Errorf("%w, or the cache no longer exists", driver.ErrFull)
+	errFull     = fmt.Errorf("%w: the server needs a larger items in --cache2", driver.ErrFull)
 	errTooLarge = fmt.Errorf("%w: the server refused it; its blocksize is smaller than MaxValue", driver.ErrTooLarge)
 	errNotSwept = fmt.Errorf("%w: the server does not remove the expired entry", driver.ErrUnavailable)
 

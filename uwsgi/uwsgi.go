@@ -13,14 +13,18 @@ import (
 )
 
 // Backend stores entries in a cache of a uWSGI server. It is safe for concurrent
-// use.
+// use. A batch sends one request per key, up to [Options.PoolSize] at a time.
 type Backend struct {
-	options Options // complete
-	dialer  dialer
-	maxKey  int
-	slots   chan struct{} // one element for each open connection
-	closed  atomic.Bool
+	many
+	options   Options // complete
+	dialer    dialer
+	maxKey    int
+	slots     chan struct{} // one element for each open connection
+	lastCheck atomic.Int64  // unix second of the last explainRefusal that found the cache
+	closed    atomic.Bool
 }
+
+type many = remote.Many
 
 // New returns a Backend after it has checked the cache: it stores, reads and removes
 // an entry under a random key, with the largest key and value that o allows. An
@@ -32,6 +36,7 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 		return nil, fmt.Errorf("uwsgi: %w", err)
 	}
 	b := &Backend{options: o, dialer: newDialer(o), maxKey: o.maxKey(), slots: make(chan struct{}, o.PoolSize)}
+	b.many = remote.NewMany(b, o.PoolSize, func(key string) error { return b.check(request{key: key}) })
 	if err := b.probeLimits(ctx); err != nil {
 		return nil, fmt.Errorf("uwsgi: %w", err)
 	}
@@ -78,7 +83,7 @@ func (b *Backend) explainSet(ctx context.Context, r request, start int64) error 
 	case e.found: // an existing entry needs no room, so the cache is not full
 		return errTooLarge
 	}
-	return errFull
+	return b.explainRefusal(ctx)
 }
 
 // Add stores value if key is absent, in one atomic step of the server.
@@ -110,7 +115,11 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 			}
 		default: // removed since, or the cache is full
 			if absent++; absent == 3 {
-				return false, b.checkFull(ctx)
+				err := b.probe(ctx, probeKey(), []byte("1"))
+				if err == errNoReply {
+					err = b.explainRefusal(ctx)
+				}
+				return false, remote.Outcome(ctx, err, false)
 			}
 		}
 	}
@@ -120,15 +129,6 @@ const (
 	maxSweep  = 10 * time.Second // more than three times the default interval of the server
 	sweepPoll = 20 * time.Millisecond
 )
-
-// checkFull returns errFull if the cache accepts no new entry.
-func (b *Backend) checkFull(ctx context.Context) error {
-	err := b.probe(ctx, probeKey(), []byte("1"))
-	if err == errNoReply {
-		return errFull
-	}
-	return remote.Outcome(ctx, err, false)
-}
 
 // Delete removes key. It reads the entry first, because the server also reports an
 // expired entry as deleted; a present key takes two requests.
