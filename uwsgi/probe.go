@@ -74,7 +74,7 @@ func (b *Backend) probe(ctx context.Context, key string, value []byte) error {
 	if e.expires == stored.seconds {
 		return fmt.Errorf("cache %q has expiry disabled (purge_lru): restart the server without purge_lru", b.options.Cache)
 	}
-	if !e.isAlive() || e.ttl() > probeTTL+time.Since(start)+time.Minute {
+	if ttl, ok := e.ttl(); !ok || ttl > probeTTL+time.Since(start)+time.Minute {
 		return errors.New("the clocks of server and client differ by more than a minute; entries would expire at the wrong time")
 	}
 	return nil

@@ -59,12 +59,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 		return err
 	}
 	start := time.Now().Unix()
-	_, err := b.roundTrip(ctx, r)
-	if remote.IsBroken(err) {
-		if _, retry := b.roundTrip(ctx, r); retry == nil || retry == errNoReply {
-			err = retry
-		}
-	}
+	_, err := b.roundTripAgain(ctx, r)
 	if err == errNoReply {
 		return b.explainSet(ctx, r, start)
 	}
@@ -146,13 +141,9 @@ func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 
 // TTL returns the remaining TTL of key, up to two seconds more than what was set.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	e, err := b.lookup(ctx, key)
-	ttl := e.ttl()
-	alive := e.found && (e.expires == 0 || ttl > 0)
-	if err != nil || !alive {
-		return 0, false, err
-	}
-	return ttl, true, nil
+	e, err := b.lookup(ctx, key) // the zero entry after an error
+	ttl, ok := e.ttl()
+	return ttl, ok, err
 }
 
 // CopiesValues reports that the backend shares no memory with its callers.
@@ -174,14 +165,9 @@ func (b *Backend) lookup(ctx context.Context, key string) (entry, error) {
 	return e, remote.Outcome(ctx, err, false)
 }
 
-// read gets key and retries once if the connection breaks. Its error is that of the
-// round trip.
+// read gets key. Its error is that of the round trip.
 func (b *Backend) read(ctx context.Context, key string) (entry, error) {
-	r := request{command: "get", key: key}
-	e, err := b.roundTrip(ctx, r)
-	if remote.IsBroken(err) {
-		e, err = b.roundTrip(ctx, r)
-	}
+	e, err := b.roundTripAgain(ctx, request{command: "get", key: key})
 	if err == errNoReply {
 		return entry{}, nil
 	}
