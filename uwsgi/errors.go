@@ -1,14 +1,12 @@
 package uwsgi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"syscall"
 
 	"github.com/cachebackends/cachebackends/core/driver"
-	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 var (
@@ -33,14 +31,4 @@ var (
 // resets the connection if it does not read the request to its end.
 func isRefusal(err error) bool {
 	return err == errNoReply || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-// unknownOutcome returns the error of a write that was sent without a reply, if the
-// read that was to explain it failed with err. That read may have been unsent.
-func unknownOutcome(ctx context.Context, err error) error {
-	var unsent remote.Unsent
-	if errors.As(err, &unsent) {
-		err = unsent.Err
-	}
-	return remote.Outcome(ctx, err, true)
 }

@@ -72,7 +72,7 @@ func (b *Backend) explainSet(ctx context.Context, r request, start int64) error 
 	e, err := b.read(ctx, r.key)
 	switch {
 	case err != nil:
-		return unknownOutcome(ctx, err)
+		return remote.Outcome(ctx, err, true)
 	case e.found && bytes.Equal(escape(e.value), r.value) && e.isFrom(r, start):
 		return nil // only the reply was lost
 	case e.found: // an existing entry needs no room, so the cache is not full
@@ -98,7 +98,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 		e, err := b.read(ctx, key)
 		switch {
 		case err != nil:
-			return false, unknownOutcome(ctx, err)
+			return false, remote.Outcome(ctx, err, true)
 		case e.isAlive():
 			return false, nil
 		case e.found:
@@ -165,9 +165,13 @@ func (b *Backend) lookup(ctx context.Context, key string) (entry, error) {
 	return e, remote.Outcome(ctx, err, false)
 }
 
-// read gets key. Its error is that of the round trip.
+// read gets key. Its error is that of the round trip, and not marked as unsent: a read
+// also explains why a write that was sent got no reply.
 func (b *Backend) read(ctx context.Context, key string) (entry, error) {
 	e, err := b.roundTripAgain(ctx, request{command: "get", key: key})
+	if unsent, ok := err.(remote.Unsent); ok {
+		err = unsent.Err
+	}
 	if err == errNoReply {
 		return entry{}, nil
 	}

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/api/option"
 )
 
-const unboundedGCS = "a bucket has no bound; lifecycle rules remove what is old"
+const unboundedGCS = "a bucket has no limit; lifecycle rules remove expired objects"
 
 var traitsOfGCS = map[conformance.Trait]string{
 	conformance.ReadsBeforeDelete: "the service keeps expired objects and reports them as deleted",
@@ -75,7 +75,7 @@ func TestGCSBorrowed(t *testing.T) {
 	h.Traits = traitsOfGCS
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
-		conformance.Network:   "the client is the application's",
+		conformance.Network:   "the HTTP client belongs to the application",
 	}
 	h = apart(h, func(t *testing.T, n int) cache.Backend {
 		bucket := fmt.Sprint("bucket", n)
@@ -114,7 +114,7 @@ func TestGCSService(t *testing.T) {
 	h.Traits = traitsOfGCS
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
-		conformance.Network:   "nobody breaks connections to the service on purpose",
+		conformance.Network:   "the tests do not break connections to the real service",
 	}
 	conformance.Run(t, h)
 }
