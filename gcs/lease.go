@@ -20,18 +20,17 @@ import (
 // Lease reads the object. If it is not an entry, Lease replaces it by a lease on the
 // condition that it is still the same.
 //
-// Every caller compares the end of a lease with its own clock. A difference between
-// two clocks lets the next caller load earlier or later by that difference, but not
-// later than after two minutes. It never lets Fill store a stale value, because Fill
-// depends on the generation of the object.
+// Every caller compares the end of a lease with its own clock. If two clocks differ,
+// the next caller loads earlier or later by the difference, but waits two minutes at
+// most. Fill never stores a stale value, because it compares generations, not times.
 func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
 	o, err := b.object(key)
 	if err != nil {
 		return nil, false, "", err
 	}
 	var end time.Time
-	generation, err := o.replace(ctx, func(bytes []byte, e entry) (content, bool, error) {
-		value, ok, end = bytes, e.isLive(), time.Now().Add(hold)
+	generation, err := o.replace(ctx, func(current []byte, e entry) (content, bool, error) {
+		value, ok, end = current, e.isLive(), time.Now().Add(hold)
 		return content{expires: longPast, lease: roundedUp(end)}, !ok && !e.isHeld(), nil
 	})
 	switch {
@@ -66,8 +65,8 @@ func (e entry) isHeld() bool {
 }
 
 // Fill replaces the object on the condition that it is still the lease. It returns
-// false without a request if the lease has ended by the clock of this process. A token
-// of another process has no end that this one can read.
+// false without a request if the lease has ended by the clock of this process. The
+// token of another process may be refused: its end is by the clock of that process.
 func (b *Backend) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (filled bool, err error) {
 	expires := expiresAt(ttl)
 	o, err := b.object(key)
