@@ -46,10 +46,9 @@
 //
 // A key has at most [Options.MaxKey] bytes and must fit in a request
 // ([Options.BufferSize]). A value has at most [Options.MaxValue] bytes. The protocol
-// has no counters and cannot list keys, so Inc and Clear with a prefix are
-// unsupported. A write has no condition but that the key is absent, so leases and
-// CompareAndSwap are unsupported. Clear without a prefix needs [Options.AllowFlush], and
-// [Options.FirstCache] if the cache has a name.
+// has no counters, no compare-and-swap and cannot list keys, so Inc, CompareAndSwap,
+// leases and Clear with a prefix are unsupported. Clear without a prefix needs
+// [Options.AllowFlush], and [Options.FirstCache] if the cache has a name.
 //
 // # Concurrency
 //

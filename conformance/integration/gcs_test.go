@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"cloud.google.com/go/storage"
@@ -50,11 +49,10 @@ func TestGCS(t *testing.T) {
 	h := apart(gcsOver(endpoint, ""), func(t *testing.T, n int) cache.Backend {
 		return open(t, fmt.Sprint("bucket", n), endpoint, true)
 	})
-	var proxied atomic.Int64
 	h.Faults = &conformance.Faults{
 		Addr: strings.TrimPrefix(endpoint, "http://"),
 		New: func(t *testing.T, addr string) (cache.Backend, error) {
-			return open(t, fmt.Sprint("proxied", proxied.Add(1)), "http://"+addr, false), nil
+			return open(t, "proxied", "http://"+addr, false), nil
 		},
 	}
 	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend { return open(t, "guarded", endpoint, false) }
