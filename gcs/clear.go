@@ -40,48 +40,31 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if !utf8.ValidString(prefix) {
 		return fmt.Errorf("%w: the prefix is not valid UTF-8", driver.ErrInvalidKey)
 	}
-	var left leftObjects
+	var left int    // objects that could not be removed
+	var first error // of them
 	for token, more := "", true; more; more = token != "" {
 		names, next, err := b.list(ctx, prefix, token, namesPerPage)
 		if err != nil {
 			return err
 		}
 		token = next
-		for i, err := range b.removeAll(ctx, names) {
-			if driver.EndsBatch(err) {
+		remove := func(i int) error { return b.remove(ctx, b.bucket.Object(names[i])) }
+		for i, err := range remote.Parallel(ctx, len(names), b.options.Concurrency, remove) {
+			switch {
+			case err == nil:
+				continue
+			case driver.EndsBatch(err):
 				return err
+			case left == 0:
+				first = fmt.Errorf("%.100q: %w", names[i], err)
 			}
-			left.add(names[i], err)
+			left++
 		}
 	}
-	return left.errorOrNil()
-}
-
-func (b *Backend) removeAll(ctx context.Context, names []string) []error {
-	return remote.Parallel(ctx, len(names), b.options.Concurrency, func(i int) error { return b.remove(ctx, names[i]) })
-}
-
-// leftObjects are the objects that could not be removed.
-type leftObjects struct {
-	count int
-	name  string // of the first
-	err   error  // of the first
-}
-
-func (l *leftObjects) add(name string, err error) {
-	if err == nil {
-		return
+	if left > 0 {
+		return fmt.Errorf("objects that could not be removed: %d, the first is %w", left, first)
 	}
-	if l.count++; l.count == 1 {
-		l.name, l.err = name, err
-	}
-}
-
-func (l *leftObjects) errorOrNil() error {
-	if l.count == 0 {
-		return nil
-	}
-	return fmt.Errorf("objects that could not be removed: %d, the first is %.100q: %w", l.count, l.name, l.err)
+	return nil
 }
 
 // list returns a page of the names that begin with prefix, and the token of the next

@@ -8,25 +8,27 @@ import (
 	"cloud.google.com/go/storage"
 )
 
-// Delete reads the expiry of the object, for an expired entry is absent, and removes
-// the object on the condition that it is still the same. The condition makes the
-// second request repeatable: it never removes what was stored in the meantime.
+// Delete reads the expiry of the object, because an expired entry is absent, and
+// removes the object on the condition that it is still the same. The condition makes
+// the second request repeatable: it never removes what was stored in the meantime.
 func (b *Backend) Delete(ctx context.Context, key string) (deleted bool, err error) {
 	o, err := b.object(key)
 	if err != nil {
 		return false, err
 	}
 	err = b.race(ctx, func(ctx context.Context) (decided bool, err error) {
-		e, found, err := o.attributes(ctx)
-		if err != nil || !found {
+		e, err := o.attributes(ctx)
+		live := e.isLive()
+		switch {
+		case err != nil || e.generation == 0:
 			return true, err
-		}
-		if e.isExpired() {
+		case !live && e.lease == 0:
 			o.purge(ctx, e)
 			return true, nil
 		}
-		deleted, err = o.delete(ctx, e)
-		return deleted, err
+		removed, err := o.delete(ctx, e) // a lease too: if it stayed, it could be filled
+		deleted = removed && live
+		return removed, err
 	})
 	return deleted, err
 }
@@ -36,7 +38,7 @@ func (b *Backend) Delete(ctx context.Context, key string) (deleted bool, err err
 // A 503 may come from a proxy that lost the response of the service. A repeated upload
 // recognises what it stored, but a repeated delete does not recognise what it removed.
 func (o object) delete(ctx context.Context, e entry) (bool, error) {
-	same := o.handle.If(storage.Conditions{GenerationMatch: e.generation})
+	same := o.same(e)
 	err := o.b.write(ctx, func(ctx context.Context) error {
 		err := same.Delete(ctx)
 		if status(err) == http.StatusServiceUnavailable {
@@ -50,20 +52,24 @@ func (o object) delete(ctx context.Context, e entry) (bool, error) {
 	return err == nil, err
 }
 
+// same is the object on the condition that it is still e, or still absent.
+func (o object) same(e entry) *storage.ObjectHandle {
+	return o.handle.If(storage.Conditions{GenerationMatch: e.generation, DoesNotExist: e.generation == 0})
+}
+
 // purge removes the object if it is still e, which has expired. A failure is ignored:
 // it leaves an object that is absent for every method.
 func (o object) purge(ctx context.Context, e entry) {
 	ctx, cancel := o.b.bounded(ctx)
 	defer cancel()
-	_ = o.handle.If(storage.Conditions{GenerationMatch: e.generation}).Delete(ctx)
+	_ = o.same(e).Delete(ctx)
 }
 
-// remove removes whatever object has name.
-func (b *Backend) remove(ctx context.Context, name string) error {
-	o := b.bucket.Object(name)
+// remove removes the object if there is one that fulfils the condition of the handle.
+func (b *Backend) remove(ctx context.Context, o *storage.ObjectHandle) error {
 	return b.write(ctx, func(ctx context.Context) error {
 		err := o.Delete(ctx)
-		if status(err) == http.StatusNotFound {
+		if code := status(err); code == http.StatusNotFound || code == http.StatusPreconditionFailed {
 			return nil
 		}
 		return err

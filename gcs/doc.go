@@ -6,8 +6,9 @@
 //
 // The object of an entry has the name [Options.Prefix] + key and the bytes of the value.
 // Its user metadata has cache-expires, the expiry time in Unix milliseconds (0 is
-// never), which a read returns with the bytes: a hit is one request. An object that Add
-// or Inc wrote also has cache-token, by which it is recognised after a lost reply.
+// never), which a read returns with the bytes: a hit is one request. An object that was
+// written on a condition, as by Add, also has cache-token, by which it is recognised
+// after a lost reply.
 // Objects of other programs are entries that never expire; a hit on one takes two
 // requests.
 //
@@ -20,10 +21,11 @@
 // an hour. If the connection is refused, the call fails at once.
 //
 // [driver.ErrUnavailable] from a write means that nothing was stored or removed. A write
-// that may have been executed is [driver.ErrUnknownOutcome]. Set may be repeated. Add,
-// Inc and Delete have a condition: Add and Inc recognise the object that they stored in
-// an attempt whose reply was lost, and Delete removes only the generation that it has
-// read. They return [driver.ErrUnknownOutcome] if that does not determine the outcome.
+// that may have been executed is [driver.ErrUnknownOutcome]. Set may be repeated. All
+// other writes have a condition: Add, Inc, Lease, Fill and CompareAndSwap recognise the
+// object that they stored in an attempt whose reply was lost, and Delete removes only
+// the generation that it has read. They return [driver.ErrUnknownOutcome] if that does
+// not determine the outcome.
 //
 // A response of another server, such as the page of a captive portal, or a redirect is
 // an error and is not retried. Redirects are not followed: the token and
@@ -40,13 +42,28 @@
 // write replaces it, [Options.DeleteExpiredOnRead] removes it, or a lifecycle rule does.
 // The rule can use customTime, which has the expiry time.
 //
+// # Leases
+//
+// A lease is an object without bytes under the key, with cache-expires 1 and its end in
+// cache-lease and customTime. Other programs see this object until a write replaces or
+// removes it, or a lifecycle rule removes it some time after the lease has ended. Fill
+// has the condition that the generation of the object is still that of the lease, so
+// that it never stores a stale value.
+//
+// The end of a lease is compared with the clock of the machine that asks. If two clocks
+// differ, the next caller loads earlier or later by the difference. A lease that would
+// end in more than two minutes is treated as ended.
+//
+// Lease and Fill both write the object. If the load takes less than a second, the
+// service may refuse Fill with 429; the retries then delay it by about a second.
+//
 // # Limits
 //
 // An object name has at most 1,024 bytes of UTF-8 without line breaks; the service
 // reserves ".", ".." and names that begin with .well-known/acme-challenge/. Other keys
 // are [driver.ErrInvalidKey]. The service accepts about one write per second to the same
 // object and refuses more with 429, so that Inc of one key, or Add of a lock that many
-// callers want, is slow.
+// callers want, is slow. Leases are for loads that take longer.
 //
 // # Concurrency
 //

@@ -14,14 +14,17 @@ import (
 // form of headers, with capital letters.
 const (
 	metaExpires = "cache-expires" // Unix milliseconds, 0 for never
-	metaToken   = "cache-token"   // of the Add or Inc that wrote the object
+	metaToken   = "cache-token"   // of the conditional write that stored the object
+	metaLease   = "cache-lease"   // only of a lease: its end in Unix milliseconds
 )
 
-// entry is what is known of an object besides its bytes.
+// entry is what is known of an object besides its bytes. The zero entry is that of a
+// key without an object.
 type entry struct {
 	generation int64
 	expires    int64  // Unix milliseconds, 0 for never
-	token      string // of the Add or Inc that wrote it
+	token      string // of the conditional write that stored it
+	lease      int64  // end of the lease in Unix milliseconds, 0 if it is none
 	ours       bool   // written by this package
 }
 
@@ -30,11 +33,9 @@ func entryOf(generation int64, metadata map[string]string) entry {
 	for name, text := range metadata {
 		switch {
 		case strings.EqualFold(name, metaExpires):
-			expires, err := strconv.ParseInt(text, 10, 64)
-			if err != nil {
-				expires = 1 // unreadable: treated as expired
-			}
-			e.expires, e.ours = expires, true
+			e.expires, e.ours = parseTime(text), true
+		case strings.EqualFold(name, metaLease):
+			e.lease = parseTime(text)
 		case strings.EqualFold(name, metaToken):
 			e.token = text
 		}
@@ -42,7 +43,22 @@ func entryOf(generation int64, metadata map[string]string) entry {
 	return e
 }
 
-func (e entry) isExpired() bool { return e.expires != 0 && time.Now().UnixMilli() >= e.expires }
+// longPast is the expiry of what is absent by every clock.
+const longPast = 1
+
+// parseTime treats what is unreadable as long past.
+func parseTime(text string) int64 {
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return longPast
+	}
+	return ms
+}
+
+// isLive reports whether there is an entry that has not expired.
+func (e entry) isLive() bool {
+	return e.generation != 0 && (e.expires == 0 || time.Now().UnixMilli() < e.expires)
+}
 
 // ttl returns the remaining TTL, 0 for never.
 func (e entry) ttl() time.Duration {
@@ -57,8 +73,10 @@ func expiresAt(ttl time.Duration) int64 {
 	if ttl == 0 {
 		return 0
 	}
-	return time.Now().Add(ttl).Add(time.Millisecond - 1).UnixMilli()
+	return roundedUp(time.Now().Add(ttl))
 }
+
+func roundedUp(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
 
 // maxName is the longest object name, in bytes.
 const maxName = 1024

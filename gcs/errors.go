@@ -128,12 +128,6 @@ func isForeignError(err error) bool {
 	return errors.As(err, &reply) || errors.As(err, &syntax) || errors.As(err, &mismatch) || code >= 300 && code < 400
 }
 
-// isUnconnected reports whether a dial failed, be it for a request or for a token.
-func isUnconnected(err error) bool {
-	var network *net.OpError
-	return errors.As(err, &network) && (network.Op == "dial" || network.Op == "proxyconnect")
-}
-
 // isUntrusted reports whether one side rejected the certificate of the other.
 func isUntrusted(err error) bool {
 	var ours *tls.CertificateVerificationError
@@ -141,23 +135,23 @@ func isUntrusted(err error) bool {
 	return errors.As(err, &ours) || errors.As(err, &theirs) && theirs.Op == "remote error"
 }
 
-// isDenied reports whether certificates or credentials were rejected. A status of 500
-// and more from the token endpoint is temporary.
+// isDenied reports whether certificates or credentials were rejected. A failed dial
+// and a status of 500 and more of the token endpoint are temporary.
 func isDenied(err error) bool {
+	var network *net.OpError
+	isUnconnected := errors.As(err, &network) && (network.Op == "dial" || network.Op == "proxyconnect")
 	token := tokenFailure(err)
-	return isUntrusted(err) || token != "" && !isUnconnected(err) && !strings.Contains(token, "cannot fetch token: 5")
+	return isUntrusted(err) || token != "" && !isUnconnected && !strings.Contains(token, "cannot fetch token: 5")
 }
 
 // tokenFailure is the text of an error of the two libraries that fetch tokens. Their
 // types are internal.
 func tokenFailure(err error) string {
 	var request *url.Error
-	if !errors.As(err, &request) {
-		return ""
-	}
-	text := request.Err.Error()
-	if strings.HasPrefix(text, "oauth2: ") || strings.HasPrefix(text, "auth: ") {
-		return text
+	if errors.As(err, &request) {
+		if text := request.Err.Error(); strings.HasPrefix(text, "oauth2: ") || strings.HasPrefix(text, "auth: ") {
+			return text
+		}
 	}
 	return ""
 }

@@ -59,6 +59,21 @@ var verbs = []verb{
 		_, err := b.Inc(ctx, key, 1, time.Minute)
 		return err
 	}},
+	{"CompareAndSwap", "k", "write", true, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.CompareAndSwap(ctx, key, []byte("v"), []byte(value), time.Minute)
+		return err
+	}},
+	{"Lease", "n", "write", true, func(ctx context.Context, b *Backend, key string) error {
+		_, _, _, err := b.Lease(ctx, key, time.Minute)
+		return err
+	}},
+	{"Fill", "k", "write", true, func(ctx context.Context, b *Backend, key string) error {
+		_, err := b.Fill(ctx, key, tokenOfFirst, []byte(value), time.Minute)
+		return err
+	}},
+	{"Release", "k", "delete", true, func(ctx context.Context, b *Backend, key string) error {
+		return b.Release(ctx, key, tokenOfFirst)
+	}},
 	{"Delete", "k", "delete", true, func(ctx context.Context, b *Backend, key string) error {
 		_, err := b.Delete(ctx, key)
 		return err
@@ -71,6 +86,12 @@ var verbs = []verb{
 	{"ClearPrefix", "", "list", true, func(ctx context.Context, b *Backend, _ string) error { return b.ClearPrefix(ctx, "p") }},
 	{"Ping", "", "list", false, func(ctx context.Context, b *Backend, _ string) error { return b.Ping(ctx) }},
 }
+
+// tokenOfFirst is the token of a lease of the first generation of the fake.
+const tokenOfFirst = "9223372036854775807 1"
+
+// answersUnknown reports whether a verb cannot tell what a delete did whose reply was lost.
+func (v verb) answersUnknown() bool { return v.request == "delete" && v.name != "Release" }
 
 // atOnce tests all verbs concurrently: most of the time is waiting.
 func atOnce(t *testing.T, test func(t *testing.T, v verb)) {
@@ -100,7 +121,7 @@ func TestStatuses(t *testing.T) {
 				f.on(v.request, always(code))
 				passing := want == driver.ErrUnavailable
 				want := want
-				if code == "503" && v.request == "delete" { // see object.delete
+				if code == "503" && v.answersUnknown() { // see object.delete
 					want = driver.ErrUnknownOutcome
 				}
 				withMoreTime(t, func(limit time.Duration) error {
@@ -154,7 +175,7 @@ func TestRateLimit403(t *testing.T) {
 // A proxy may respond with 503 after the service removed the object.
 func TestDeleteExecutedThen503(t *testing.T) {
 	for _, v := range verbs {
-		if v.request != "delete" {
+		if !v.answersUnknown() {
 			continue
 		}
 		f, b := ready(t)
@@ -260,7 +281,7 @@ func TestLostReply(t *testing.T) {
 		}
 		f.on(v.request, first(lost))
 		err := v.call(t.Context(), b, v.key)
-		unknown := v.request == "delete"
+		unknown := v.answersUnknown()
 		if unknown && !errors.Is(err, driver.ErrUnknownOutcome) || !unknown && err != nil {
 			t.Errorf("%s: %v", v.name, err)
 		}
@@ -322,7 +343,9 @@ func TestLostThenRefused(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
 			f, b := ready(t)
-			delete(f.objects, "k")
+			if v.name == "Add" {
+				delete(f.objects, "k")
+			}
 			f.on("write", func(n int) string {
 				if n == 1 {
 					return lost
@@ -344,7 +367,9 @@ func TestLostThenNothingListens(t *testing.T) {
 			continue
 		}
 		f, b := ready(t)
-		delete(f.objects, "k")
+		if v.name == "Add" {
+			delete(f.objects, "k")
+		}
 		f.on("write", func(int) string {
 			f.listener.Close()
 			return lost
@@ -395,7 +420,7 @@ func TestCancelDuringPause(t *testing.T) {
 			return "503"
 		})
 		want := driver.ErrUnavailable
-		if v.request == "delete" {
+		if v.answersUnknown() {
 			want = driver.ErrUnknownOutcome
 		}
 		err := v.call(ctx, b, v.key)
@@ -492,6 +517,9 @@ func TestMissingBucket(t *testing.T) {
 	}
 	defer b.Close()
 	for _, v := range verbs {
+		if v.name == "Release" {
+			continue // no bucket, no lease
+		}
 		err := v.call(t.Context(), b, v.key)
 		if !errors.Is(err, driver.ErrUnavailable) || !errors.Is(err, storage.ErrBucketNotExist) || !strings.Contains(err.Error(), `"none"`) {
 			t.Errorf("%s: %v; want ErrBucketNotExist and the name of the bucket", v.name, err)

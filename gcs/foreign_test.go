@@ -70,6 +70,9 @@ func TestCaptivePortal(t *testing.T) {
 			if v.request == "list" && answer == "json" {
 				continue // an empty page of the service looks like this
 			}
+			if v.name == "Release" && (answer == "json" || answer == "empty") {
+				continue // so does the response to a delete, of the service or an emulator
+			}
 			if err := v.call(t.Context(), b, v.key); !errors.Is(err, driver.ErrUnavailable) && !errors.Is(err, driver.ErrUnknownOutcome) {
 				t.Errorf("%s, %s: %v", answer, v.name, err)
 			}

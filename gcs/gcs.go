@@ -5,21 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"cloud.google.com/go/storage"
 	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	"google.golang.org/api/option"
 	htransport "google.golang.org/api/transport/http"
 )
 
-// Backend keeps entries in a bucket. It is safe for concurrent use.
+// Backend keeps entries in a bucket. It is safe for concurrent use. A batch sends a
+// request of its own for each key, up to [Options.Concurrency] at a time.
 type Backend struct {
+	many
 	options    Options
 	bucket     *storage.BucketHandle
 	bucketSeen atomic.Bool  // a response has shown that the bucket exists
 	close      func() error // nil if the client is borrowed
-	counting   turns        // of Inc
+	counting   sync.Map     // channels by key, closed when a caller of Inc is done
 	closed     atomic.Bool
 }
 
@@ -77,14 +81,20 @@ func NewFromClient(client *storage.Client, o Options) (*Backend, error) {
 	return newBackend(client, o), nil
 }
 
+type many = remote.Many
+
 func newBackend(client *storage.Client, o Options) *Backend {
-	return &Backend{
+	b := &Backend{
 		options: o,
 		// The client repeats neither the upload of a value nor an unconditional
 		// write. This package repeats whole requests, see retry.
-		bucket:   client.Bucket(o.Bucket).Retryer(storage.WithPolicy(storage.RetryNever)),
-		counting: turns{taken: map[string]chan struct{}{}},
+		bucket: client.Bucket(o.Bucket).Retryer(storage.WithPolicy(storage.RetryNever)),
 	}
+	b.many = remote.NewMany(b, o.Concurrency, func(key string) error {
+		_, err := b.object(key)
+		return err
+	})
+	return b
 }
 
 // object is where the entry of one key is stored.
@@ -137,4 +147,6 @@ var (
 	_ driver.TTLer         = (*Backend)(nil)
 	_ driver.Pinger        = (*Backend)(nil)
 	_ driver.Copier        = (*Backend)(nil)
+	_ driver.Leaser        = (*Backend)(nil)
+	_ driver.Swapper       = (*Backend)(nil)
 )

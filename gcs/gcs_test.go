@@ -67,10 +67,11 @@ func TestEntryOf(t *testing.T) {
 		metadata map[string]string
 		want     entry
 	}{
-		"headers":   {map[string]string{"Cache-Expires": "12", "Cache-Token": "t"}, entry{7, 12, "t", true}},
-		"as stored": {map[string]string{metaExpires: "0"}, entry{7, 0, "", true}},
-		"foreign":   {map[string]string{"color": "red"}, entry{7, 0, "", false}},
-		"damaged":   {map[string]string{metaExpires: "soon"}, entry{7, 1, "", true}},
+		"headers":   {map[string]string{"Cache-Expires": "12", "Cache-Token": "t"}, entry{generation: 7, expires: 12, token: "t", ours: true}},
+		"lease":     {map[string]string{"Cache-Expires": "1", "Cache-Lease": "99"}, entry{generation: 7, expires: 1, lease: 99, ours: true}},
+		"as stored": {map[string]string{metaExpires: "0"}, entry{generation: 7, ours: true}},
+		"foreign":   {map[string]string{"color": "red"}, entry{generation: 7}},
+		"damaged":   {map[string]string{metaExpires: "soon"}, entry{generation: 7, expires: longPast, ours: true}},
 	} {
 		if got := entryOf(7, tt.metadata); got != tt.want {
 			t.Errorf("%s: %+v; want %+v", name, got, tt.want)

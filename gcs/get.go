@@ -18,8 +18,8 @@ func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	value, e, found, err := o.read(ctx)
-	if err != nil || !found || !o.isLive(ctx, e) {
+	value, e, err := o.read(ctx)
+	if err != nil || !o.isLive(ctx, e) {
 		return nil, false, err
 	}
 	return value, true, nil
@@ -37,43 +37,39 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, err
 	if err != nil {
 		return 0, false, err
 	}
-	e, found, err := o.attributes(ctx)
-	if err != nil || !found || !o.isLive(ctx, e) {
+	e, err := o.attributes(ctx)
+	if err != nil || !o.isLive(ctx, e) {
 		return 0, false, err
 	}
 	return e.ttl(), true, nil
 }
 
-// isLive reports whether e has not expired. An expired object is removed if the
-// options say so.
+// isLive reports whether e is live. An expired object and the object of a lease that
+// has ended are removed if the options say so.
 func (o object) isLive(ctx context.Context, e entry) bool {
-	if !e.isExpired() {
-		return true
-	}
-	if o.b.options.DeleteExpiredOnRead {
+	live := e.isLive()
+	if o.b.options.DeleteExpiredOnRead && !live && e.generation != 0 && !e.isHeld() {
 		o.purge(ctx, e)
 	}
-	return false
+	return live
 }
 
 // read returns the bytes of the object, none if it has expired, and its entry.
-func (o object) read(ctx context.Context) (value []byte, e entry, found bool, err error) {
+func (o object) read(ctx context.Context) (value []byte, e entry, err error) {
 	err = o.b.read(ctx, func(ctx context.Context) (err error) {
 		value, e, err = o.download(ctx)
 		return err
 	})
-	found, err = o.b.isFound(ctx, err)
-	return value, e, found, err
+	return value, e, o.b.allowAbsent(ctx, err)
 }
 
 // attributes returns the entry without the bytes.
-func (o object) attributes(ctx context.Context) (e entry, found bool, err error) {
+func (o object) attributes(ctx context.Context) (e entry, err error) {
 	err = o.b.read(ctx, func(ctx context.Context) (err error) {
 		e, err = attributesOf(ctx, o.handle)
 		return err
 	})
-	found, err = o.b.isFound(ctx, err)
-	return e, found, err
+	return e, o.b.allowAbsent(ctx, err)
 }
 
 // attributesOf is a single attempt.
@@ -114,7 +110,7 @@ func (o object) download(ctx context.Context) ([]byte, entry, error) {
 			return nil, e, err
 		}
 	}
-	if e.isExpired() {
+	if !e.isLive() {
 		return nil, e, nil
 	}
 	value, err := readAll(r, r.Attrs.Size)
@@ -145,21 +141,19 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 	return all.Bytes(), err
 }
 
-// isFound makes a miss of err if it is errAbsent. A missing bucket responds alike,
+// allowAbsent makes nil of err if it is errAbsent. A missing bucket responds alike,
 // so that the bucket is looked for until it has been seen.
-func (b *Backend) isFound(ctx context.Context, err error) (bool, error) {
-	if err == nil {
+func (b *Backend) allowAbsent(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
 		b.bucketSeen.Store(true)
+	case !errors.Is(err, errAbsent):
+		return err
+	case !b.bucketSeen.Load():
+		// Other errors do not make an error of a miss: the right to list may be missing.
+		if _, _, err := b.list(ctx, "", "", 1); errors.Is(err, storage.ErrBucketNotExist) {
+			return err
+		}
 	}
-	if !errors.Is(err, errAbsent) {
-		return err == nil, err
-	}
-	if b.bucketSeen.Load() {
-		return false, nil
-	}
-	// Other errors do not make an error of a miss: the right to list may be missing.
-	if _, _, err := b.list(ctx, "", "", 1); errors.Is(err, storage.ErrBucketNotExist) {
-		return false, err
-	}
-	return false, nil
+	return nil
 }

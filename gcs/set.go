@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -29,7 +30,8 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 		return err
 	}
 	return b.write(ctx, func(ctx context.Context) error {
-		return o.upload(ctx, storage.Conditions{}, content{value: value, expires: expires})
+		_, err := o.upload(ctx, o.handle, content{value: value, expires: expires})
+		return err
 	})
 }
 
@@ -41,16 +43,17 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 	if err != nil {
 		return false, err
 	}
+	c := content{value: value, expires: expires}
 	err = b.race(ctx, func(ctx context.Context) (decided bool, err error) {
-		added, err = o.putIf(ctx, storage.Conditions{DoesNotExist: true}, value, expires)
-		if added || err != nil {
-			return added, err
+		generation, err := o.putIf(ctx, entry{}, c)
+		if generation == 0 && err == nil {
+			var e entry
+			if e, err = o.attributes(ctx); err != nil || e.generation == 0 || e.isLive() {
+				return e.generation != 0, err
+			}
+			generation, err = o.putIf(ctx, e, c)
 		}
-		e, found, err := o.attributes(ctx)
-		if err != nil || !found || !e.isExpired() {
-			return found, err
-		}
-		added, err = o.putIf(ctx, storage.Conditions{GenerationMatch: e.generation}, value, expires)
+		added = generation != 0
 		return added, err
 	})
 	return added, err
@@ -60,19 +63,40 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 type content struct {
 	value   []byte
 	expires int64  // Unix milliseconds, 0 for never
-	token   string // of the Add or Inc that writes it
+	lease   int64  // of a lease: its end in Unix milliseconds
+	token   string // of the conditional write that stores it
 }
 
-// putIf stores value if condition holds, and reports whether it did. After a lost
-// reply the condition may be broken by the lost attempt itself: then the object has
-// its token.
-func (o object) putIf(ctx context.Context, condition storage.Conditions, value []byte, expires int64) (bool, error) {
-	c := content{value, expires, rand.Text()}
-	isFirst := true
-	err := o.b.write(ctx, func(ctx context.Context) error {
-		err := o.upload(ctx, condition, c)
+// replace reads the object, asks next what to store in its place, and stores it if the
+// object is still the same. If it is not, replace starts again. It returns the
+// generation that it has stored, 0 if next returned store=false.
+func (o object) replace(ctx context.Context, next func(value []byte, e entry) (c content, store bool, err error)) (generation int64, err error) {
+	err = o.b.race(ctx, func(ctx context.Context) (decided bool, err error) {
+		value, e, err := o.read(ctx)
+		if err != nil {
+			return false, err
+		}
+		c, store, err := next(value, e)
+		if err != nil || !store {
+			return true, err
+		}
+		generation, err = o.putIf(ctx, e, c)
+		return generation != 0, err
+	})
+	return generation, err
+}
+
+// putIf stores c if the object is still e, and returns the new generation, 0 if it is
+// not. After a lost reply the lost attempt itself may have replaced e: then the object
+// has its token.
+func (o object) putIf(ctx context.Context, e entry, c content) (generation int64, err error) {
+	c.token = rand.Text()
+	same, isFirst := o.same(e), true
+	err = o.b.write(ctx, func(ctx context.Context) (err error) {
+		generation, err = o.upload(ctx, same, c)
 		if status(err) == http.StatusPreconditionFailed && !isFirst {
-			if e, errAttrs := attributesOf(ctx, o.handle); errAttrs == nil && e.token == c.token {
+			if now, errAttrs := attributesOf(ctx, o.handle); errAttrs == nil && now.token == c.token {
+				generation = now.generation
 				return nil
 			}
 		}
@@ -80,18 +104,14 @@ func (o object) putIf(ctx context.Context, condition storage.Conditions, value [
 		return err
 	})
 	if errors.Is(err, errCondition) {
-		return false, nil
+		return 0, nil
 	}
-	return err == nil, err
+	return generation, err
 }
 
 // upload is a single attempt to store c, which the service refuses if the bytes
 // arrive damaged.
-func (o object) upload(ctx context.Context, condition storage.Conditions, c content) error {
-	handle := o.handle
-	if condition != (storage.Conditions{}) {
-		handle = handle.If(condition)
-	}
+func (o object) upload(ctx context.Context, handle *storage.ObjectHandle, c content) (generation int64, err error) {
 	w := handle.NewWriter(ctx)
 	w.ChunkSize = 0 // one request, and no buffer of 16 MiB
 	w.ContentType, w.CacheControl = contentType, cacheControl
@@ -99,23 +119,27 @@ func (o object) upload(ctx context.Context, condition storage.Conditions, c cont
 	if c.token != "" {
 		w.Metadata[metaToken] = c.token
 	}
-	if c.expires != 0 {
-		w.CustomTime = time.UnixMilli(c.expires).UTC()
+	if c.lease != 0 {
+		w.Metadata[metaLease] = strconv.FormatInt(c.lease, 10)
+	}
+	if end := cmp.Or(c.lease, c.expires); end != 0 {
+		w.CustomTime = time.UnixMilli(end).UTC()
 	}
 	w.CRC32C, w.SendCRC32C = crc32.Checksum(c.value, castagnoli), true
 	_, _ = w.Write(c.value) // Close returns its error, or the response that explains it
-	err := w.Close()
+	if err = w.Close(); err == nil {
+		generation = w.Attrs().Generation
+		err = checkGeneration(generation)
+	}
 	switch {
 	case err == nil:
-		err = checkGeneration(w.Attrs().Generation)
+		o.b.bucketSeen.Store(true)
+		return generation, nil
 	case status(err) == http.StatusNotFound:
 		o.b.bucketSeen.Store(false)
-		return o.b.noBucket(err)
+		err = o.b.noBucket(err)
 	}
-	if err == nil {
-		o.b.bucketSeen.Store(true)
-	}
-	return err
+	return 0, err
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -18,9 +18,6 @@ func (b *Backend) Clear(ctx context.Context) error {
 	case !b.options.AllowFlush:
 		return errNoFlush
 	}
-	_, err := b.roundTrip(ctx, request{command: "clear"})
-	if remote.IsBroken(err) {
-		_, err = b.roundTrip(ctx, request{command: "clear"})
-	}
+	_, err := b.roundTripAgain(ctx, request{command: "clear"})
 	return remote.Outcome(ctx, err, true)
 }

@@ -40,7 +40,24 @@ func (b *Backend) roundTrip(ctx context.Context, r request) (entry, error) {
 	if ctx.Err() != nil { // the line above may have replaced the deadline in the past
 		conn.SetReadDeadline(past)
 	}
-	return readReply(conn, buffer[:], uint64(max(b.options.MaxValue, minReply)))
+	e, err := readReply(conn, buffer[:], uint64(max(b.options.MaxValue, minReply)))
+	if remote.IsTimeout(err) && remote.Ended(ctx) == nil {
+		err = fmt.Errorf("timed out waiting for the server: its workers are busy, or %s is not a uwsgi socket (--socket): %w", b.options.Addr, err)
+	}
+	return e, err
+}
+
+// roundTripAgain is roundTrip for a request that may be executed twice: it is sent once
+// more if the connection breaks. If that fails as well, the error is the first one,
+// because the server may have executed the first request.
+func (b *Backend) roundTripAgain(ctx context.Context, r request) (entry, error) {
+	e, err := b.roundTrip(ctx, r)
+	if remote.IsBroken(err) {
+		if e, retry := b.roundTrip(ctx, r); retry == nil || retry == errNoReply {
+			return e, retry
+		}
+	}
+	return e, err
 }
 
 // past makes every operation on a connection fail at once.
@@ -64,8 +81,12 @@ func (b *Backend) connect(ctx context.Context) (net.Conn, error) {
 	select {
 	case b.slots <- struct{}{}:
 	default:
-		if err := b.waitForSlot(limited); err != nil {
-			return nil, err
+		waiting, cancel := context.WithDeadline(ctx, limited.deadline)
+		defer cancel()
+		select {
+		case b.slots <- struct{}{}:
+		case <-waiting.Done():
+			return nil, errPoolExhausted
 		}
 	}
 	conn, err := b.dialer.dial(limited)
@@ -73,20 +94,6 @@ func (b *Backend) connect(ctx context.Context) (net.Conn, error) {
 		<-b.slots
 	}
 	return conn, err
-}
-
-func (b *Backend) waitForSlot(limited withDeadline) error {
-	ctx, cancel := context.WithDeadline(limited.Context, limited.deadline)
-	defer cancel()
-	select {
-	case b.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		if err := remote.Ended(limited.Context); err != nil {
-			return fmt.Errorf("%w: %w", err, errPoolExhausted)
-		}
-		return errPoolExhausted
-	}
 }
 
 // withDeadline is a context with a deadline that no timer enforces. Package net sets

@@ -22,7 +22,9 @@
 //     does an outage behind a TCP proxy that accepts connections for the server;
 //     without such a proxy, an outage is [driver.ErrUnavailable].
 //   - For Set: the entry is read back. If it is the new one, Set succeeded.
-//     Otherwise Set returns [driver.ErrFull] or [driver.ErrTooLarge].
+//     Otherwise Set returns [driver.ErrFull] or [driver.ErrTooLarge], or
+//     [driver.ErrUnavailable] if the server was restarted without the cache. It looks
+//     for the cache once a minute at most, because that takes 0.3 s if the cache exists.
 //   - For Add: the entry is read back. If there is one, Add returns false. This is
 //     wrong if a worker crashed after it stored the entry and before it replied.
 //
@@ -44,9 +46,9 @@
 //
 // A key has at most [Options.MaxKey] bytes and must fit in a request
 // ([Options.BufferSize]). A value has at most [Options.MaxValue] bytes. The protocol
-// has no counters and cannot list keys, so Inc and Clear with a prefix are
-// unsupported. Clear without a prefix needs [Options.AllowFlush], and
-// [Options.FirstCache] if the cache has a name.
+// has no counters, no compare-and-swap and cannot list keys, so Inc, CompareAndSwap,
+// leases and Clear with a prefix are unsupported. Clear without a prefix needs
+// [Options.AllowFlush], and [Options.FirstCache] if the cache has a name.
 //
 // # Concurrency
 //

@@ -14,15 +14,19 @@ type entry struct {
 	expires int64 // unix second; 0 never expires
 }
 
-// isAlive also checks the expiry time, because the server serves expired entries.
-func (e entry) isAlive() bool { return e.found && (e.expires == 0 || e.ttl() > 0) }
-
-// ttl returns the remaining TTL, 0 if the entry never expires.
-func (e entry) ttl() time.Duration {
+// ttl returns the remaining TTL, 0 if the entry never expires, and whether the entry is
+// present. It checks the expiry time, because the server serves expired entries.
+func (e entry) ttl() (ttl time.Duration, ok bool) {
 	if e.expires == 0 {
-		return 0
+		return 0, e.found
 	}
-	return time.Until(time.Unix(e.expires, 0).Add(clockTick))
+	ttl = time.Until(time.Unix(e.expires, 0).Add(clockTick))
+	return max(ttl, 0), ttl > 0
+}
+
+func (e entry) isAlive() bool {
+	_, ok := e.ttl()
+	return ok
 }
 
 // clockTick is how far the server's clock of whole seconds may lag behind: the

@@ -1,14 +1,12 @@
 package uwsgi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"syscall"
 
 	"github.com/cachebackends/cachebackends/core/driver"
-	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 var (
@@ -16,9 +14,10 @@ var (
 	errNoReply = errors.New("the server closed the connection without a reply")
 
 	errMalformed     = errors.New("malformed reply")
+	errNotUwsgi      = fmt.Errorf("%w: the address must be that of a uwsgi socket (--socket), not of HTTP", errMalformed)
 	errPoolExhausted = errors.New("timed out waiting for one of the PoolSize connections")
 
-	errFull     = fmt.Errorf("%w, or the cache no longer exists", driver.ErrFull)
+	errFull     = fmt.Errorf("%w: the server needs a larger items in --cache2", driver.ErrFull)
 	errTooLarge = fmt.Errorf("%w: the server refused it; its blocksize is smaller than MaxValue", driver.ErrTooLarge)
 	errNotSwept = fmt.Errorf("%w: the server does not remove the expired entry", driver.ErrUnavailable)
 
@@ -32,14 +31,4 @@ var (
 // resets the connection if it does not read the request to its end.
 func isRefusal(err error) bool {
 	return err == errNoReply || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-// unknownOutcome returns the error of a write that was sent without a reply, if the
-// read that was to explain it failed with err. That read may have been unsent.
-func unknownOutcome(ctx context.Context, err error) error {
-	var unsent remote.Unsent
-	if errors.As(err, &unsent) {
-		err = unsent.Err
-	}
-	return remote.Outcome(ctx, err, true)
 }

@@ -19,7 +19,8 @@ type fake struct {
 	mu       sync.Mutex
 	items    map[string]entry
 	full     bool
-	maxKey   int // 0 for no limit
+	missing  bool // the server has no cache
+	maxKey   int  // 0 for no limit
 	maxValue int
 	purgeLRU bool
 	nameless bool             // also serve requests without a cache name
@@ -116,7 +117,7 @@ func (f *fake) serve(conn net.Conn) {
 		return
 	}
 	f.mu.Lock()
-	known := c.pairs["cache"] == "c" || f.nameless && c.pairs["cache"] == ""
+	known := !f.missing && (c.pairs["cache"] == "c" || f.nameless && c.pairs["cache"] == "")
 	f.mu.Unlock()
 	if !known {
 		conn.SetDeadline(time.Now().Add(10 * time.Millisecond)) // unread bytes would cause a reset

@@ -2,6 +2,7 @@ package uwsgi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -73,7 +74,7 @@ func (b *Backend) probe(ctx context.Context, key string, value []byte) error {
 	if e.expires == stored.seconds {
 		return fmt.Errorf("cache %q has expiry disabled (purge_lru): restart the server without purge_lru", b.options.Cache)
 	}
-	if !e.isAlive() || e.ttl() > probeTTL+time.Since(start)+time.Minute {
+	if ttl, ok := e.ttl(); !ok || ttl > probeTTL+time.Since(start)+time.Minute {
 		return errors.New("the clocks of server and client differ by more than a minute; entries would expire at the wrong time")
 	}
 	return nil
@@ -98,8 +99,25 @@ func (b *Backend) checkExists(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("%w: no cache %q at %s: the server needs the plugin cache (--plugins cache) and --cache2 name=%s,items=1000",
-		driver.ErrUnavailable, b.options.Cache, b.options.Addr, b.options.Cache)
+		driver.ErrUnavailable, b.options.Cache, b.options.Addr, cmp.Or(b.options.Cache, "mycache"))
 }
+
+// explainRefusal returns why the server refuses a new entry: the cache is full, or the
+// server has been started without it. Only a timeout shows that a cache exists, so it
+// is looked for once in a while.
+func (b *Backend) explainRefusal(ctx context.Context) error {
+	now, last := time.Now().Unix(), b.lastCheck.Load()
+	if now-last < checkInterval || !b.lastCheck.CompareAndSwap(last, now) {
+		return errFull
+	}
+	if err := b.checkExists(ctx); err != nil {
+		b.lastCheck.Store(0)
+		return err
+	}
+	return errFull
+}
+
+const checkInterval = 60 // seconds
 
 // refusalTimeout is how long a server may take to close the connection if it has no
 // such cache.

@@ -13,14 +13,18 @@ import (
 )
 
 // Backend stores entries in a cache of a uWSGI server. It is safe for concurrent
-// use.
+// use. A batch sends one request per key, up to [Options.PoolSize] at a time.
 type Backend struct {
-	options Options // complete
-	dialer  dialer
-	maxKey  int
-	slots   chan struct{} // one element for each open connection
-	closed  atomic.Bool
+	many
+	options   Options // complete
+	dialer    dialer
+	maxKey    int
+	slots     chan struct{} // one element for each open connection
+	lastCheck atomic.Int64  // unix second of the last explainRefusal that found the cache
+	closed    atomic.Bool
 }
+
+type many = remote.Many
 
 // New returns a Backend after it has checked the cache: it stores, reads and removes
 // an entry under a random key, with the largest key and value that o allows. An
@@ -32,6 +36,7 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 		return nil, fmt.Errorf("uwsgi: %w", err)
 	}
 	b := &Backend{options: o, dialer: newDialer(o), maxKey: o.maxKey(), slots: make(chan struct{}, o.PoolSize)}
+	b.many = remote.NewMany(b, o.PoolSize, func(key string) error { return b.check(request{key: key}) })
 	if err := b.probeLimits(ctx); err != nil {
 		return nil, fmt.Errorf("uwsgi: %w", err)
 	}
@@ -54,12 +59,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 		return err
 	}
 	start := time.Now().Unix()
-	_, err := b.roundTrip(ctx, r)
-	if remote.IsBroken(err) {
-		if _, retry := b.roundTrip(ctx, r); retry == nil || retry == errNoReply {
-			err = retry
-		}
-	}
+	_, err := b.roundTripAgain(ctx, r)
 	if err == errNoReply {
 		return b.explainSet(ctx, r, start)
 	}
@@ -72,13 +72,13 @@ func (b *Backend) explainSet(ctx context.Context, r request, start int64) error 
 	e, err := b.read(ctx, r.key)
 	switch {
 	case err != nil:
-		return unknownOutcome(ctx, err)
+		return remote.Outcome(ctx, err, true)
 	case e.found && bytes.Equal(escape(e.value), r.value) && e.isFrom(r, start):
 		return nil // only the reply was lost
 	case e.found: // an existing entry needs no room, so the cache is not full
 		return errTooLarge
 	}
-	return errFull
+	return b.explainRefusal(ctx)
 }
 
 // Add stores value if key is absent, in one atomic step of the server.
@@ -98,7 +98,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 		e, err := b.read(ctx, key)
 		switch {
 		case err != nil:
-			return false, unknownOutcome(ctx, err)
+			return false, remote.Outcome(ctx, err, true)
 		case e.isAlive():
 			return false, nil
 		case e.found:
@@ -110,7 +110,11 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 			}
 		default: // removed since, or the cache is full
 			if absent++; absent == 3 {
-				return false, b.checkFull(ctx)
+				err := b.probe(ctx, probeKey(), []byte("1"))
+				if err == errNoReply {
+					err = b.explainRefusal(ctx)
+				}
+				return false, remote.Outcome(ctx, err, false)
 			}
 		}
 	}
@@ -120,15 +124,6 @@ const (
 	maxSweep  = 10 * time.Second // more than three times the default interval of the server
 	sweepPoll = 20 * time.Millisecond
 )
-
-// checkFull returns errFull if the cache accepts no new entry.
-func (b *Backend) checkFull(ctx context.Context) error {
-	err := b.probe(ctx, probeKey(), []byte("1"))
-	if err == errNoReply {
-		return errFull
-	}
-	return remote.Outcome(ctx, err, false)
-}
 
 // Delete removes key. It reads the entry first, because the server also reports an
 // expired entry as deleted; a present key takes two requests.
@@ -146,13 +141,9 @@ func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 
 // TTL returns the remaining TTL of key, up to two seconds more than what was set.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	e, err := b.lookup(ctx, key)
-	ttl := e.ttl()
-	alive := e.found && (e.expires == 0 || ttl > 0)
-	if err != nil || !alive {
-		return 0, false, err
-	}
-	return ttl, true, nil
+	e, err := b.lookup(ctx, key) // the zero entry after an error
+	ttl, ok := e.ttl()
+	return ttl, ok, err
 }
 
 // CopiesValues reports that the backend shares no memory with its callers.
@@ -174,13 +165,12 @@ func (b *Backend) lookup(ctx context.Context, key string) (entry, error) {
 	return e, remote.Outcome(ctx, err, false)
 }
 
-// read gets key and retries once if the connection breaks. Its error is that of the
-// round trip.
+// read gets key. Its error is that of the round trip, and not marked as unsent: a read
+// also explains why a write that was sent got no reply.
 func (b *Backend) read(ctx context.Context, key string) (entry, error) {
-	r := request{command: "get", key: key}
-	e, err := b.roundTrip(ctx, r)
-	if remote.IsBroken(err) {
-		e, err = b.roundTrip(ctx, r)
+	e, err := b.roundTripAgain(ctx, request{command: "get", key: key})
+	if unsent, ok := err.(remote.Unsent); ok {
+		err = unsent.Err
 	}
 	if err == errNoReply {
 		return entry{}, nil

@@ -84,7 +84,7 @@ func readReply(conn io.Reader, buffer []byte, maxValue uint64) (entry, error) {
 	}
 	end := headerSize + int(binary.LittleEndian.Uint16(buffer[1:]))
 	if buffer[0] != modifier1 || buffer[3] != modifier2 || end > len(buffer) {
-		return entry{}, errMalformed
+		return entry{}, errNotUwsgi
 	}
 	if n < end {
 		m, err := io.ReadAtLeast(conn, buffer[n:], end-n)

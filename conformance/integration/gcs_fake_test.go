@@ -199,6 +199,12 @@ func (s *spread) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		path = shardPath("/", path)
 	}
+	if query := r.URL.Query(); r.Method == http.MethodDelete && query.Has("ifGenerationMatch") {
+		// The fake ignores the condition. It removes a given generation only if that is the
+		// present one, and responds with 404 instead of 412.
+		query.Set("generation", query.Get("ifGenerationMatch"))
+		r.URL.RawQuery = query.Encode()
+	}
 	r.URL.Path, _ = url.PathUnescape(path)
 	r.URL.RawPath = path
 	s.fake.ServeHTTP(w, r)

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/api/option"
 )
 
-const unboundedGCS = "a bucket has no bound; lifecycle rules remove what is old"
+const unboundedGCS = "a bucket has no limit; lifecycle rules remove expired objects"
 
 var traitsOfGCS = map[conformance.Trait]string{
 	conformance.ReadsBeforeDelete: "the service keeps expired objects and reports them as deleted",
@@ -25,24 +25,11 @@ var refusedByGCS = []string{"a\rb", "a\nb", "\xff", strings.Repeat("x", 1025)}
 
 // gcsOver is the harness of a gcs at endpoint, in one bucket for all cases.
 func gcsOver(endpoint, bucket string) conformance.Harness {
-	settings := func(endpoint string) map[string]any {
-		return map[string]any{
-			"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket, "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true,
-		}
-	}
-	h := over(settings(endpoint))
+	h := over(map[string]any{
+		"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket, "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true,
+	})
 	h.Limits.MaxKey, h.Limits.RefusedKeys = 1024, refusedByGCS
 	h.Traits = traitsOfGCS
-	h.Faults = &conformance.Faults{
-		Addr: strings.TrimPrefix(endpoint, "http://"),
-		New: func(t *testing.T, addr string) (cache.Backend, error) {
-			c, err := cache.Open(t.Context(), cache.FromMap(settings("http://"+addr)))
-			if err != nil {
-				return nil, err
-			}
-			return c.Backend(), nil
-		},
-	}
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
 	}
@@ -51,25 +38,24 @@ func gcsOver(endpoint, bucket string) conformance.Harness {
 
 func TestGCS(t *testing.T) {
 	endpoint, newBucket := startGCS(t)
-	newBucket("faults")
-	h := gcsOver(endpoint, "faults")
-	h = apart(h, func(t *testing.T, n int) cache.Backend {
-		bucket := fmt.Sprint("bucket", n)
+	open := func(t *testing.T, bucket, endpoint string, allowFlush bool) *gcs.Backend {
 		newBucket(bucket)
-		b, err := gcs.New(t.Context(), gcs.Options{Bucket: bucket, Endpoint: endpoint, Anonymous: true, AllowFlush: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	})
-	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend {
-		newBucket("guarded")
-		b, err := gcs.New(t.Context(), gcs.Options{Bucket: "guarded", Endpoint: endpoint, Anonymous: true})
+		b, err := gcs.New(t.Context(), gcs.Options{Bucket: bucket, Endpoint: endpoint, Anonymous: true, AllowFlush: allowFlush})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return b
 	}
+	h := apart(gcsOver(endpoint, ""), func(t *testing.T, n int) cache.Backend {
+		return open(t, fmt.Sprint("bucket", n), endpoint, true)
+	})
+	h.Faults = &conformance.Faults{
+		Addr: strings.TrimPrefix(endpoint, "http://"),
+		New: func(t *testing.T, addr string) (cache.Backend, error) {
+			return open(t, "proxied", "http://"+addr, false), nil
+		},
+	}
+	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend { return open(t, "guarded", endpoint, false) }
 	conformance.Run(t, h)
 }
 
@@ -87,7 +73,7 @@ func TestGCSBorrowed(t *testing.T) {
 	h.Traits = traitsOfGCS
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
-		conformance.Network:   "the client is the application's",
+		conformance.Network:   "the HTTP client belongs to the application",
 	}
 	h = apart(h, func(t *testing.T, n int) cache.Backend {
 		bucket := fmt.Sprint("bucket", n)
@@ -110,7 +96,7 @@ func TestGCSServer(t *testing.T) {
 	newBucket("suite")
 	h := gcsOver(endpoint, "suite")
 	h.Name = "gcs-server"
-	h.Faults, h.Unsupported[conformance.Network] = nil, "faults of the network are tested with the fake in this process"
+	h.Unsupported[conformance.Network] = "faults of the network are tested with the fake in this process"
 	conformance.Run(t, h)
 }
 
@@ -126,7 +112,7 @@ func TestGCSService(t *testing.T) {
 	h.Traits = traitsOfGCS
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
-		conformance.Network:   "nobody breaks connections to the service on purpose",
+		conformance.Network:   "the tests do not break connections to the real service",
 	}
 	conformance.Run(t, h)
 }

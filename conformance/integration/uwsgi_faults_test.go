@@ -179,6 +179,29 @@ func TestUWSGINew(t *testing.T) {
 	newUwsgi(t, uwsgi.Options{Addr: server.Addr}) // no name is the first cache
 }
 
+// New says what a server lacks that is not one of the cache.
+func TestUWSGIWrongServer(t *testing.T) {
+	const needs = "the server needs the plugin cache (--plugins cache) and --cache2 name=first,"
+	for name, server := range map[string]struct{ args, want string }{
+		"without the plugin":     {"--cache2 name=first,items=100 --socket", needs},
+		"without a cache":        {"--plugins cache --socket", needs},
+		"with another cache":     {"--plugins cache --cache2 name=other,items=100 --socket", needs},
+		"with a socket for HTTP": {"--plugins cache --cache2 name=first,items=100 --http-socket", "is not a uwsgi socket (--socket)"},
+		"with the cache":         {"--plugins cache --cache2 name=first,items=100 --socket", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := uwsgi.New(t.Context(), uwsgi.Options{Addr: servers.StartOtherUwsgi(t, server.args), Cache: "first"})
+			switch {
+			case server.want == "" && err != nil:
+				t.Errorf("New: %v", err)
+			case server.want != "" && (!errors.Is(err, cache.ErrUnavailable) || !strings.Contains(err.Error(), server.want)):
+				t.Errorf("New: %v; want ErrUnavailable and %q", err, server.want)
+			}
+		})
+	}
+}
+
 // Clearing a cache that is not the first would crash the server or clear a part of
 // the cache, so the request is never sent.
 func TestUWSGINeverClearsSecondCache(t *testing.T) {

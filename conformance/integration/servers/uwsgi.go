@@ -49,6 +49,20 @@ func StartUwsgi(t *testing.T, program string) *Uwsgi {
 	return u
 }
 
+// StartOtherUwsgi starts a server with other arguments, the last of which is followed by
+// the address. It returns the address.
+func StartOtherUwsgi(t *testing.T, args string) (addr string) {
+	t.Helper()
+	ports := FreePorts(t, 1)
+	u := &Uwsgi{Addr: addrs(ports)[0]}
+	u.Machine = Start(t, Spec{
+		Needs: []string{"uwsgi"}, Ports: ports, HostNetwork: true,
+		Script: fmt.Sprintf("exec uwsgi --master --no-orphans --die-on-term --workers 2 --disable-logging %s $BIND:%d", args, ports[0]),
+	})
+	u.await(t)
+	return u.Addr
+}
+
 // Version is that of the server.
 func (u *Uwsgi) Version(t *testing.T) string {
 	t.Helper()
@@ -91,7 +105,11 @@ func (u *Uwsgi) run(t *testing.T, script string) {
 func (u *Uwsgi) await(t *testing.T) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("unix", u.Socket)
+		network, addr := "unix", u.Socket
+		if addr == "" {
+			network, addr = "tcp", u.Addr
+		}
+		conn, err := net.Dial(network, addr)
 		if err == nil {
 			conn.Close()
 			return

@@ -1,0 +1,67 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// Many has the batch operations for a store that has no command for several keys:
+// [driver.ManyGetter], [driver.ManySetter] and [driver.ManyDeleter]. Each key is a call
+// of its own to the backend, and the calls run in [Parallel]. A backend embeds it.
+type Many struct {
+	backend driver.Backend
+	limit   int
+	check   func(key string) error
+}
+
+// NewMany returns the batch operations of backend, with up to limit calls at a time.
+// check returns why a key is invalid; such a key fails the batch before the first call.
+func NewMany(backend driver.Backend, limit int, check func(key string) error) Many {
+	return Many{backend, limit, check}
+}
+
+// GetMany calls Get for each key.
+func (m Many) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	err := m.each(ctx, keys, func(i int) error {
+		value, ok, err := m.backend.Get(ctx, keys[i])
+		if ok && value == nil {
+			value = []byte{}
+		}
+		values[i] = value
+		return err
+	})
+	return values, err
+}
+
+// SetMany calls Set for each item.
+func (m Many) SetMany(ctx context.Context, items []driver.Item, ttl time.Duration) error {
+	keys := make([]string, len(items))
+	for i, item := range items {
+		keys[i] = item.Key
+	}
+	return m.each(ctx, keys, func(i int) error { return m.backend.Set(ctx, keys[i], items[i].Value, ttl) })
+}
+
+// DeleteMany calls Delete for each key.
+func (m Many) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
+	deleted := make([]bool, len(keys))
+	err := m.each(ctx, keys, func(i int) (err error) {
+		deleted[i], err = m.backend.Delete(ctx, keys[i])
+		return err
+	})
+	return deleted, err
+}
+
+func (m Many) each(ctx context.Context, keys []string, do func(i int) error) error {
+	errs := make([]error, len(keys))
+	for i, key := range keys {
+		errs[i] = m.check(key)
+	}
+	if err := driver.BatchOf(keys, errs); err != nil {
+		return err
+	}
+	return driver.BatchOf(keys, Parallel(ctx, len(keys), m.limit, do))
+}
