@@ -9,10 +9,10 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// leasing is a rich backend with leases of Go values: the token of key is key.
-type leasing struct{ *rich }
+// leasesValues is a rich backend with leases of Go values: the token of key is key.
+type leasesValues struct{ *rich }
 
-func (l leasing) LeaseValue(_ context.Context, key string, _ time.Duration) (any, bool, string, error) {
+func (l leasesValues) LeaseValue(_ context.Context, key string, _ time.Duration) (any, bool, string, error) {
 	value, ok := l.values[key]
 	if ok {
 		return value, true, "", nil
@@ -20,14 +20,14 @@ func (l leasing) LeaseValue(_ context.Context, key string, _ time.Duration) (any
 	return nil, false, key, nil
 }
 
-func (l leasing) FillValue(ctx context.Context, key, token string, value any, ttl time.Duration) (bool, error) {
+func (l leasesValues) FillValue(ctx context.Context, key, token string, value any, ttl time.Duration) (bool, error) {
 	if token != key {
 		return false, nil
 	}
 	return true, l.SetValue(ctx, key, value, ttl)
 }
 
-func (l leasing) CompareAndSwapValue(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
+func (l leasesValues) CompareAndSwapValue(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
 	if l.values[key] != old {
 		return false, nil
 	}
@@ -36,7 +36,7 @@ func (l leasing) CompareAndSwapValue(ctx context.Context, key string, old, value
 
 func TestLeasesOfValues(t *testing.T) {
 	ctx := t.Context()
-	backend := leasing{newRich()}
+	backend := leasesValues{newRich()}
 	c := cache.New(backend, cache.WithPrefix("p:"))
 	v := cache.Of[*int](c, cache.WithoutEncoding())
 	one, two := new(int), new(int)
@@ -77,7 +77,7 @@ func TestLeasesOfValues(t *testing.T) {
 func TestLeasesOfEncodedValues(t *testing.T) {
 	ctx := t.Context()
 	for name, v := range map[string]cache.View[int]{
-		"view":    cache.Of[int](cache.New(leasing{newRich()})),
+		"view":    cache.Of[int](cache.New(leasesValues{newRich()})),
 		"backend": cache.Of[int](cache.New(newRich()), cache.WithoutEncoding()),
 	} {
 		_, _, _, lease := v.Lease(ctx, "k", time.Second)

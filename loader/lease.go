@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
 )
@@ -10,6 +11,9 @@ import (
 // process. Nothing is stored under it. The entry itself cannot be leased, because it is
 // present.
 const leasePrefix = "loader-lease:"
+
+// releaseTimeout bounds the release of a lease, which ends by itself too.
+const releaseTimeout = time.Second
 
 // claim says who loads a key.
 type claim struct {
@@ -112,9 +116,13 @@ func (l *Loader[T]) found(ctx context.Context, f *flight[T], r *read[T]) bool {
 	return true
 }
 
-// release ends the lease of c, if this process holds it.
+// release ends the lease of c, if this process holds it, so that others need not wait
+// for its end. The load may have been cancelled.
 func (l *Loader[T]) release(ctx context.Context, c claim) {
-	if c.token != "" {
-		_ = l.store.cache.Release(context.WithoutCancel(ctx), c.key, c.token)
+	if c.token == "" {
+		return
 	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer stop()
+	_ = l.store.cache.Release(ctx, c.key, c.token)
 }
