@@ -23,7 +23,10 @@ type header struct {
 	nonce                uint64        // random: no two entries are equal
 	tags                 []tag
 
-	simple time.Duration // the age until which a hit needs nothing but the value
+	// For an entry that is kept as it is and needs nothing but the value to be served:
+	// the time on clock until which this is so.
+	clock *clock
+	quick int64
 }
 
 // tag is the version of a tag that was current before the load.

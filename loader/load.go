@@ -144,8 +144,9 @@ func (l *Loader[T]) entryOf(r result[T], began time.Time, w wishes) newEntry[T] 
 	} else if p.Jitter > 0 {
 		e.fresh -= time.Duration(rand.Float64() * p.Jitter * float64(e.fresh))
 	}
-	if !e.missing && len(e.tags) == 0 {
-		e.simple = e.fresh - time.Duration(p.Early*float64(e.fresh))
+	if l.store.keeps && !e.missing && len(e.tags) == 0 {
+		e.clock = l.clock
+		e.quick = l.clock.at(began) + int64(e.fresh) - int64(p.Early*float64(e.fresh))
 	}
 	return newEntry[T]{e, w.noStore}
 }

@@ -19,6 +19,7 @@ type Loader[T any] struct {
 	many    bool          // load takes more than one key
 	slots   chan struct{} // Policy.Loads; nil for any number
 	flights flights[T]
+	clock   *clock
 
 	ctx     context.Context // ends with Close
 	stop    context.CancelFunc
@@ -70,7 +71,7 @@ func newLoader[T any](c *cache.Cache, policy Policy, many bool, load func(contex
 	if err := policy.Validate(); err != nil {
 		panic(err)
 	}
-	l := &Loader[T]{store: newStore[T](c, options), policy: policy, load: load, many: many}
+	l := &Loader[T]{store: newStore[T](c, options), policy: policy, load: load, many: many, clock: newClock()}
 	l.flights.byKey, l.flights.seed = make(map[string]*flight[T]), maphash.MakeSeed()
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	if policy.Loads > 0 {
@@ -90,7 +91,7 @@ func newLoader[T any](c *cache.Cache, policy Policy, many bool, load func(contex
 func (l *Loader[T]) Get(ctx context.Context, key string) (T, error) {
 	if l.store.keeps {
 		e, ok, err := l.store.kept.Get(ctx, key)
-		if ok && err == nil && time.Since(e.loaded) < e.simple {
+		if ok && err == nil && e.clock == l.clock && l.clock.isBefore(e.quick) {
 			return e.value, nil
 		}
 	}

@@ -217,7 +217,7 @@ func (s *store[T]) expire(ctx context.Context, key string) error {
 		}
 		expired := *old
 		expired.nonce = newNonce()
-		expired.simple = 0
+		expired.clock = nil
 		expired.fresh = min(old.fresh, max(0, time.Since(old.loaded)))
 		if err := s.encode(&expired); err != nil {
 			break

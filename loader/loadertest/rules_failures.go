@@ -39,9 +39,9 @@ var failureRules = []Rule{{
 		a.want(l, "brief", "brief#3")
 		l = a.loader(a.one, loader.Policy{Fresh: long, Backoff: long}, s.load)
 		s.fail(loader.ErrMissing)
-		a.wantError(l, "not remembered", loader.ErrMissing)
+		a.wantError(l, "unremembered", loader.ErrMissing)
 		s.fail(nil)
-		a.want(l, "not remembered", "not remembered#5")
+		a.want(l, "unremembered", "unremembered#5")
 	},
 }, {
 	ID: "LOA-14", Rule: "a value that is missing when it is loaded again is not served any more",
