@@ -172,3 +172,26 @@ func TestLeaseCopiesKey(t *testing.T) {
 		t.Error("the entry has the key of the caller")
 	}
 }
+
+// CompareAndSwapValue compares pointers, and bytes equal no Go value.
+func TestCompareAndSwapValue(t *testing.T) {
+	ctx := t.Context()
+	b := newBackend(t, 0)
+	one, two := new(int), new(int)
+	swap := func(old, value any, want bool) {
+		t.Helper()
+		if swapped, err := b.CompareAndSwapValue(ctx, "key", old, value, time.Hour); swapped != want || err != nil {
+			t.Fatalf("CompareAndSwapValue = %v, %v; want %v", swapped, err, want)
+		}
+	}
+	swap(one, two, false)
+	swap(nil, two, false)
+	must(t, b.SetValue(ctx, "key", one, time.Hour))
+	swap(two, one, false)
+	swap(one, two, true)
+	if value, ok, err := b.GetValue(ctx, "key"); value != any(two) || !ok || err != nil {
+		t.Errorf("GetValue = %v, %v, %v", value, ok, err)
+	}
+	must(t, b.Set(ctx, "key", []byte("bytes"), time.Hour))
+	swap(two, one, false)
+}

@@ -191,6 +191,15 @@ func (b *Backend) CompareAndSwap(_ context.Context, key string, old, value []byt
 	})
 }
 
+// CompareAndSwapValue is CompareAndSwap for Go values, which it compares with ==. Bytes
+// equal no Go value.
+func (b *Backend) CompareAndSwapValue(_ context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
+	n := &node{key: key, value: value, deadline: b.clock.deadline(ttl)}
+	return b.update(n, func(present *node) (bool, error) {
+		return present != nil && !present.isBytes() && present.value == old, nil
+	})
+}
+
 // update stores n if accept, which receives the live node of the key or nil, returns
 // true, and reports whether it did. If another goroutine changes the entry meanwhile,
 // update calls accept again.
@@ -285,4 +294,5 @@ var (
 	_ driver.Leaser        = (*Backend)(nil)
 	_ driver.ValueLeaser   = (*Backend)(nil)
 	_ driver.Swapper       = (*Backend)(nil)
+	_ driver.ValueSwapper  = (*Backend)(nil)
 )

@@ -9,6 +9,7 @@ require (
 	github.com/cachebackends/cachebackends/core v0.1.0
 	github.com/cachebackends/cachebackends/filesystem v0.1.0
 	github.com/cachebackends/cachebackends/gcs v0.1.0
+	github.com/cachebackends/cachebackends/loader v0.1.0
 	github.com/cachebackends/cachebackends/memcached v0.1.0
 	github.com/cachebackends/cachebackends/null v0.1.0
 	github.com/cachebackends/cachebackends/redis v0.1.0
@@ -116,6 +117,7 @@ replace (
 	github.com/cachebackends/cachebackends/core => ../../core
 	github.com/cachebackends/cachebackends/filesystem => ../../filesystem
 	github.com/cachebackends/cachebackends/gcs => ../../gcs
+	github.com/cachebackends/cachebackends/loader => ../../loader
 	github.com/cachebackends/cachebackends/memcached => ../../memcached
 	github.com/cachebackends/cachebackends/null => ../../null
 	github.com/cachebackends/cachebackends/redis => ../../redis

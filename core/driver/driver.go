@@ -178,6 +178,14 @@ type Swapper interface {
 	CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (swapped bool, err error)
 }
 
+// ValueSwapper is [Swapper] for a [ValueKeeper]. It compares with the operator ==, so
+// that two pointers are equal if they point to the same variable. old is comparable.
+// Fallback: none; cache.View.CompareAndSwap of a view without encoding returns
+// errors.ErrUnsupported.
+type ValueSwapper interface {
+	CompareAndSwapValue(ctx context.Context, key string, old, value any, ttl time.Duration) (swapped bool, err error)
+}
+
 // Namer returns the name of the backend in errors and events, such as
 // "tiered(redis)".
 // Fallback: the package of the backend's type: "redis" for a *redis.Backend,

@@ -49,6 +49,7 @@ type optional struct {
 	leaser        Leaser
 	valueLeaser   ValueLeaser
 	swapper       Swapper
+	valueSwapper  ValueSwapper
 	namer         Namer
 }
 
@@ -68,6 +69,7 @@ func Resolve(backend Backend) *Operations {
 	o.own.leaser, _ = backend.(Leaser)
 	o.own.valueLeaser, _ = backend.(ValueLeaser)
 	o.own.swapper, _ = backend.(Swapper)
+	o.own.valueSwapper, _ = backend.(ValueSwapper)
 	o.own.namer, _ = backend.(Namer)
 	return o
 }
@@ -258,12 +260,22 @@ func (o *Operations) FillValue(ctx context.Context, key, token string, value any
 	return o.own.valueLeaser.FillValue(ctx, key, token, value, ttl)
 }
 
+var errNoSwap = fmt.Errorf("compare-and-swap: %w", errors.ErrUnsupported)
+
 // CompareAndSwap replaces the value of key if it equals old, and reports whether it did.
 func (o *Operations) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
 	if o.own.swapper == nil {
-		return false, fmt.Errorf("compare-and-swap: %w", errors.ErrUnsupported)
+		return false, errNoSwap
 	}
 	return o.own.swapper.CompareAndSwap(ctx, key, old, value, ttl)
+}
+
+// CompareAndSwapValue is CompareAndSwap for Go values.
+func (o *Operations) CompareAndSwapValue(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
+	if o.own.valueSwapper == nil {
+		return false, errNoSwap
+	}
+	return o.own.valueSwapper.CompareAndSwapValue(ctx, key, old, value, ttl)
 }
 
 // Name returns the name of the backend in errors and events.
@@ -290,5 +302,6 @@ var (
 	_ Leaser        = (*Operations)(nil)
 	_ ValueLeaser   = (*Operations)(nil)
 	_ Swapper       = (*Operations)(nil)
+	_ ValueSwapper  = (*Operations)(nil)
 	_ Namer         = (*Operations)(nil)
 )

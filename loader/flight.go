@@ -1,0 +1,264 @@
+package loader
+
+import (
+	"context"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// flights holds the load of each key that is under way in this process. A load that
+// failed stays for the time of the backoff.
+type flights[T any] struct {
+	mu     sync.Mutex
+	byKey  map[string]*flight[T]
+	closed bool
+
+	// A caller whose read came before the end of a load of its key must not load again.
+	// landed counts the loads that have ended, by a hash of the key.
+	seed   maphash.Seed
+	landed [256]atomic.Uint32
+}
+
+// flight is the load of one key.
+type flight[T any] struct {
+	key      string
+	batch    *batch[T]
+	replaces bool // it was started because of an entry
+
+	// What the goroutine of the load replaces; only that goroutine uses it.
+	old read[T]
+
+	// Guarded by flights.mu.
+	waiting int
+	behind  bool // it goes on if no caller waits
+	ended   bool // nobody joins it, and its value is not stored
+	dropped bool // the batch does not go on for it
+	late    *time.Timer
+
+	loaded chan struct{} // closed when outcome is set
+	once   sync.Once
+	outcome[T]
+	savePanic any           // set before done is closed
+	taken     atomic.Bool   // a caller has got the value; others get copies
+	done      chan struct{} // closed when the value is stored
+
+	storing chan struct{} // a lock that a context can cut short: held while the value is stored
+}
+
+// outcome is what a load brought.
+type outcome[T any] struct {
+	e        *entry[T]
+	err      error
+	panicked any
+}
+
+// batch is one goroutine that loads the keys of its flights.
+type batch[T any] struct {
+	*run
+	flights []*flight[T]
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	wanted  int  // flights that somebody waits for or that go on behind; guarded by flights.mu
+	forced  bool // by Refresh: what others have stored or load does not matter
+}
+
+// counter returns the number of loads of key that have ended, and of other keys.
+func (fs *flights[T]) counter(key string) *atomic.Uint32 {
+	return &fs.landed[maphash.String(fs.seed, key)%uint64(len(fs.landed))]
+}
+
+// join returns the flight of r.key. If there is none it is a new one, which the caller
+// has to start in b. The caller holds mu.
+func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], isNew bool) {
+	f = fs.byKey[r.key]
+	if f != nil && f.replaces && r.e == nil && !f.isDone() {
+		f.ended = true // the entry was removed after this load began
+		f = nil
+	}
+	if f == nil {
+		isNew = true
+		f = &flight[T]{
+			key: r.key, batch: b, old: *r, replaces: r.e != nil,
+			loaded: make(chan struct{}), done: make(chan struct{}), storing: make(chan struct{}, 1),
+		}
+		fs.byKey[r.key] = f
+		b.flights = append(b.flights, f)
+		b.wanted++
+	}
+	if behind {
+		f.behind = true
+	} else {
+		f.waiting++
+	}
+	return f, isNew
+}
+
+// leave ends the wait of one caller. A load that nobody waits for is cancelled, unless
+// it goes on behind.
+func (fs *flights[T]) leave(f *flight[T], behind bool) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.waiting--
+	f.behind = f.behind || behind
+	if f.waiting > 0 || f.behind || f.isDone() {
+		return
+	}
+	f.ended = true
+	if fs.byKey[f.key] == f {
+		delete(fs.byKey, f.key)
+	}
+	f.drop()
+}
+
+// drop takes f out of the flights for which its batch goes on. The caller holds mu.
+func (f *flight[T]) drop() {
+	if f.dropped {
+		return
+	}
+	f.dropped = true
+	if f.batch.wanted--; f.batch.wanted == 0 {
+		f.batch.cancel(context.Canceled)
+	}
+}
+
+// end ends the flights of keys before a change of their entries: their values are not
+// stored, and later callers start a load of their own. If a value is being stored, end
+// waits for that, so that the change comes after it.
+func (fs *flights[T]) end(ctx context.Context, keys ...string) error {
+	fs.mu.Lock()
+	var ended []*flight[T]
+	for _, key := range keys {
+		f := fs.byKey[key]
+		if f == nil {
+			continue
+		}
+		f.ended = true
+		delete(fs.byKey, key)
+		if f.late != nil {
+			f.late.Stop()
+		}
+		if f.waiting == 0 {
+			f.drop()
+		}
+		ended = append(ended, f)
+	}
+	fs.mu.Unlock()
+	for _, f := range ended {
+		select {
+		case f.storing <- struct{}{}:
+			<-f.storing
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (fs *flights[T]) isEnded(f *flight[T]) bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return f.ended
+}
+
+// wanted returns the flights that somebody waits for or that go on behind.
+func (fs *flights[T]) wanted(flights []*flight[T]) []*flight[T] {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(flights), func(f *flight[T]) bool { return f.dropped })
+}
+
+// set sets the outcome of f, which the callers get now, and reports whether it was the
+// first.
+func (f *flight[T]) set(o outcome[T]) (first bool) {
+	f.once.Do(func() {
+		f.outcome = o
+		first = true
+		close(f.loaded)
+	})
+	return first
+}
+
+// land ends f. A failure is remembered for the time of backoff.
+func (fs *flights[T]) land(f *flight[T], backoff time.Duration) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if f.isDone() {
+		return
+	}
+	fs.counter(f.key).Add(1)
+	close(f.done)
+	f.drop()
+	switch {
+	case fs.byKey[f.key] != f:
+	case backoff > 0 && !fs.closed:
+		f.late = time.AfterFunc(backoff, func() { fs.forget(f) })
+	default:
+		delete(fs.byKey, f.key)
+	}
+}
+
+// landPanicked ends f after the store or its observer has panicked.
+func (fs *flights[T]) landPanicked(f *flight[T], p any) {
+	fs.mu.Lock()
+	if !f.isDone() {
+		f.savePanic = p
+	}
+	fs.mu.Unlock()
+	fs.land(f, 0)
+}
+
+func (fs *flights[T]) forget(f *flight[T]) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if fs.byKey[f.key] == f {
+		delete(fs.byKey, f.key)
+	}
+}
+
+// isDone reports whether f has landed.
+func (f *flight[T]) isDone() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// close refuses further flights and ends those that are remembered.
+func (fs *flights[T]) close() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.closed = true
+	for key, f := range fs.byKey {
+		if f.late != nil {
+			f.late.Stop()
+			delete(fs.byKey, key)
+		}
+	}
+}
+
+// read is an entry as a caller has found it.
+type read[T any] struct {
+	key    string
+	e      *entry[T] // nil if it is absent
+	dead   bool      // a tag of e was invalidated
+	fault  error     // of the store
+	landed uint32    // flights.counter before the read
+}
+
+func (r *read[T]) phase() phase {
+	if r.e == nil || r.dead {
+		return absent
+	}
+	return r.e.phase()
+}
+
+// isNewer reports whether r can be served instead of a load that was started because
+// of before.
+func (r *read[T]) isNewer(before *read[T]) bool {
+	return r.phase() == fresh && (before.e == nil || before.e.nonce != r.e.nonce)
+}

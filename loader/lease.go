@@ -1,0 +1,128 @@
+package loader
+
+import (
+	"context"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// leasePrefix and the key of an entry are the key whose lease gives its refresh to one
+// process. Nothing is stored under it. The entry itself cannot be leased, because it is
+// present.
+const leasePrefix = "loader-lease:"
+
+// releaseTimeout bounds the release of a lease, which ends by itself too.
+const releaseTimeout = time.Second
+
+// claim says who loads a key.
+type claim struct {
+	state      claimState
+	key, token string // the lease that this process holds; empty for none
+}
+
+type claimState int
+
+const (
+	loadsHere      claimState = iota // this process loads the key
+	loadedBefore                     // another load has stored a fresh entry
+	loadsElsewhere                   // another process loads the key
+)
+
+// claim finds out who loads f.key, and reads the entry anew if it may have changed since
+// the caller read it.
+func (l *Loader[T]) claim(b *batch[T], f *flight[T], again bool) claim {
+	if b.forced {
+		return claim{}
+	}
+	if again || l.flights.counter(f.key).Load() != f.old.landed {
+		if l.reread(b.ctx, f) {
+			return claim{state: loadedBefore}
+		}
+	}
+	hold := l.policy.Lease
+	if hold == 0 || f.old.fault != nil || l.store.noLeases.Load() {
+		return claim{}
+	}
+	if f.old.e == nil {
+		r := read[T]{key: f.key, landed: f.old.landed}
+		var token string
+		if r.e, token, r.fault = l.store.lease(b.ctx, f.key, hold); r.fault != nil {
+			return l.withoutLease(f, r.fault)
+		}
+		if r.e == nil {
+			return claimOf(f.key, token)
+		}
+		if l.found(b.ctx, f, &r) {
+			return claim{state: loadedBefore}
+		}
+	}
+	if l.store.keeps {
+		return claim{} // no other process
+	}
+	key := leasePrefix + f.key
+	_, _, token, err := l.store.cache.Lease(b.ctx, key, hold)
+	if err != nil {
+		return l.withoutLease(f, err)
+	}
+	c := claimOf(key, token)
+	// Another process may have loaded the entry since it was read.
+	if c.state == loadsHere && l.reread(b.ctx, f) {
+		l.release(b.ctx, c)
+		c = claim{state: loadedBefore}
+	}
+	return c
+}
+
+func claimOf(key, token string) claim {
+	if token == "" {
+		return claim{state: loadsElsewhere}
+	}
+	return claim{key: key, token: token}
+}
+
+// withoutLease is the claim of a process that cannot get a lease.
+func (l *Loader[T]) withoutLease(f *flight[T], err error) claim {
+	switch {
+	case driver.IsUnsupported(err):
+		l.store.noLeases.Store(true)
+	case !isMistake(err): // such as a key that is too long with leasePrefix
+		f.old.fault = err
+	}
+	return claim{}
+}
+
+// reread reads the entry of f and reports whether f has landed with it.
+func (l *Loader[T]) reread(ctx context.Context, f *flight[T]) bool {
+	r := read[T]{key: f.key, landed: l.flights.counter(f.key).Load()}
+	r.e, r.fault = l.store.get(ctx, f.key)
+	return l.found(ctx, f, &r)
+}
+
+// found reports whether f has landed with what r has read. Otherwise r is what f
+// replaces.
+func (l *Loader[T]) found(ctx context.Context, f *flight[T], r *read[T]) bool {
+	checkTags(ctx, l.store.cache, []*read[T]{r})
+	if !r.isNewer(&f.old) {
+		f.old = *r
+		return false
+	}
+	o := outcome[T]{e: r.e}
+	if r.e.missing {
+		o.err = ErrMissing
+	}
+	f.set(o)
+	l.flights.land(f, 0)
+	return true
+}
+
+// release ends the lease of c, if this process holds it, so that others need not wait
+// for its end. The load may have been cancelled.
+func (l *Loader[T]) release(ctx context.Context, c claim) {
+	if c.token == "" {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer stop()
+	_ = l.store.cache.Release(ctx, c.key, c.token)
+}

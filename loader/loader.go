@@ -1,0 +1,267 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// Loader returns values from a cache and loads those that are missing or too old, as a
+// [Policy] says. It is safe for concurrent use.
+type Loader[T any] struct {
+	store   *store[T]
+	policy  Policy
+	load    func(ctx context.Context, keys []string) []result[T]
+	many    bool          // load takes more than one key
+	slots   chan struct{} // Policy.Loads; nil for any number
+	flights flights[T]
+	clock   *clock
+
+	ctx     context.Context // ends with Close
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// New returns a Loader of values that load returns for one key. The entries are those
+// of c under the same keys, encoded with its codec, or kept as they are with
+// [cache.WithoutEncoding]. New panics if the policy is invalid: see [Policy.Validate].
+//
+// load runs with the values of the context of a caller that started it. Its context
+// ends at [Policy.Limit], with Close, and when all callers have left that wait for it,
+// unless it runs behind an answer. It returns [ErrMissing] if the source has no value.
+// A panic in load reaches the callers that wait for it; others get it as an error.
+func New[T any](c *cache.Cache, policy Policy, load func(ctx context.Context, key string) (T, error), options ...cache.ViewOption) *Loader[T] {
+	return newLoader(c, policy, false, func(ctx context.Context, keys []string) []result[T] {
+		value, err := load(ctx, keys[0])
+		return []result[T]{{value, err}}
+	}, options)
+}
+
+// NewMany is [New] for a load of several distinct keys at once. load returns the values
+// that the source has; a key without a value and without an error is missing. If it
+// returns a [*cache.BatchError], the keys that it names have failed. With another
+// error, all keys without a value have failed with it.
+func NewMany[T any](c *cache.Cache, policy Policy, load func(ctx context.Context, keys []string) (map[string]T, error), options ...cache.ViewOption) *Loader[T] {
+	return newLoader(c, policy, true, func(ctx context.Context, keys []string) []result[T] {
+		values, err := load(ctx, keys)
+		failed, others := failedKeys(err)
+		results := make([]result[T], len(keys))
+		for i, key := range keys {
+			value, ok := values[key]
+			switch {
+			case failed[key] != nil:
+				results[i].err = failed[key]
+			case ok:
+				results[i].value = value
+			case others:
+				results[i].err = err
+			default:
+				results[i].err = ErrMissing
+			}
+		}
+		return results
+	}, options)
+}
+
+func newLoader[T any](c *cache.Cache, policy Policy, many bool, load func(context.Context, []string) []result[T], options []cache.ViewOption) *Loader[T] {
+	if err := policy.Validate(); err != nil {
+		panic(err)
+	}
+	l := &Loader[T]{store: newStore[T](c, options), policy: policy, load: load, many: many, clock: newClock()}
+	l.flights.byKey, l.flights.seed = make(map[string]*flight[T]), maphash.MakeSeed()
+	l.ctx, l.stop = context.WithCancel(context.Background())
+	if policy.Loads > 0 {
+		l.slots = make(chan struct{}, policy.Loads)
+	}
+	return l
+}
+
+// Get returns the value of key. It loads the value if it is missing or past its Stale
+// phase; concurrent callers share one load, and each owns the value that it gets,
+// unless values are kept as they are.
+//
+// The error is that of load, [ErrMissing] if the source has no value, [ErrLate], the
+// error of ctx, or [cache.ErrClosed] after Close if a load is necessary. A load that
+// asks for its own key gets [cache.ErrRecursiveLoad]. Failures of the store are not
+// returned: the value is loaded, and not stored. Mistakes are, such as an empty key.
+func (l *Loader[T]) Get(ctx context.Context, key string) (T, error) {
+	if l.store.keeps {
+		e, ok, err := l.store.kept.Get(ctx, key)
+		if ok && err == nil && e.clock == l.clock && l.clock.isBefore(e.quick) {
+			return e.value, nil
+		}
+	}
+	return l.get(ctx, key)
+}
+
+func (l *Loader[T]) get(ctx context.Context, key string) (value T, err error) {
+	r, err := l.read(ctx, key)
+	if err != nil {
+		return value, err
+	}
+	phase := r.phase()
+	if phase != fresh && phase != stale {
+		return l.loadNow(ctx, r, false)
+	}
+	if l.isDue(r, phase) {
+		_, _ = l.start(ctx, []*read[T]{r}, true, false) // fails only after Close
+	}
+	return r.answer()
+}
+
+// isDue reports whether what is served is loaded behind the answer.
+func (l *Loader[T]) isDue(r *read[T], p phase) bool {
+	return p == stale || l.policy.Early > 0 && r.e.isEarly(l.policy.Early)
+}
+
+// answer returns what an entry says that is served.
+func (r *read[T]) answer() (T, error) {
+	if r.e.missing {
+		return r.e.value, ErrMissing
+	}
+	return r.e.value, nil
+}
+
+// read reads the entry of key. The error is a mistake of the caller or the end of ctx.
+func (l *Loader[T]) read(ctx context.Context, key string) (*read[T], error) {
+	half, stop := l.store.budget(ctx)
+	defer stop()
+	r := &read[T]{key: key, landed: l.flights.counter(key).Load()}
+	r.e, r.fault = l.store.get(half, key)
+	checkTags(half, l.store.cache, []*read[T]{r})
+	switch {
+	case r.fault == nil:
+		return r, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case isMistake(r.fault):
+		return nil, r.fault
+	}
+	return r, nil
+}
+
+// loadNow waits for a load of what r has read.
+func (l *Loader[T]) loadNow(ctx context.Context, r *read[T], forced bool) (value T, err error) {
+	joined, err := l.start(ctx, []*read[T]{r}, false, forced)
+	if err != nil {
+		return value, err
+	}
+	return l.wait(ctx, joined[0], r, waiting{began: time.Now(), forced: forced})
+}
+
+// waiting is how a caller waits.
+type waiting struct {
+	began  time.Time
+	forced bool // nothing older is served
+}
+
+// wait returns the outcome of f, which the caller has joined and which it leaves, or
+// what r has read if that may be served instead.
+func (l *Loader[T]) wait(ctx context.Context, f *flight[T], r *read[T], w waiting) (value T, err error) {
+	behind := false
+	defer func() { l.flights.leave(f, behind) }()
+	tooLate := f.isDone() // the load has failed, and its backoff has not ended
+	if parent := runOf(ctx); parent != nil && !tooLate {
+		if !parent.await(f.batch.run) {
+			return value, &cache.Error{Op: "load", Backend: l.store.cache.Name(), Key: r.key, Err: cache.ErrRecursiveLoad}
+		}
+		defer parent.stopWaiting(f.batch.run)
+	}
+	canRescue := func() bool { return !w.forced && r.phase() == rescuable }
+	var impatient <-chan time.Time
+	if l.policy.Patience > 0 && canRescue() {
+		timer := time.NewTimer(l.policy.Patience - time.Since(w.began))
+		defer timer.Stop()
+		impatient = timer.C
+	}
+	select {
+	case <-f.loaded:
+	case <-impatient:
+		behind = true
+		return r.answer()
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) && canRescue() {
+			behind = true
+			return r.answer()
+		}
+		return value, ctx.Err()
+	}
+	if f.err != nil && !errors.Is(f.err, ErrMissing) && canRescue() {
+		return r.answer()
+	}
+	l.awaitStored(ctx, f)
+	switch {
+	case f.panicked != nil && !tooLate:
+		panic(f.panicked)
+	case f.err != nil:
+		return value, f.err
+	case l.store.keeps || !f.taken.Swap(true):
+		return f.e.value, nil
+	}
+	return l.store.copy(f.e)
+}
+
+// awaitStored returns when the value of f is stored, or at half of the time that ctx has
+// left: the store may hang.
+func (l *Loader[T]) awaitStored(ctx context.Context, f *flight[T]) {
+	half, stop := l.store.budget(ctx)
+	defer stop()
+	select {
+	case <-f.done:
+		if f.savePanic != nil {
+			panic(f.savePanic)
+		}
+	case <-half.Done():
+	}
+}
+
+// Refresh loads the value of key now, whatever is stored, stores it and returns it. A
+// load that is under way is not used, because it may have begun before a change of the
+// source. If the load fails, what is stored does not change.
+func (l *Loader[T]) Refresh(ctx context.Context, key string) (value T, err error) {
+	if err := l.flights.end(ctx, key); err != nil {
+		return value, err
+	}
+	r, err := l.read(ctx, key)
+	if err != nil {
+		return value, err
+	}
+	return l.loadNow(ctx, r, true)
+}
+
+// Expire ends the Fresh phase of key now: the next caller gets the value as stale or
+// rescued, and it is loaded. If the value is then not to be served, it is removed. Loads
+// of key that are under way are not stored.
+func (l *Loader[T]) Expire(ctx context.Context, key string) error {
+	if err := l.flights.end(ctx, key); err != nil {
+		return err
+	}
+	return l.store.expire(ctx, key)
+}
+
+// Delete removes the values of keys. Loads of them that are under way are not stored.
+func (l *Loader[T]) Delete(ctx context.Context, keys ...string) error {
+	if err := l.flights.end(ctx, keys...); err != nil {
+		return err
+	}
+	if len(keys) == 1 {
+		_, err := l.store.cache.Delete(ctx, keys[0])
+		return err
+	}
+	_, err := l.store.cache.DeleteMany(ctx, keys...)
+	return err
+}
+
+// Close ends the loads under way, whose callers get [cache.ErrClosed], and returns when
+// they have returned. Values that are fresh or stale are still served. Close does not
+// close the cache.
+func (l *Loader[T]) Close() error {
+	l.flights.close()
+	l.stop()
+	l.running.Wait()
+	return nil
+}

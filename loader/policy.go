@@ -1,0 +1,110 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// Policy says how long a value is served and what happens when it has to be loaded. A
+// zero field switches its feature off; only Fresh is required.
+//
+// A value passes three phases. It is fresh for Fresh, then stale for Stale, then kept
+// for Rescue. The store removes it at the end of the last one.
+type Policy struct {
+	// Fresh is how long a value is served without a load. See [Life].
+	Fresh time.Duration
+
+	// Stale is how long after Fresh a value is served at once while one load runs behind
+	// the answer.
+	Stale time.Duration
+
+	// Rescue is how long after Fresh and Stale a value is served if its load fails or
+	// takes longer than Patience.
+	Rescue time.Duration
+
+	// Missing is how long [ErrMissing] of a load is remembered and returned without a
+	// load.
+	Missing time.Duration
+
+	// Early is the fraction of Fresh, from 0 to less than 1, at the end of which hits may
+	// start a load behind the answer. The probability grows from 0 to 1, so that keys
+	// that are read often are loaded before they are stale.
+	Early float64
+
+	// Jitter is the largest fraction, from 0 to less than 1, by which Fresh and Missing
+	// are shortened at random for each entry, so that entries that were loaded together
+	// are not loaded together again. It never lengthens them.
+	Jitter float64
+
+	// Patience is how long a caller waits for a load if a value in its Rescue phase is
+	// present. After it, the caller gets that value and the load continues.
+	Patience time.Duration
+
+	// Limit is the longest time of a load, including its wait for Loads and for the lease
+	// of another process. At its end the context of the load is cancelled, and the
+	// callers get the value in its Rescue phase or else [ErrLate], even if load does not
+	// return. Without Limit, a load behind an answer runs until it returns or until
+	// Close.
+	Limit time.Duration
+
+	// Backoff is how long after a failed load its key is not loaded again by this
+	// process. Meanwhile callers get the value in its Stale or Rescue phase, or else the
+	// error of that load. Refresh, Expire and Delete of the key end it.
+	Backoff time.Duration
+
+	// Loads is the largest number of calls of load at a time, of all keys. A load that is
+	// called by a load of the same Loader is not counted, because it would wait for
+	// itself.
+	Loads int
+
+	// Lease is the longest time that a load is expected to take, at most
+	// [driver.MaxHold]. With it a key is loaded once at a time over all processes that
+	// share the store, and a value is not stored if the key was written or removed after
+	// its load began. A value whose load takes longer than Lease is returned but not
+	// stored. Without Lease, or if the store does not support leases
+	// ([driver.Leaser]), a key is loaded once at a time by each process. See the
+	// documentation of the package for what is weaker then.
+	Lease time.Duration
+
+	// OnError, if not nil, is called with every failure of a load and of the store that
+	// no caller gets as its error: the load ran behind an answer, or an older value was
+	// served. It runs on the goroutine of the load and must be safe for concurrent use.
+	OnError func(ctx context.Context, key string, err error)
+}
+
+// Validate returns an error that names every field that is out of its range. [New] and
+// [NewMany] panic with it.
+func (p Policy) Validate() error {
+	var errs []error
+	must := func(ok bool, field string, value any, want string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s is %v, must be %s", field, value, want))
+		}
+	}
+	must(p.Fresh > 0, "Fresh", p.Fresh, "positive")
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"Stale", p.Stale}, {"Rescue", p.Rescue}, {"Missing", p.Missing}, {"Patience", p.Patience},
+		{"Limit", p.Limit}, {"Backoff", p.Backoff}, {"Lease", p.Lease},
+	} {
+		must(d.value >= 0, d.field, d.value, "zero or positive")
+	}
+	must(p.Early >= 0 && p.Early < 1, "Early", p.Early, "at least 0 and less than 1")
+	must(p.Jitter >= 0 && p.Jitter < 1, "Jitter", p.Jitter, "at least 0 and less than 1")
+	must(p.Loads >= 0, "Loads", p.Loads, "zero or positive")
+	must(p.Lease <= driver.MaxHold, "Lease", p.Lease, fmt.Sprintf("at most %v", driver.MaxHold))
+	longest := time.Duration(math.MaxInt64)
+	must(p.Stale <= longest-p.Fresh && p.Rescue <= longest-p.Fresh-p.Stale,
+		"Fresh + Stale + Rescue", "too long", fmt.Sprintf("at most %v", longest))
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("loader: invalid policy: %w", err)
+	}
+	return nil
+}
