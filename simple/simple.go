@@ -195,7 +195,7 @@ func (b *Backend) CompareAndSwap(_ context.Context, key string, old, value []byt
 // equal no Go value.
 func (b *Backend) CompareAndSwapValue(_ context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
 	n := &node{key: key, value: value, deadline: b.clock.deadline(ttl)}
-	return b.update(n, func(present *node) (bool, error) {
+	return b.update(b.hasher.hash(key), n, func(present *node) (bool, error) {
 		return present != nil && !present.isBytes() && present.value == old, nil
 	})
 }
