@@ -212,7 +212,7 @@ func caseLine() string {
 	for {
 		frame, more := frames.Next()
 		file := frame.File[strings.LastIndexByte(frame.File, '/')+1:]
-		if strings.HasPrefix(file, "cases_") {
+		if strings.HasPrefix(file, "cases_") || strings.HasPrefix(file, "model") {
 			return fmt.Sprintf("%s:%d", file, frame.Line)
 		}
 		if !more {

@@ -137,7 +137,7 @@ func noGoroutineLeft(t *attempt) {
 // useEverything has 4 callers call every operation of b, but for Clear, which may not
 // be allowed.
 func (t *attempt) useEverything(b driver.Backend, rounds int) {
-	h := t.throughCache(cache.New(b))
+	h := t.throughCache(cache.New(t.show(b)))
 	operations := slices.DeleteFunc(t.supported(allOperations), func(op operation) bool { return op.name == "Clear" })
 	t.concurrently(4, func(worker int) {
 		for i := range rounds {

@@ -213,7 +213,7 @@ var valueCases = []Case{
 // sizesAroundPowersOfTwo stores values of random bytes, which cannot be compressed, in
 // one of three ways and reads them in two. Small values are stored in all ways.
 func sizesAroundPowersOfTwo(t *attempt) {
-	limit := t.harness.Limits.MaxValue
+	limit := t.harness.Limits.maxValue()
 	way := t.rand.IntN(3)
 	for power := 1; power <= mib; power *= 2 {
 		items := map[string]string{}

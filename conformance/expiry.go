@@ -64,7 +64,7 @@ func (t *attempt) withinTTL(ttl time.Duration, prepare func()) {
 // hasTTL records a failure if the remaining TTL of key is not what is left of
 // ttl, 0 meaning that key never expires. Without the feature TTL it passes.
 func (t *attempt) hasTTL(when, key string, ttl time.Duration) {
-	if !t.supports(TTL) {
+	if !t.readsTTL() {
 		return
 	}
 	left, ok, err := t.handle.TTL(t.ctx, key)
@@ -86,6 +86,9 @@ func (t *attempt) hasTTL(when, key string, ttl time.Duration) {
 	}
 }
 
+// readsTTL reports whether the remaining TTL is that of the call.
+func (t *attempt) readsTTL() bool { return t.supports(TTL) && !t.harness.declares(OneTTL) }
+
 func ttlText(ttl time.Duration) text {
 	if ttl == 0 {
 		return "0 (never expires)"
@@ -106,7 +109,7 @@ func (t *attempt) cacheHasTTL(c *cache.Cache, key string, ttl time.Duration) {
 // hasLongTTL records a failure if the remaining TTL of key, which was set with a
 // TTL of years, is short. A store may shorten such a TTL to ten years.
 func (t *attempt) hasLongTTL(key string, ttl time.Duration) {
-	if !t.supports(TTL) {
+	if !t.readsTTL() {
 		return
 	}
 	left, ok, err := t.handle.TTL(t.ctx, key)

@@ -264,7 +264,7 @@ func listing(history []call) string {
 		if i%4 == 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "%-28s", fmt.Sprintf("%d-%d %s", c.began, c.ended, c))
+		fmt.Fprintf(&b, "%-31s ", fmt.Sprintf("%d-%d %s", c.began, c.ended, c))
 	}
 	return b.String()
 }

@@ -214,7 +214,7 @@ func TestOutput(t *testing.T) {
 			`what  after Set of Key: Get("key")`,
 			`got   "upper"`,
 			"want  a miss",
-			"where cases_basic.go:61 in mode plain; also in prefix, fallback, bare",
+			"where cases_basic.go:", " in mode plain; also in prefix, fallback, bare",
 			"run   CONFORMANCE_SEED=42 go test -run '^TestChild$/^BAS-6_keys_are_case_sensitive$'",
 		}},
 		{"lacks", "TestChild/(DEC-1|CNT-1)", false, []string{

@@ -19,7 +19,26 @@ type lateStore struct {
 }
 
 func (l lateStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	err := l.reference.Set(ctx, key, value, ttl)
+	defer l.evictLater()
+	return l.reference.Set(ctx, key, value, ttl)
+}
+
+func (l lateStore) SetMany(ctx context.Context, items []driver.Item, ttl time.Duration) error {
+	defer l.evictLater()
+	return l.reference.SetMany(ctx, items, ttl)
+}
+
+func (l lateStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	defer l.evictLater()
+	return l.reference.Add(ctx, key, value, ttl)
+}
+
+func (l lateStore) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	defer l.evictLater()
+	return l.reference.Inc(ctx, key, delta, ttl)
+}
+
+func (l lateStore) evictLater() {
 	time.AfterFunc(5*time.Millisecond, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -30,7 +49,6 @@ func (l lateStore) Set(ctx context.Context, key string, value []byte, ttl time.D
 			delete(l.entries, key)
 		}
 	})
-	return err
 }
 
 // lockedFile is a store that one handle at a time can open.
@@ -94,6 +112,26 @@ func (n *nearTier) Delete(ctx context.Context, key string) (bool, error) {
 	defer n.forget(key)
 	return n.reference.Delete(ctx, key)
 }
+
+func (n *nearTier) forgetAll() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.reads)
+}
+
+func (n *nearTier) Clear(ctx context.Context) error {
+	defer n.forgetAll()
+	return n.reference.Clear(ctx)
+}
+
+func (n *nearTier) ClearPrefix(ctx context.Context, prefix string) error {
+	defer n.forgetAll()
+	return n.reference.ClearPrefix(ctx, prefix)
+}
+
+func (n *nearTier) GetMany(context.Context, []string) ([][]byte, error)         { return nil, errRefused }
+func (n *nearTier) DeleteMany(context.Context, []string) ([]bool, error)        { return nil, errRefused }
+func (n *nearTier) SetMany(context.Context, []driver.Item, time.Duration) error { return errRefused }
 
 func (n *nearTier) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	defer n.forget(key)

@@ -80,10 +80,10 @@ type finding struct {
 }
 
 // mergeFinding adds f. The same failure in another mode is the same finding,
-// though numbers in its text differ.
+// though numbers in its text and the code below it differ.
 func mergeFinding(findings []finding, f failure, m mode) []finding {
 	i := slices.IndexFunc(findings, func(other finding) bool {
-		return other.line == f.line && withoutDigits(other.what) == withoutDigits(f.what)
+		return other.line == f.line && outline(other.what) == outline(f.what)
 	})
 	if i < 0 {
 		return append(findings, finding{f, []mode{m}})
@@ -94,13 +94,15 @@ func mergeFinding(findings []finding, f failure, m mode) []finding {
 	return findings
 }
 
-func withoutDigits(text string) string {
+// outline returns the first line of a text, without its digits.
+func outline(text string) string {
+	first, _, _ := strings.Cut(text, "\n")
 	return strings.Map(func(r rune) rune {
 		if '0' <= r && r <= '9' {
 			return -1
 		}
 		return r
-	}, text)
+	}, first)
 }
 
 // describe returns the text of at most three findings.
