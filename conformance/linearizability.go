@@ -133,17 +133,19 @@ func fingerprint(done []bool, state string) string {
 func linearizable(t *attempt) {
 	span := time.Duration(t.fewer(400)) * time.Millisecond / 2
 	begin := time.Now()
+	handles := t.handles()
 	for round := 0; round < 10 || time.Since(begin) < span; round++ {
 		key := fmt.Sprintf("k%d", round)
-		if history := t.randomHistory(key); !isLinearizable(history) {
+		if history := t.randomHistory(handles, key); !isLinearizable(history) {
 			t.stop("the calls on one key, in the order in which they began", text(listing(history)), text("an order that explains every result"))
 		}
 		t.delete(key)
 	}
 }
 
-// randomHistory returns the calls of 8 clients on key, made at once.
-func (t *attempt) randomHistory(key string) []call {
+// randomHistory returns the calls of 8 clients on key, made at once and through all
+// handles.
+func (t *attempt) randomHistory(handles []*handle, key string) []call {
 	const clients, calls = 8, 10
 	var moment atomic.Int64
 	var mu sync.Mutex
@@ -158,7 +160,7 @@ func (t *attempt) randomHistory(key string) []call {
 			n := client*calls + i
 			c := t.randomCall(choices[n], n)
 			c.began = moment.Add(1)
-			t.execute(key, &c)
+			t.execute(handles[client%len(handles)], key, &c)
 			c.ended = moment.Add(1)
 			mine = append(mine, c)
 		}
@@ -181,36 +183,36 @@ func (t *attempt) randomCall(choice uint32, n int) call {
 }
 
 // execute makes the call and records its result in c.
-func (t *attempt) execute(key string, c *call) {
+func (t *attempt) execute(h *handle, key string, c *call) {
 	var err error
 	value := []byte(c.value)
 	switch c.op {
 	case "get":
-		value, c.ok, err = t.handle.Get(t.ctx, key)
+		value, c.ok, err = h.Get(t.ctx, key)
 		c.value = string(value)
 	case "getmany":
 		var values [][]byte
-		if values, err = t.handle.GetMany(t.ctx, beside, key); err == nil {
+		if values, err = h.GetMany(t.ctx, beside, key); err == nil {
 			c.value, c.ok = string(values[1]), values[1] != nil
 		}
 	case "has":
-		c.ok, err = t.handle.Has(t.ctx, key)
+		c.ok, err = h.Has(t.ctx, key)
 	case "set":
-		c.ok, err = true, t.handle.Set(t.ctx, key, value, time.Hour)
+		c.ok, err = true, h.Set(t.ctx, key, value, time.Hour)
 	case "setmany":
-		c.ok, err = true, t.handle.SetMany(t.ctx, map[string]string{beside: c.value, key: c.value}, time.Hour)
+		c.ok, err = true, h.SetMany(t.ctx, map[string]string{beside: c.value, key: c.value}, time.Hour)
 	case "add":
-		c.ok, err = t.handle.Add(t.ctx, key, value, time.Hour)
+		c.ok, err = h.Add(t.ctx, key, value, time.Hour)
 	case "delete":
-		c.ok, err = t.handle.Delete(t.ctx, key)
+		c.ok, err = h.Delete(t.ctx, key)
 	case "deletemany":
 		var deleted []string
-		deleted, err = t.handle.DeleteMany(t.ctx, beside, key)
+		deleted, err = h.DeleteMany(t.ctx, beside, key)
 		c.ok = slices.Contains(deleted, key)
 	case "clear":
-		c.ok, err = true, t.handle.Clear(t.ctx)
+		c.ok, err = true, h.Clear(t.ctx)
 	case "inc":
-		c.sum, err = t.handle.Inc(t.ctx, key, c.delta, time.Hour)
+		c.sum, err = h.Inc(t.ctx, key, c.delta, time.Hour)
 		c.ok = err == nil
 	}
 	t.must(c.op, err)

@@ -31,6 +31,19 @@ func (t *attempt) openSecondHandle() {
 	t.handle = t.reopened()
 }
 
+// canReopen reports whether a further handle of the attempt's store can be opened.
+func (t *attempt) canReopen() bool {
+	return t.supports(Persistence) && (t.harness.Isolated || !t.ownStore) // not of Stores.ClearAllowed
+}
+
+// handles returns handles to the store for concurrent callers: two if possible.
+func (t *attempt) handles() []*handle {
+	if !t.canReopen() {
+		return []*handle{t.handle}
+	}
+	return []*handle{t.handle, t.reopened()}
+}
+
 // reopened opens another handle to the store, as the mode calls it.
 func (t *attempt) reopened() *handle {
 	b := t.harness.Stores.Reopen(t.test, t.first)
