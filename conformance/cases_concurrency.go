@@ -60,6 +60,11 @@ var concurrencyCases = []Case{
 		Why:   "A goroutine that is leaked by every handle exhausts the memory of a long-running program.",
 		flags: oneModeOnly | needsOwnStore | alsoNull,
 		run:   noGoroutineLeft},
+	{ID: "CON-6", Name: "memory_is_released",
+		Rule:  "operations that are repeated on few keys hold no memory afterwards",
+		Why:   "A slice or a map that grows with every call ends a process after days, long after the tests.",
+		flags: oneModeOnly | needsOwnStore,
+		run:   memoryIsReleased},
 }
 
 // checksummed returns a value that contains its own length and checksum.
@@ -82,15 +87,17 @@ func (t *attempt) neverTorn(small, large int) {
 	}
 	rounds := t.fewer(15)
 	var hits atomic.Int64
+	handles := t.handles()
 	t.concurrently(8, func(worker int) {
+		h := handles[worker%len(handles)]
 		for i := range rounds {
 			size := small
 			if (worker+i)%2 == 0 {
 				size = large
 			}
-			t.must("Set", t.handle.Set(t.ctx, "k", checksummed(uint32(worker*100+i), size), time.Hour))
+			t.must("Set", h.Set(t.ctx, "k", checksummed(uint32(worker*100+i), size), time.Hour))
 			for range 2 {
-				value, ok, err := t.handle.Get(t.ctx, "k")
+				value, ok, err := h.Get(t.ctx, "k")
 				t.must("Get", err)
 				if ok && !isComplete(value) {
 					t.stop("Get during Sets of others", value, text("one of the values that were set"))

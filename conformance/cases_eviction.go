@@ -64,7 +64,7 @@ var evictionCases = []Case{
 			equal(t, "new entries left of 25", t.countIn(b, more), len(more))
 		}},
 	{ID: "EVI-4", Name: "own_entry_stays",
-		Rule:     "Set and Add do not evict the entry that they store",
+		Rule:     "Set, Add and Inc do not evict the entry that they store",
 		Why:      "Otherwise a full cache stops caching new data without an error.",
 		Features: []Feature{Threshold}, flags: oneModeOnly,
 		run: func(t *attempt) {
@@ -78,6 +78,14 @@ var evictionCases = []Case{
 				}
 				t.presentIn(b, key+"add", "Add")
 			}
+			if t.supports(Counter) {
+				t.inBounded(func() {
+					for _, key := range keys("n", 2*threshold) {
+						t.inc(key, 1, time.Hour)
+						t.hit("right after Inc of an absent key in a full store", key, "1")
+					}
+				})
+			}
 		}},
 	{ID: "EVI-5", Name: "cost_is_bounded",
 		Rule:     "at the threshold, the cost of a Set does not depend on the number of entries",
@@ -85,10 +93,46 @@ var evictionCases = []Case{
 		Features: []Feature{Threshold}, flags: oneModeOnly | needsOwnStore,
 		run: evictionCost},
 	{ID: "EVI-6", Name: "overwrite_evicts_nothing",
-		Rule:     "an operation on a present key of a full store evicts no other entry",
-		Why:      "Otherwise a full cache loses an entry at each update, although it needs no more room.",
+		Rule:     "an operation that needs no more room evicts no entry: on a present key of a full store, or after as many deletions",
+		Why:      "Otherwise a full cache loses an entry at each update, and a count that only grows ends in a cache of one entry.",
 		Features: []Feature{Threshold}, flags: oneModeOnly,
-		run: overwriteEvictsNothing},
+		run: func(t *attempt) {
+			overwriteEvictsNothing(t)
+			deletionsMakeRoom(t)
+		}},
+}
+
+// deletionsMakeRoom stores and removes many entries beside others that must stay.
+func deletionsMakeRoom(t *attempt) {
+	for _, verb := range []string{"Delete", "DeleteMany", "Clear with a prefix"} {
+		if verb == "Clear with a prefix" && !t.supports(PrefixClear) {
+			continue
+		}
+		t.inBounded(func() {
+			stay := keys("stay", threshold/2)
+			births[0].store(t, stay, time.Hour)
+			for round := range 3 * threshold / 10 {
+				list := keys(fmt.Sprintf("leave%d-", round), 10)
+				births[round%3].store(t, list, time.Hour)
+				switch verb {
+				case "Delete":
+					for _, key := range list {
+						t.delete(key)
+					}
+				case "DeleteMany":
+					t.deleteMany(list...)
+				default:
+					t.must(verb, t.handle.ClearPrefix(t.ctx, "leave"))
+				}
+			}
+			for i, value := range t.getMany(stay...) {
+				if value == nil {
+					t.stop(fmt.Sprintf("after %s of each of %d entries, 10 at a time, beside %d in a store of %d: Get(%s)",
+						verb, 3*threshold, len(stay), threshold, stay[i]), text("a miss"), text("a hit"))
+				}
+			}
+		})
+	}
 }
 
 // inBounded opens a bounded store and lets the steps use it.

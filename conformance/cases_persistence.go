@@ -3,6 +3,8 @@ package conformance
 import (
 	"fmt"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var persistenceCases = []Case{
@@ -76,6 +78,8 @@ var persistenceCases = []Case{
 			t.set("k", "last", time.Hour)
 			t.must("Close of the other handle", other.cache.Close())
 			t.hit("after Close of the other handle", "k", "last")
+			_, _, err := other.Get(t.ctx, "k")
+			t.errorIs("Get of a handle that is closed", err, driver.ErrClosed)
 		}},
 }
 

@@ -159,6 +159,12 @@ var valueCases = []Case{
 			t.must("GetDict", err)
 			copy(hits[key], "#####")
 			t.cacheHolds(key, "value")
+			other := t.cacheKey("other")
+			t.must("Set", t.cache.Set(t.ctx, other, []byte("second")))
+			results, err = t.cache.GetMany(t.ctx, key, other)
+			t.must("GetMany", err)
+			_ = append(results[0].Value, "#####"...)
+			equal(t, "the second result of GetMany after an append to the first", string(results[1].Value), "second")
 		}},
 	{ID: "VAL-11", Name: "undecodable_bytes",
 		Rule:  "bytes that cannot be decoded are ErrCorrupt: no panic, and no zero value with ok=true",
@@ -202,6 +208,22 @@ var valueCases = []Case{
 			for _, n := range []int64{0, 1, -1, 42, math.MaxInt64, math.MinInt64} {
 				t.countsFrom(n)
 			}
+		}},
+	{ID: "VAL-19", Name: "bytes_got_stay",
+		Rule: "the bytes that a read has returned never change",
+		Why:  "A backend that reads into one buffer again and again gives two requests the same memory.",
+		run: func(t *attempt) {
+			t.set("a", "first", time.Hour)
+			t.set("b", "other", time.Hour)
+			got, _, err := t.handle.Get(t.ctx, "a")
+			t.must("Get", err)
+			many := t.getMany("a", "b")
+			t.hit("after Set", "b", "other")
+			t.getMany("b", "a")
+			t.set("a", "third", time.Hour)
+			t.setMany(map[string]string{"b": "fifth"}, time.Hour)
+			equal(t, "the bytes of Get after other calls", string(got), "first")
+			equal(t, "the bytes of GetMany after other calls", string(many[0])+" "+string(many[1]), "first other")
 		}},
 	{ID: "VAL-18", Name: "sizes_around_powers_of_two",
 		Rule:  "values of all sizes around a power of two are returned unchanged, up to Limits.MaxValue or 1 MiB",

@@ -137,21 +137,6 @@ func (t *attempt) swap(key, old, value string, ttl time.Duration) bool {
 	return swapped
 }
 
-// handles returns handles to the store of t: the one of t, and two more if another
-// process could open it.
-func (t *attempt) handles() []*handle {
-	all := []*handle{t.handle}
-	if !t.supports(Persistence) {
-		return all
-	}
-	for range 2 {
-		t.openSecondHandle()
-		all = append(all, t.handle)
-	}
-	t.handle = all[0]
-	return all
-}
-
 // through lets the steps of call use h.
 func (t *attempt) through(h *handle, call func()) {
 	own := t.handle

@@ -205,17 +205,19 @@ func fingerprint(done []bool, state string) string {
 func linearizable(t *attempt) {
 	span := time.Duration(t.fewer(400)) * time.Millisecond / 2
 	begin := time.Now()
+	handles := t.handles()
 	for round := 0; round < 10 || time.Since(begin) < span; round++ {
 		key := fmt.Sprintf("k%d", round)
-		if history := t.randomHistory(key); !isLinearizable(history) {
+		if history := t.randomHistory(handles, key); !isLinearizable(history) {
 			t.stop("the calls on one key, in the order in which they began", text(listing(history)), text("an order that explains every result"))
 		}
 		t.delete(key)
 	}
 }
 
-// randomHistory returns the calls of 8 clients on key, made at once.
-func (t *attempt) randomHistory(key string) []call {
+// randomHistory returns the calls of 8 clients on key, made at once and through all
+// handles.
+func (t *attempt) randomHistory(handles []*handle, key string) []call {
 	const clients, calls = 8, 10
 	var moment atomic.Int64
 	var mu sync.Mutex
@@ -230,7 +232,7 @@ func (t *attempt) randomHistory(key string) []call {
 			n := client*calls + i
 			c := t.randomCall(choices[n], n)
 			c.began = moment.Add(1)
-			t.execute(key, &c)
+			t.execute(handles[client%len(handles)], key, &c)
 			c.ended = moment.Add(1)
 			mine = append(mine, c)
 		}
@@ -253,8 +255,8 @@ func (t *attempt) randomCall(choice uint32, n int) call {
 }
 
 // execute makes the call and records its result in c.
-func (t *attempt) execute(key string, c *call) {
-	t.must(c.op, c.through(t.ctx, t.handle, key))
+func (t *attempt) execute(h *handle, key string, c *call) {
+	t.must(c.op, c.through(t.ctx, h, key))
 }
 
 // listing returns the calls, four in a line.

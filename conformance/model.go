@@ -37,11 +37,7 @@ type mismatch struct {
 }
 
 func (t *attempt) newModel() *model {
-	m := &model{t: t, handles: []*handle{t.handle}}
-	if t.canShare() {
-		m.handles = append(m.handles, t.reopened())
-	}
-	return m
+	return &model{t: t, handles: t.handles()}
 }
 
 // run executes steps on keys that no earlier run has used. It returns nil, or the steps

@@ -243,10 +243,10 @@ func (g *generator) ttl() time.Duration {
 		return 0
 	case n < 11 && g.budget > 0:
 		return g.brief + time.Duration(g.IntN(3))*time.Millisecond
-	case n < 14:
-		return time.Hour + time.Duration(g.IntN(24*3600))*time.Second
+	case n < 13:
+		return time.Hour
 	case n < 15:
-		return time.Duration(1500+g.IntN(3000)) * time.Millisecond * 1000
+		return time.Minute + time.Duration(g.IntN(24*3600*1000))*time.Millisecond
 	case n < 18:
 		return []time.Duration{
 			day, 2 * day, most32 * time.Millisecond, (most32 + 1) * time.Millisecond, 30 * day, 30*day + time.Second,

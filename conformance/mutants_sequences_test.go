@@ -306,7 +306,7 @@ var mutantsOfSequences = []defect{
 			}
 			return r.SetMany(ctx, items, ttl)
 		}}},
-	{"GetMany returns the first value of two of one size", "MOD-1", []string{"BAT-9", "BAT-13", "BAS-14", "KEY-2", "KEY-18", "CLR-4", "VAL-3"}, mutant{
+	{"GetMany returns the first value of two of one size", "MOD-1", []string{"BAT-9", "BAT-13", "KEY-18", "VAL-19"}, mutant{
 		getMany: func(r *reference, keys []string) ([][]byte, error) {
 			values, err := r.GetMany(ctx, keys)
 			for i := range values {
@@ -414,7 +414,100 @@ var mutantsOfSequences = []defect{
 		}}},
 	{"GetMany works after Close", "CLO-2", nil, mutant{
 		getMany: func(r *reference, keys []string) ([][]byte, error) { return r.reopen().GetMany(ctx, keys) }}},
-	{"Ping works after Close", "CLO-2", nil, mutant{build: func() mutant { return mutant{pings: true} }}},
+	{"Ping works after Close", "CLO-2", nil, mutant{ping: func(*reference) error { return nil }}},
+	{"Set encrypts the bytes of its caller", "KEY-19", []string{"VAL-5", "VAL-8"}, mutant{copies: true,
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			stored := bytes.Clone(value)
+			for i := range value {
+				value[i] ^= 0x55
+			}
+			return r.Set(ctx, key, stored, ttl)
+		},
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			return r.Add(ctx, key, bytes.Clone(value), ttl)
+		},
+		get: func(r *reference, key string) ([]byte, bool, error) {
+			value, ok, err := r.Get(ctx, key)
+			return bytes.Clone(value), ok, err
+		}}},
+	{"Get reads into one buffer", "VAL-19", []string{"BAT-1", "BAT-2", "BAT-9", "BAT-13", "KEY-2", "KEY-3", "KEY-5", "KEY-6", "KEY-10", "KEY-12", "KEY-17", "KEY-18", "KEY-20", "TTL-18", "VAL-1", "VAL-2", "VAL-9", "VAL-10"}, mutant{build: func() mutant {
+		var buffer []byte
+		return mutant{copies: true,
+			get: func(r *reference, key string) ([]byte, bool, error) {
+				value, ok, err := r.Get(ctx, key)
+				buffer = append(buffer[:0], value...)
+				return buffer, ok, err
+			},
+			getMany: func(r *reference, keys []string) ([][]byte, error) {
+				values, err := r.GetMany(ctx, keys)
+				for i, value := range values {
+					values[i] = bytes.Clone(value)
+				}
+				return values, err
+			},
+			set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+				return r.Set(ctx, key, bytes.Clone(value), ttl)
+			},
+			add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+				return r.Add(ctx, key, bytes.Clone(value), ttl)
+			},
+		}
+	}}},
+	{"values of GetMany share one array", "VAL-10", nil, mutant{copies: true,
+		get: func(r *reference, key string) ([]byte, bool, error) {
+			value, ok, err := r.Get(ctx, key)
+			return bytes.Clone(value), ok, err
+		},
+		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+			return r.Set(ctx, key, bytes.Clone(value), ttl)
+		},
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			return r.Add(ctx, key, bytes.Clone(value), ttl)
+		},
+		getMany: func(r *reference, keys []string) ([][]byte, error) {
+			values, err := r.GetMany(ctx, keys)
+			array := bytes.Join(values, nil)
+			for i, begin := 0, 0; i < len(values); i++ {
+				if end := begin + len(values[i]); values[i] != nil {
+					values[i], begin = array[begin:end], end
+				}
+			}
+			return values, err
+		}}},
+	{"Ping stores an entry", "KEY-12", nil, mutant{ping: func(r *reference) error {
+		return errors.Join(r.Set(ctx, "ping", nil, time.Minute), isClosed(r))
+	}}},
+	{"a TTL of more than a minute is truncated to seconds", "MOD-1", []string{"TTL-13"}, mutant{ttl: func(ttl time.Duration) time.Duration {
+		if ttl > time.Minute {
+			return ttl.Truncate(time.Second)
+		}
+		return ttl
+	}}},
+	{"SetMany keeps what it has stored", "CON-6", nil, mutant{build: func() mutant {
+		var kept []driver.Item
+		return mutant{setMany: func(r *reference, items []driver.Item, ttl time.Duration) error {
+			kept = append(kept, items...)
+			return r.SetMany(ctx, items, ttl)
+		}}
+	}}},
+	{"Inc keeps a record of every call", "CON-6", nil, mutant{build: func() mutant {
+		var kept [][]byte
+		return mutant{inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			kept = append(kept, make([]byte, 1<<10))
+			return r.Inc(ctx, key, delta, ttl)
+		}}
+	}}},
+	{"ClearPrefix keeps what it has removed", "CON-6", nil, mutant{build: func() mutant {
+		var kept []entry
+		return mutant{prefix: func(r *reference, prefix string) error {
+			for key, e := range r.entries {
+				if strings.HasPrefix(key, prefix) {
+					kept = append(kept, e)
+				}
+			}
+			return r.ClearPrefix(ctx, prefix)
+		}}
+	}}},
 	{"a deleted entry comes back after 10 ms", "MOD-1", []string{"BAS-9", "BAT-9"}, mutant{
 		del: func(r *reference, key string) (bool, error) {
 			value, _, _ := r.Get(ctx, key)
@@ -424,7 +517,7 @@ var mutantsOfSequences = []defect{
 			}
 			return deleted, err
 		}}},
-	{"an overwritten value comes back after 10 ms", "MOD-1", []string{"BAS-3", "BAT-11"}, mutant{
+	{"an overwritten value comes back after 10 ms", "MOD-1", []string{"BAS-3", "BAT-11", "KEY-9"}, mutant{
 		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 			old, ok, _ := r.Get(ctx, key)
 			err := r.Set(ctx, key, value, ttl)

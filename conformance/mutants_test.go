@@ -28,7 +28,6 @@ type mutant struct {
 	*reference
 	build   func() mutant // for a mutant that has state of its own
 	copies  bool
-	pings   bool // Ping works after Close
 	racy    bool // the defect is a race: replaced methods run without the lock
 	step    *sync.Mutex
 	key     func(string) string // changes keys
@@ -50,6 +49,7 @@ type mutant struct {
 	fill    func(r *reference, key, token string, value []byte, ttl time.Duration) (bool, error)
 	release func(r *reference, key, token string) error
 	swap    func(r *reference, key string, old, value []byte, ttl time.Duration) (bool, error)
+	ping    func(r *reference) error
 }
 
 var gaps atomic.Uint32
@@ -209,8 +209,8 @@ func (m *mutant) ClearPrefix(ctx context.Context, prefix string) error {
 }
 
 func (m *mutant) Ping(ctx context.Context) error {
-	if m.pings {
-		return nil
+	if m.ping != nil {
+		return m.ping(m.reference)
 	}
 	return m.reference.Ping(ctx)
 }
@@ -827,7 +827,7 @@ func caught(t *testing.T, rule string, also []string, h conformance.Harness) {
 // another rule: those with concurrent callers or random steps, and those that combine
 // all operations. They run only over their own mutants.
 var withChance = []string{
-	"ADD-5", "ADD-6", "ADD-7", "BAS-14", "CLO-3", "CLR-8", "CNT-6", "CON-1", "CON-2", "CON-3", "CON-4", "CON-5", "LSE-1", "LSE-8", "LSE-19", "PER-2", "SWP-4", "TTL-16",
+	"ADD-5", "ADD-6", "ADD-7", "BAS-14", "CLO-3", "CLR-8", "CNT-6", "CON-1", "CON-2", "CON-3", "CON-4", "CON-5", "CON-6", "LSE-1", "LSE-8", "LSE-19", "PER-2", "SWP-4", "TTL-16",
 	"MOD-1", "MOD-2", "VAL-18",
 }
 
@@ -907,6 +907,43 @@ func TestMutantsOfStores(t *testing.T) {
 			return first.reopen()
 		}, nil},
 		{"a further handle finds deleted entries", "MOD-1", nil, reviving(), nil},
+		{"a further handle works after Close", "PER-2", nil, func(first *reference) driver.Backend {
+			return &mutant{reference: first.reopen(), close: func(*reference) error { return nil }}
+		}, nil},
+		{"a further handle checks and then deletes", "CON-3", nil, func(first *reference) driver.Backend {
+			return &mutant{reference: first.reopen(), del: func(r *reference, key string) (bool, error) {
+				present, err := r.Has(ctx, key)
+				gap()
+				_, errDelete := r.Delete(ctx, key)
+				return present, errors.Join(err, errDelete)
+			}}
+		}, nil},
+		{"a further handle writes in two steps", "CON-2", nil, func(first *reference) driver.Backend {
+			return &mutant{reference: first.reopen(), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+				half := bytes.Clone(value)
+				clear(half[len(half)/2:])
+				err := r.Set(ctx, key, half, ttl)
+				gap()
+				return errors.Join(err, r.Set(ctx, key, value, ttl))
+			}}
+		}, nil},
+		{"deleted entries still count", "EVI-6", nil, nil, func(most int) driver.Backend {
+			return &mutant{reference: newBounded(most), step: new(sync.Mutex), del: func(r *reference, key string) (bool, error) {
+				deleted, err := r.Delete(ctx, key)
+				if deleted && r.most > 10 {
+					r.most--
+				}
+				return deleted, err
+			}}
+		}},
+		{"Inc in a full store stores nothing", "EVI-4", nil, nil, func(most int) driver.Backend {
+			return &mutant{reference: newBounded(most), step: new(sync.Mutex), inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+				if _, present := r.entries[key]; !present && full(r) {
+					return delta, nil
+				}
+				return r.Inc(ctx, key, delta, ttl)
+			}}
+		}},
 		{"nothing is evicted", "EVI-1", nil, nil, func(int) driver.Backend { return newReference() }},
 		{"the bound holds for Set alone", "EVI-1", nil, nil, func(most int) driver.Backend {
 			add := func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
@@ -947,7 +984,7 @@ func TestMutantsOfStores(t *testing.T) {
 				return r.Inc(ctx, key, delta, ttl)
 			}}
 		}},
-		{"entries that never expire are evicted first", "EVI-2", nil, nil, func(most int) driver.Backend {
+		{"entries that never expire are evicted first", "EVI-2", []string{"EVI-5"}, nil, func(most int) driver.Backend {
 			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
 				for key, e := range r.entries {
 					if full(r) && e.expires.IsZero() {

@@ -41,6 +41,20 @@ func (t *attempt) openSecondHandle() {
 	t.handle = t.reopened()
 }
 
+// canReopen reports whether a further handle of the attempt's store can be opened.
+func (t *attempt) canReopen() bool {
+	return t.supports(Persistence) && (t.harness.Isolated || !t.ownStore) // not of Stores.ClearAllowed
+}
+
+// handles returns handles to the store for concurrent callers: the one of the attempt,
+// and two more if the store can have them.
+func (t *attempt) handles() []*handle {
+	if !t.canShare() {
+		return []*handle{t.handle}
+	}
+	return []*handle{t.handle, t.reopened(), t.reopened()}
+}
+
 // reopened opens another handle to the store, as the mode calls it.
 func (t *attempt) reopened() *handle {
 	b := t.openAgain()
@@ -66,7 +80,7 @@ func (t *attempt) reopen() {
 // canShare reports whether two handles can be open, and see each other's writes at
 // once.
 func (t *attempt) canShare() bool {
-	return t.supports(Persistence) && !t.harness.declares(OneHandle) && t.harness.Limits.Staleness == 0
+	return t.canReopen() && !t.harness.declares(OneHandle) && t.harness.Limits.Staleness == 0
 }
 
 // fill stores n items of size bytes, each of which begins with its key. It
