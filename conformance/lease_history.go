@@ -105,7 +105,7 @@ func (t *attempt) leaseHistory(key string, ops []string, handles []*handle, brok
 			case "clear":
 				c.repeated = true // a scan may find a key twice
 			case "set", "delete", "release", "lease":
-				c.repeated = broken != nil && h == broken.handle // the client may send it again
+				c.repeated = broken != nil // the client may send it again
 			}
 			c.began = moment.Add(1)
 			happened := t.executeLease(h, key, &c)
