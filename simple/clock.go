@@ -58,11 +58,6 @@ const (
 	noHorizon = farthest      // horizon before which all deadlines but never lie
 )
 
-func (c *clock) start() {
-	c.base = time.Now()
-	c.horizon.Store(noHorizon)
-}
-
 func (c *clock) now() int64 { return int64(time.Since(c.base)) }
 
 // check withdraws horizon if the timer is late.
