@@ -113,7 +113,7 @@ func (d *dir) mtime(name string) (time.Time, error) {
 func (d *dir) link(temp, name string) error { return d.root.Link(temp, name) }
 
 func (d *dir) rename(temp, name string) error {
-	return d.fail(opRename, name, d.root.Rename(temp, name))
+	return d.fail("rename", name, d.root.Rename(temp, name))
 }
 
 func (d *dir) replace(temp, name string) error { return d.rename(temp, name) }
@@ -123,7 +123,7 @@ func (d *dir) remove(name string) error {
 	if err == nil && info.IsDir() {
 		return errNotRegular
 	}
-	return d.fail(opRemove, name, d.root.Remove(name))
+	return d.fail("remove", name, d.root.Remove(name))
 }
 
 func (d *dir) names() ([]string, error) {
