@@ -91,7 +91,7 @@ func (d *dir) fail(op, name string, err error) error {
 }
 
 // open opens a file for reading. It does not follow links, and it does not wait
-// for the writer of a pipe, for a device or for the holder of a lease.
+// for the writer of a pipe, for a device or for the holder of a file lease.
 func (d *dir) open(name string) (file, error) {
 	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -139,7 +139,7 @@ func (d *dir) link(temp, name string) error {
 
 // rename renames temp to name, and replaces the file called name if there is one.
 func (d *dir) rename(temp, name string) error {
-	return d.fail(opRename, name, syscall.Renameat(d.fd, temp, d.fd, name))
+	return d.fail("rename", name, syscall.Renameat(d.fd, temp, d.fd, name))
 }
 
 // replace is rename for a name that exists.
@@ -150,7 +150,7 @@ func (d *dir) replace(temp, name string) error {
 	}
 	if err := d.remove(temp); err == errNotRegular { // a foreign directory: restore its name
 		d.callWithNames(sysRenameat2, temp, name, exchange)
-		return d.fail(opRename, name, syscall.EISDIR)
+		return d.fail("rename", name, syscall.EISDIR)
 	}
 	return nil
 }
@@ -174,7 +174,7 @@ func (d *dir) remove(name string) error {
 	if err == syscall.EISDIR {
 		return errNotRegular
 	}
-	return d.fail(opRemove, name, err)
+	return d.fail("remove", name, err)
 }
 
 // names lists the directory, sorted by inode. In the order of the directory, which

@@ -9,12 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 // dir is the open directory. Names are relative to it, even if its path
 // changes. This implementation uses [os.Root]. dir_linux.go has the same methods
-// in the same order.
+// in the same order; comments that would repeat its comments are left out.
 type dir struct {
 	root *os.Root
 	self *os.File // the directory as a file, for the lock
@@ -23,7 +24,6 @@ type dir struct {
 	noLinks atomic.Bool // the file system has no hard links
 }
 
-// openDir opens a directory that exists.
 func openDir(path string) (*dir, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -61,13 +61,9 @@ func (d *dir) fail(op, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var pathError *fs.PathError
-	var linkError *os.LinkError
-	switch {
-	case errors.As(err, &pathError):
-		err = pathError.Err
-	case errors.As(err, &linkError):
-		err = linkError.Err
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		err = errno
 	}
 	return &fs.PathError{Op: op, Path: filepath.Join(d.path, name), Err: err}
 }
@@ -98,13 +94,11 @@ func (d *dir) open(name string) (file, error) {
 	return file{d, name, f}, nil
 }
 
-// create creates a file that must not exist.
 func (d *dir) create(name string, mode fs.FileMode) (file, error) {
 	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	return file{d, name, f}, createError(d.fail("open", name, err))
 }
 
-// mtime returns the modification time of a regular file.
 func (d *dir) mtime(name string) (time.Time, error) {
 	info, err := d.root.Lstat(name)
 	if err != nil {
@@ -116,28 +110,22 @@ func (d *dir) mtime(name string) (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// link gives the file called temp a second name, and fails with fs.ErrExist if that
-// exists.
 func (d *dir) link(temp, name string) error { return d.root.Link(temp, name) }
 
-// rename renames temp to name, and replaces the file called name if there is one.
 func (d *dir) rename(temp, name string) error {
-	return d.fail(opRename, name, d.root.Rename(temp, name))
+	return d.fail("rename", name, d.root.Rename(temp, name))
 }
 
-// replace is rename for a name that exists.
 func (d *dir) replace(temp, name string) error { return d.rename(temp, name) }
 
-// remove removes a file that is not a directory.
 func (d *dir) remove(name string) error {
 	info, err := d.root.Lstat(name)
 	if err == nil && info.IsDir() {
 		return errNotRegular
 	}
-	return d.fail(opRemove, name, d.root.Remove(name))
+	return d.fail("remove", name, d.root.Remove(name))
 }
 
-// names lists the directory.
 func (d *dir) names() ([]string, error) {
 	list, err := d.root.Open(".")
 	if err != nil {
@@ -148,10 +136,8 @@ func (d *dir) names() ([]string, error) {
 	return names, d.fail("list", ".", err)
 }
 
-// sync writes the names of the directory to the disk.
 func (d *dir) sync() error { return d.fail("sync", ".", d.self.Sync()) }
 
-// tryLock takes the lock on the directory unless another process has it.
 func (d *dir) tryLock() (bool, error) {
 	locked, err := tryFlock(int(d.self.Fd()))
 	return locked, d.fail("lock", ".", err)
@@ -159,7 +145,6 @@ func (d *dir) tryLock() (bool, error) {
 
 func (d *dir) unlock() { unFlock(int(d.self.Fd())) }
 
-// file is an open file of dir.
 type file struct {
 	dir  *dir
 	name string
@@ -168,8 +153,6 @@ type file struct {
 
 func (f file) fail(op string, err error) error { return f.dir.fail(op, f.name, err) }
 
-// readAt reads up to len(p) bytes. 0 bytes mean the end of the file; fewer than
-// len(p) do not.
 func (f file) readAt(p []byte, offset int64) (int, error) {
 	n, err := f.file.ReadAt(p, offset)
 	if err == io.EOF {
@@ -190,20 +173,16 @@ func (f file) size() (size int64, sparse bool, err error) {
 
 func (f file) chmod(mode fs.FileMode) error { return f.fail("chmod", f.file.Chmod(mode)) }
 
-// write writes all of p.
 func (f file) write(p []byte) error {
 	_, err := f.file.Write(p)
 	return f.fail("write", err)
 }
 
-// setTime sets the modification time. The access time is set to a later time, so
-// that mounts with relatime do not write the inode at every read. A file that a
-// Clear has removed keeps its times.
+// setTime is no error if a Clear has removed the file.
 func (f file) setTime(mtime time.Time) error {
 	return f.fail("utimes", ignoreNotExist(f.dir.root.Chtimes(f.name, mtime.Add(time.Second), mtime)))
 }
 
-// sync writes the file to the disk.
 func (f file) sync() error { return f.fail("sync", f.file.Sync()) }
 
 func (f file) close() error { return f.fail("close", f.file.Close()) }

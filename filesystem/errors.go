@@ -50,7 +50,7 @@ func classify(err error) error {
 // files are not affected, hence this is not ErrUnavailable, which ends a batch.
 func isHeld(err error) bool {
 	var path *fs.PathError
-	if !errors.As(err, &path) || path.Op != opRename && path.Op != opRemove {
+	if !errors.As(err, &path) || path.Op != "rename" && path.Op != "remove" {
 		return false
 	}
 	errno, ok := path.Err.(syscall.Errno)
@@ -64,12 +64,6 @@ var heldErrors = []syscall.Errno{
 	syscall.EISDIR, syscall.ENOTEMPTY, syscall.EEXIST, syscall.EBUSY,
 	32, // ERROR_SHARING_VIOLATION of Windows; EPIPE, which files do not have, elsewhere
 }
-
-// The operations of which isHeld knows.
-const (
-	opRename = "rename"
-	opRemove = "remove"
-)
 
 // isRemoved reports whether err means that the directory does not exist: ESTALE is
 // what network file systems say of one that another host has removed.
@@ -98,7 +92,7 @@ func openError(err, statErr error) error {
 	case errors.Is(err, syscall.EOVERFLOW): // on 32 bits
 		return errWrongLength
 	case errors.Is(err, syscall.EAGAIN):
-		return corrupt("another program holds a lease on the file")
+		return corrupt("another program holds a file lease (fcntl)")
 	case errors.Is(err, fs.ErrPermission), isMediaError(err):
 		return unreadable(err)
 	}

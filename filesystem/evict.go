@@ -193,13 +193,13 @@ func (b *Backend) evict(d *dir, due bool, n int) error {
 	if err != nil {
 		return err
 	}
-	stillLive, err := b.removeExpired(d, passed, now)
+	stillLive, held, err := b.removeExpired(d, passed, now)
 	if err != nil {
 		return err
 	}
 	live = append(live, stillLive...)
 	slices.SortFunc(live, func(x, y candidate) int { return x.expires.Compare(y.expires) })
-	return b.removeSoonest(d, live, now, n)
+	return b.removeSoonest(d, live, held, now, n)
 }
 
 // candidate is an entry that may be evicted.
@@ -233,9 +233,9 @@ func (b *Backend) examine(d *dir, names []string, now time.Time) (live, passed [
 
 // removeExpired removes files whose modification time has passed, and returns those
 // which have not expired: file systems cut times to seconds or to 32 bits, and backups
-// change them. A file without a valid header counts as expired.
-func (b *Backend) removeExpired(d *dir, passed []candidate, now time.Time) (live []candidate, err error) {
-	held := 0
+// change them. A file without a valid header counts as expired. held is the number of
+// files that it could not remove.
+func (b *Backend) removeExpired(d *dir, passed []candidate, now time.Time) (live []candidate, held int, err error) {
 	err = eachLocked(context.Background(), b, d, passed, func(c candidate) error {
 		h, _, err := readHead(d, c.name, 0)
 		if h.expires.leased(now) {
@@ -249,20 +249,15 @@ func (b *Backend) removeExpired(d *dir, passed []candidate, now time.Time) (live
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return live, b.withLock(context.Background(), d, func() error {
-		b.usage.held = held
-		return nil
-	})
+	return live, held, err
 }
 
 // removeSoonest removes the batch of the live entries that expires soonest, if there
 // is no room for n more without.
-func (b *Backend) removeSoonest(d *dir, live []candidate, now time.Time, n int) error {
+func (b *Backend) removeSoonest(d *dir, live []candidate, held int, now time.Time, n int) error {
 	excess := 0
 	err := b.withLock(context.Background(), d, func() error {
+		b.usage.held = held
 		// Scans of an enormous directory take at most a hundredth of the time.
 		b.usage.nextScan = now.Add(max(scanInterval, 100*time.Since(now)))
 		if b.full(n) {

@@ -46,12 +46,9 @@ func entryName(sum []byte) string {
 // the hash methods.
 func isEntry(name string) bool {
 	digits, ok := strings.CutSuffix(name, entrySuffix)
-	if !ok {
-		return false
-	}
-	switch len(digits) / 2 {
-	case md5.Size + 16, sha1.Size + 16, sha512.Size:
-		return len(digits)%2 == 0 && isHex(digits)
+	switch len(digits) {
+	case 2 * (md5.Size + 16), 2 * (sha1.Size + 16), 2 * sha512.Size:
+		return ok && isHex(digits)
 	}
 	return false
 }

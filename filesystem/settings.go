@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -27,9 +28,7 @@ func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
 	var given settings
 	s.Bind(&given)
 	o := given.Options
-	if o.Threshold = given.Threshold; o.Threshold == 0 {
-		o.Threshold = NoLimit
-	}
+	o.Threshold = cmp.Or(given.Threshold, NoLimit)
 	if err := s.Check(&o); err != nil {
 		return nil, err
 	}

@@ -128,24 +128,20 @@ func writeEntry(f file, e entry) error {
 // publish renames the temporary file to the name of the entry. The caller holds
 // the lock.
 func (tx *writeTx) publish(ctx context.Context) error {
-	_, err := tx.dir.mtime(tx.name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return tx.publishNew(ctx, tx.dir.rename)
+	if _, err := tx.dir.mtime(tx.name); errors.Is(err, fs.ErrNotExist) {
+		return tx.moveWithRoom(ctx, 1, tx.dir.rename)
 	}
-	if err := tx.makeRoom(0); err != nil {
-		return err
-	}
-	return tx.move(ctx, tx.dir.replace)
+	return tx.moveWithRoom(ctx, 0, tx.dir.replace)
 }
 
-// publishNew is publish for a name that does not exist.
-func (tx *writeTx) publishNew(ctx context.Context, move func(temp, name string) error) error {
-	if err := tx.makeRoom(1); err != nil {
+// moveWithRoom makes room for n more entries, and is move.
+func (tx *writeTx) moveWithRoom(ctx context.Context, n int, move func(temp, name string) error) error {
+	if err := tx.makeRoom(n); err != nil {
 		return err
 	}
 	err := tx.move(ctx, move)
 	if err != nil {
-		tx.backend.usage.entries--
+		tx.backend.usage.entries -= n
 	}
 	return err
 }
@@ -160,7 +156,7 @@ func (tx *writeTx) publishIfAbsent(ctx context.Context) (bool, error) {
 	case ok:
 		return false, nil
 	case errors.Is(err, fs.ErrNotExist):
-		err = tx.publishNew(ctx, tx.dir.claim)
+		err = tx.moveWithRoom(ctx, 1, tx.dir.claim)
 		if errors.Is(err, fs.ErrExist) {
 			if _, err = tx.dir.mtime(tx.name); err != errNotRegular {
 				return false, err // a host that the lock does not exclude was faster

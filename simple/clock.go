@@ -15,12 +15,9 @@ import (
 // slack. A deadline after horizon has not passed, unless the timer is late by more
 // than slack minus tick; all other deadlines are compared with the time.
 //
-// The timer is that late after the process, or its virtual machine, was stopped for a
-// second or more. A hit that compares with horizon cannot notice this: reading the
-// time would double its cost. Whatever reads the time does notice, and withdraws
-// horizon: the exception to exact expiry ends with the first tick, write with a TTL or
-// miss of an expired entry after the process continues. With a reader that did nothing
-// but hits, that took 5 ms at most in 8 stops of 2.5 seconds.
+// The timer is that late after the process was stopped for a second or more. A hit
+// that compares with horizon cannot notice this: reading the time would double its
+// cost. Whatever reads the time does notice, and withdraws horizon.
 //
 // In an unused cache the timer would waste processor time and keep a
 // testing/synctest bubble busy. Once per round it therefore sets horizon to
@@ -57,11 +54,6 @@ const (
 	farthest  = never - 1     // the latest of all other deadlines
 	noHorizon = farthest      // horizon before which all deadlines but never lie
 )
-
-func (c *clock) start() {
-	c.base = time.Now()
-	c.horizon.Store(noHorizon)
-}
 
 func (c *clock) now() int64 { return int64(time.Since(c.base)) }
 

@@ -13,25 +13,17 @@ import (
 // It is wyhash, which the Go runtime uses for maps on processors without AES
 // instructions: 128-bit products of the words of the key and the secrets, folded.
 // Package maphash is slower for keys of up to 64 bytes, and adds a call to every hit.
-type hasher struct {
-	secrets [3]uint64
-}
+type hasher [3]uint64
 
-func newHasher() hasher {
-	var h hasher
-	for i := range h.secrets {
-		h.secrets[i] = rand.Uint64()
-	}
-	return h
-}
+func newHasher() hasher { return hasher{rand.Uint64(), rand.Uint64(), rand.Uint64()} }
 
 // hash makes no call and has no bounds checks, so that it needs no stack frame.
 func (h *hasher) hash(key string) uint64 {
 	n, first := len(key), unsafe.Pointer(unsafe.StringData(key))
-	state := h.secrets[0]
+	state := h[0]
 	for left := n; left > 16; left -= 16 {
 		at := unsafe.Add(first, n-left)
-		state = fold(word(at)^h.secrets[1], word(unsafe.Add(at, 8))^state)
+		state = fold(word(at)^h[1], word(unsafe.Add(at, 8))^state)
 	}
 	// The last 16 bytes; some of them may be used twice.
 	var a, b uint64
@@ -42,7 +34,7 @@ func (h *hasher) hash(key string) uint64 {
 			a = a<<8 | uint64(key[i])
 		}
 	}
-	return fold(h.secrets[2]^uint64(n), fold(a^h.secrets[1], b^state))
+	return fold(h[2]^uint64(n), fold(a^h[1], b^state))
 }
 
 func fold(a, b uint64) uint64 {

@@ -1,6 +1,7 @@
 package simple
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -25,10 +26,7 @@ func init() {
 func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
 	var given settings
 	s.Bind(&given)
-	o := Options{Threshold: given.Threshold}
-	if o.Threshold == 0 {
-		o.Threshold = NoLimit
-	}
+	o := Options{Threshold: cmp.Or(given.Threshold, NoLimit)}
 	if err := s.Check(&o); err != nil {
 		return nil, err
 	}

@@ -52,7 +52,8 @@ func New(_ context.Context, o Options) (*Backend, error) {
 		limit:  entries - shards,
 		room:   new(room),
 	}
-	b.clock.start()
+	b.clock.base = time.Now()
+	b.clock.horizon.Store(noHorizon)
 	b.room.left.Store(b.limit)
 	for i := range b.shards {
 		s := &b.shards[i]
