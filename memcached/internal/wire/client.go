@@ -121,7 +121,8 @@ func (c *Client) retireUnused(nodes map[address]*node, keep address) {
 	}
 	for key, n := range nodes {
 		if !listed[key] {
-			n.retire()
+			n.retired.Store(true)
+			n.dropIdle()
 			delete(nodes, key)
 		}
 	}
