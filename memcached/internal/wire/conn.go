@@ -108,7 +108,7 @@ func (c *deadlineConn) Write(b []byte) (int, error) {
 type conn struct {
 	socket *deadlineConn
 	addr   string // that was dialled
-	secure bool   // TLS is between socket and w, r
+	secure bool   // with TLS between socket and w, r
 	w      writer
 	r      reader
 	probe  func() bool // of newProbe

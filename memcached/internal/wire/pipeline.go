@@ -42,7 +42,7 @@ type batch struct {
 	size     int        // bytes
 }
 
-// Add encodes r, for the caller may leave before the batch is sent.
+// Add encodes r, because the caller may leave before the batch is sent.
 func (b *batch) Add(r *Request) int {
 	if r.Op != OpGet {
 		r.write(&b.encoded)
