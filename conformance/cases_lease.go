@@ -54,6 +54,11 @@ var leaseCases = []Case{
 		Why:      "The caller decides how long it waits; a store that blocks keeps the connection of the holder's Fill busy.",
 		Features: []Feature{Lease}, flags: needsTime,
 		run: waiting},
+	{ID: "LSE-8", Name: "no_stale_fill",
+		Rule:     "the history of one key under Lease, Fill, Release and all writes is linearizable",
+		Why:      "A value that was loaded before an invalidation and appears after it stays until it expires.",
+		Features: []Feature{Lease}, flags: needsOwnStore,
+		run: func(t *attempt) { t.leaseHistories(t.handles(), nil) }},
 	{ID: "LSE-9", Name: "fill_after_clear",
 		Rule:     "after Clear, Fill with a token from before it returns false and stores nothing",
 		Why:      "A value that was loaded before the whole cache was invalidated must not survive that.",
@@ -119,6 +124,20 @@ var leaseCases = []Case{
 		Why:      "If two keys share a lease, the load of one waits for the load of the other.",
 		Features: []Feature{Lease}, flags: needsOwnStore,
 		run: leasesAreIndependent},
+	{ID: "LSE-20", Name: "kept_values",
+		Rule:     "LeaseValue, FillValue and Release keep the rules of leases for values without encoding",
+		Why:      "A view without encoding would store a value that was loaded before an invalidation.",
+		Features: []Feature{Lease}, flags: oneModeOnly,
+		run: keptValues},
+	{ID: "LSE-19", Name: "no_stale_fill_with_faults",
+		Rule:     "the history of one key under leases is linearizable while connections break and replies are lost",
+		Why:      "A client that sends a Fill again, or reads the reply of another call, stores a stale value.",
+		Features: []Feature{Network, Lease}, flags: oneModeOnly | needsOwnStore,
+		run: func(t *attempt) {
+			w := t.openProxied()
+			t.leaseHistories([]*handle{w.handle}, &w)
+			w.recovers("the faults")
+		}},
 }
 
 // leaseRace lets 8 callers lease key at once. The one with the token fills it.
@@ -306,14 +325,12 @@ func waiting(t *attempt) {
 			t.fills("while others wait", "k", token, "loaded")
 			return
 		}
-		for {
-			value, ok, other := t.tryLease("k", driver.MaxHold)
-			if ok || other != "" {
-				equal(t, "Lease after Fill of another caller", leaseText(value, ok, other), leaseText("loaded", true, ""))
-				return
-			}
-			time.Sleep(time.Millisecond)
+		value, ok, other := t.tryLease("k", driver.MaxHold)
+		for wait := time.Millisecond; !ok && other == "" && wait < 10*time.Second; wait *= 2 {
+			time.Sleep(wait)
+			value, ok, other = t.tryLease("k", driver.MaxHold)
 		}
+		equal(t, "Lease after Fill of another caller", leaseText(value, ok, other), leaseText("loaded", true, ""))
 	})
 }
 
@@ -467,6 +484,58 @@ func leasesAreIndependent(t *attempt) {
 	for key := range tokens {
 		t.hit("after Fill of similar keys", key, "of "+key)
 	}
+}
+
+// keptValues calls the backend itself: Cache has no operations on kept values.
+func keptValues(t *attempt) {
+	b := driver.Resolve(t.first)
+	key := t.storedKey("k")
+	t.cacheKey("k")
+	_, _, first, err := b.LeaseValue(t.ctx, key, driver.MaxHold)
+	if driver.IsUnsupported(err) {
+		t.notApplicable("the backend does not lease values without encoding (driver.ValueLeaser)")
+	}
+	t.must("LeaseValue", err)
+	lease := func(when string) (value any, token string) {
+		value, ok, token, err := b.LeaseValue(t.ctx, key, driver.MaxHold)
+		t.must("LeaseValue "+when, err)
+		if ok != (value != nil) || ok && token != "" {
+			t.wrong("LeaseValue "+when, text(fmt.Sprintf("%v, ok=%v, token %q", value, ok, token)), text("a value or a token"))
+		}
+		return value, token
+	}
+	fill := func(when, token string, value any, want bool) {
+		filled, err := b.FillValue(t.ctx, key, token, value, time.Hour)
+		t.must("FillValue "+when, err)
+		equal(t, "FillValue "+when, filled, want)
+	}
+	_, waiting := lease("of a leased key")
+	equal(t, "the token of LeaseValue of a leased key", waiting, "")
+	_, ok, err := b.GetValue(t.ctx, key)
+	t.must("GetValue", err)
+	equal(t, "GetValue of a leased key, ok", ok, false)
+	_, err = b.Delete(t.ctx, key)
+	t.must("Delete", err)
+	fill("after Delete", first, "stale", false)
+	_, second := lease("after Delete")
+	t.must("SetValue", b.SetValue(t.ctx, key, "new", time.Hour))
+	fill("after SetValue", second, "stale", false)
+	value, _ := lease("after SetValue and a refused FillValue")
+	equal(t, "LeaseValue after SetValue and a refused FillValue", value, any("new"))
+	_, err = b.Delete(t.ctx, key)
+	t.must("Delete", err)
+	_, third := lease("after a second Delete")
+	t.must("Release", b.Release(t.ctx, key, third))
+	fill("after Release", third, "stale", false)
+	_, fourth := lease("after Release")
+	loaded := &struct{ name string }{"loaded"}
+	fill("with the lease", fourth, loaded, true)
+	value, _ = lease("after FillValue")
+	equal(t, "LeaseValue after FillValue", value, any(loaded))
+	fill("with a used token", fourth, "stale", false)
+	value, _, err = b.GetValue(t.ctx, key)
+	t.must("GetValue", err)
+	equal(t, "GetValue after FillValue", value, any(loaded))
 }
 
 func fillWithLostReply(t *attempt) {

@@ -3,6 +3,8 @@ package conformance_test
 import (
 	"bytes"
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -74,6 +76,13 @@ func (r *reference) CompareAndSwap(_ context.Context, key string, old, value []b
 	}
 	err := r.put(key, value, ttl)
 	return err == nil, err
+}
+
+// leasedKeys returns the keys with a lease, for tests of what the suite leaves behind.
+func (r *reference) leasedKeys() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.leases))
 }
 
 var (

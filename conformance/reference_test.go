@@ -323,7 +323,7 @@ var (
 	_ driver.Pinger        = (*reference)(nil)
 )
 
-// names returns the stored and leased keys, for tests of what the suite leaves behind.
+// names returns the stored keys, for tests of what the suite leaves behind.
 func (r *reference) names() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
