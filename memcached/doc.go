@@ -33,10 +33,10 @@
 //
 // # Servers
 //
-// A host name is one server. If it has several addresses, all connections go to the lowest
-// one as long as the name service lists it; every process makes the same choice. An address
-// of IPv4 and one of IPv6 are the same server. Options.Servers can list the addresses to
-// use all servers behind a name.
+// A host name is one server. If it has several addresses, all connections go to one of
+// them, at first the lowest, as long as the name service lists it; every process makes the
+// same choice. An address of IPv4 and one of IPv6 are the same server. Options.Servers can
+// list the addresses to use all servers behind a name.
 //
 // Connections to a server that Options.Selector does not list any more are closed when
 // another server is used for the first time, or within a minute of use.

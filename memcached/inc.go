@@ -33,11 +33,14 @@ func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Dur
 
 // count is one attempt of Inc. It is not done if another writer was faster.
 func (b *Backend) count(ctx context.Context, old wire.Item, delta int64, ttl time.Duration) (sum int64, done bool, err error) {
-	n, err := numberIn(old)
-	if err == nil {
-		sum, err = driver.AddInt64(n, delta)
+	n, isInteger := int64(0), true
+	if old.OK {
+		n, isInteger = driver.ParseInteger(unpadded(old.Value, old.Flags))
 	}
-	if err != nil {
+	if !isInteger {
+		return 0, false, driver.ErrNotInteger
+	}
+	if sum, err = driver.AddInt64(n, delta); err != nil {
 		return 0, false, err
 	}
 	text := strconv.AppendInt(nil, sum, 10)
@@ -104,16 +107,4 @@ func unpadded(value []byte, flags uint32) []byte {
 		return bytes.TrimRight(value, " ")
 	}
 	return value
-}
-
-// numberIn returns the number in it, or 0 if it is absent.
-func numberIn(it wire.Item) (int64, error) {
-	if !it.OK {
-		return 0, nil
-	}
-	n, ok := driver.ParseInteger(unpadded(it.Value, it.Flags))
-	if !ok {
-		return 0, driver.ErrNotInteger
-	}
-	return n, nil
 }

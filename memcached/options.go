@@ -137,25 +137,20 @@ func (o Options) Validate(p *driver.Problems) {
 	if o.Distribution < 0 || int(o.Distribution) >= len(selectors) {
 		p.Add("Distribution", "%d is unknown", o.Distribution)
 	}
-	o.validateLogin(p)
-	if o.MaxItemSize == 0 {
-		o.MaxItemSize = defaultMaxItemSize
-	}
-	if limit := o.maxValue(); limit > 0 && o.ChunkSize > limit {
-		p.Add("ChunkSize", "%d is too large: an item has room for %d", o.ChunkSize, limit)
-	}
-}
-
-// validateLogin checks that the protocol can transmit user and password.
-func (o Options) validateLogin(p *driver.Problems) {
 	password := o.Password.Reveal()
-	switch {
+	switch { // whether the protocol can transmit user and password
 	case o.Protocol == Binary && strings.Contains(o.Username+password, "\x00"):
 		p.Add("Password", "SASL PLAIN does not support a NUL byte in user or password")
 	case o.Protocol == Text && strings.ContainsAny(o.Username, " \t\r\n\x00"):
 		p.Add("Username", "the text login supports neither spaces nor control characters")
 	case o.Protocol == Text && strings.ContainsAny(password, "\r\n\x00"):
 		p.Add("Password", "the text login does not support control characters")
+	}
+	if o.MaxItemSize == 0 {
+		o.MaxItemSize = defaultMaxItemSize
+	}
+	if limit := o.maxValue(); limit > 0 && o.ChunkSize > limit {
+		p.Add("ChunkSize", "%d is too large: an item has room for %d", o.ChunkSize, limit)
 	}
 }
 

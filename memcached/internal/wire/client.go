@@ -44,7 +44,7 @@ type Client struct {
 	mu     sync.Mutex // guards changes of nodes
 	nodes  atomic.Pointer[map[address]*node]
 	closed atomic.Bool
-	swept  atomic.Int64 // when retireUnused was called last, in nanoseconds of the Unix time
+	swept  atomic.Int64 // when sweep called update last, in nanoseconds of the Unix time
 }
 
 // sweepEvery is how often servers that the selector does not return any more are looked
@@ -79,15 +79,11 @@ func (c *Client) node(addr net.Addr) *node {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old := *c.nodes.Load()
-	if n := old[key]; n != nil {
+	if n := (*c.nodes.Load())[key]; n != nil {
 		return n
 	}
-	nodes := maps.Clone(old)
 	n := c.newNode(addr)
-	nodes[key] = n
-	c.retireUnused(nodes, key)
-	c.nodes.Store(&nodes)
+	c.update(key, n)
 	return n
 }
 
@@ -99,19 +95,22 @@ func (c *Client) sweep(now time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	nodes := maps.Clone(*c.nodes.Load())
-	c.retireUnused(nodes, address{})
-	c.nodes.Store(&nodes)
+	c.update(address{}, nil)
 }
 
-// retireUnused removes from nodes, and retires, the servers other than keep that the
-// selector does not list. Their number, and that of their connections, would grow with
-// every change. The caller holds mu.
-func (c *Client) retireUnused(nodes map[address]*node, keep address) {
+// update adds n, unless it is nil, and retires the servers that the selector does not list.
+// Their number, and that of their connections, would grow with every change. The caller
+// holds mu.
+func (c *Client) update(key address, n *node) {
+	nodes := maps.Clone(*c.nodes.Load())
+	if n != nil {
+		nodes[key] = n
+	}
+	defer c.nodes.Store(&nodes)
 	if _, fixed := c.config.Selector.(*selector); fixed {
 		return
 	}
-	listed := map[address]bool{keep: true}
+	listed := map[address]bool{key: true}
 	err := c.config.Selector.Each(func(addr net.Addr) error {
 		listed[address{addr.Network(), addr.String()}] = true
 		return nil
@@ -121,7 +120,8 @@ func (c *Client) retireUnused(nodes map[address]*node, keep address) {
 	}
 	for key, n := range nodes {
 		if !listed[key] {
-			n.retire()
+			n.retired.Store(true)
+			n.dropIdle()
 			delete(nodes, key)
 		}
 	}

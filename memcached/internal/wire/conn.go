@@ -108,10 +108,10 @@ func (c *deadlineConn) Write(b []byte) (int, error) {
 type conn struct {
 	socket *deadlineConn
 	addr   string // that was dialled
-	secure bool   // TLS is between socket and w, r
+	secure bool   // with TLS between socket and w, r
 	w      writer
 	r      reader
-	probe  func() bool // of newProbe, may be nil
+	probe  func() bool // of newProbe
 	used   time.Time   // when it was dialled, or the end of the last exchange
 
 	dialled time.Duration // when, by Clock
@@ -128,10 +128,6 @@ func (c *conn) hasUnread() bool {
 	c.socket.offline = false
 	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
-
-// isAlive reports whether the server has kept an idle connection and sent nothing on it.
-// Whatever it sends then is no reply to the next request, and would be read as one.
-func (c *conn) isAlive() bool { return c.probe == nil || c.probe() }
 
 // dial connects and logs in, both within Config.DialTimeout.
 func (n *node) dial(ctx context.Context) (*conn, error) {

@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"errors"
 	"net"
 	"syscall"
 )
@@ -11,13 +12,13 @@ import (
 // sent nothing since the last read. It reads from the socket, so a connection on which
 // something was found is of no further use. It does not block and needs no deadline.
 func newProbe(socket net.Conn) func() bool {
-	system, ok := socket.(syscall.Conn)
-	if !ok {
-		return nil
+	var raw syscall.RawConn
+	err := errors.ErrUnsupported
+	if system, ok := socket.(syscall.Conn); ok {
+		raw, err = system.SyscallConn()
 	}
-	raw, err := system.SyscallConn()
 	if err != nil {
-		return nil
+		return func() bool { return true }
 	}
 	var quiet bool
 	var b [1]byte

@@ -24,7 +24,7 @@ type node struct {
 	slots    chan struct{} // one for each connection in use
 	group    remote.Group[*Request]
 
-	retired atomic.Bool // the selector does not return addr any more
+	retired atomic.Bool // no connection is kept: the selector does not list addr any more
 
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
@@ -39,8 +39,10 @@ func (c *Client) newNode(addr net.Addr) *node {
 	n.lookup = net.DefaultResolver.LookupNetIP
 	n.group.RoundTrip = func(ctx context.Context, r *Request) error { return n.roundTrip(ctx, r) }
 	n.group.NewBatch = func() remote.Batch[*Request] { return &batch{node: n} }
-	n.group.BatchSize, n.group.MaxAlone = n.batchBytes(), c.config.MaxAlone
-	n.group.MaxWait = c.config.ReadTimeout
+	n.group.BatchSize, n.group.MaxAlone, n.group.MaxWait = maxBatch, c.config.MaxAlone, c.config.ReadTimeout
+	if c.config.TLS != nil {
+		n.group.BatchSize = maxRecord - overhead - maxRequest
+	}
 	return n
 }
 
@@ -178,8 +180,8 @@ func (n *node) take(ctx context.Context) (*conn, error) {
 		return nil, driver.ErrClosed
 	}
 	for c := n.pop(); c != nil; c = n.pop() {
-		if c.isAlive() {
-			return c, nil
+		if c.probe() {
+			return c, nil // open, and nothing was sent that would be read as the next reply
 		}
 		c.socket.Close()
 	}
@@ -228,12 +230,6 @@ func (n *node) forget(idle time.Duration, err error) {
 	if errors.Is(err, errTimeout) || idle > forgotten && errors.Is(err, context.DeadlineExceeded) {
 		n.dropIdle()
 	}
-}
-
-// retire closes the idle connections, and those in use as soon as they are not.
-func (n *node) retire() {
-	n.retired.Store(true)
-	n.dropIdle()
 }
 
 // dropIdle closes the idle connections.

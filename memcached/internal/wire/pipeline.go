@@ -22,14 +22,6 @@ const (
 	maxRequest = overhead + 2*250 + maxShared
 )
 
-// batchBytes is the size from which a batch of many callers accepts no further request.
-func (n *node) batchBytes() int {
-	if n.config.TLS != nil {
-		return maxRecord - overhead - maxRequest
-	}
-	return maxBatch
-}
-
 // fit returns how many of items go into one round trip.
 func (n *node) fit(op Op, items []Item) int {
 	limit := n.protocol.maxBytes(op)
@@ -50,7 +42,7 @@ type batch struct {
 	size     int        // bytes
 }
 
-// Add encodes r, for the caller may leave before the batch is sent.
+// Add encodes r, because the caller may leave before the batch is sent.
 func (b *batch) Add(r *Request) int {
 	if r.Op != OpGet {
 		r.write(&b.encoded)

@@ -59,10 +59,9 @@ func distinct(found []netip.Addr) []netip.Addr {
 	return slices.Compact(found)
 }
 
-// oneServer returns the addresses of one server among those of a host name. At most one
-// address of IPv4 and one of IPv6 belong to the same server. Otherwise there are several
-// servers: the current one stays, or else the lowest address is it, the same in every
-// process.
+// oneServer returns the addresses of one server among those of a host name. One address of
+// IPv4 and one of IPv6 are the same server. Otherwise there are several servers: the current
+// one stays, or else the lowest address is used.
 func oneServer(found []netip.Addr, port, current string) []string {
 	addrs := make([]string, len(found))
 	four := 0
@@ -96,7 +95,7 @@ func (n *node) use(addr string) {
 	})
 }
 
-// dialServer connects to the server.
+// dialServer connects to the server. Each address has its part of the time that is left.
 func (n *node) dialServer(ctx context.Context) (socket net.Conn, addr string, err error) {
 	addrs, err := n.addresses(ctx)
 	if err != nil {
@@ -118,7 +117,6 @@ func (n *node) dialServer(ctx context.Context) (socket net.Conn, addr string, er
 	return nil, "", failed
 }
 
-// dialOne connects to one of n addresses, in its part of the time that is left.
 func dialOne(ctx context.Context, network, addr string, n int) (net.Conn, error) {
 	if deadline, ok := ctx.Deadline(); ok && n > 1 {
 		part, cancel := context.WithTimeout(ctx, time.Until(deadline)/time.Duration(n))

@@ -10,7 +10,8 @@ import (
 )
 
 // text is the text protocol. It reads values with get and gets, whose replies name the
-// key, and does everything else with the meta commands, which know more outcomes.
+// key, and does everything else with the meta commands, whose replies distinguish more
+// outcomes.
 type text struct{}
 
 var crlf = []byte("\r\n")

@@ -104,13 +104,13 @@ func TestIdleProbe(t *testing.T) {
 		"sent":   func(server net.Conn) { fmt.Fprint(server, "ERROR\r\n") },
 	} {
 		eachStream(t, name, func(t *testing.T, c *conn, server net.Conn) {
-			if !c.isAlive() {
+			if !c.probe() {
 				t.Error("an idle connection is not alive before")
 			}
 			end(server)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			for c.isAlive() {
+			for c.probe() {
 				if ctx.Err() != nil {
 					t.Fatal("the connection is still used")
 				}
@@ -136,7 +136,7 @@ func TestUnread(t *testing.T) {
 			if err != nil || string(line) != "END" {
 				t.Fatalf("%q, %v", line, err)
 			}
-			found := func() bool { return c.hasUnread() || !c.isAlive() } // half a record stays in the socket
+			found := func() bool { return c.hasUnread() || !c.probe() } // half a record stays in the socket
 			if len(rest) < readBuffer && c.hasUnread() != (rest != "") || len(rest) > readBuffer && !found() {
 				t.Errorf("with %d bytes after the reply: %v", len(rest), rest == "")
 			}
