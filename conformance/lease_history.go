@@ -100,8 +100,15 @@ func (t *attempt) leaseHistory(key string, ops []string, handles []*handle, brok
 			if choice.IntN(2) == 0 {
 				runtime.Gosched() // in memory, a client would make all its calls before the next one runs
 			}
+			h := handles[client%len(handles)]
+			switch c.op {
+			case "clear":
+				c.repeated = true // a scan may find a key twice
+			case "set", "delete", "release", "lease":
+				c.repeated = broken != nil // the client may send it again
+			}
 			c.began = moment.Add(1)
-			happened := t.executeLease(handles[client%len(handles)], key, &c)
+			happened := t.executeLease(h, key, &c)
 			c.ended = moment.Add(1)
 			if !happened {
 				continue
@@ -138,7 +145,8 @@ func (t *attempt) executeLease(h *handle, key string, c *call) (happened bool) {
 	case errors.Is(err, driver.ErrUnknownOutcome):
 		c.unknown = true
 	case errors.Is(err, driver.ErrUnavailable) && t.supports(Network):
-		return false
+		c.unknown = c.op == "lease" // a client may treat it as a read
+		return c.unknown
 	default:
 		t.must(c.op, err)
 	}

@@ -52,7 +52,7 @@ func TestLeaseHistories(t *testing.T) {
 		}
 	}
 	twice := []call{
-		{op: "clear", began: 0, ended: 9}, {op: "set", value: "1", ok: true, began: 1, ended: 2}, {op: "get", began: 3, ended: 4},
+		{op: "clear", repeated: true, began: 0, ended: 9}, {op: "set", value: "1", ok: true, began: 1, ended: 2}, {op: "get", began: 3, ended: 4},
 		{op: "set", value: "2", ok: true, began: 5, ended: 6}, {op: "get", began: 7, ended: 8},
 	}
 	if !isLinearizable(twice) {

@@ -22,6 +22,7 @@ type call struct {
 	delta, sum   int64  // of inc
 	ok           bool   // found, added, deleted, swapped or filled; for inc: no error
 	unknown      bool   // the result was lost; the call may take effect at any time after began
+	repeated     bool   // the call may take effect several times, and returns the last result
 	began, ended int64
 }
 
@@ -103,6 +104,18 @@ func (c call) after(state string) (next string, possible bool) {
 	return strconv.FormatInt(n+c.delta, 10), c.ok && c.sum == n+c.delta
 }
 
+// repeatedAfter returns the state that c leaves if it takes effect once more than it
+// returns.
+func (c call) repeatedAfter(state string) string {
+	if c.op == "lease" {
+		c.token = "lost"
+	}
+	if next, _ := c.after(state); c.repeated {
+		return next
+	}
+	return state
+}
+
 // isLinearizable reports whether some order of the calls explains the results of
 // all. A call that ended before another began comes first in such an order. This is
 // the search of Wing and Gong with the memory of visited states of Lowe.
@@ -147,6 +160,9 @@ func (s *orderSearch) from(left int, state string) bool {
 			break
 		}
 		earliestEnd = min(earliestEnd, c.ended)
+		if early := c.repeatedAfter(state); early != state && s.from(left, early) {
+			return true
+		}
 		next, possible := c.after(state)
 		if c.unknown && next != state {
 			s.done[i] = true
@@ -158,9 +174,6 @@ func (s *orderSearch) from(left int, state string) bool {
 		}
 		if !possible || c.unknown {
 			continue
-		}
-		if c.op == "clear" && next != state && s.from(left, next) { // a scan may remove a key twice
-			return true
 		}
 		s.done[i] = true
 		if s.from(left-1, next) {
