@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/storage"
+	"google.golang.org/api/googleapi"
 )
 
 const (
@@ -88,20 +89,27 @@ func (o object) replace(ctx context.Context, next func(value []byte, e entry) (c
 
 // putIf stores c if the object is still e, and returns the new generation, 0 if it is
 // not. After a lost reply the lost attempt itself may have replaced e: then the object
-// has its token.
+// has its token. If e is the zero entry, a repeated attempt could store c again after
+// another caller has removed it, so that putIf only looks for the token. A lease may be
+// stored again.
 func (o object) putIf(ctx context.Context, e entry, c content) (generation int64, err error) {
 	c.token = rand.Text()
-	same, isFirst := o.same(e), true
+	same, repeatable := o.same(e), e.generation != 0 || c.lease != 0
+	var failed, uncertain bool // an attempt did, and may have been executed
 	err = o.b.write(ctx, func(ctx context.Context) (err error) {
-		generation, err = o.upload(ctx, same, c)
-		if status(err) == http.StatusPreconditionFailed && !isFirst {
-			if now, errAttrs := attributesOf(ctx, o.handle); errAttrs == nil && now.token == c.token {
-				generation = now.generation
-				return nil
+		if repeatable || !uncertain {
+			generation, err = o.upload(ctx, same, c)
+			if !failed || status(err) != http.StatusPreconditionFailed {
+				failed, uncertain = true, uncertain || faultOf(err) == unanswered
+				return err
 			}
 		}
-		isFirst = false
-		return err
+		now, err := attributesOf(ctx, o.handle)
+		if err != nil || now.token != c.token {
+			return &googleapi.Error{Code: http.StatusPreconditionFailed, Message: "not the object of the failed attempt"}
+		}
+		generation = now.generation
+		return nil
 	})
 	if errors.Is(err, errCondition) {
 		return 0, nil

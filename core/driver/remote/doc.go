@@ -1,7 +1,7 @@
 // Package remote is for authors of backends whose store is a server. It has what they
 // share: the classification of I/O errors ([Outcome]), the coalescing of concurrent
 // callers into shared round trips ([Group]), the parallel requests of a batch
-// ([Parallel]) and functions for addresses. It requires only the standard library and
+// ([Parallel], [Many]) and functions for addresses. It requires only the standard library and
 // package driver.
 //
 // A backend marks an error as [Unsent] if it happened before a byte of the request was
