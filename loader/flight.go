@@ -17,9 +17,11 @@ type flights[T any] struct {
 	closed bool
 
 	// A caller whose read came before the end of a load of its key must not load again.
-	// landed counts the loads that have ended, by a hash of the key.
+	// landed counts the loads that have ended by a hash of the key, and total all of
+	// them, before landed.
 	seed   maphash.Seed
 	landed [256]atomic.Uint32
+	total  atomic.Uint32
 }
 
 // flight is the load of one key.
@@ -68,6 +70,16 @@ type batch[T any] struct {
 // counter returns the number of loads of key that have ended, and of other keys.
 func (fs *flights[T]) counter(key string) *atomic.Uint32 {
 	return &fs.landed[maphash.String(fs.seed, key)%uint64(len(fs.landed))]
+}
+
+// landedBefore returns what counter was when total was before, or another number if that
+// is not known.
+func (fs *flights[T]) landedBefore(key string, before uint32) uint32 {
+	landed := fs.counter(key).Load()
+	if fs.total.Load() != before {
+		landed--
+	}
+	return landed
 }
 
 // join returns the flight of r.key. If there is none it is a new one, which the caller
@@ -188,6 +200,7 @@ func (fs *flights[T]) land(f *flight[T], backoff time.Duration) {
 	if f.isDone() {
 		return
 	}
+	fs.total.Add(1)
 	fs.counter(f.key).Add(1)
 	close(f.done)
 	f.drop()

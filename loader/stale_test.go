@@ -20,9 +20,9 @@ import (
 // before the last invalidation. The same run over a store without leases and
 // compare-and-swap finds such values, so that it can find them.
 func TestNoStaleFill(t *testing.T) {
-	rounds := 5000
+	rounds := 2000
 	if testing.Short() {
-		rounds = 500
+		rounds = 300
 	}
 	for name, test := range map[string]struct {
 		lacks   bool
