@@ -86,7 +86,7 @@ func (fs *flights[T]) landedBefore(key string, before uint32) uint32 {
 // has to start in b. The caller holds mu.
 func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], isNew bool) {
 	f = fs.byKey[r.key]
-	if f != nil && f.replaces && r.e == nil && !f.isDone() {
+	if f != nil && f.replaces && r.e == nil && !isClosed(f.done) {
 		f.ended = true // the entry was removed after this load began
 		f = nil
 	}
@@ -115,7 +115,7 @@ func (fs *flights[T]) leave(f *flight[T], behind bool) {
 	defer fs.mu.Unlock()
 	f.waiting--
 	f.behind = f.behind || behind
-	if f.waiting > 0 || f.behind || f.isDone() {
+	if f.waiting > 0 || f.behind || isClosed(f.loaded) {
 		return
 	}
 	f.ended = true
@@ -197,7 +197,7 @@ func (f *flight[T]) set(o outcome[T]) (first bool) {
 func (fs *flights[T]) land(f *flight[T], backoff time.Duration) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if f.isDone() {
+	if isClosed(f.done) {
 		return
 	}
 	fs.total.Add(1)
@@ -216,7 +216,7 @@ func (fs *flights[T]) land(f *flight[T], backoff time.Duration) {
 // landPanicked ends f after the store or its observer has panicked.
 func (fs *flights[T]) landPanicked(f *flight[T], p any) {
 	fs.mu.Lock()
-	if !f.isDone() {
+	if !isClosed(f.done) {
 		f.savePanic = p
 	}
 	fs.mu.Unlock()
@@ -231,10 +231,9 @@ func (fs *flights[T]) forget(f *flight[T]) {
 	}
 }
 
-// isDone reports whether f has landed.
-func (f *flight[T]) isDone() bool {
+func isClosed(c chan struct{}) bool {
 	select {
-	case <-f.done:
+	case <-c:
 		return true
 	default:
 		return false

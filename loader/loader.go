@@ -180,7 +180,7 @@ type waiting struct {
 func (l *Loader[T]) wait(ctx context.Context, f *flight[T], r *read[T], w waiting) (value T, err error) {
 	behind := false
 	defer func() { l.flights.leave(f, behind) }()
-	tooLate := f.isDone() // the load has failed, and its backoff has not ended
+	tooLate := isClosed(f.done) // the load has failed, and its backoff has not ended
 	if parent := runOf(ctx); parent != nil && !tooLate {
 		if !parent.await(f.batch.run) {
 			return value, &cache.Error{Op: "load", Backend: l.store.cache.Name(), Key: r.key, Err: cache.ErrRecursiveLoad}

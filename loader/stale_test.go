@@ -107,9 +107,9 @@ func staleFill(t *testing.T, r *rand.Rand, lacks bool, options []cache.ViewOptio
 	})
 	group.Wait()
 	time.Sleep(time.Second) // loads behind answers have ended
-	s.Before = nil
-	defer processes[0].Close()
-	defer processes[1].Close()
+	for _, l := range processes {
+		l.Close()
+	}
 	r0, err := processes[0].read(ctx, key)
 	if err != nil {
 		t.Fatal(err)
