@@ -43,7 +43,11 @@
 // The second point needs [Policy.Lease] and a backend that is a [driver.Leaser]; without
 // them the value is stored with Add, also after a Delete by others. The third point needs
 // a [driver.Swapper]; without it the value is stored with Set, also after a change by
-// others. A load that reads a replica of its source that lags behind can still return an
+// others.
+//
+// A caller that finds no entry while its process loads the key gets the value of that
+// load, also if another process has invalidated the key since the load began; the value
+// is not stored. A load that reads a replica of its source that lags behind can still return an
 // old value.
 //
 // # Errors and retries

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
@@ -59,7 +60,7 @@ func Example_outage() {
 		Limit:    5 * time.Second,
 		Backoff:  10 * time.Second,
 		OnError: func(_ context.Context, key string, err error) {
-			fmt.Printf("cannot load %s: %v\n", key, err)
+			log.Printf("cannot load %s: %v", key, err)
 		},
 	}, func(ctx context.Context, currency string) (float64, error) {
 		if calls++; down {
@@ -78,7 +79,6 @@ func Example_outage() {
 	fmt.Println(calls, "calls")
 	// Output:
 	// 1.25 <nil>
-	// cannot load EUR: 503 Service Unavailable
 	// 1.25 <nil>
 	// 1.25 <nil>
 	// 1.25 <nil>

@@ -17,9 +17,11 @@ type flights[T any] struct {
 	closed bool
 
 	// A caller whose read came before the end of a load of its key must not load again.
-	// landed counts the loads that have ended, by a hash of the key.
+	// landed counts the loads that have ended by a hash of the key, and total all of
+	// them, before landed.
 	seed   maphash.Seed
 	landed [256]atomic.Uint32
+	total  atomic.Uint32
 }
 
 // flight is the load of one key.
@@ -70,11 +72,21 @@ func (fs *flights[T]) counter(key string) *atomic.Uint32 {
 	return &fs.landed[maphash.String(fs.seed, key)%uint64(len(fs.landed))]
 }
 
+// landedBefore returns what counter was when total was before, or another number if that
+// is not known.
+func (fs *flights[T]) landedBefore(key string, before uint32) uint32 {
+	landed := fs.counter(key).Load()
+	if fs.total.Load() != before {
+		landed--
+	}
+	return landed
+}
+
 // join returns the flight of r.key. If there is none it is a new one, which the caller
 // has to start in b. The caller holds mu.
 func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], isNew bool) {
 	f = fs.byKey[r.key]
-	if f != nil && f.replaces && r.e == nil && !f.isDone() {
+	if f != nil && f.replaces && r.e == nil && !isClosed(f.done) {
 		f.ended = true // the entry was removed after this load began
 		f = nil
 	}
@@ -103,7 +115,7 @@ func (fs *flights[T]) leave(f *flight[T], behind bool) {
 	defer fs.mu.Unlock()
 	f.waiting--
 	f.behind = f.behind || behind
-	if f.waiting > 0 || f.behind || f.isDone() {
+	if f.waiting > 0 || f.behind || isClosed(f.loaded) {
 		return
 	}
 	f.ended = true
@@ -185,9 +197,10 @@ func (f *flight[T]) set(o outcome[T]) (first bool) {
 func (fs *flights[T]) land(f *flight[T], backoff time.Duration) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if f.isDone() {
+	if isClosed(f.done) {
 		return
 	}
+	fs.total.Add(1)
 	fs.counter(f.key).Add(1)
 	close(f.done)
 	f.drop()
@@ -203,7 +216,7 @@ func (fs *flights[T]) land(f *flight[T], backoff time.Duration) {
 // landPanicked ends f after the store or its observer has panicked.
 func (fs *flights[T]) landPanicked(f *flight[T], p any) {
 	fs.mu.Lock()
-	if !f.isDone() {
+	if !isClosed(f.done) {
 		f.savePanic = p
 	}
 	fs.mu.Unlock()
@@ -218,10 +231,9 @@ func (fs *flights[T]) forget(f *flight[T]) {
 	}
 }
 
-// isDone reports whether f has landed.
-func (f *flight[T]) isDone() bool {
+func isClosed(c chan struct{}) bool {
 	select {
-	case <-f.done:
+	case <-c:
 		return true
 	default:
 		return false

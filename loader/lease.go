@@ -102,7 +102,7 @@ func (l *Loader[T]) reread(ctx context.Context, f *flight[T]) bool {
 // found reports whether f has landed with what r has read. Otherwise r is what f
 // replaces.
 func (l *Loader[T]) found(ctx context.Context, f *flight[T], r *read[T]) bool {
-	checkTags(ctx, l.store.cache, []*read[T]{r})
+	checkTags(ctx, l.store.cache, r)
 	if !r.isNewer(&f.old) {
 		f.old = *r
 		return false

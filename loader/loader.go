@@ -89,17 +89,28 @@ func newLoader[T any](c *cache.Cache, policy Policy, many bool, load func(contex
 // asks for its own key gets [cache.ErrRecursiveLoad]. Failures of the store are not
 // returned: the value is loaded, and not stored. Mistakes are, such as an empty key.
 func (l *Loader[T]) Get(ctx context.Context, key string) (T, error) {
-	if l.store.keeps {
-		e, ok, err := l.store.kept.Get(ctx, key)
-		if ok && err == nil && e.clock == l.clock && l.clock.isBefore(e.quick) {
-			return e.value, nil
-		}
+	if !l.store.keeps {
+		return l.get(ctx, key)
 	}
-	return l.get(ctx, key)
+	before := l.flights.total.Load()
+	e, ok, err := l.store.kept.Get(ctx, key)
+	if ok && err == nil && e.clock == l.clock && l.clock.isBefore(e.quick) {
+		return e.value, nil
+	}
+	r := &read[T]{key: key, landed: l.flights.landedBefore(key, before)}
+	r.e, r.fault = orForeign(e, ok, err)
+	checkTags(ctx, l.store.cache, r)
+	return l.serve(ctx, r, r.mistake(ctx))
 }
 
-func (l *Loader[T]) get(ctx context.Context, key string) (value T, err error) {
+func (l *Loader[T]) get(ctx context.Context, key string) (T, error) {
 	r, err := l.read(ctx, key)
+	return l.serve(ctx, r, err)
+}
+
+// serve returns the value of r, and loads it if it is missing or too old. err is that of
+// the read.
+func (l *Loader[T]) serve(ctx context.Context, r *read[T], err error) (value T, _ error) {
 	if err != nil {
 		return value, err
 	}
@@ -132,16 +143,21 @@ func (l *Loader[T]) read(ctx context.Context, key string) (*read[T], error) {
 	defer stop()
 	r := &read[T]{key: key, landed: l.flights.counter(key).Load()}
 	r.e, r.fault = l.store.get(half, key)
-	checkTags(half, l.store.cache, []*read[T]{r})
+	checkTags(half, l.store.cache, r)
+	return r, r.mistake(ctx)
+}
+
+// mistake returns the failure of r if the caller caused it or ctx is done.
+func (r *read[T]) mistake(ctx context.Context) error {
 	switch {
 	case r.fault == nil:
-		return r, nil
+		return nil
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return ctx.Err()
 	case isMistake(r.fault):
-		return nil, r.fault
+		return r.fault
 	}
-	return r, nil
+	return nil
 }
 
 // loadNow waits for a load of what r has read.
@@ -164,7 +180,7 @@ type waiting struct {
 func (l *Loader[T]) wait(ctx context.Context, f *flight[T], r *read[T], w waiting) (value T, err error) {
 	behind := false
 	defer func() { l.flights.leave(f, behind) }()
-	tooLate := f.isDone() // the load has failed, and its backoff has not ended
+	tooLate := isClosed(f.done) // the load has failed, and its backoff has not ended
 	if parent := runOf(ctx); parent != nil && !tooLate {
 		if !parent.await(f.batch.run) {
 			return value, &cache.Error{Op: "load", Backend: l.store.cache.Name(), Key: r.key, Err: cache.ErrRecursiveLoad}

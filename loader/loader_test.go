@@ -299,3 +299,26 @@ func TestOutsideOfALoad(t *testing.T) {
 		t.Error("For changes a context that is not of a load")
 	}
 }
+
+// A caller that gets an older value leaves before the load has landed, and the failure
+// is remembered all the same.
+func TestBackoffAfterRescue(t *testing.T) {
+	for range 200 {
+		var calls atomic.Int32
+		l := New(cache.New(memory.New()), Policy{Fresh: 1, Rescue: time.Hour, Backoff: time.Hour}, func(context.Context, string) (string, error) {
+			if calls.Add(1) > 1 {
+				return "", errSource
+			}
+			return "value", nil
+		})
+		for range 4 {
+			if value, err := l.Get(t.Context(), "k"); value != "value" || err != nil {
+				t.Fatalf("Get = %q, %v", value, err)
+			}
+		}
+		l.Close()
+		if n := calls.Load(); n != 2 {
+			t.Fatalf("%d loads, want 2", n)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 // false for a key that the source has no value for, and for a key that failed. Failed
 // keys are named by a [*cache.BatchError]; the results of the others are valid. All
 // entries are read in one batch. A key that another caller loads is not loaded again.
+// The results of a key that repeats share one value.
 func (l *Loader[T]) GetMany(ctx context.Context, keys ...string) ([]cache.Result[T], error) {
 	results := make([]cache.Result[T], len(keys))
 	served, err := l.getMany(ctx, keys)
@@ -115,7 +116,7 @@ func (l *Loader[T]) readMany(ctx context.Context, keys []string) ([]*read[T], er
 			r.fault = err
 		}
 	}
-	checkTags(half, l.store.cache, reads)
+	checkTags(half, l.store.cache, reads...)
 	switch {
 	case ctx.Err() != nil && err != nil:
 		return nil, ctx.Err()

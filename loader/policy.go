@@ -57,9 +57,8 @@ type Policy struct {
 	// error of that load. Refresh, Expire and Delete of the key end it.
 	Backoff time.Duration
 
-	// Loads is the largest number of calls of load at a time, of all keys. A load that is
-	// called by a load of the same Loader is not counted, because it would wait for
-	// itself.
+	// Loads is the largest number of calls of load at a time, of all keys. A load for
+	// which another load waits is not counted, because the two would wait for each other.
 	Loads int
 
 	// Lease is the longest time that a load is expected to take, at most
@@ -71,9 +70,11 @@ type Policy struct {
 	// documentation of the package for what is weaker then.
 	Lease time.Duration
 
-	// OnError, if not nil, is called with every failure of a load and of the store that
-	// no caller gets as its error: the load ran behind an answer, or an older value was
-	// served. It runs on the goroutine of the load and must be safe for concurrent use.
+	// OnError, if not nil, is called once for each load of a key that fails, also if no
+	// caller gets its error because the load ran behind an answer or an older value was
+	// served. It is not called for [ErrMissing] and for loads that nobody waits for. It
+	// must be safe for concurrent use. Failures of the store go to the observer of the
+	// cache.
 	OnError func(ctx context.Context, key string, err error)
 }
 

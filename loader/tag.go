@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,18 +92,16 @@ func newNonce() uint64 { return max(rand.Uint64(), 1) }
 // checkTags marks the reads whose entries have a tag that was invalidated. It reads the
 // versions of all of them at once. If they cannot be read, no entry that has tags is
 // served.
-func checkTags[T any](ctx context.Context, c *cache.Cache, reads []*read[T]) {
+func checkTags[T any](ctx context.Context, c *cache.Cache, reads ...*read[T]) {
 	var names []string
 	var tagged []*read[T]
-	seen := make(map[string]bool)
 	for _, r := range reads {
-		if r.phase() == absent || len(r.e.tags) == 0 {
+		if r.e == nil || len(r.e.tags) == 0 || r.phase() == absent {
 			continue
 		}
 		tagged = append(tagged, r)
 		for _, t := range r.e.tags {
-			if !seen[t.name] {
-				seen[t.name] = true
+			if !slices.Contains(names, t.name) {
 				names = append(names, t.name)
 			}
 		}

@@ -32,3 +32,11 @@ func TestRules(t *testing.T) {
 		})
 	}
 }
+
+// The rules also pass in real time, as over a server.
+func TestRulesInRealTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits in real time")
+	}
+	Run(t, Harness{New: inMemory(func(*memory.Store) {})})
+}
