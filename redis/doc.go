@@ -8,7 +8,7 @@
 //
 // # Errors and retries
 //
-// A call returns when its context ends. If the server has not replied by then, the
+// A call returns within 20 ms of the end of its context. If the server has not replied, the
 // connection is closed, and after a write the error wraps [driver.ErrUnknownOutcome]. The
 // error of a cancelled call matches [context.Canceled]. A client of the application, and
 // one with [Options.ClientSideCache], do not notice a cancellation: such a call returns at
