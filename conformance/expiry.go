@@ -23,10 +23,12 @@ func (t *attempt) sleepOrAdvance(d time.Duration) {
 func (t *attempt) now() time.Time { return time.Now().Add(t.clockAhead) }
 
 // noteWrite remembers the earliest time at which the TTL of key may have begun.
-func (t *attempt) noteWrite(key string) {
+func (t *attempt) noteWrite(key string) { t.noteWriteAt(key, t.now()) }
+
+func (t *attempt) noteWriteAt(key string, earliest time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.writtenAt[key] = t.now()
+	t.writtenAt[key] = earliest
 }
 
 // resolution is how long an entry may be read after its TTL.

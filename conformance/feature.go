@@ -13,6 +13,10 @@ const (
 	Storage Feature = "Storage"
 	// Counter is the interface [driver.Counter].
 	Counter Feature = "Counter"
+	// Lease is the interface [driver.Leaser].
+	Lease Feature = "Lease"
+	// Swap is the interface [driver.Swapper].
+	Swap Feature = "Swap"
 	// PrefixClear is the interface [driver.PrefixClearer].
 	PrefixClear Feature = "PrefixClear"
 	// FullClear means that Clear empties the store. It is also absent if the harness is
@@ -35,7 +39,7 @@ var fieldOf = map[Feature]string{
 	Persistence: "Stores.Reopen", Threshold: "Stores.Bounded", Network: "Faults", FullClear: "Stores.ClearAllowed",
 }
 
-var features = []Feature{Storage, Counter, PrefixClear, FullClear, TTL, Persistence, Threshold, Network}
+var features = []Feature{Storage, Counter, Lease, Swap, PrefixClear, FullClear, TTL, Persistence, Threshold, Network}
 
 // implied returns the features whose absence needs no declaration, with the reason.
 func (h Harness) implied() map[Feature]string {

@@ -263,7 +263,7 @@ func init() {
 // A backend may return ErrUnsupported from every optional method.
 func TestUnsupportedMethods(t *testing.T) {
 	h := inBubble(func() driver.Backend { return refusing{newReference()} })
-	for _, f := range []conformance.Feature{conformance.Counter, conformance.PrefixClear, conformance.TTL} {
+	for _, f := range []conformance.Feature{conformance.Counter, conformance.PrefixClear, conformance.TTL, conformance.Lease, conformance.Swap} {
 		h.Unsupported[f] = "not in this test"
 	}
 	report := conformance.Verdicts(t, h, func(conformance.Case) bool { return true })

@@ -129,6 +129,12 @@ func (s *suite) try(ctx context.Context, backend driver.Backend, feature Feature
 	case Counter:
 		_, err = ops.Inc(ctx, key, 1, ttl)
 		return true, err
+	case Lease:
+		_, _, _, err = ops.Lease(ctx, key, time.Second)
+		return true, err
+	case Swap:
+		_, err = ops.CompareAndSwap(ctx, key, nil, []byte("1"), ttl)
+		return true, err
 	case TTL:
 		_, _, err = ops.TTL(ctx, key)
 		return true, err

@@ -35,6 +35,7 @@ func (t *attempt) openProxied() proxied {
 	t.must("opening the backend through the proxy", err)
 	t.toClose = append(t.toClose, b)
 	w := proxied{p, t, t.throughCache(cache.New(t.show(b)))}
+	w.handle.prefix = t.id + ":" // the server behind the proxy is the same for all cases
 	t.must("Set through the proxy", w.handle.Set(t.ctx, "proxied", t.proxiedValue(), time.Hour))
 	_, _, err = w.handle.Get(t.ctx, "proxied")
 	t.must("Get through the proxy", err)

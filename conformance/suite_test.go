@@ -43,6 +43,9 @@ func unchanged(t *testing.T, r *reference) {
 	if got := r.names(); !slices.Equal(got, foreignKeys) {
 		t.Errorf("keys in the store afterwards: got %q, want %q", got, foreignKeys)
 	}
+	if left := r.leasedKeys(); len(left) > 0 {
+		t.Errorf("leases in the store afterwards: got %q, want none", left)
+	}
 	foreignKept(t, r)
 }
 

@@ -138,6 +138,16 @@ func (n *nearTier) Inc(ctx context.Context, key string, delta int64, ttl time.Du
 	return n.reference.Inc(ctx, key, delta, ttl)
 }
 
+func (n *nearTier) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
+	defer n.forget(key)
+	return n.reference.Fill(ctx, key, token, value, ttl)
+}
+
+func (n *nearTier) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	defer n.forget(key)
+	return n.reference.CompareAndSwap(ctx, key, old, value, ttl)
+}
+
 // spellingStore accepts only keys of an alphabet. It has the six methods.
 type spellingStore struct {
 	driver.Backend
@@ -251,7 +261,9 @@ func TestTraits(t *testing.T) {
 		}, func(h *conformance.Harness) { h.Limits.Staleness = 2 * nearLife }, "PER-2", "Limits.Staleness"},
 		{"alphabet", func(h *conformance.Harness) {
 			h.New = func(*testing.T) driver.Backend { return spellingStore{newReference(), letters + "_"} }
-			h.Unsupported[conformance.Counter], h.Unsupported[conformance.TTL] = "no", "no"
+			for _, f := range []conformance.Feature{conformance.Counter, conformance.TTL, conformance.Lease, conformance.Swap} {
+				h.Unsupported[f] = "not in this test"
+			}
 		}, func(h *conformance.Harness) { h.Limits.KeyAlphabet = letters + "_" }, "KEY-11", "KeyAlphabet"},
 		{"entry size", func(h *conformance.Harness) {
 			h.New = func(*testing.T) driver.Backend { return entryLimit(300 << 10) }
