@@ -166,3 +166,22 @@ func (s *spelled) DeleteMany(ctx context.Context, keys []string) ([]bool, error)
 	deleted, err := s.Operations.DeleteMany(ctx, s.spelling.keys(keys))
 	return deleted, s.spelling.batch(err, keys)
 }
+
+func (s *spelled) Lease(ctx context.Context, key string, hold time.Duration) ([]byte, bool, string, error) {
+	value, ok, token, err := s.Operations.Lease(ctx, s.spelling.key(key), hold)
+	return value, ok, token, s.spelling.check(err, key)
+}
+
+func (s *spelled) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
+	filled, err := s.Operations.Fill(ctx, s.spelling.key(key), token, value, ttl)
+	return filled, s.spelling.check(err, key)
+}
+
+func (s *spelled) Release(ctx context.Context, key, token string) error {
+	return s.spelling.check(s.Operations.Release(ctx, s.spelling.key(key), token), key)
+}
+
+func (s *spelled) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	swapped, err := s.Operations.CompareAndSwap(ctx, s.spelling.key(key), old, value, ttl)
+	return swapped, s.spelling.check(err, key)
+}

@@ -52,6 +52,7 @@ type attempt struct {
 	opened, ended chan struct{} // closed when the backend is open, and after the attempt
 	expire        func()        // ends ctx; nil in a bubble
 	expired       atomic.Bool
+	unlimited     atomic.Bool  // the case may take longer than attemptLimit
 	steps         atomic.Int64 // how many steps the case has made
 	sleeping      atomic.Int64 // for how long the case lets time pass
 	hasPanicked   atomic.Bool

@@ -60,6 +60,23 @@ func (c *compressed) SetMany(ctx context.Context, items []driver.Item, ttl time.
 	return c.Operations.SetMany(ctx, packed, ttl)
 }
 
+func (c *compressed) Lease(ctx context.Context, key string, hold time.Duration) ([]byte, bool, string, error) {
+	data, ok, token, err := c.Operations.Lease(ctx, key, hold)
+	if !ok || err != nil {
+		return nil, false, token, err
+	}
+	value, err := inflate(data)
+	return value, err == nil, token, err
+}
+
+func (c *compressed) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
+	return c.Operations.Fill(ctx, key, token, deflate(value), ttl)
+}
+
+func (c *compressed) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	return c.Operations.CompareAndSwap(ctx, key, deflate(old), deflate(value), ttl)
+}
+
 func (c *compressed) Name() string { return "compressed(" + c.Operations.Name() + ")" }
 
 // Short values stay as they are, so that Inc of the backend reads them.

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -202,9 +201,6 @@ func eachKey(observe func(t *attempt, past, key string, live bool)) func(*attemp
 // birthsAndHistories gives every observer a key of its own for each birth, history and
 // event.
 func birthsAndHistories(t *attempt) {
-	if t.timeIsFree() {
-		t.ctx = context.WithoutCancel(t.ctx)
-	}
 	for _, event := range events {
 		if event.unavailable == nil || !event.unavailable(t) {
 			t.observeAfter(event)

@@ -92,7 +92,7 @@ func (t *attempt) await(done <-chan struct{}) {
 		if n := t.steps.Load(); n != steps {
 			steps, since = n, time.Now()
 		}
-		if time.Since(begin) > attemptLimit && t.expired.CompareAndSwap(false, true) && t.expire != nil {
+		if time.Since(begin) > attemptLimit && !t.unlimited.Load() && t.expired.CompareAndSwap(false, true) && t.expire != nil {
 			t.expire()
 		}
 		limit := silenceLimit
