@@ -123,9 +123,16 @@ const (
 
 // checkFull returns errFull if the cache accepts no new entry.
 func (b *Backend) checkFull(ctx context.Context) error {
-	err := b.probe(ctx, probeKey(), []byte("1"))
+	key := probeKey()
+	_, err := b.roundTrip(ctx, request{command: "set", key: key, value: []byte("1"), seconds: seconds(probeTTL)})
 	if err == errNoReply {
 		return errFull
+	}
+	if err == nil {
+		_, err = b.roundTrip(ctx, request{command: "del", key: key})
+	}
+	if err == errNoReply { // Clear has removed it
+		return nil
 	}
 	return remote.Outcome(ctx, err, false)
 }
