@@ -105,7 +105,7 @@ var events = []event{
 	{"cleared-by-prefix", true, cannotClearPrefix, func(t *attempt) {
 		t.must("Clear with a prefix", t.handle.ClearPrefix(t.ctx, "cleared-by-prefix"))
 	}},
-	{"cleared-by-another-handle", true, func(t *attempt) bool { return !t.supports(Persistence) || cannotClear(t) }, func(t *attempt) {
+	{"cleared-by-another-handle", true, func(t *attempt) bool { return cannotReopen(t) || cannotClear(t) }, func(t *attempt) {
 		t.must("Clear by another handle", t.reopened().Clear(t.ctx))
 	}},
 	{"seen-by-another-handle", false, cannotReopen, func(t *attempt) { t.handle = t.reopened() }},
@@ -120,7 +120,7 @@ func cannotClear(t *attempt) bool {
 }
 
 func cannotClearPrefix(t *attempt) bool { return !t.supports(PrefixClear) }
-func cannotReopen(t *attempt) bool      { return !t.supports(Persistence) }
+func cannotReopen(t *attempt) bool      { return !t.canReopen() }
 
 // observer checks keys, all of which have the same past.
 type observer struct {
