@@ -58,8 +58,8 @@ func (m *model) report(steps []step, bad *mismatch) {
 		})
 	}
 	last := shrunk[len(shrunk)-1]
-	what := fmt.Sprintf("%s(%s), the last of these %d calls (found after %d):\n%s",
-		last.verb, strings.Join(last.keys, ", "), len(shrunk), len(steps), m.code(shrunk))
+	what := fmt.Sprintf("%s(%s), the last of these %d steps (found after %d):\n%s",
+		last.verb, keyList(last.keys), len(shrunk), len(steps), m.code(shrunk))
 	m.t.stop(what, text(shortest.got), text(shortest.want))
 }
 

@@ -14,12 +14,12 @@ import (
 // never is the end of an entry that does not expire.
 var never = time.Unix(1<<40, 0)
 
-// expected is what the model knows of one entry. It is present before from and absent
-// from to on. Between them the store decides.
+// expected is what the model knows of one entry. It expires between earliest and
+// latest: no test knows when a write has begun to count, and stores round.
 type expected struct {
-	value    string
-	from, to time.Time
-	long     bool // its TTL is so long that a store may shorten it
+	value            string
+	earliest, latest time.Time
+	long             bool // its TTL is so long that a store may shorten it
 }
 
 // model runs generated steps on a store and predicts what each of them returns.
@@ -123,7 +123,7 @@ func (m *model) life(value string, ttl time.Duration, began, ended time.Time) ex
 // between began and ended.
 func (m *model) may(key string, began, ended time.Time) (present, absent bool) {
 	e, exists := m.entries[key]
-	return exists && began.Before(e.to), !exists || !ended.Before(e.from)
+	return exists && began.Before(e.latest), !exists || !ended.Before(e.earliest)
 }
 
 func (m *model) set(s step) *mismatch {
@@ -142,7 +142,7 @@ func (m *model) set(s step) *mismatch {
 	if m.tooLarge(s.value) {
 		// The old value or nothing is left.
 		if e, exists := m.entries[s.keys[0]]; exists {
-			e.from = time.Time{}
+			e.earliest = time.Time{}
 			m.entries[s.keys[0]] = e
 		}
 		return m.mustBe(err, driver.ErrTooLarge)
@@ -194,13 +194,16 @@ func (m *model) add(s step) *mismatch {
 // because says what the model knows of key.
 func (m *model) because(key string) string {
 	e, exists := m.entries[key]
+	now := m.t.now()
 	switch {
 	case !exists:
-		return fmt.Sprintf(", because %q is absent", key)
-	case e.from == never:
-		return fmt.Sprintf(", because %q holds %s and never expires", key, show(e.value))
+		return fmt.Sprintf(", because %s is absent", keyCode(key))
+	case e.earliest == never:
+		return fmt.Sprintf(", because %s holds %s and never expires", keyCode(key), show(e.value))
+	case !now.Before(e.latest):
+		return fmt.Sprintf(", because %s has expired", keyCode(key))
 	}
-	return fmt.Sprintf(", because %q holds %s and expires in %v", key, show(e.value), e.from.Sub(m.t.now()))
+	return fmt.Sprintf(", because %s holds %s and expires in %v", keyCode(key), show(e.value), e.earliest.Sub(now))
 }
 
 // counted is a possible result of Inc.
@@ -231,7 +234,7 @@ func (m *model) inc(s step) *mismatch {
 	case err == nil:
 		e := possible[0].next
 		for _, other := range possible[1:] {
-			e.to, e.long = later(e.to, other.next.to), e.long || other.next.long
+			e.latest, e.long = later(e.latest, other.next.latest), e.long || other.next.long
 		}
 		m.entries[key] = e
 	}
@@ -346,7 +349,7 @@ func (m *model) observe(s step) *mismatch {
 			return bad
 		}
 		if e := m.entries[key]; found[i] && values != nil && string(values[i]) != e.value {
-			return &mismatch{got: show(values[i]), want: show(e.value) + fmt.Sprintf(" of %q", key)}
+			return &mismatch{got: show(values[i]), want: show(e.value) + " of " + keyCode(key)}
 		}
 	}
 	switch s.verb {
@@ -367,9 +370,9 @@ func (m *model) found(key string, found bool, began, ended time.Time) *mismatch 
 	present, absent := m.may(key, began, ended)
 	switch {
 	case found && !present:
-		return &mismatch{got: fmt.Sprintf("%q is present", key), want: "absent" + m.because(key)}
+		return &mismatch{got: keyCode(key) + " is present", want: "absent" + m.because(key)}
 	case !found && !absent:
-		return &mismatch{got: fmt.Sprintf("%q is absent", key), want: "present" + m.because(key)}
+		return &mismatch{got: keyCode(key) + " is absent", want: "present" + m.because(key)}
 	}
 	return nil
 }
@@ -377,14 +380,14 @@ func (m *model) found(key string, found bool, began, ended time.Time) *mismatch 
 // left checks a remaining TTL.
 func (m *model) left(key string, left time.Duration, began, ended time.Time) *mismatch {
 	e := m.entries[key]
-	least, most := e.from.Sub(ended), e.to.Sub(began)
+	least, most := e.earliest.Sub(ended), e.latest.Sub(began)
 	if e.long { // the store may shorten it, or not let the entry expire
 		least = min(least, 10*year) - day
 	}
 	switch {
-	case left == 0 && (e.to == never || e.long):
+	case left == 0 && (e.latest == never || e.long):
 		return nil
-	case e.from == never:
+	case e.earliest == never:
 		return &mismatch{got: left.String(), want: "0" + m.because(key)}
 	case left == 0 || left < least || left > most:
 		return &mismatch{got: left.String(), want: fmt.Sprintf("%v to %v", least, most) + m.because(key)}

@@ -119,7 +119,7 @@ func cannotClear(t *attempt) bool {
 }
 
 func cannotClearPrefix(t *attempt) bool { return !t.supports(PrefixClear) }
-func cannotReopen(t *attempt) bool      { return !t.supports(Persistence) }
+func cannotReopen(t *attempt) bool      { return !t.canReopen() }
 
 // observer checks keys, all of which have the same past.
 type observer struct {

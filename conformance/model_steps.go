@@ -67,12 +67,13 @@ type generator struct {
 	*rand.Rand
 	verbs    []string // each as often as its weight
 	handles  int
-	largest  int // size of values
-	longest  string
+	largest  int    // size of values
+	tooLarge int    // size of a value that the store refuses; 0 means that it refuses none
+	longest  string // key; "" if there is no room for one
 	integers []string
 	deltas   []int64
 	brief    time.Duration   // a TTL that is worth waiting for
-	waits    []time.Duration // what steps may wait; none if waiting takes time
+	waits    []time.Duration // what steps may wait
 	budget   time.Duration   // of all waits
 	oneTTL   bool            // the store ignores the TTL of a step
 	limits   Limits
@@ -96,7 +97,9 @@ func (t *attempt) newGenerator(handles int) *generator {
 	}
 	limits := t.harness.Limits
 	if limit := limits.maxValue(); limit != 0 {
-		g.largest = min(2*g.largest, limit)
+		if g.largest = min(2*g.largest, limit); g.largest == limits.MaxValue {
+			g.tooLarge = limit + 1
+		}
 	}
 	if limits.CounterMin == nil {
 		g.integers = append(g.integers, "-1", "-100", "-9223372036854775808")
@@ -143,7 +146,7 @@ func (t *attempt) canCall(verb string) bool {
 	case "ClearPrefix":
 		return t.supports(PrefixClear)
 	case "Reopen":
-		return t.supports(Persistence)
+		return t.canReopen()
 	}
 	return true
 }
@@ -214,6 +217,9 @@ func (g *generator) step(pool []string) step {
 		s.delta, s.ttl = g.deltas[g.IntN(len(g.deltas))], g.ttl()
 	case "Set", "Add", "SetMany":
 		s.value, s.ttl = g.sample(), g.ttl()
+		if s.verb == "Set" && g.tooLarge != 0 && g.IntN(50) == 0 {
+			s.value = sample{size: g.tooLarge}
+		}
 	}
 	return s
 }
@@ -323,11 +329,7 @@ func (s step) code(m mode) string {
 	if s.by > 0 {
 		c += "2"
 	}
-	names := make([]string, len(s.keys))
-	for i, key := range s.keys {
-		names[i] = keyCode(key)
-	}
-	list := strings.Join(names, ", ")
+	list := keyList(s.keys)
 	if m == bare && strings.HasSuffix(s.verb, "Many") {
 		list = "[]string{" + list + "}"
 	}
@@ -341,10 +343,10 @@ func (s step) code(m mode) string {
 	case "Inc":
 		return fmt.Sprintf("%s.Inc(ctx, %s, %d, %s)", c, list, s.delta, ttl)
 	case "SetMany":
-		items := make([]string, len(names))
-		for i, name := range names {
-			if items[i] = name + ": " + s.valueOf(i).code(); m == bare {
-				items[i] = "{" + name + ", " + s.valueOf(i).code() + "}"
+		items := make([]string, len(s.keys))
+		for i, key := range s.keys {
+			if items[i] = keyCode(key) + ": " + s.valueOf(i).code(); m == bare {
+				items[i] = "{" + keyCode(key) + ", " + s.valueOf(i).code() + "}"
 			}
 		}
 		kind := "map[string][]byte"
@@ -361,6 +363,14 @@ func (s step) code(m mode) string {
 		return fmt.Sprintf("cache.New(%s.Backend(), cache.WithPrefix(prefix+%s)).Clear(ctx)", c, list)
 	}
 	return fmt.Sprintf("%s.%s(ctx, %s)", c, s.verb, list)
+}
+
+func keyList(keys []string) string {
+	list := make([]string, len(keys))
+	for i, key := range keys {
+		list[i] = keyCode(key)
+	}
+	return strings.Join(list, ", ")
 }
 
 func keyCode(key string) string {

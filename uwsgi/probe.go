@@ -102,6 +102,22 @@ func (b *Backend) checkExists(ctx context.Context) error {
 		driver.ErrUnavailable, b.options.Cache, b.options.Addr, cmp.Or(b.options.Cache, "mycache"))
 }
 
+// checkFull returns why the server accepts no new entry, nil if it accepts one.
+func (b *Backend) checkFull(ctx context.Context) error {
+	key := probeKey()
+	_, err := b.roundTrip(ctx, request{command: "set", key: key, value: []byte("1"), seconds: seconds(probeTTL)})
+	if err == errNoReply {
+		return b.explainRefusal(ctx)
+	}
+	if err == nil {
+		_, err = b.roundTrip(ctx, request{command: "del", key: key})
+	}
+	if err == errNoReply { // Clear has removed it
+		return nil
+	}
+	return err
+}
+
 // explainRefusal returns why the server refuses a new entry: the cache is full, or the
 // server has been started without it. Only a timeout shows that a cache exists, so it
 // is looked for once in a while.

@@ -110,11 +110,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 			}
 		default: // removed since, or the cache is full
 			if absent++; absent == 3 {
-				err := b.probe(ctx, probeKey(), []byte("1"))
-				if err == errNoReply {
-					err = b.explainRefusal(ctx)
-				}
-				return false, remote.Outcome(ctx, err, false)
+				return false, remote.Outcome(ctx, b.checkFull(ctx), false)
 			}
 		}
 	}
