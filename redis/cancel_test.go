@@ -191,17 +191,27 @@ func TestSmallPiecesDoNotExtendTimeout(t *testing.T) {
 func TestCallOfDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	deadline, ok := withCall(ctx).Deadline()
-	if c := callOf(deadline); !ok || c == nil || c.Context != ctx {
-		t.Errorf("%v, %v: the deadline does not carry the call", deadline, ok)
+	var deadline time.Time
+	_ = during(ctx, func(ctx context.Context) error {
+		deadline, _ = ctx.Deadline()
+		if c := callOf(deadline); c == nil || c.Done() != ctx.Done() {
+			t.Errorf("%v: the deadline does not identify the call", deadline)
+		}
+		return nil
+	})
+	if callOf(deadline) != nil {
+		t.Error("the call is kept after its end")
 	}
 	now := time.Now()
-	for _, t1 := range []time.Time{{}, now, now.UTC(), now.In(new(time.Location)), now.In(time.FixedZone(string([]byte(callZone.String())), 0))} {
+	for _, t1 := range []time.Time{{}, now, now.UTC(), now.In(new(time.Location)), now.In(time.FixedZone("redis call", 0))} {
 		if callOf(t1) != nil {
 			t.Errorf("%v is taken for the deadline of a call", t1)
 		}
 	}
-	if ctx := context.Background(); withCall(ctx) != ctx {
-		t.Error("a context that cannot end is wrapped")
-	}
+	_ = during(context.Background(), func(ctx context.Context) error {
+		if ctx != context.Background() {
+			t.Error("a context that cannot end is wrapped")
+		}
+		return nil
+	})
 }

@@ -115,10 +115,10 @@ func handshakeFailure(err error) error {
 	return err
 }
 
-// clientHook binds exchanges to the contexts of their calls, and turns a failed dial into a connection that fails. The driver's pool counts
-// failed dials: after as many as its size, it does not dial for up to a second, so a
-// server that is back would still look unreachable. The pool does not count broken
-// connections.
+// clientHook binds exchanges to the contexts of their calls, and turns a failed dial into
+// a connection that fails. The driver's pool counts failed dials: after as many as its
+// size, it does not dial for up to a second, so a server that is back would still look
+// unreachable. The pool does not count broken connections.
 type clientHook struct{}
 
 // DialHook is called by the driver for every new connection to a server.
@@ -135,12 +135,16 @@ func (clientHook) DialHook(dial goredis.DialHook) goredis.DialHook {
 
 // ProcessHook is called by the driver for every command.
 func (clientHook) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
-	return func(ctx context.Context, cmd goredis.Cmder) error { return next(withCall(ctx), cmd) }
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		return during(ctx, func(ctx context.Context) error { return next(ctx, cmd) })
+	}
 }
 
 // ProcessPipelineHook is called by the driver for every pipeline.
 func (clientHook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []goredis.Cmder) error { return next(withCall(ctx), cmds) }
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		return during(ctx, func(ctx context.Context) error { return next(ctx, cmds) })
+	}
 }
 
 // failedConn is the result of a failed dial. The driver closes one that has waited among

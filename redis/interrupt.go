@@ -6,34 +6,43 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // call is the context of a command on its way through the driver. The driver gives a
-// connection nothing of a context but its deadline, so the deadline carries the context:
-// the location of its time is the first field of the call.
+// connection nothing of a context but its deadline. So the location of the deadline
+// identifies the call.
 type call struct {
-	zone time.Location
 	context.Context
+	zone *time.Location
 }
+
+// calls holds the calls on their way through the driver, by location.
+var calls sync.Map
+
+// zones holds locations for the next calls.
+var zones = sync.Pool{New: func() any { return time.FixedZone("redis call", 0) }}
 
 // longTime is a timeout that never passes. The driver gets it instead of the timeouts of
 // Options, which would replace the deadline of a call; socket observes them.
 const longTime = 100 * 365 * 24 * time.Hour
 
-var (
-	callZone = time.FixedZone("redis call", 0)
-	noEnd    = time.Now().Add(longTime / 2) // earlier than any deadline from longTime
-)
+var noEnd = time.Now().Add(longTime / 2) // earlier than any deadline from longTime
 
-// withCall returns a context that an exchange notices when it is cancelled.
-func withCall(ctx context.Context) context.Context {
+// during calls do with a context that an exchange notices when it is cancelled.
+func during(ctx context.Context, do func(context.Context) error) error {
 	if _, ok := ctx.(*call); ok || ctx.Done() == nil {
-		return ctx
+		return do(ctx)
 	}
-	return &call{*callZone, ctx}
+	c := &call{ctx, zones.Get().(*time.Location)}
+	calls.Store(c.zone, c)
+	defer func() {
+		calls.Delete(c.zone)
+		zones.Put(c.zone)
+	}()
+	return do(c)
 }
 
 // Deadline is called by the driver before it reads or writes.
@@ -42,16 +51,14 @@ func (c *call) Deadline() (time.Time, bool) {
 	if !ok {
 		deadline = noEnd
 	}
-	return deadline.In(&c.zone), true
+	return deadline.In(c.zone), true
 }
 
 // callOf returns the call whose deadline is t, or nil.
 func callOf(t time.Time) *call {
-	zone := t.Location()
-	if unsafe.StringData(zone.String()) != unsafe.StringData(callZone.String()) {
-		return nil
-	}
-	return (*call)(unsafe.Pointer(zone))
+	c, _ := calls.Load(t.Location())
+	found, _ := c.(*call)
+	return found
 }
 
 const (
