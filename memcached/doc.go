@@ -73,10 +73,6 @@
 // compare-and-swap. The package treats the key as absent; other clients read the name, and
 // their add fails.
 //
-// Delete reads the flags of the item in the same round trip. If another caller fills or
-// leases the key between these two commands, Delete removes the item, but may return false
-// for an entry or true for a placeholder.
-//
 // The server counts CAS numbers from 1 again after a restart. If Fill has no connection
 // that is older than the lease, it reads the placeholder first. A lease whose reply is lost
 // because the context ended stays until the end of the hold.

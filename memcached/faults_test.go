@@ -59,11 +59,11 @@ var verbs = []operation{
 		_, err := b.Inc(ctx, key, 1, time.Minute)
 		return err
 	}, nil},
-	{"Delete", []string{"md", "0x04"}, true, func(ctx context.Context, b *Backend, key string) error { _, err := b.Delete(ctx, key); return err }, nil},
+	{"Delete", []string{"mg", "0x04"}, true, func(ctx context.Context, b *Backend, key string) error { _, err := b.Delete(ctx, key); return err }, nil},
 	{"SetMany", []string{"ms", "0x01"}, true, func(ctx context.Context, b *Backend, key string) error {
 		return b.SetMany(ctx, []driver.Item{{Key: key, Value: []byte(value)}}, time.Minute)
 	}, nil},
-	{"DeleteMany", []string{"md", "0x04"}, true, func(ctx context.Context, b *Backend, key string) error {
+	{"DeleteMany", []string{"mg", "0x04"}, true, func(ctx context.Context, b *Backend, key string) error {
 		_, err := b.DeleteMany(ctx, []string{key})
 		return err
 	}, nil},
