@@ -14,9 +14,8 @@
 // Options.ReadTimeout, however many other callers wait. After such a timeout the idle
 // connections to that server are closed as well: a firewall may have forgotten them.
 //
-// If the connection breaks, a read is sent once more, and so is Set, which may be repeated
-// without harm, and Lease, which recognizes its own placeholder. Add, Inc, deletes, Fill and
-// CompareAndSwap are sent at most once: if the reply is lost, the error is
+// If the connection breaks, a read is sent once more, and so is Lease, which recognizes its
+// own placeholder. Writes are sent at most once: if the reply is lost, the error is
 // [driver.ErrUnknownOutcome]. [driver.ErrUnavailable] from a write means that nothing was
 // sent.
 //
