@@ -27,7 +27,7 @@ func (t *attempt) leaseHistories(handles []*handle, broken *proxied) {
 	if long {
 		t.ctx = context.WithoutCancel(t.ctx)
 	}
-	ops := t.leaseOperations(broken == nil)
+	ops := t.leaseOperations(broken != nil)
 	for round := 0; more(round); round++ {
 		key := fmt.Sprintf("k%d", round)
 		if broken == nil {
@@ -61,15 +61,18 @@ func (t *attempt) longRun(asked string) (more func(round int) bool, long bool) {
 }
 
 // leaseOperations returns the operations of the histories, the frequent ones repeatedly.
-func (t *attempt) leaseOperations(clears bool) []string {
+func (t *attempt) leaseOperations(faults bool) []string {
 	ops := []string{"lease", "lease", "lease", "lease", "fill", "fill", "fill", "fill", "get", "get", "set", "add", "delete", "delete", "release"}
+	if faults {
+		return ops // rules CNT-7 and SWP-5 are about lost replies of the others
+	}
 	if t.supports(Counter) {
 		ops = append(ops, "inc")
 	}
 	if t.supports(Swap) {
 		ops = append(ops, "swap")
 	}
-	if _, unavailable := t.clearUnavailable(); clears && !unavailable {
+	if _, unavailable := t.clearUnavailable(); !unavailable {
 		ops = append(ops, "clear")
 	}
 	return ops
@@ -104,7 +107,7 @@ func (t *attempt) leaseHistory(key string, ops []string, handles []*handle, brok
 			switch c.op {
 			case "clear":
 				c.repeated = true // a scan may find a key twice
-			case "set", "delete", "release", "lease":
+			case "set", "add", "delete", "release", "lease":
 				c.repeated = broken != nil // the client may send it again
 			}
 			c.began = moment.Add(1)

@@ -55,7 +55,8 @@ type pageRun struct {
 // chapterNames are named by the letters that the IDs of their rules begin with.
 var chapterNames = map[string]string{
 	"BAS": "Get and Set", "TTL": "Expiry", "KEY": "Keys", "VAL": "Values", "BAT": "Batches",
-	"ADD": "Add", "DEL": "Delete", "CLR": "Clear", "CNT": "Counters", "EVI": "Eviction", "CON": "Concurrency",
+	"ADD": "Add", "DEL": "Delete", "CLR": "Clear", "CNT": "Counters",
+	"LSE": "Leases", "SWP": "Compare-and-swap", "EVI": "Eviction", "CON": "Concurrency",
 	"CTX": "Contexts", "CLO": "Close", "PER": "Persistence", "CFG": "Settings and secrets", "ERR": "Errors", "NUL": "The null cache",
 }
 

@@ -35,6 +35,8 @@ var featureNames = map[conformance.Feature]string{
 	conformance.Persistence: "persistence after the process exits",
 	conformance.TTL:         "remaining TTL",
 	conformance.Counter:     "counters (`Inc`, `Dec`)",
+	conformance.Lease:       "leases (one load over all processes)",
+	conformance.Swap:        "`CompareAndSwap`",
 	conformance.PrefixClear: "`Clear` of one prefix",
 	conformance.FullClear:   "`Clear` of the whole store",
 	conformance.Threshold:   "bound on the number of entries",
