@@ -14,9 +14,8 @@
 // Options.ReadTimeout, however many other callers wait. After such a timeout the idle
 // connections to that server are closed as well: a firewall may have forgotten them.
 //
-// If the connection breaks, a read is sent once more, and so is Set, which may be repeated
-// without harm, and Lease, which recognizes its own placeholder. Add, Inc, deletes, Fill and
-// CompareAndSwap are sent at most once: if the reply is lost, the error is
+// If the connection breaks, a read is sent once more, and so is Lease, which recognizes its
+// own placeholder. Writes are sent at most once: if the reply is lost, the error is
 // [driver.ErrUnknownOutcome]. [driver.ErrUnavailable] from a write means that nothing was
 // sent.
 //
@@ -72,10 +71,6 @@
 // which expires at the end of the hold. Every write replaces or removes it, and Fill is one
 // compare-and-swap. The package treats the key as absent; other clients read the name, and
 // their add fails.
-//
-// Delete reads the flags of the item in the same round trip. If another caller fills or
-// leases the key between these two commands, Delete removes the item, but may return false
-// for an entry or true for a placeholder.
 //
 // The server counts CAS numbers from 1 again after a restart. If Fill has no connection
 // that is older than the lease, it reads the placeholder first. A lease whose reply is lost

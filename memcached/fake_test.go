@@ -349,6 +349,9 @@ func (f *fake) execute(words []string, value string) string {
 				reply += fmt.Sprintf(" %s%d", letter, n)
 			}
 		}
+		if slices.Contains(words, "T-1") {
+			delete(f.entries, key)
+		}
 		return reply + "\r\n"
 	case "ms":
 		flags, _ := flag(words[3:], "F")

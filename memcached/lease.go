@@ -35,8 +35,10 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 			return nil, false, "", err
 		case !it.OK && string(it.Value) == name:
 			return nil, false, lease{name, b.id, it.CAS, it.Since}.token(key), nil
+		case it.CAS == 0:
+			continue // removed since
 		case !it.OK:
-			return nil, false, "", nil // of another caller, or removed since
+			return nil, false, "", nil // of another caller
 		}
 		value, ok, err := b.valueOf(ctx, it)
 		if ok || err != nil && !driver.IsCorrupt(err) {

@@ -184,6 +184,7 @@ func TestMemcachedBorrowed(t *testing.T) {
 	four := servers.StartMemcached(t, 4, "-m 256")
 	client, spare := memcache.New(four.Addrs[:2]...), memcache.New(four.Addrs[2:]...)
 	t.Cleanup(func() { client.Close(); spare.Close() })
+	client.Timeout, spare.Timeout = 10*time.Second, 10*time.Second // gomemcache's 500 ms are short on a busy machine
 	h := memcachedOver(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": client})
 	h = emptied(h, map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare})
 	h.Name = "memcached-borrowed"

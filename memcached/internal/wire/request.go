@@ -49,9 +49,10 @@ var started = time.Now()
 // ErrReconnected is the error of an item with Since on a connection that is newer.
 var ErrReconnected = errors.New("reconnected since the entry was read")
 
-// IsRetryable reports whether op may be sent again after its reply was lost: the
-// second reply means what the first one meant.
-func (op Op) IsRetryable() bool { return !op.IsWrite() || op == OpSet || op == OpFlush }
+// IsRetryable reports whether op may be sent again after its reply was lost. A write may
+// not: the server may execute the first request after the second one, and after a later
+// Delete.
+func (op Op) IsRetryable() bool { return !op.IsWrite() || op == OpFlush }
 
 // Item is one key of a request, what to store under it, and the reply.
 type Item struct {

@@ -96,12 +96,15 @@ func (w *writer) meta(op Op, it *Item, quiet bool) {
 		w.number(" C", it.CAS)
 		w.string("\r\n")
 	case OpDelete:
-		if it.replies(op) > 1 {
-			w.string("mg ", it.Key, " f\r\n")
+		if it.CAS != 0 {
+			w.string("md ", it.Key)
+			w.number(" C", it.CAS)
+			w.string("\r\n")
+			return
 		}
-		w.string("md ", it.Key)
-		w.optional(" C", it.CAS)
-		w.string("\r\n")
+		// An expiry in the past removes the item and returns its flags in one step. The
+		// second command makes the server free the memory.
+		w.string("mg ", it.Key, " f T-1\r\nmg ", it.Key, "\r\n")
 	default: // OpSet, OpAdd, OpCompareAndSwap, OpLease
 		w.string("ms ", it.Key)
 		w.number(" ", uint64(len(it.Value)))
@@ -180,14 +183,9 @@ func (r *Request) readItem(in *reader, i int) error {
 		}
 		return err
 	}
-	if err := it.readMeta(in, r.Op); err != nil {
-		return err
-	}
-	if r.Op == OpAdd {
-		it.OK = first
-	}
-	it.OK = it.OK && it.Err == nil
-	return nil
+	err := it.readMeta(in, r.Op)
+	it.OK = first && it.Err == nil
+	return err
 }
 
 // readQuiet reads the replies to a quiet request. The reply that an item was rejected does
