@@ -217,7 +217,7 @@ func (l *Loader[T]) failWith(b *batch[T], f *flight[T], o outcome[T]) bool {
 	if cause := context.Cause(b.ctx); cause != nil && o.panicked == nil {
 		o.err = cause // load may have returned a poorer text
 	}
-	unwanted := o.err == context.Canceled || o.err == errClosed
+	unwanted := o.err == context.Canceled || o.err == errClosed || l.flights.isDropped(f)
 	if unwanted {
 		backoff = 0
 	}
