@@ -116,7 +116,7 @@ var failureRules = []Rule{{
 	},
 }, {
 	ID: "LOA-17", Rule: "a panic of load reaches the callers that wait and nobody else",
-	Why: "A panic behind an answer ends the program, or callers wait for ever for a load that has panicked.",
+	Why: "A panic behind an answer ends the program, or callers hang on a load that has panicked.",
 	run: func(a *attempt) {
 		s := newSource()
 		panics := false
