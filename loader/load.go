@@ -191,8 +191,9 @@ func (l *Loader[T]) save(ctx context.Context, f *flight[T], c *claim, e *entry[T
 	case old != nil:
 		_, _ = s.replace(ctx, f.key, old, e)
 	case c.token != "":
-		_ = s.fill(ctx, f.key, c.token, e)
-		c.token = ""
+		if s.fill(ctx, f.key, c.token, e) == nil {
+			c.token = "" // the lease has ended
+		}
 	default:
 		_ = s.add(ctx, f.key, e)
 	}

@@ -362,3 +362,37 @@ func TestAbandonedKeyOfABatch(t *testing.T) {
 		}
 	})
 }
+
+// If a stale entry is removed while its load gets a lease, the value is filled under a
+// lease of the entry, and no lease is left behind.
+func TestRemovedBeforeItsLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		s := memory.New()
+		l := New(cache.New(s), Policy{Fresh: time.Hour, Stale: time.Hour, Lease: time.Minute}, constant)
+		defer l.Close()
+		if _, err := l.Get(ctx, "k"); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Expire(ctx, "k"); err != nil {
+			t.Fatal(err)
+		}
+		s.Before = func(op, key string) error {
+			if op == "lease" && key == leasePrefix+"k" {
+				_, err := s.Delete(ctx, "k")
+				return err
+			}
+			return nil
+		}
+		if _, err := l.Get(ctx, "k"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if ok, err := l.store.cache.Has(ctx, "k"); !ok || err != nil {
+			t.Errorf("Has = %v, %v: the value was not stored", ok, err)
+		}
+		if _, _, token, err := l.store.cache.Lease(ctx, leasePrefix+"k", time.Second); token == "" || err != nil {
+			t.Errorf("Lease = %q, %v: a lease was left behind", token, err)
+		}
+	})
+}
