@@ -87,7 +87,7 @@ func (fs *flights[T]) landedBefore(key string, before uint32) uint32 {
 func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], isNew bool) {
 	f = fs.byKey[r.key]
 	if f != nil && f.replaces && r.e == nil && !isClosed(f.done) {
-		f.ended = true // the entry was removed after this load began
+		fs.supersede(f) // the entry was removed after this load began
 		f = nil
 	}
 	if f == nil {
@@ -136,6 +136,18 @@ func (f *flight[T]) drop() {
 	}
 }
 
+// supersede makes later callers start a load of their own. The caller holds mu.
+func (fs *flights[T]) supersede(f *flight[T]) {
+	f.ended = true
+	delete(fs.byKey, f.key)
+	if f.late != nil {
+		f.late.Stop()
+	}
+	if f.waiting == 0 {
+		f.drop()
+	}
+}
+
 // end ends the flights of keys before a change of their entries: their values are not
 // stored, and later callers start a load of their own. If a value is being stored, end
 // waits for that, so that the change comes after it.
@@ -143,19 +155,10 @@ func (fs *flights[T]) end(ctx context.Context, keys ...string) error {
 	fs.mu.Lock()
 	var ended []*flight[T]
 	for _, key := range keys {
-		f := fs.byKey[key]
-		if f == nil {
-			continue
+		if f := fs.byKey[key]; f != nil {
+			fs.supersede(f)
+			ended = append(ended, f)
 		}
-		f.ended = true
-		delete(fs.byKey, key)
-		if f.late != nil {
-			f.late.Stop()
-		}
-		if f.waiting == 0 {
-			f.drop()
-		}
-		ended = append(ended, f)
 	}
 	fs.mu.Unlock()
 	for _, f := range ended {
@@ -173,6 +176,12 @@ func (fs *flights[T]) isEnded(f *flight[T]) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	return f.ended
+}
+
+func (fs *flights[T]) isDropped(f *flight[T]) bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return f.dropped
 }
 
 // wanted returns the flights that somebody waits for or that go on behind.

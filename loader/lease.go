@@ -44,34 +44,46 @@ func (l *Loader[T]) claim(b *batch[T], f *flight[T], again bool) claim {
 	if hold == 0 || f.old.fault != nil || l.store.noLeases.Load() {
 		return claim{}
 	}
-	if f.old.e == nil {
-		r := read[T]{key: f.key, landed: f.old.landed}
-		var token string
-		if r.e, token, r.fault = l.store.lease(b.ctx, f.key, hold); r.fault != nil {
-			return l.withoutLease(f, r.fault)
+	for {
+		if f.old.e == nil {
+			r := read[T]{key: f.key, landed: f.old.landed}
+			var token string
+			if r.e, token, r.fault = l.store.lease(b.ctx, f.key, hold); r.fault != nil {
+				return l.withoutLease(f, r.fault)
+			}
+			if r.e == nil {
+				return claimOf(f.key, token)
+			}
+			if l.found(b.ctx, f, &r) {
+				return claim{state: loadedBefore}
+			}
 		}
-		if r.e == nil {
-			return claimOf(f.key, token)
+		if l.store.keeps {
+			return claim{} // no other process
 		}
-		if l.found(b.ctx, f, &r) {
+		key := leasePrefix + f.key
+		_, _, token, err := l.store.cache.Lease(b.ctx, key, hold)
+		if err != nil {
+			return l.withoutLease(f, err)
+		}
+		c := claimOf(key, token)
+		if c.state != loadsHere {
+			return c
+		}
+		// Another process may have loaded or removed the entry since it was read.
+		isNew := l.reread(b.ctx, f)
+		if !isNew && f.old.e != nil {
+			return c
+		}
+		l.release(b.ctx, c)
+		if isNew {
 			return claim{state: loadedBefore}
 		}
+		if f.old.fault != nil {
+			return claim{}
+		}
+		// The entry was removed: it is filled under a lease of its own.
 	}
-	if l.store.keeps {
-		return claim{} // no other process
-	}
-	key := leasePrefix + f.key
-	_, _, token, err := l.store.cache.Lease(b.ctx, key, hold)
-	if err != nil {
-		return l.withoutLease(f, err)
-	}
-	c := claimOf(key, token)
-	// Another process may have loaded the entry since it was read.
-	if c.state == loadsHere && l.reread(b.ctx, f) {
-		l.release(b.ctx, c)
-		c = claim{state: loadedBefore}
-	}
-	return c
 }
 
 func claimOf(key, token string) claim {

@@ -191,8 +191,9 @@ func (l *Loader[T]) save(ctx context.Context, f *flight[T], c *claim, e *entry[T
 	case old != nil:
 		_, _ = s.replace(ctx, f.key, old, e)
 	case c.token != "":
-		_ = s.fill(ctx, f.key, c.token, e)
-		c.token = ""
+		if s.fill(ctx, f.key, c.token, e) == nil {
+			c.token = "" // the lease has ended
+		}
 	default:
 		_ = s.add(ctx, f.key, e)
 	}
@@ -217,7 +218,7 @@ func (l *Loader[T]) failWith(b *batch[T], f *flight[T], o outcome[T]) bool {
 	if cause := context.Cause(b.ctx); cause != nil && o.panicked == nil {
 		o.err = cause // load may have returned a poorer text
 	}
-	unwanted := o.err == context.Canceled || o.err == errClosed
+	unwanted := o.err == context.Canceled || o.err == errClosed || l.flights.isDropped(f)
 	if unwanted {
 		backoff = 0
 	}

@@ -322,3 +322,77 @@ func TestBackoffAfterRescue(t *testing.T) {
 		}
 	}
 }
+
+// A key of a batch that nobody waits for any more is neither loaded nor reported.
+func TestAbandonedKeyOfABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		c := cache.New(s)
+		var loaded []string
+		l := NewMany(c, Policy{Fresh: time.Hour, Lease: time.Minute, Backoff: time.Hour,
+			OnError: func(_ context.Context, key string, err error) { t.Errorf("%s: %v", key, err) },
+		}, func(_ context.Context, keys []string) (map[string]string, error) {
+			loaded = append(loaded, keys...)
+			return map[string]string{"a": "a", "b": "b"}, nil
+		})
+		defer l.Close()
+		for _, key := range []string{"a", "b"} { // another process loads them
+			if _, _, token, err := c.Lease(t.Context(), key, time.Second); token == "" || err != nil {
+				t.Fatal(token, err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		waits := make(chan error)
+		go func() {
+			time.Sleep(time.Millisecond)
+			_, err := l.Get(t.Context(), "b")
+			waits <- err
+		}()
+		_, err := l.GetMany(ctx, "a", "b")
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("GetMany = %v, want DeadlineExceeded", err)
+		}
+		if err := <-waits; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if fmt.Sprint(loaded) != "[b]" {
+			t.Errorf("loaded %v, want b", loaded)
+		}
+	})
+}
+
+// If a stale entry is removed while its load gets a lease, the value is filled under a
+// lease of the entry, and no lease is left behind.
+func TestRemovedBeforeItsLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		s := memory.New()
+		l := New(cache.New(s), Policy{Fresh: time.Hour, Stale: time.Hour, Lease: time.Minute}, constant)
+		defer l.Close()
+		if _, err := l.Get(ctx, "k"); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Expire(ctx, "k"); err != nil {
+			t.Fatal(err)
+		}
+		s.Before = func(op, key string) error {
+			if op == "lease" && key == leasePrefix+"k" {
+				_, err := s.Delete(ctx, "k")
+				return err
+			}
+			return nil
+		}
+		if _, err := l.Get(ctx, "k"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if ok, err := l.store.cache.Has(ctx, "k"); !ok || err != nil {
+			t.Errorf("Has = %v, %v: the value was not stored", ok, err)
+		}
+		if _, _, token, err := l.store.cache.Lease(ctx, leasePrefix+"k", time.Second); token == "" || err != nil {
+			t.Errorf("Lease = %q, %v: a lease was left behind", token, err)
+		}
+	})
+}

@@ -72,6 +72,9 @@ var mutants = []mutant{
 	{rule: "LOA-35", defect: "a version returns", store: func(o *driver.Operations) cache.Backend { return sameVersions{o} }},
 	{rule: "LOA-36", defect: "Tag is ignored", around: withoutValues},
 	{rule: "LOA-37", defect: "loads go on", around: inBackground},
+	{rule: "LOA-39", defect: "Fill ignores the token", store: func(o *driver.Operations) cache.Backend { return alwaysFills{o} }},
+	{rule: "LOA-39", defect: "CompareAndSwap compares nothing", store: func(o *driver.Operations) cache.Backend { return alwaysSwaps{o} }},
+	{rule: "LOA-39", defect: "Tag is ignored", around: withoutValues},
 	{rule: "LOA-38", defect: "loads are not cancelled", around: uncancelled},
 }
 

@@ -35,8 +35,9 @@ var endRules = []Rule{{
 	ID: "LOA-38", Rule: "a load ends when all callers have left, unless it runs behind an answer",
 	Why: "Requests that were cancelled keep the source busy.",
 	run: func(a *attempt) {
-		ended := make(chan error, 1)
+		began, ended := make(chan struct{}), make(chan error, 1)
 		l := a.loader(a.one, loader.Policy{Fresh: long}, func(ctx context.Context, key string) (string, error) {
+			close(began)
 			<-ctx.Done()
 			ended <- ctx.Err()
 			return "", ctx.Err()
@@ -47,7 +48,7 @@ var endRules = []Rule{{
 			_, err := l.Get(ctx, "k")
 			left <- err
 		}()
-		time.Sleep(settle)
+		<-began
 		cancel()
 		if err := <-left; !errors.Is(err, context.Canceled) {
 			a.fatalf("Get = %v, want %v", err, context.Canceled)

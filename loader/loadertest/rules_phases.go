@@ -22,7 +22,7 @@ func past(d time.Duration) { time.Sleep(d + time.Millisecond) }
 // Rules returns all rules.
 func Rules() []Rule {
 	var all []Rule
-	for _, rules := range [][]Rule{phaseRules, failureRules, fillRules, manyRules, tagRules, endRules} {
+	for _, rules := range [][]Rule{phaseRules, failureRules, fillRules, manyRules, tagRules, endRules, randomRules} {
 		all = append(all, rules...)
 	}
 	return all
