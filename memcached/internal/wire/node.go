@@ -288,6 +288,9 @@ func (n *node) resolveRefused(ctx context.Context, items []Item) {
 	n.many(ctx, OpAdd, add)
 	for i, place := range places {
 		it := &add[i]
+		if errors.Is(it.Err, driver.ErrUnavailable) { // the set may have stored what is absent since
+			it.Err = fmt.Errorf("%w: %v", driver.ErrUnknownOutcome, it.Err)
+		}
 		it.OK = it.Err == nil && (it.OK || it.Flags != FlagLease) // or another writer was faster
 		items[place] = *it
 	}
