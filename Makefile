@@ -44,7 +44,7 @@ check:
 vulnerabilities:
 	@set -e; for dir in $(MODULES); do (cd $$dir && $(GOVULNCHECK) ./...); done
 
-## bench: the backends against their peers, in one run of about an hour; writes docs/bench
+## bench: the backends against their peers, in one run of about an hour and a half; writes docs/bench
 bench:
 	go run ./tools/bench -out docs/bench
 

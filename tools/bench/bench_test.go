@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cachebackends/cachebackends/tools/bench/internal/loads"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 )
 
@@ -135,6 +136,13 @@ func TestSelected(t *testing.T) {
 	if _, _, err := (options{run: "nothing of the kind"}).selected(all); err == nil {
 		t.Error("a run of nothing is no error")
 	}
+	quick, _, err := options{run: "^Expiry/simple$", quick: true}.selected(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if quick[0].Ops != 5 {
+		t.Errorf("a turn of a quick run has %d expiries, want 5", quick[0].Ops)
+	}
 	selected, _, err := options{run: "^Hit/entries=500$", ours: true}.selected(all)
 	if err != nil {
 		t.Fatal(err)
@@ -166,6 +174,9 @@ func TestGoals(t *testing.T) {
 		{"hits ahead of the best", withValues("Ratio/entries=500", "hit%", map[string]float64{"simple": 74, "theine": 73}), "hit points behind theine  0.5      -1", true},
 		{"an allocation", withValues("Hit/entries=100k", measure.Allocs, map[string]float64{"simple": 1}), "allocations  0        1", false},
 		{"a layer of 14 ns", withValues("Copy/bytes=100B/entries=500", measure.Time, map[string]float64{"simple": 20e-9, "simple-buffer": 34e-9}), "time above simple  15.00 ns  14.00 ns", true},
+		{"a load too many", withValues("Expiry/redis", loads.PerExpiry, map[string]float64{"loader": 1.02}), "loads per expiry  1        1.02", false},
+		{"no call is slow", withValues("Expiry/simple", loads.P99, map[string]float64{"loader": 0.4e-3}), "1.000 ms  400.0 µs", true},
+		{"three round trips", withValues("Expiry/redis", loads.P99, map[string]float64{"loader": 2.9, "round-trip": 1}), "p99 relative to round-trip  3        2.9", true},
 		{"no peer to compare with", withValues("Redis/set/callers=1", measure.Time, map[string]float64{"redis": 105}), "series", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

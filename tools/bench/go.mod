@@ -10,12 +10,15 @@ require (
 	github.com/cachebackends/cachebackends/core v0.1.0
 	github.com/cachebackends/cachebackends/filesystem v0.1.0
 	github.com/cachebackends/cachebackends/gcs v0.1.0
+	github.com/cachebackends/cachebackends/loader v0.1.0
 	github.com/cachebackends/cachebackends/memcached v0.1.0
 	github.com/cachebackends/cachebackends/redis v0.1.0
 	github.com/cachebackends/cachebackends/simple v0.1.0
 	github.com/cachebackends/cachebackends/uwsgi v0.1.0
 	github.com/coocood/freecache v1.2.7
 	github.com/dgraph-io/ristretto/v2 v2.4.2
+	github.com/eko/gocache/lib/v4 v4.2.3
+	github.com/eko/gocache/store/redis/v4 v4.2.2
 	github.com/fsouza/fake-gcs-server v1.56.1
 	github.com/hashicorp/golang-lru/v2 v2.0.7
 	github.com/maypok86/otter/v2 v2.4.0
@@ -23,6 +26,8 @@ require (
 	github.com/peterbourgon/diskv/v3 v3.0.1
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/redis/rueidis v1.0.79
+	github.com/redis/rueidis/rueidisaside v1.0.78
+	github.com/viccon/sturdyc v1.1.5
 	golang.org/x/image v0.46.0
 	gonum.org/v1/plot v0.17.0
 )
@@ -35,7 +40,16 @@ require (
 	git.sr.ht/~sbinet/gg v0.7.0 // indirect
 	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
 	github.com/ajstarks/svgo v0.0.0-20211024235047-1546f124cd8b // indirect
+	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
+	github.com/golang/mock v1.6.0 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/prometheus/client_golang v1.23.2 // indirect
+	github.com/prometheus/client_model v0.6.2 // indirect
+	github.com/prometheus/common v0.67.4 // indirect
+	github.com/prometheus/procfs v0.19.2 // indirect
+	go.yaml.in/yaml/v2 v2.4.3 // indirect
+	golang.org/x/exp v0.0.0-20260824195058-e88cd73687aa // indirect
 	google.golang.org/api v0.307.0 // indirect
 )
 
@@ -104,6 +118,7 @@ replace (
 	github.com/cachebackends/cachebackends/core => ../../core
 	github.com/cachebackends/cachebackends/filesystem => ../../filesystem
 	github.com/cachebackends/cachebackends/gcs => ../../gcs
+	github.com/cachebackends/cachebackends/loader => ../../loader
 	github.com/cachebackends/cachebackends/memcached => ../../memcached
 	github.com/cachebackends/cachebackends/redis => ../../redis
 	github.com/cachebackends/cachebackends/simple => ../../simple

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/perf/benchmath"
 
+	"github.com/cachebackends/cachebackends/tools/bench/internal/loads"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/memory"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/report"
@@ -40,10 +41,17 @@ var (
 	hitsBehind = bound{"hit points behind", memory.HitPercent, func(ours, best *measure.Peer) benchmath.Summary {
 		return best.Difference(ours, memory.HitPercent)
 	}}
-	allocs = bound{"allocations", measure.Allocs, func(ours, _ *measure.Peer) benchmath.Summary {
-		return ours.Estimate(measure.Allocs)
-	}}
+	allocs         = absolute("allocations", measure.Allocs)
+	loadsPerExpiry = absolute("loads per expiry", loads.PerExpiry)
+	errorsSeen     = absolute("errors", loads.Errors)
+	callsPerSecond = absolute("calls of the source per second", loads.PerSecond)
+	p99            = absolute("p99", loads.P99)
+	p99Of          = relative("p99 relative to", loads.P99)
 )
+
+func absolute(name, unit string) bound {
+	return bound{name, unit, func(ours, _ *measure.Peer) benchmath.Summary { return ours.Estimate(unit) }}
+}
 
 func relative(name, unit string) bound {
 	return bound{name, unit, func(ours, best *measure.Peer) benchmath.Summary { return ours.Ratio(best, unit) }}
@@ -84,6 +92,14 @@ var goals = []goal{
 
 	{"Gcs/[gs]et/callers=1", "gcs", timeOf, 1.05, "raw-http"},
 	{"Gcs/*/*many/keys=100", "gcs", timeOf, 1.05, "raw-http"},
+
+	{"Loaded/*", "simple-loader", above, 30e-9, "simple-view"},
+	{"Loaded/*", "simple-loader", allocs, 0, ""},
+	{"Expiry/*", "GetOrSet-lease,loader", loadsPerExpiry, 1, ""},
+	{"Expiry/simple", "loader", p99, 1e-3, ""},
+	{"Expiry/redis", "loader", p99Of, 3, "round-trip"},
+	{"Outage/*", "loader", errorsSeen, 0, ""},
+	{"Outage/*", "loader", callsPerSecond, 4.67, ""}, // of 4 processes: one at once and one after each second of a quick run
 }
 
 // checkGoals writes a line for each goal that the cases, which may be some of all, can
@@ -124,7 +140,7 @@ func checkGoals(w io.Writer, cases []*measure.Case) bool {
 
 // show writes a ratio or a count with three digits and a time with its unit.
 func (b bound) show(value float64) string {
-	if b.name == above.name {
+	if b.name == above.name || b.name == p99.name {
 		return report.Quantity(value, b.unit)
 	}
 	return fmt.Sprintf("%.3g", value)

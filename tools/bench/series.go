@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cachebackends/cachebackends/tools/bench/internal/loads"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/memory"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/report"
@@ -104,6 +105,25 @@ func groups(dirs []string) []group {
 			},
 		}, buckets()},
 		{report.Section{
+			Name: "Loaded", Title: "Hits of caches that load", Allocs: true,
+			Text: "Reads of 500 entries that are all present and fresh, through the call that loads what is missing. Values are shared, not copied.",
+			Rows: []report.Row{
+				{Part: "loader", Label: "hit", Series: "Loaded/*", Ours: "simple-loader", Peers: "otter-loader,sturdyc"},
+			},
+		}, memory.Loaded("Loaded")},
+		{report.Section{
+			Name: "Expiry", Title: "Loads per expiry", Unit: loads.PerExpiry,
+			Text: "Calls of the source for each expiry of one key, and the times of all calls. " + loadsText,
+		}, loads.Expiries("Expiry")},
+		{report.Section{
+			Name: "Expiry", Title: "Age of what is served", Histogram: true,
+			Text: "Percentage of the calls by the age of their values, counted from the beginning of the load. The last column has no end. The series are those of the loads per expiry.",
+		}, nil},
+		{report.Section{
+			Name: "Outage", Title: "Outage of the source", Unit: loads.Errors,
+			Text: "Errors that callers have seen while all loads fail, calls of the source by all processes, and the times of all calls. The outage begins when the value is fresh. The backoff of those that have one begins with a second.",
+		}, loads.Outages("Outage")},
+		{report.Section{
 			Name: "Original", Title: "Flask-Caching", Text: "The same loop in Python with flask_caching and in Go with Cache: one caller, batches of 100.",
 			Rows: []report.Row{
 				{Part: "Flask-Caching", Label: "simple, get", Series: "Original/simple/get/*", Ours: "cachebackends", Peers: "flask-caching"},
@@ -116,6 +136,8 @@ func groups(dirs []string) []group {
 }
 
 const (
+	loadsText = "4 processes over the same store have 64 callers each, and a caller calls every 20 ms. The processes are caches in this process, each with a client of its own. " +
+		"A value is fresh for 200 ms and a load takes 50 ms. TTLs of memcached are up to three seconds longer. Peers whose store is part of the process have four stores; each expiry of one of them counts as a quarter."
 	remoteText  = "Calls by so many callers at a time, and batches by one caller. Client and server share the processors; allocations are those of the client."
 	remoteTasks = "get/callers=1 get/callers=16 get/callers=64 set/callers=1 set/callers=16 set/callers=64 " +
 		"getmany/keys=100 setmany/keys=100 getmany/keys=1k setmany/keys=1k "

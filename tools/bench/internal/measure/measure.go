@@ -3,6 +3,7 @@ package measure
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"runtime"
@@ -19,6 +20,7 @@ type Series struct {
 	Name      string        // group, then parts of the form name or key=value, as "Redis/get/callers=64"
 	Procs     []int         // GOMAXPROCS to run with; nil for the current one
 	MaxRounds int           // 0 for no limit
+	Ops       int           // operations of one turn; 0 for as many as fit into its time
 	Heavy     bool          // left out of a quick run
 	Missing   func() string // says why it cannot be measured here, and nothing if it can; nil for always
 	Setup     func() (release func(), err error)
@@ -64,6 +66,13 @@ func (s Series) run(rounds int) (results []*benchfmt.Result, err error) {
 			return nil, err
 		}
 		defer release()
+	}
+	if s.Ops > 0 {
+		turn := flag.Lookup("test.benchtime")
+		defer turn.Value.Set(turn.Value.String())
+		if err := turn.Value.Set(fmt.Sprintf("%dx", s.Ops)); err != nil {
+			return nil, err
+		}
 	}
 	for round := range s.RoundsOf(rounds) {
 		for turn := range s.Lanes {
@@ -118,6 +127,10 @@ const (
 	Bytes  = "B/op"
 	Allocs = "allocs/op"
 )
+
+// Share is the unit of a percentage in a bin of a histogram: "share/50ms" is that of the
+// bin that begins at 50 ms.
+const Share = "share"
 
 // OwnTime is the unit in which a benchmark reports, in nanoseconds, what another
 // process has measured. Allocations are then not those of the operation.

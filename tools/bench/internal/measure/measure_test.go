@@ -47,6 +47,22 @@ func TestPeersTakeTurns(t *testing.T) {
 	}
 }
 
+func TestOperationsOfATurn(t *testing.T) {
+	once(t)
+	var most int
+	count := lane("a", func(b *testing.B) { most = max(most, b.N) })
+	for ops, want := range map[int]int{5: 5, 0: 1} {
+		most = 0
+		Run([]Series{{Name: "Group/case", Ops: ops, Lanes: []Lane{count}}}, 1, func(int, Series) {})
+		if most != want {
+			t.Errorf("%d operations of a turn with Ops %d, want %d", most, ops, want)
+		}
+	}
+	if turn := flag.Lookup("test.benchtime").Value.String(); turn != "1x" {
+		t.Errorf("the time of a turn is now %s", turn)
+	}
+}
+
 func TestFailedSeriesKeepsOthers(t *testing.T) {
 	once(t)
 	broken := Series{Name: "Group/broken", Lanes: []Lane{lane("peer", func(b *testing.B) { Fail(b, os.ErrNotExist) })}}

@@ -29,6 +29,11 @@ func Copies(name string, bytes ...string) []measure.Series {
 	return all
 }
 
+// Loaded are reads of 500 entries by caches that load what is missing, which is nothing.
+func Loaded(name string) []measure.Series {
+	return []measure.Series{mix(name, "500", 0, workload.ValueSize, loaders)}
+}
+
 // mix chooses among the entries with equal likelihood, on one and two processors.
 func mix(name, entries string, writePercent, valueSize int, peers []peer) measure.Series {
 	s := measure.Series{Name: name + "/entries=" + entries, Procs: []int{1, 2}}

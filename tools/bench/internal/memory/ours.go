@@ -2,8 +2,10 @@ package memory
 
 import (
 	"context"
+	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/loader"
 	"github.com/cachebackends/cachebackends/simple"
 
 	"github.com/cachebackends/cachebackends/tools/bench/internal/workload"
@@ -39,6 +41,35 @@ func view(c *cache.Cache, _ int) store {
 	v := cache.Of[[]byte](c, cache.WithoutEncoding())
 	return store{
 		get: func(key string) ([]byte, bool) { return present(v.Get(ctx, key)) },
+		set: func(key string, value []byte) { v.Set(ctx, key, value) },
+	}
+}
+
+// loading and getOrSet have no source: everything is stored before it is read.
+func loading(c *cache.Cache, _ int) store {
+	policy := loader.Policy{Fresh: workload.Life / 2, Stale: workload.Life / 4, Rescue: workload.Life / 4, Lease: time.Second}
+	var value []byte // to store
+	l := loader.New(c, policy, func(context.Context, string) ([]byte, error) {
+		if value == nil {
+			return nil, loader.ErrMissing
+		}
+		return value, nil
+	}, cache.WithoutEncoding())
+	return store{
+		get: func(key string) ([]byte, bool) { return found(l.Get(ctx, key)) },
+		set: func(key string, v []byte) {
+			value = v
+			l.Refresh(ctx, key)
+			value = nil
+		},
+	}
+}
+
+func getOrSet(c *cache.Cache, _ int) store {
+	v := cache.Of[[]byte](c, cache.WithoutEncoding())
+	load := func(context.Context) ([]byte, error) { return nil, loader.ErrMissing }
+	return store{
+		get: func(key string) ([]byte, bool) { return found(v.GetOrSet(ctx, key, load)) },
 		set: func(key string, value []byte) { v.Set(ctx, key, value) },
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/expirable"
 	"github.com/maypok86/otter/v2"
 	gocache "github.com/patrickmn/go-cache"
+	"github.com/viccon/sturdyc"
 
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/workload"
@@ -46,6 +47,7 @@ type bound int
 const (
 	unbounded bound = iota
 	byEntries
+	byShard // shards, which fill unequally, have bounds of their own: twice the capacity holds all
 	byBytes
 )
 
@@ -76,6 +78,14 @@ var copiers = append(slices.DeleteFunc(slices.Clone(peers), func(p peer) bool {
 	peer{"freecache-buffer", "as freecache, reading into the caller's buffer", byBytes, openFreeCacheBuffer},
 )
 
+// loaders are those that load what is missing, and a view to compare with.
+var loaders = append(slices.DeleteFunc(slices.Clone(peers), func(p peer) bool { return p.name != "simple-view" }),
+	peer{"simple-loader", "nothing: loader.New(c, policy, load, cache.WithoutEncoding())", byEntries, throughCache(loading)},
+	peer{"simple-GetOrSet", "old values while one is loaded", byEntries, throughCache(getOrSet)},
+	peer{"otter-loader", "nothing: Cache.Get with an expiry per entry", byEntries, openOtterLoader},
+	peer{"sturdyc", "nothing: Client.GetOrFetch with early refreshes", byShard, openSturdyc},
+)
+
 func (p peer) ours() bool { return strings.HasPrefix(p.name, "simple") }
 
 func (p peer) lane(open func() (run func(*testing.B), close func(), err error)) measure.Lane {
@@ -99,6 +109,33 @@ func openOtter(expiry otter.ExpiryCalculator[string, []byte]) func(capacity, _ i
 			settle: c.CleanUp,
 			close:  func() { c.StopAllGoroutines() },
 		}
+	}
+}
+
+func openOtterLoader(capacity, _ int) store {
+	c := must(otter.New(&otter.Options[string, []byte]{
+		MaximumSize:       capacity,
+		ExpiryCalculator:  otter.ExpiryWriting[string, []byte](workload.Life),
+		RefreshCalculator: otter.RefreshWriting[string, []byte](workload.Life / 2),
+	}))
+	load := otter.LoaderFunc[string, []byte](func(context.Context, string) ([]byte, error) { return nil, otter.ErrNotFound })
+	return store{
+		get:    func(key string) ([]byte, bool) { return found(c.Get(ctx, key, load)) },
+		set:    func(key string, value []byte) { c.Set(key, value) },
+		settle: c.CleanUp,
+		close:  func() { c.StopAllGoroutines() },
+	}
+}
+
+func openSturdyc(capacity, _ int) store {
+	const shards, evictedPercent = 16, 10
+	c := sturdyc.New[[]byte](2*capacity, shards, workload.Life, evictedPercent, sturdyc.WithNoContinuousEvictions(),
+		sturdyc.WithEarlyRefreshes(workload.Life/4, workload.Life/2, workload.Life, time.Second))
+	load := func(context.Context) ([]byte, error) { return nil, sturdyc.ErrNotFound }
+	return store{
+		get:   func(key string) ([]byte, bool) { return found(c.GetOrFetch(ctx, key, load)) },
+		set:   func(key string, value []byte) { c.Set(key, value) },
+		close: func() {},
 	}
 }
 

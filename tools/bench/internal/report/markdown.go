@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchmath"
@@ -50,6 +51,9 @@ type table [][]string
 // there are more cases.
 func (s Section) table(cases []*measure.Case) table {
 	cases = slices.DeleteFunc(slices.Clone(cases), func(c *measure.Case) bool { return !strings.HasPrefix(c.Series, s.Name+"/") })
+	if s.Histogram {
+		return s.histogram(cases)
+	}
 	byPeer, byCase := table{{""}}, table{{""}}
 	for _, c := range cases {
 		for _, p := range c.Peers {
@@ -76,30 +80,67 @@ func (s Section) table(cases []*measure.Case) table {
 	return byPeer
 }
 
+// histogram has a row for each peer of each case and a column for each bin.
+func (s Section) histogram(cases []*measure.Case) table {
+	begins := map[time.Duration]string{} // units
+	for _, c := range cases {
+		for _, p := range c.Peers {
+			for unit := range p.Values {
+				if begin, ok := strings.CutPrefix(unit, measure.Share+"/"); ok {
+					d, _ := time.ParseDuration(begin)
+					begins[d] = unit
+				}
+			}
+		}
+	}
+	bins := slices.Sorted(maps.Keys(begins))
+	t := table{{"", ""}}
+	for _, begin := range bins {
+		t[0] = append(t[0], "from "+begin.String())
+	}
+	for _, c := range cases {
+		for _, p := range c.Peers {
+			row := []string{strings.TrimPrefix(c.String(), s.Name+"/"), p.Name}
+			for _, begin := range bins {
+				cell := ""
+				if unit := begins[begin]; len(p.Values[unit]) > 0 {
+					cell = fmt.Sprintf("%.1f %%", p.Median(unit))
+				}
+				row = append(row, cell)
+			}
+			if strings.Join(row[2:], "") != "" {
+				t = append(t, row)
+			}
+		}
+	}
+	return t
+}
+
 // cell shows what is compared, and then all else that was measured.
 func (s Section) cell(p, base *measure.Peer) string {
-	var text string
+	var parts []string
 	switch {
+	case s.Unit != "" && len(p.Values[s.Unit]) == 0: // the peer has nothing of it
 	case s.Unit != "":
-		text = Quantity(p.Median(s.Unit), s.Unit)
+		parts = append(parts, Quantity(p.Median(s.Unit), s.Unit))
 	case p == base:
-		text = Quantity(p.Median(measure.Time), measure.Time) + plusMinus(p.Estimate(measure.Time))
+		parts = append(parts, Quantity(p.Median(measure.Time), measure.Time)+plusMinus(p.Estimate(measure.Time)))
 	default:
 		ratio := p.Ratio(base, measure.Time)
-		text = fmt.Sprintf("%.2f", ratio.Center) + plusMinus(ratio)
+		parts = append(parts, fmt.Sprintf("%.2f", ratio.Center)+plusMinus(ratio))
 	}
 	for _, unit := range slices.Sorted(maps.Keys(p.Values)) {
 		value := p.Median(unit)
-		_, by, _ := strings.Cut(unit, "/")
+		what, by, _ := strings.Cut(unit, "/")
 		switch {
-		case unit == s.Unit, unit == measure.Time, unit == "hit%" && value >= 99.95:
+		case what == measure.Share, unit == s.Unit, unit == measure.Time, unit == "hit%" && value >= 99.95:
 		case by != "op":
-			text += strings.TrimSuffix(", "+by, " ") + " " + Quantity(value, unit)
+			parts = append(parts, strings.TrimLeft(by+" "+Quantity(value, unit), " "))
 		case s.Allocs:
-			text += ", " + Quantity(value, unit)
+			parts = append(parts, Quantity(value, unit))
 		}
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 func plusMinus(s benchmath.Summary) string {
@@ -126,10 +167,9 @@ func Quantity(value float64, unit string) string {
 		return number + " %"
 	case "B":
 		return number + " " + prefix + unit
-	case "allocs":
-		if scaled == "1.000" {
-			return "1 alloc"
-		}
+	}
+	if scaled == "1.000" {
+		unit = strings.TrimSuffix(unit, "s")
 	}
 	return number + prefix + " " + unit
 }

@@ -20,6 +20,7 @@ type Section struct {
 	Name, Title, Text string
 	Unit              string // that is shown; empty for times relative to those of the first peer
 	Allocs            bool   // shows allocations as well
+	Histogram         bool   // shows measure.Share and nothing else
 	Rows              []Row  // of the picture
 }
 

@@ -18,6 +18,8 @@ var sections = []Section{
 		{Part: "simple", Label: "absent", Series: "Hit/nothing", Ours: "simple", Peers: "*"},
 	}},
 	{Name: "Ratio", Title: "Hit ratio", Unit: "hit%", Text: "Percentage."},
+	{Name: "Fill", Title: "Fills", Unit: "loads/expiry", Text: "Loads."},
+	{Name: "Fill", Title: "Ages", Histogram: true, Text: "Ages."},
 	{Name: "Empty", Title: "Nothing was measured here"},
 }
 
@@ -33,6 +35,9 @@ BenchmarkHit/entries=500/peer=theine-1 10 90 ns/op 2048 B/op 3 allocs/op 50 hit%
 BenchmarkRatio/entries=500/peer=simple-2 10 1000 ns/op 75.5 hit% 12 ns/access
 BenchmarkRatio/entries=500/peer=otter-2 10 1000 ns/op 73.25 hit% 1500 ns/access
 BenchmarkRatio/entries=100k/peer=simple-2 10 1000 ns/op 80 hit% 12 ns/access
+BenchmarkFill/redis/peer=loader-2 10 1000 ns/op 1 loads/expiry 300 ns/p99 40 share/100ms 60 share/50ms
+BenchmarkFill/redis/peer=round-trip-2 10 1000 ns/op 200 ns/p99
+BenchmarkFill/redis/peer=other-2 10 1000 ns/op 4 loads/expiry 100 share/0s
 `
 
 func written(t *testing.T) func(name string) string {
@@ -75,6 +80,17 @@ func TestTables(t *testing.T) {
 | ---    | ---                      | ---                   |
 | simple | 75.5 %, access 12.00 ns  | 80 %, access 12.00 ns |
 | otter  | 73.25 %, access 1.500 µs | -                     |
+`, `
+|            | redis-2              |
+| ---        | ---                  |
+| loader     | 1 load, p99 300.0 ns |
+| round-trip | p99 200.0 ns         |
+| other      | 4 loads              |
+`, `
+|         |        | from 0s | from 50ms | from 100ms |
+| ---     | ---    | ---     | ---       | ---        |
+| redis-2 | loader |         | 60.0 %    | 40.0 %     |
+| redis-2 | other  | 100.0 % |           |            |
 `, `
 | otter | expiry |
 `,

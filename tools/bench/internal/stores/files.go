@@ -27,7 +27,7 @@ func Files(dir string, threshold int) Kind {
 	if threshold > 0 {
 		peers = peers[:2]
 	}
-	return Kind{start: start, peers: peers}
+	return Kind{Start: start, peers: peers}
 }
 
 func openRawFiles(addr string) (store, error) {

@@ -24,7 +24,7 @@ const (
 // GCS are the ways to use a bucket of Google Cloud Storage, behind a link of 20 ms,
 // with so many requests of a batch at a time.
 func GCS(concurrency int) Kind {
-	return Kind{start: startGCS, slow: true, peers: []peer{
+	return Kind{Start: startGCS, slow: true, peers: []peer{
 		{"gcs", "nothing", true, func(addr string) (store, error) {
 			return through(gcs.New(ctx, gcs.Options{Bucket: gcsBucket, Endpoint: "http://" + addr, Anonymous: true, Concurrency: concurrency}))
 		}},

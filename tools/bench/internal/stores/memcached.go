@@ -10,7 +10,7 @@ import (
 )
 
 // Memcached are the clients of a memcached server.
-var Memcached = Kind{missing: memcachedServer.missing, start: memcachedServer.start, peers: []peer{
+var Memcached = Kind{Missing: memcachedServer.missing, Start: memcachedServer.start, peers: []peer{
 	{"memcached", "nothing", true, func(addr string) (store, error) {
 		return through(memcached.New(ctx, memcached.Options{Servers: []string{addr}}))
 	}},

@@ -40,8 +40,8 @@ var python = sync.OnceValue(func() string {
 func Original(name string) (all []measure.Series) {
 	const threshold = 500 // that of both
 	add := func(backend string, k Kind, settings func(addr string) map[string]any) {
-		missing := k.missing
-		k.missing = func() string {
+		missing := k.Missing
+		k.Missing = func() string {
 			switch {
 			case python() == "":
 				return "no python3 with flask_caching, redis and pylibmc"
@@ -58,7 +58,7 @@ func Original(name string) (all []measure.Series) {
 		}
 		all = append(all, k.Series(name+"/"+backend, "get/callers=1 set/callers=1 getmany/keys=100 setmany/keys=100")...)
 	}
-	inProcess := Kind{start: func() (string, func(), error) { return "", func() {}, nil }, peers: []peer{{open: func(string) (store, error) {
+	inProcess := Kind{Start: func() (string, func(), error) { return "", func() {}, nil }, peers: []peer{{open: func(string) (store, error) {
 		return through(simple.New(ctx, simple.Options{Threshold: threshold}))
 	}}}}
 	add("simple", inProcess, func(string) map[string]any {

@@ -9,7 +9,7 @@ import (
 )
 
 // Redis are the clients of a Redis server.
-var Redis = Kind{missing: redisServer.missing, start: redisServer.start, peers: []peer{
+var Redis = Kind{Missing: redisServer.missing, Start: redisServer.start, peers: []peer{
 	{"redis", "nothing: automatic pipelining is on", true, func(addr string) (store, error) {
 		return through(redis.New(ctx, redis.Options{Addr: addr}))
 	}},

@@ -19,8 +19,8 @@ var ctx = context.Background()
 
 // Kind is a kind of store with its clients.
 type Kind struct {
-	missing func() string // says why there is none here, and nothing if there is; nil if there always is
-	start   func() (addr string, stop func(), err error)
+	Missing func() string // says why there is none here, and nothing if there is; nil if there always is
+	Start   func() (addr string, stop func(), err error)
 	slow    bool // a call takes milliseconds: few entries and rounds
 	peers   []peer
 }
@@ -148,7 +148,7 @@ func (k Kind) Series(name string, tasks string) []measure.Series {
 	var all []measure.Series
 	for text := range strings.FieldsSeq(tasks) {
 		t := parse(text)
-		s := measure.Series{Name: name + "/" + text, Missing: k.missing, Heavy: t.entries > 10_000}
+		s := measure.Series{Name: name + "/" + text, Missing: k.Missing, Heavy: t.entries > 10_000}
 		switch { // to fill the store takes longer than to measure
 		case t.entries > 10_000:
 			s.MaxRounds = 1
@@ -157,7 +157,7 @@ func (k Kind) Series(name string, tasks string) []measure.Series {
 		}
 		var addr string
 		s.Setup = func() (release func(), err error) {
-			addr, release, err = k.start()
+			addr, release, err = k.Start()
 			return release, err
 		}
 		for _, p := range k.peers {

@@ -52,10 +52,10 @@ var kinds = []struct {
 // startKind skips the test if there is no server.
 func startKind(t *testing.T, k Kind) (addr string) {
 	t.Helper()
-	if k.missing != nil && k.missing() != "" {
-		t.Skip(k.missing())
+	if k.Missing != nil && k.Missing() != "" {
+		t.Skip(k.Missing())
 	}
-	addr, stop, err := k.start()
+	addr, stop, err := k.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,11 +240,11 @@ func TestTasks(t *testing.T) {
 func TestMissingServersAreNamed(t *testing.T) {
 	t.Setenv("BENCH_REDIS", "")
 	t.Setenv("PATH", t.TempDir())
-	if why, want := Redis.missing(), "no address in BENCH_REDIS and no redis-server on the PATH"; why != want {
+	if why, want := Redis.Missing(), "no address in BENCH_REDIS and no redis-server on the PATH"; why != want {
 		t.Errorf("%q, want %q", why, want)
 	}
 	t.Setenv("BENCH_REDIS", "localhost:6379")
-	if why := Redis.missing(); why != "" {
+	if why := Redis.Missing(); why != "" {
 		t.Errorf("%q, although there is an address", why)
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Uwsgi are the clients of a uWSGI server.
-var Uwsgi = Kind{missing: uwsgiServer.missing, start: uwsgiServer.start, peers: []peer{
+var Uwsgi = Kind{Missing: uwsgiServer.missing, Start: uwsgiServer.start, peers: []peer{
 	{"uwsgi", "nothing", true, func(addr string) (store, error) {
 		return through(uwsgi.New(ctx, uwsgi.Options{Addr: addr}))
 	}},
