@@ -86,7 +86,7 @@ func (fs *flights[T]) landedBefore(key string, before uint32) uint32 {
 // has to start in b. The caller holds mu.
 func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], isNew bool) {
 	f = fs.byKey[r.key]
-	if f != nil && f.replaces && r.e == nil && !isClosed(f.done) {
+	if f != nil && f.replaces && r.e == nil && r.fault == nil && !isClosed(f.done) {
 		fs.supersede(f) // the entry was removed after this load began
 		f = nil
 	}

@@ -153,3 +153,31 @@ func TestEvents(t *testing.T) {
 		})
 	}
 }
+
+// A failed read does not start a second load of a key that is being loaded.
+func TestFailedReadJoinsLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		var loads atomic.Int32
+		l := testLoader(t, s, Policy{Fresh: time.Second, Stale: time.Hour}, func(ctx context.Context, key string) (string, error) {
+			loads.Add(1)
+			time.Sleep(time.Second)
+			return key, nil
+		})
+		for range 2 { // the second call starts a load behind the stale answer
+			if _, err := l.Get(t.Context(), "k"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		if _, err := l.Get(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		before := loads.Load()
+		s.Before = func(string, string) error { return cache.ErrUnavailable }
+		if _, err := l.Get(t.Context(), "k"); err != nil || loads.Load() != before {
+			t.Errorf("Get: %v after %d loads, want %d", err, loads.Load(), before)
+		}
+	})
+}
