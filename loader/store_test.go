@@ -220,28 +220,6 @@ func TestStoreFails(t *testing.T) {
 	})
 }
 
-// A store that hangs leaves half of the time to the load.
-func TestStoreHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := hanging{memory.New()}
-		l := New(cache.New(s), Policy{Fresh: time.Hour}, constant)
-		defer l.Close()
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-		defer cancel()
-		began := time.Now()
-		if value, err := l.Get(ctx, "k"); value != "value of k" || err != nil || time.Since(began) != 2*time.Second {
-			t.Errorf("Get = %q, %v after %v", value, err, time.Since(began))
-		}
-	})
-}
-
-type hanging struct{ *memory.Store }
-
-func (hanging) Get(ctx context.Context, _ string) ([]byte, bool, error) {
-	<-ctx.Done()
-	return nil, false, ctx.Err()
-}
-
 // Mistakes are returned, and nothing is loaded.
 func TestMistakes(t *testing.T) {
 	l := testLoader(t, memory.New(), Policy{Fresh: time.Hour}, func(context.Context, string) (string, error) {
