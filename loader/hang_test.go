@@ -94,3 +94,38 @@ func TestHangingStore(t *testing.T) {
 		})
 	}
 }
+
+// stuck is a store that does not return from CompareAndSwap, whatever its context does.
+type stuck struct {
+	*driver.Operations
+	free chan struct{}
+}
+
+func (s stuck) CompareAndSwap(context.Context, string, []byte, []byte, time.Duration) (bool, error) {
+	<-s.free
+	return false, cache.ErrUnavailable
+}
+
+// Callers that have their value wait for the store no longer than for the load.
+func TestStuckStore(t *testing.T) {
+	for name, policy := range map[string]Policy{
+		"Patience": {Fresh: time.Minute, Rescue: time.Hour, Patience: time.Second},
+		"Limit":    {Fresh: time.Minute, Rescue: time.Hour, Limit: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := stuck{driver.Resolve(memory.New()), make(chan struct{})}
+				l := New(cache.New(s), policy, constant)
+				defer l.Close()
+				defer close(s.free)
+				for range 2 {
+					began := time.Now()
+					if _, err := l.Get(t.Context(), "k"); err != nil || time.Since(began) > time.Second {
+						t.Errorf("Get: %v after %v", err, time.Since(began))
+					}
+					time.Sleep(2 * time.Minute)
+				}
+			})
+		})
+	}
+}
