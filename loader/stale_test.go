@@ -122,3 +122,20 @@ func staleFill(t *testing.T, r *rand.Rand, lacks bool, options []cache.ViewOptio
 	}
 	return ""
 }
+
+// The end of Patience does not lengthen the Rescue phase.
+func TestPatienceAfterRescue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pause := time.Duration(0)
+		l := testLoader(t, memory.New(), Policy{Fresh: time.Minute, Rescue: time.Minute, Patience: time.Minute}, func(context.Context, string) (string, error) {
+			time.Sleep(pause)
+			return pause.String(), nil
+		})
+		for _, pause = range []time.Duration{0, 2 * time.Minute} {
+			if got, err := l.Get(t.Context(), "k"); got != pause.String() || err != nil {
+				t.Errorf("Get = %q, %v; want %q", got, err, pause)
+			}
+			time.Sleep(2*time.Minute - time.Second)
+		}
+	})
+}
