@@ -198,20 +198,20 @@ func (l *Loader[T]) save(ctx context.Context, f *flight[T], c *claim, e *entry[T
 	if l.flights.isEnded(f) || f.old.fault != nil {
 		return
 	}
-	s := l.store
-	switch old := f.old.e; {
-	case e.life() == 0: // of a value that is missing now, and is not remembered
-		if old != nil {
-			_, _ = s.cache.Delete(ctx, f.key)
-		}
+	s, old := l.store, f.old.e
+	ttl, lives := e.timeout()
+	switch {
+	case !lives && e.missing && old != nil:
+		_, _ = s.cache.Delete(ctx, f.key)
+	case !lives:
 	case old != nil:
-		_, _ = s.replace(ctx, f.key, old, e)
+		_, _ = s.replace(ctx, f.key, old, e, ttl)
 	case c.token != "":
-		if s.fill(ctx, f.key, c.token, e) == nil {
+		if s.fill(ctx, f.key, c.token, e, ttl) == nil {
 			c.token = "" // the lease has ended
 		}
 	default:
-		_ = s.add(ctx, f.key, e)
+		_ = s.add(ctx, f.key, e, ttl)
 	}
 }
 

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -136,6 +137,26 @@ func TestPatienceAfterRescue(t *testing.T) {
 				t.Errorf("Get = %q, %v; want %q", got, err, pause)
 			}
 			time.Sleep(2*time.Minute - time.Second)
+		}
+	})
+}
+
+// A missing value replaces an old one, also if its load takes longer than Missing.
+func TestMissingReplaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failure error
+		l := testLoader(t, memory.New(), Policy{Fresh: time.Minute, Stale: time.Hour, Missing: time.Second}, func(_ context.Context, key string) (string, error) {
+			time.Sleep(time.Minute)
+			return key, failure
+		})
+		for _, failure = range []error{nil, ErrMissing} { // the second load runs behind the answer
+			if _, err := l.Get(t.Context(), "k"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Minute)
+		}
+		if got, err := l.Get(t.Context(), "k"); !errors.Is(err, ErrMissing) {
+			t.Errorf("Get = %q, %v; want %v", got, err, ErrMissing)
 		}
 	})
 }
