@@ -65,6 +65,8 @@ type batch[T any] struct {
 	cancel  context.CancelCauseFunc
 	wanted  int  // flights that somebody waits for or that go on behind; guarded by flights.mu
 	forced  bool // by Refresh: what others have stored or load does not matter
+
+	deadline time.Time // of the caller that waits for it first; zero if there is none
 }
 
 // counter returns the number of loads of key that have ended, and of other keys.
@@ -86,7 +88,7 @@ func (fs *flights[T]) landedBefore(key string, before uint32) uint32 {
 // has to start in b. The caller holds mu.
 func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], isNew bool) {
 	f = fs.byKey[r.key]
-	if f != nil && f.replaces && r.e == nil && !isClosed(f.done) {
+	if f != nil && f.replaces && r.e == nil && r.fault == nil && !isClosed(f.done) {
 		fs.supersede(f) // the entry was removed after this load began
 		f = nil
 	}

@@ -30,13 +30,14 @@ const (
 )
 
 // claim finds out who loads f.key, and reads the entry anew if it may have changed since
-// the caller read it.
-func (l *Loader[T]) claim(b *batch[T], f *flight[T], again bool) claim {
-	if b.forced {
+// the caller read it. ctx bounds what the store may take: after a failure, the key is
+// loaded here without further calls, which would only cost time.
+func (l *Loader[T]) claim(ctx context.Context, b *batch[T], f *flight[T], again bool) claim {
+	if b.forced || f.old.fault != nil {
 		return claim{}
 	}
 	if again || l.flights.counter(f.key).Load() != f.old.landed {
-		if l.reread(b.ctx, f) {
+		if l.reread(ctx, f) {
 			return claim{state: loadedBefore}
 		}
 	}
@@ -48,13 +49,13 @@ func (l *Loader[T]) claim(b *batch[T], f *flight[T], again bool) claim {
 		if f.old.e == nil {
 			r := read[T]{key: f.key, landed: f.old.landed}
 			var token string
-			if r.e, token, r.fault = l.store.lease(b.ctx, f.key, hold); r.fault != nil {
+			if r.e, token, r.fault = l.store.lease(ctx, f.key, hold); r.fault != nil {
 				return l.withoutLease(f, r.fault)
 			}
 			if r.e == nil {
 				return claimOf(f.key, token)
 			}
-			if l.found(b.ctx, f, &r) {
+			if l.found(ctx, f, &r) {
 				return claim{state: loadedBefore}
 			}
 		}
@@ -62,7 +63,7 @@ func (l *Loader[T]) claim(b *batch[T], f *flight[T], again bool) claim {
 			return claim{} // no other process
 		}
 		key := leasePrefix + f.key
-		_, _, token, err := l.store.cache.Lease(b.ctx, key, hold)
+		_, _, token, err := l.store.cache.Lease(ctx, key, hold)
 		if err != nil {
 			return l.withoutLease(f, err)
 		}
@@ -71,11 +72,11 @@ func (l *Loader[T]) claim(b *batch[T], f *flight[T], again bool) claim {
 			return c
 		}
 		// Another process may have loaded or removed the entry since it was read.
-		isNew := l.reread(b.ctx, f)
+		isNew := l.reread(ctx, f)
 		if !isNew && f.old.e != nil {
 			return c
 		}
-		l.release(b.ctx, c)
+		l.release(ctx, c)
 		if isNew {
 			return claim{state: loadedBefore}
 		}

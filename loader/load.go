@@ -25,7 +25,11 @@ func (l *Loader[T]) start(ctx context.Context, reads []*read[T], behind, forced 
 	}
 	for i, r := range reads {
 		if len(batches) == 0 || !l.many {
-			batches = append(batches, &batch[T]{run: newRun(), forced: forced})
+			b := &batch[T]{run: newRun(), forced: forced}
+			if !behind {
+				b.deadline, _ = ctx.Deadline()
+			}
+			batches = append(batches, b)
 		}
 		var isNew bool
 		if joined[i], isNew = fs.join(r, behind, batches[len(batches)-1]); !isNew && !l.many {
@@ -84,7 +88,9 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 	}
 	pending = l.flights.wanted(pending)
 	claims := make([]claim, len(pending))
-	parallel(len(pending), func(i int) { claims[i] = l.claim(b, pending[i], again) })
+	ctx, stop := l.claimContext(b)
+	parallel(len(pending), func(i int) { claims[i] = l.claim(ctx, b, pending[i], again) })
+	stop()
 	var claimed []*flight[T]
 	var mine []claim
 	for i, f := range pending {
@@ -99,6 +105,16 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 		l.loadClaimed(b, claimed, mine)
 	}
 	return rest
+}
+
+// claimContext returns the context of b with half of the time that the caller has left
+// which started b. After its deadline other callers are waiting.
+func (l *Loader[T]) claimContext(b *batch[T]) (context.Context, context.CancelFunc) {
+	left := time.Until(b.deadline)
+	if left <= 0 {
+		return b.ctx, func() {}
+	}
+	return context.WithTimeout(b.ctx, left/2)
 }
 
 // loadClaimed calls load for the keys of flights and stores what it returns.
@@ -182,20 +198,20 @@ func (l *Loader[T]) save(ctx context.Context, f *flight[T], c *claim, e *entry[T
 	if l.flights.isEnded(f) || f.old.fault != nil {
 		return
 	}
-	s := l.store
-	switch old := f.old.e; {
-	case e.life() == 0: // of a value that is missing now, and is not remembered
-		if old != nil {
-			_, _ = s.cache.Delete(ctx, f.key)
-		}
+	s, old := l.store, f.old.e
+	ttl, lives := e.timeout()
+	switch {
+	case !lives && e.missing && old != nil:
+		_, _ = s.cache.Delete(ctx, f.key)
+	case !lives:
 	case old != nil:
-		_, _ = s.replace(ctx, f.key, old, e)
+		_, _ = s.replace(ctx, f.key, old, e, ttl)
 	case c.token != "":
-		if s.fill(ctx, f.key, c.token, e) == nil {
+		if s.fill(ctx, f.key, c.token, e, ttl) == nil {
 			c.token = "" // the lease has ended
 		}
 	default:
-		_ = s.add(ctx, f.key, e)
+		_ = s.add(ctx, f.key, e, ttl)
 	}
 }
 

@@ -153,3 +153,31 @@ func TestEvents(t *testing.T) {
 		})
 	}
 }
+
+// A failed read does not start a second load of a key that is being loaded.
+func TestFailedReadJoinsLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		var loads atomic.Int32
+		l := testLoader(t, s, Policy{Fresh: time.Second, Stale: time.Hour}, func(ctx context.Context, key string) (string, error) {
+			loads.Add(1)
+			time.Sleep(time.Second)
+			return key, nil
+		})
+		get := func() {
+			t.Helper()
+			if _, err := l.Get(t.Context(), "k"); err != nil {
+				t.Error(err)
+			}
+		}
+		get()
+		time.Sleep(time.Second)
+		get() // starts a load behind the stale answer
+		synctest.Wait()
+		s.Before = func(string, string) error { return cache.ErrUnavailable }
+		get()
+		if loads.Load() != 2 {
+			t.Errorf("%d loads, want 2", loads.Load())
+		}
+	})
+}

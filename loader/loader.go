@@ -194,22 +194,27 @@ func (l *Loader[T]) wait(ctx context.Context, f *flight[T], r *read[T], w waitin
 		defer timer.Stop()
 		impatient = timer.C
 	}
-	select {
-	case <-f.loaded:
-	case <-impatient:
-		behind = true
-		return r.answer()
-	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) && canRescue() {
-			behind = true
-			return r.answer()
+	for loading := true; loading; {
+		select {
+		case <-f.loaded:
+			loading = false
+		case <-impatient: // once
+			if canRescue() {
+				behind = true
+				return r.answer()
+			}
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) && canRescue() {
+				behind = true
+				return r.answer()
+			}
+			return value, ctx.Err()
 		}
-		return value, ctx.Err()
 	}
 	if f.err != nil && !errors.Is(f.err, ErrMissing) && canRescue() {
 		return r.answer()
 	}
-	l.awaitStored(ctx, f)
+	l.awaitStored(ctx, f, impatient)
 	switch {
 	case f.panicked != nil && !tooLate:
 		panic(f.panicked)
@@ -221,17 +226,19 @@ func (l *Loader[T]) wait(ctx context.Context, f *flight[T], r *read[T], w waitin
 	return l.store.copy(f.e)
 }
 
-// awaitStored returns when the value of f is stored, or at half of the time that ctx has
-// left: the store may hang.
-func (l *Loader[T]) awaitStored(ctx context.Context, f *flight[T]) {
+// awaitStored returns when the value of f is stored, or earlier if the store may hang: at
+// half of the time that ctx has left, at the end of Patience, at Limit, or with Close.
+func (l *Loader[T]) awaitStored(ctx context.Context, f *flight[T], impatient <-chan time.Time) {
 	half, stop := l.store.budget(ctx)
 	defer stop()
 	select {
 	case <-f.done:
-		if f.savePanic != nil {
-			panic(f.savePanic)
-		}
+	case <-impatient:
+	case <-f.batch.ctx.Done(): // also when f is done
 	case <-half.Done():
+	}
+	if isClosed(f.done) && f.savePanic != nil {
+		panic(f.savePanic)
 	}
 }
 

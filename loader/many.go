@@ -13,7 +13,7 @@ import (
 // GetMany returns one result per key, in the order of keys, which may repeat. OK is
 // false for a key that the source has no value for, and for a key that failed. Failed
 // keys are named by a [*cache.BatchError]; the results of the others are valid. All
-// entries are read in one batch. A key that another caller loads is not loaded again.
+// entries are read in one batch; with an empty key nothing is read. A key that another caller loads is not loaded again.
 // The results of a key that repeats share one value.
 func (l *Loader[T]) GetMany(ctx context.Context, keys ...string) ([]cache.Result[T], error) {
 	results := make([]cache.Result[T], len(keys))
@@ -53,6 +53,9 @@ func (l *Loader[T]) getMany(ctx context.Context, keys []string) (map[string]*ans
 		served[r.key] = a
 		phase := r.phase()
 		switch {
+		case isMistake(r.fault):
+			a.err = r.fault
+			continue
 		case phase != fresh && phase != stale:
 			now = append(now, r)
 			continue
@@ -64,11 +67,11 @@ func (l *Loader[T]) getMany(ctx context.Context, keys []string) (map[string]*ans
 	if len(behind) > 0 {
 		_, _ = l.start(ctx, behind, true, false) // fails only after Close
 	}
-	return served, l.loadMany(ctx, now, served)
+	return served, l.loadMany(ctx, now, served, waiting{})
 }
 
 // loadMany waits for loads of what was read, one after the other: they run together.
-func (l *Loader[T]) loadMany(ctx context.Context, reads []*read[T], served map[string]*answered[T]) error {
+func (l *Loader[T]) loadMany(ctx context.Context, reads []*read[T], served map[string]*answered[T], w waiting) error {
 	if len(reads) == 0 {
 		return nil
 	}
@@ -76,7 +79,8 @@ func (l *Loader[T]) loadMany(ctx context.Context, reads []*read[T], served map[s
 	if err != nil {
 		return err
 	}
-	waited, began := 0, time.Now()
+	waited := 0
+	w.began = time.Now()
 	defer func() { // after a panic of a load
 		for ; waited < len(joined); waited++ {
 			l.flights.leave(joined[waited], false)
@@ -85,13 +89,13 @@ func (l *Loader[T]) loadMany(ctx context.Context, reads []*read[T], served map[s
 	for i, r := range reads {
 		waited++ // wait leaves the flight
 		a := served[r.key]
-		a.value, a.err = l.wait(ctx, joined[i], r, waiting{began: began})
+		a.value, a.err = l.wait(ctx, joined[i], r, w)
 	}
 	return nil
 }
 
 // readMany reads the entries of the distinct keys. The error is a mistake of the caller
-// or the end of ctx.
+// that concerns all of them, or the end of ctx.
 func (l *Loader[T]) readMany(ctx context.Context, keys []string) ([]*read[T], error) {
 	reads := make([]*read[T], 0, len(keys))
 	distinct := make([]string, 0, len(keys))
@@ -120,7 +124,7 @@ func (l *Loader[T]) readMany(ctx context.Context, keys []string) ([]*read[T], er
 	switch {
 	case ctx.Err() != nil && err != nil:
 		return nil, ctx.Err()
-	case isMistake(err):
+	case failed[""] != nil, others && isMistake(err): // then nothing was read
 		return nil, err
 	}
 	return reads, nil
@@ -162,16 +166,19 @@ func (l *Loader[T]) warm(ctx context.Context, keys []string) error {
 	}
 	var due []*read[T]
 	served := make(map[string]*answered[T], len(reads))
+	var failed cache.BatchError
 	for _, r := range reads {
-		if r.phase() != fresh {
+		switch {
+		case isMistake(r.fault):
+			failed.Fail(r.key, r.fault)
+		case r.phase() != fresh:
 			due = append(due, r)
 			served[r.key] = new(answered[T])
 		}
 	}
-	if err := l.loadMany(ctx, due, served); err != nil {
+	if err := l.loadMany(ctx, due, served, waiting{forced: true}); err != nil {
 		return err
 	}
-	var failed cache.BatchError
 	for _, r := range due {
 		if err := served[r.key].err; err != nil && !errors.Is(err, ErrMissing) {
 			failed.Fail(r.key, err)

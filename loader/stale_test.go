@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -121,4 +122,41 @@ func staleFill(t *testing.T, r *rand.Rand, lacks bool, options []cache.ViewOptio
 		return fmt.Sprintf("version %s is stored after the invalidation of version %s", r0.e.value, want)
 	}
 	return ""
+}
+
+// The end of Patience does not lengthen the Rescue phase.
+func TestPatienceAfterRescue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pause := time.Duration(0)
+		l := testLoader(t, memory.New(), Policy{Fresh: time.Minute, Rescue: time.Minute, Patience: time.Minute}, func(context.Context, string) (string, error) {
+			time.Sleep(pause)
+			return pause.String(), nil
+		})
+		for _, pause = range []time.Duration{0, 2 * time.Minute} {
+			if got, err := l.Get(t.Context(), "k"); got != pause.String() || err != nil {
+				t.Errorf("Get = %q, %v; want %q", got, err, pause)
+			}
+			time.Sleep(2*time.Minute - time.Second)
+		}
+	})
+}
+
+// A missing value replaces an old one, also if its load takes longer than Missing.
+func TestMissingReplaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failure error
+		l := testLoader(t, memory.New(), Policy{Fresh: time.Minute, Stale: time.Hour, Missing: time.Second}, func(_ context.Context, key string) (string, error) {
+			time.Sleep(time.Minute)
+			return key, failure
+		})
+		for _, failure = range []error{nil, ErrMissing} { // the second load runs behind the answer
+			if _, err := l.Get(t.Context(), "k"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Minute)
+		}
+		if got, err := l.Get(t.Context(), "k"); !errors.Is(err, ErrMissing) {
+			t.Errorf("Get = %q, %v; want %v", got, err, ErrMissing)
+		}
+	})
 }

@@ -130,40 +130,33 @@ func (s *store[T]) encode(e *entry[T]) error {
 	return nil
 }
 
-// life returns how long the store keeps e.
-func life[T any](e *entry[T]) (cache.SetOption, bool) {
+// timeout returns the TTL of e in the store. ok is false if its life has ended.
+func (e *entry[T]) timeout() (ttl cache.SetOption, ok bool) {
 	left := e.life() - time.Since(e.loaded)
 	return cache.Timeout(left), left > 0
 }
 
 // add stores e if key is absent.
-func (s *store[T]) add(ctx context.Context, key string, e *entry[T]) (err error) {
-	timeout, ok := life(e)
-	switch {
-	case !ok:
-	case s.keeps:
-		_, err = s.kept.Add(ctx, key, e, timeout)
-	default:
-		_, err = s.cache.Add(ctx, key, e.raw, timeout)
+func (s *store[T]) add(ctx context.Context, key string, e *entry[T], ttl cache.SetOption) (err error) {
+	if s.keeps {
+		_, err = s.kept.Add(ctx, key, e, ttl)
+	} else {
+		_, err = s.cache.Add(ctx, key, e.raw, ttl)
 	}
 	return err
 }
 
 // replace stores e if old is still stored, and reports whether it did. If the backend
 // cannot compare, it stores e.
-func (s *store[T]) replace(ctx context.Context, key string, old, e *entry[T]) (replaced bool, err error) {
-	timeout, ok := life(e)
-	if !ok {
-		return false, nil
-	}
+func (s *store[T]) replace(ctx context.Context, key string, old, e *entry[T], ttl cache.SetOption) (replaced bool, err error) {
 	if !s.noSwap.Load() {
 		switch {
 		case !s.keeps:
-			replaced, err = s.cache.CompareAndSwap(ctx, key, old.raw, e.raw, timeout)
+			replaced, err = s.cache.CompareAndSwap(ctx, key, old.raw, e.raw, ttl)
 		case old.nonce != 0:
-			replaced, err = s.kept.CompareAndSwap(ctx, key, old, e, timeout)
+			replaced, err = s.kept.CompareAndSwap(ctx, key, old, e, ttl)
 		default: // bytes, which cannot be compared with a value
-			return true, s.kept.Set(ctx, key, e, timeout)
+			return true, s.kept.Set(ctx, key, e, ttl)
 		}
 		if !driver.IsUnsupported(err) {
 			return replaced, err
@@ -171,9 +164,9 @@ func (s *store[T]) replace(ctx context.Context, key string, old, e *entry[T]) (r
 		s.noSwap.Store(true)
 	}
 	if s.keeps {
-		return true, s.kept.Set(ctx, key, e, timeout)
+		return true, s.kept.Set(ctx, key, e, ttl)
 	}
-	return true, s.cache.Set(ctx, key, e.raw, timeout)
+	return true, s.cache.Set(ctx, key, e.raw, ttl)
 }
 
 // lease returns the entry of key, or the token of its lease.
@@ -191,15 +184,11 @@ func (s *store[T]) lease(ctx context.Context, key string, hold time.Duration) (*
 }
 
 // fill stores e under the lease of key.
-func (s *store[T]) fill(ctx context.Context, key, token string, e *entry[T]) (err error) {
-	timeout, ok := life(e)
-	switch {
-	case !ok:
-		err = s.cache.Release(ctx, key, token)
-	case s.keeps:
-		_, err = s.kept.Fill(ctx, key, token, e, timeout)
-	default:
-		_, err = s.cache.Fill(ctx, key, token, e.raw, timeout)
+func (s *store[T]) fill(ctx context.Context, key, token string, e *entry[T], ttl cache.SetOption) (err error) {
+	if s.keeps {
+		_, err = s.kept.Fill(ctx, key, token, e, ttl)
+	} else {
+		_, err = s.cache.Fill(ctx, key, token, e.raw, ttl)
 	}
 	return err
 }
@@ -219,10 +208,11 @@ func (s *store[T]) expire(ctx context.Context, key string) error {
 		expired.nonce = newNonce()
 		expired.clock = nil
 		expired.fresh = min(old.fresh, max(0, time.Since(old.loaded)))
-		if err := s.encode(&expired); err != nil {
+		ttl, lives := expired.timeout()
+		if !lives || s.encode(&expired) != nil {
 			break
 		}
-		if replaced, err := s.replace(ctx, key, old, &expired); replaced || err != nil {
+		if replaced, err := s.replace(ctx, key, old, &expired, ttl); replaced || err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,131 @@
+package loader
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/loader/internal/memory"
+)
+
+// hanging is a store whose operation op returns when its context ends.
+type hanging struct {
+	*driver.Operations
+	op string
+}
+
+func hangs(op string) *hanging { return &hanging{driver.Resolve(memory.New()), op} }
+
+func (h *hanging) hang(ctx context.Context, op string) error {
+	if op != h.op {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (h *hanging) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	if err := h.hang(ctx, "get"); err != nil {
+		return nil, false, err
+	}
+	return h.Operations.Get(ctx, key)
+}
+
+func (h *hanging) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
+	if err := h.hang(ctx, "get"); err != nil {
+		return make([][]byte, len(keys)), err
+	}
+	return h.Operations.GetMany(ctx, keys)
+}
+
+func (h *hanging) Lease(ctx context.Context, key string, hold time.Duration) ([]byte, bool, string, error) {
+	if err := h.hang(ctx, "lease"); err != nil {
+		return nil, false, "", err
+	}
+	return h.Operations.Lease(ctx, key, hold)
+}
+
+func (h *hanging) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
+	if err := h.hang(ctx, "fill"); err != nil {
+		return false, err
+	}
+	return h.Operations.Fill(ctx, key, token, value, ttl)
+}
+
+func (h *hanging) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	if err := h.hang(ctx, "swap"); err != nil {
+		return false, err
+	}
+	return h.Operations.CompareAndSwap(ctx, key, old, value, ttl)
+}
+
+// Whatever operation of the store hangs, the load gets half of the time of its caller.
+func TestHangingStore(t *testing.T) {
+	policy := Policy{Fresh: time.Minute, Lease: 10 * time.Second}
+	for _, op := range []string{"get", "lease", "fill"} {
+		t.Run(op, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithTimeout(t.Context(), time.Second)
+				defer stop()
+				one := New(cache.New(hangs(op)), policy, constant)
+				defer one.Close()
+				if op == "get" { // another load of the key ends during the read
+					time.AfterFunc(100*time.Millisecond, func() { one.flights.counter("k").Add(1) })
+				}
+				began := time.Now()
+				if got, err := one.Get(ctx, "k"); got != "value of k" || err != nil || time.Since(began) != time.Second/2 {
+					t.Errorf("Get = %q, %v after %v", got, err, time.Since(began))
+				}
+			})
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithTimeout(t.Context(), time.Second)
+				defer stop()
+				many := NewMany(cache.New(hangs(op)), policy, func(_ context.Context, keys []string) (map[string]string, error) {
+					return map[string]string{"a": "1", "b": "2"}, nil
+				})
+				defer many.Close()
+				if got, err := many.GetMany(ctx, "a", "b"); err != nil || got[0].Value != "1" || got[1].Value != "2" {
+					t.Errorf("GetMany = %v, %v", got, err)
+				}
+			})
+		})
+	}
+}
+
+// stuck is a store that does not return from CompareAndSwap, whatever its context does.
+type stuck struct {
+	*driver.Operations
+	free chan struct{}
+}
+
+func (s stuck) CompareAndSwap(context.Context, string, []byte, []byte, time.Duration) (bool, error) {
+	<-s.free
+	return false, cache.ErrUnavailable
+}
+
+// Callers that have their value wait for the store no longer than for the load.
+func TestStuckStore(t *testing.T) {
+	for name, policy := range map[string]Policy{
+		"Patience": {Fresh: time.Minute, Rescue: time.Hour, Patience: time.Second},
+		"Limit":    {Fresh: time.Minute, Rescue: time.Hour, Limit: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := stuck{driver.Resolve(memory.New()), make(chan struct{})}
+				l := New(cache.New(s), policy, constant)
+				defer l.Close()
+				defer close(s.free)
+				for range 2 {
+					began := time.Now()
+					if _, err := l.Get(t.Context(), "k"); err != nil || time.Since(began) > time.Second {
+						t.Errorf("Get: %v after %v", err, time.Since(began))
+					}
+					time.Sleep(2 * time.Minute)
+				}
+			})
+		})
+	}
+}

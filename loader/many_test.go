@@ -1,0 +1,73 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/loader/internal/memory"
+)
+
+// Warm reports a load that failed, whatever older value is present.
+func TestWarmFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failure error
+		l := testLoader(t, memory.New(), Policy{Fresh: time.Minute, Stale: time.Minute, Rescue: time.Hour, Patience: time.Second}, func(_ context.Context, key string) (string, error) {
+			return key, failure
+		})
+		if err := l.Warm(t.Context(), slices.Values([]string{"k"})); err != nil {
+			t.Fatal(err)
+		}
+		failure = errSource
+		for _, phase := range []string{"Stale", "Rescue"} {
+			time.Sleep(time.Minute)
+			if err := l.Warm(t.Context(), slices.Values([]string{"k"})); !errors.Is(err, errSource) {
+				t.Errorf("Warm in the %s phase: %v, want %v", phase, err, errSource)
+			}
+		}
+	})
+}
+
+// short is a store that rejects keys of more than one byte, as others do for longer keys.
+type short struct{ *driver.Operations }
+
+func (s short) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	if len(key) > 1 {
+		return nil, false, cache.ErrInvalidKey
+	}
+	return s.Operations.Get(ctx, key)
+}
+
+func (s short) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	errs := driver.EachKey(ctx, len(keys), func(i int) (err error) {
+		values[i], _, err = s.Get(ctx, keys[i])
+		return err
+	})
+	return values, driver.BatchOf(keys, errs)
+}
+
+// A key that the store rejects is named by the error, and the others are loaded.
+func TestRejectedKey(t *testing.T) {
+	l := New(cache.New(short{driver.Resolve(memory.New())}), Policy{Fresh: time.Hour}, constant)
+	t.Cleanup(func() { l.Close() })
+	got, err := l.GetMany(t.Context(), "a", "long", "b")
+	if failed, others := failedKeys(err); len(failed) != 1 || !errors.Is(failed["long"], cache.ErrInvalidKey) || others {
+		t.Errorf("GetMany: %v", err)
+	}
+	if !got[0].OK || got[1].OK || !got[2].OK {
+		t.Errorf("GetMany = %v", got)
+	}
+	err = l.Warm(t.Context(), slices.Values([]string{"long", "c"}))
+	if failed, _ := failedKeys(err); len(failed) != 1 || failed["long"] == nil {
+		t.Errorf("Warm: %v", err)
+	}
+	if ok, err := l.store.cache.Has(t.Context(), "c"); !ok || err != nil {
+		t.Errorf("Has = %v, %v after Warm", ok, err)
+	}
+}
