@@ -26,15 +26,16 @@ type Case struct {
 type flag uint
 
 const (
-	needsTime     flag = 1 << iota // the case lets time pass
-	needsOwnStore                  // not for Check: the case closes the store, loads it heavily or tests its limits
-	emptiesStore                   // the case clears the whole store, except in the mode with a prefix
-	cacheOnly                      // the rule is about Cache: the mode bare does not apply
-	oneModeOnly                    // the case is expensive, or calls nothing that the modes vary
-	alsoNull                       // the rule also applies to a cache that stores nothing
-	nullOnly                       // the rule applies only to a cache that stores nothing
-	alsoShort                      // with needsTime: the case waits in real time even with -short
-	usesFreeTime                   // the case lets time pass where that takes none, and hardly any elsewhere
+	needsTime      flag = 1 << iota // the case lets time pass
+	needsOwnStore                   // not for Check: the case closes the store, loads it heavily or tests its limits
+	emptiesStore                    // the case clears the whole store, except in the mode with a prefix
+	cacheOnly                       // the rule is about Cache: the mode bare does not apply
+	oneModeOnly                     // the case is expensive, or calls nothing that the modes vary
+	alsoNull                        // the rule also applies to a cache that stores nothing
+	nullOnly                        // the rule applies only to a cache that stores nothing
+	alsoShort                       // with needsTime: the case waits in real time even with -short
+	usesFreeTime                    // the case lets time pass where that takes none, and hardly any elsewhere
+	measuresMemory                  // no other such case of the process runs at the same time
 )
 
 func (c Case) has(f flag) bool { return c.flags&f != 0 }

@@ -63,7 +63,7 @@ var concurrencyCases = []Case{
 	{ID: "CON-6", Name: "memory_is_released",
 		Rule:  "operations that are repeated on few keys hold no memory afterwards",
 		Why:   "A slice or a map that grows with every call ends a process after days, long after the tests.",
-		flags: oneModeOnly | needsOwnStore,
+		flags: oneModeOnly | needsOwnStore | measuresMemory,
 		run:   memoryIsReleased},
 }
 
@@ -129,7 +129,7 @@ func noGoroutineLeft(t *attempt) {
 		t.must("Close", b.Close())
 	})
 	var left []string
-	for range 200 {
+	for range 1000 {
 		if left = labelledGoroutines(t.id); len(left) == 0 {
 			return
 		}
@@ -138,7 +138,7 @@ func noGoroutineLeft(t *attempt) {
 	for i := range left {
 		left[i] = trimStack(left[i])
 	}
-	t.wrong("goroutines two seconds after Close", text(strings.Join(left, "\n")), text("none: Close ends them"))
+	t.wrong("goroutines ten seconds after Close", text(strings.Join(left, "\n")), text("none: Close ends them"))
 }
 
 // useEverything has 4 callers call every operation of b, but for Clear, which may not

@@ -180,6 +180,7 @@ func TestWatchdog(t *testing.T) {
 			[]string{"ticking.Set", "end them in Close"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			h := inBubble(c.open)
 			report := conformance.Verdicts(t, h, func(one conformance.Case) bool { return slices.Contains(strings.Split(c.only, ","), one.ID) })
 			if !slices.Contains(report.Failing(), c.rule) {
@@ -261,6 +262,7 @@ func init() {
 
 // A backend may return ErrUnsupported from every optional method.
 func TestUnsupportedMethods(t *testing.T) {
+	t.Parallel()
 	h := inBubble(func() driver.Backend { return refusing{newReference()} })
 	for _, f := range []conformance.Feature{conformance.Counter, conformance.PrefixClear, conformance.TTL, conformance.Lease, conformance.Swap} {
 		h.Unsupported[f] = "not in this test"

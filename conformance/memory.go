@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -32,23 +33,42 @@ func memoryIsReleased(t *attempt) {
 			return err
 		}},
 	)
-	if t.canReopen() {
+	if t.canReopen() && !t.harness.declares(OneHandle) {
 		operations = append(operations, operation{"opening and closing a handle", "", func(ctx context.Context, h *handle, key string) error {
 			b := t.harness.Stores.Reopen(t.test, t.first)
 			_, _, err := b.Get(ctx, t.storedKey(key))
 			return errors.Join(err, b.Close())
 		}})
 	}
-	const most = 2 << 20 // more than sampling errors and the entries themselves
-	for _, op := range t.supported(operations) {
+	operations = t.supported(operations)
+	repeat := func(operations []operation) (n int, grown int64) {
 		before := inUseOf("callRepeatedly")
-		n := t.callRepeatedly(op, calls, span/time.Duration(len(operations)))
-		if grown := inUseOf("callRepeatedly") - before; grown > most {
-			t.wrong(fmt.Sprintf("memory that %d calls of %s on 10 keys have allocated and not released", n, op.name),
-				text(fmt.Sprintf("%d KiB", grown>>10)), text(fmt.Sprintf("at most %d KiB", most>>10)))
+		for _, op := range operations {
+			n = t.callRepeatedly(op, calls, span/time.Duration(len(operations)))
+		}
+		return n, inUseOf("callRepeatedly") - before
+	}
+	const most = 2 << 20 // more than sampling errors and the entries themselves
+	if _, grown := repeat(operations); grown <= most {
+		return
+	}
+	for i, op := range operations {
+		least, n := int64(math.MaxInt64), 0
+		for round := 0; round < 3 && least > most; round++ { // what is kept only for a moment does not grow each time
+			var grown int64
+			n, grown = repeat(operations[i : i+1])
+			least = min(least, grown)
+		}
+		if least > most {
+			t.wrong(fmt.Sprintf("memory that %d calls of %s on 10 keys have allocated and not released, three times", n, op.name),
+				text(fmt.Sprintf("%d KiB", least>>10)), text(fmt.Sprintf("at most %d KiB", most>>10)))
 		}
 	}
 }
+
+// memory is held by the case that measures memory: the profile does not distinguish
+// two of them.
+var memory sync.Mutex
 
 // callRepeatedly calls op at most n times, and for about as long as span. It returns
 // how often.

@@ -1018,7 +1018,7 @@ func TestMutantsOfStores(t *testing.T) {
 		}},
 		{"each eviction scans all entries", "EVI-5", nil, nil, func(most int) driver.Backend {
 			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
-				for range 40 {
+				for range 20 {
 					for key := range r.entries {
 						r.live(key)
 					}

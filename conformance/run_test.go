@@ -8,6 +8,7 @@ import (
 )
 
 func TestReference(t *testing.T) {
+	t.Parallel()
 	conformance.Run(t, conformance.Harness{
 		New:    func(*testing.T) driver.Backend { return newReference() },
 		Bubble: true,

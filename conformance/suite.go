@@ -97,6 +97,10 @@ func (s *suite) judge(ctx context.Context, test *testing.T, c Case, modes []mode
 // attempts runs c in one mode after the other, until the harness ends the test or
 // a mode hangs.
 func (s *suite) attempts(ctx context.Context, test *testing.T, c Case, modes []mode) []*attempt {
+	if c.has(measuresMemory) { // before the watchdog of an attempt begins
+		memory.Lock()
+		defer memory.Unlock()
+	}
 	var attempts []*attempt
 	for _, m := range modes {
 		t := s.launch(ctx, test, c, m)

@@ -60,6 +60,7 @@ func foreignKept(t *testing.T, r *reference) {
 }
 
 func TestSharedStoreIsUnchanged(t *testing.T) {
+	t.Parallel()
 	r, h := shared(t)
 	t.Run("Run", func(t *testing.T) { conformance.Run(t, h) })
 	unchanged(t, r)
