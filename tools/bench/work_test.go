@@ -12,6 +12,7 @@ import (
 
 	cache "github.com/cachebackends/cachebackends/core"
 	"github.com/cachebackends/cachebackends/filesystem"
+	"github.com/cachebackends/cachebackends/loader"
 	"github.com/cachebackends/cachebackends/simple"
 
 	"github.com/cachebackends/cachebackends/tools/bench/internal/workload"
@@ -90,6 +91,10 @@ func TestWorkInMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	loaded := loader.New(c, loader.Policy{Fresh: workload.Life, Stale: workload.Life}, func(context.Context, string) (*user, error) {
+		return &someUser, nil
+	}, cache.WithoutEncoding())
+	t.Cleanup(func() { loaded.Close() })
 	buffer := make([]byte, 0, workload.ValueSize)
 	checkWork(t, []work{
 		{"backend get", 0, 0, func() error { _, ok, err := b.Get(ctx, key); return miss(ok, err) }},
@@ -102,6 +107,7 @@ func TestWorkInMemory(t *testing.T) {
 		{"view get of kept bytes", 0, 0, func() error { _, ok, err := kept.Get(ctx, "kept"); return miss(ok, err) }},
 		{"view get of a kept value", 0, 0, func() error { _, ok, err := keptUsers.Get(ctx, "keptUser"); return miss(ok, err) }},
 		{"view set of a kept value", 1, 64, func() error { return keptUsers.Set(ctx, "keptUser", &someUser) }},
+		{"loader get of a kept value", 0, 0, func() error { _, err := loaded.Get(ctx, "loaded"); return err }},
 		{"view get of JSON", 12, 408, func() error { _, ok, err := users.Get(ctx, "user"); return miss(ok, err) }},
 	})
 }
