@@ -37,7 +37,8 @@
 //   - A missing key is filled under its lease. A Delete, Set or Clear by any process
 //     ends the lease, so that the value is not stored.
 //   - An entry that is present is replaced by compare-and-swap. If any process has
-//     changed or removed it since, the value is not stored.
+//     changed or removed it since, the value is not stored. Refresh changes the entry
+//     before its load, so that it ends the loads of other processes too.
 //   - [Invalidate] of a tag removes the version of the tag, which the entry contains.
 //
 // The second point needs [Policy.Lease] and a backend that is a [driver.Leaser]; without

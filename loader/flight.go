@@ -88,9 +88,12 @@ func (fs *flights[T]) landedBefore(key string, before uint32) uint32 {
 // has to start in b. The caller holds mu.
 func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], isNew bool) {
 	f = fs.byKey[r.key]
-	if f != nil && f.replaces && r.e == nil && r.fault == nil && !isClosed(f.done) {
-		fs.supersede(f) // the entry was removed after this load began
-		f = nil
+	if f != nil {
+		isRemoved := f.replaces && r.e == nil && r.fault == nil && !isClosed(f.done)
+		if isRemoved || b.forced && !f.batch.forced { // f may have begun before the change
+			fs.supersede(f)
+			f = nil
+		}
 	}
 	if f == nil {
 		isNew = true

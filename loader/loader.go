@@ -244,7 +244,8 @@ func (l *Loader[T]) awaitStored(ctx context.Context, f *flight[T], impatient <-c
 
 // Refresh loads the value of key now, whatever is stored, stores it and returns it. A
 // load that is under way is not used, because it may have begun before a change of the
-// source. If the load fails, what is stored does not change.
+// source, and what such a load of another process returns is not stored. If the load
+// fails, the value that is stored does not change.
 func (l *Loader[T]) Refresh(ctx context.Context, key string) (value T, err error) {
 	if err := l.flights.end(ctx, key); err != nil {
 		return value, err
@@ -263,7 +264,11 @@ func (l *Loader[T]) Expire(ctx context.Context, key string) error {
 	if err := l.flights.end(ctx, key); err != nil {
 		return err
 	}
-	return l.store.expire(ctx, key)
+	old, err := l.store.get(ctx, key)
+	if err == nil {
+		_, err = l.store.rewrite(ctx, key, old, expire)
+	}
+	return err
 }
 
 // Delete removes the values of keys. Loads of them that are under way are not stored.

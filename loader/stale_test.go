@@ -160,3 +160,91 @@ func TestMissingReplaces(t *testing.T) {
 		}
 	})
 }
+
+// A Refresh wins against a load of another process that began before it and ends during
+// the load of the Refresh.
+func TestRefreshOverProcesses(t *testing.T) {
+	for _, name := range []string{"absent", "stale"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := memory.New()
+				policy := Policy{Fresh: time.Minute, Stale: time.Hour, Lease: time.Minute}
+				var isNew atomic.Bool
+				load := func(context.Context, string) (string, error) {
+					value := "old"
+					if isNew.Load() {
+						value = "new"
+					}
+					time.Sleep(10 * time.Second)
+					return value, nil
+				}
+				one, two := testLoader(t, s, policy, load), testLoader(t, s, policy, load)
+				if name == "stale" {
+					if _, err := one.Get(t.Context(), "k"); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(2 * time.Minute)
+				}
+				go one.Get(t.Context(), "k")
+				time.Sleep(5 * time.Second)
+				isNew.Store(true)
+				if got, err := two.Refresh(t.Context(), "k"); got != "new" || err != nil {
+					t.Errorf("Refresh = %q, %v", got, err)
+				}
+				if got, err := one.Get(t.Context(), "k"); got != "new" || err != nil {
+					t.Errorf("Get = %q, %v; want new", got, err)
+				}
+			})
+		})
+	}
+}
+
+// Each of several calls of Refresh leaves a value that is at least as new as itself.
+func TestRefreshesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		s.Before = func(string, string) error { time.Sleep(rand.N(time.Second)); return nil }
+		var source atomic.Int64
+		load := func(_ context.Context, key string) (int64, error) {
+			value := source.Load()
+			time.Sleep(rand.N(2 * time.Second))
+			return value, nil
+		}
+		policy := Policy{Fresh: time.Minute, Stale: time.Hour, Lease: time.Minute}
+		var loaders []*Loader[int64]
+		for range 2 {
+			l := New(cache.New(s), policy, load)
+			defer l.Close()
+			loaders = append(loaders, l)
+		}
+		for round := range 300 {
+			var group sync.WaitGroup
+			for range 4 {
+				group.Go(func() {
+					time.Sleep(rand.N(5 * time.Second))
+					l := loaders[rand.N(2)]
+					if rand.N(2) == 0 {
+						if _, err := l.Get(t.Context(), "k"); err != nil {
+							t.Error(err)
+						}
+						return
+					}
+					wrote := source.Add(1)
+					if got, err := l.Refresh(t.Context(), "k"); got < wrote || err != nil {
+						t.Errorf("round %d: Refresh = %d, %v; want at least %d", round, got, err, wrote)
+					}
+				})
+			}
+			group.Wait()
+			if got, err := loaders[0].Get(t.Context(), "k"); got != source.Load() || err != nil {
+				t.Fatalf("round %d: Get = %d, %v; want %d", round, got, err, source.Load())
+			}
+			if rand.N(2) == 0 {
+				if err := loaders[1].Delete(t.Context(), "k"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(rand.N(2 * time.Minute))
+		}
+	})
+}

@@ -112,13 +112,13 @@ func (s *store[T]) copy(e *entry[T]) (T, error) {
 	return s.values.Decode(body)
 }
 
-// encode sets the bytes of a new entry.
+// encode sets the bytes of an entry that is new or whose header has changed.
 func (s *store[T]) encode(e *entry[T]) error {
 	if s.keeps {
 		return nil
 	}
-	var body []byte
-	if !e.missing {
+	body := e.body
+	if body == nil && !e.missing {
 		var err error
 		if body, err = s.values.Encode(e.value); err != nil {
 			return err
@@ -132,7 +132,7 @@ func (s *store[T]) encode(e *entry[T]) error {
 
 // timeout returns the TTL of e in the store. ok is false if its life has ended.
 func (e *entry[T]) timeout() (ttl cache.SetOption, ok bool) {
-	left := e.life() - time.Since(e.loaded)
+	left := e.life() - max(0, time.Since(e.loaded)) // other clocks may be ahead
 	return cache.Timeout(left), left > 0
 }
 
@@ -193,31 +193,41 @@ func (s *store[T]) fill(ctx context.Context, key, token string, e *entry[T], ttl
 	return err
 }
 
-// expire makes the entry of key stale, or removes it if it would not be served then.
-func (s *store[T]) expire(ctx context.Context, key string) error {
+// rewrite stores what edit makes of old, the entry of key, under another nonce, so that
+// no load that began before is stored. It returns what is stored then. If edit returns
+// false, or if every attempt fails, the entry is removed.
+func (s *store[T]) rewrite(ctx context.Context, key string, old *entry[T], edit func(*entry[T]) bool) (*entry[T], error) {
 	const attempts = 10 // each lost to another writer, whose entry is newer
 	for range attempts {
-		old, err := s.get(ctx, key)
-		if err != nil {
-			return err
-		}
-		if old == nil || old.stale+old.rescue == 0 || old.missing {
+		if old == nil {
 			break
 		}
-		expired := *old
-		expired.nonce = newNonce()
-		expired.clock = nil
-		expired.fresh = min(old.fresh, max(0, time.Since(old.loaded)))
-		ttl, lives := expired.timeout()
-		if !lives || s.encode(&expired) != nil {
+		e := *old
+		e.nonce = newNonce()
+		if !edit(&e) {
 			break
 		}
-		if replaced, err := s.replace(ctx, key, old, &expired, ttl); replaced || err != nil {
-			return err
+		ttl, lives := e.timeout()
+		if !lives || s.encode(&e) != nil {
+			break
+		}
+		replaced, err := s.replace(ctx, key, old, &e, ttl)
+		if replaced || err != nil {
+			return &e, err
+		}
+		if old, err = s.get(ctx, key); err != nil {
+			return nil, err
 		}
 	}
-	_, err := s.cache.Delete(ctx, key)
-	return err
+	_, err := s.cache.Delete(ctx, key) // also ends a lease
+	return nil, err
+}
+
+// expire makes an entry stale. It returns false if the entry would not be served then.
+func expire[T any](e *entry[T]) bool {
+	e.clock = nil
+	e.fresh = min(e.fresh, max(0, time.Since(e.loaded)))
+	return e.stale+e.rescue > 0 && !e.missing
 }
 
 // budget is half of the time that ctx has left, for reading the store before a load.
