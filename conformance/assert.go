@@ -4,28 +4,73 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // failure is one observation that breaks the rule.
 type failure struct {
 	what, got, want, line string
+	hint                  string // what to declare, if it is a documented limit
+	crash                 string // the stack of a panic or a hang, which no declaration excuses
 }
 
 // stop ends a case from inside a helper. The runner recovers it.
 type stop struct{}
 
-// wrong records an observation that breaks the rule.
+// wrong records an observation that breaks the rule. After the end of the
+// attempt's context the rule cannot be judged.
 func (t *attempt) wrong(what string, got, want any) {
+	if reason, over := t.isOver(); over {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.obstacle = reason
+		return
+	}
+	err, _ := got.(error)
+	t.fail(failure{what: what, got: show(got), want: show(want), line: caseLine(), hint: t.limitHint(err)})
+}
+
+// fail records a failure, with the key of the last step.
+func (t *attempt) fail(f failure) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	const enough = 5
-	if len(t.failures) < enough {
-		t.failures = append(t.failures, failure{what, show(got), show(want), caseLine()})
+	if t.abandoned || len(t.failures) >= enough {
+		return
+	}
+	if t.lastKey != "" && t.callers.Load() == 0 && !strings.Contains(f.what, `"`) && f.crash == "" {
+		f.what += ", key " + t.lastKey
+	}
+	t.failures = append(t.failures, f)
+}
+
+// limitHint names the limits that a backend could declare for err.
+func (t *attempt) limitHint(err error) string {
+	limits := t.harness.Limits
+	switch {
+	case errors.Is(err, driver.ErrInvalidKey) && limits.MaxKey == 0 && limits.KeyAlphabet == "":
+		return "declare Limits.MaxKey, KeyAlphabet or RefusedKeys, if the store has such a limit"
+	case errors.Is(err, driver.ErrTooLarge) && limits.MaxValue == 0 && limits.MaxEntry == 0:
+		return "declare Limits.MaxValue or MaxEntry, if the store has such a limit"
+	}
+	return ""
+}
+
+// step counts a step, for the watchdog, and remembers its keys, for messages.
+func (t *attempt) step(keys ...string) {
+	t.steps.Add(1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.abandoned {
+		panic(stop{})
+	}
+	if len(keys) > 0 {
+		t.lastKey = show(keys[0])
 	}
 }
 
@@ -59,8 +104,12 @@ func (t *attempt) isError(what string, err error) {
 // must stops the case if err is not nil. If the server cannot be reached or
 // rejects the backend, the rule cannot be judged.
 func (t *attempt) must(what string, err error) {
+	t.step()
+	var outside *outsideAlphabet
 	switch {
 	case err == nil:
+	case errors.As(err, &outside):
+		t.notApplicable("keys consist of other bytes (Limits.KeyAlphabet)")
 	case isOutage(err):
 		t.giveUp(what + ": " + err.Error())
 	default:
@@ -78,13 +127,17 @@ func (t *attempt) giveUp(obstacle string) {
 
 // notApplicable ends the case in a mode to which the rule does not apply.
 func (t *attempt) notApplicable(reason string) {
+	t.mu.Lock()
 	t.inapplicable = reason
+	t.mu.Unlock()
 	panic(stop{})
 }
 
 // concurrently runs n goroutines and waits for them.
 func (t *attempt) concurrently(n int, run func(i int)) {
 	var wait sync.WaitGroup
+	t.callers.Add(1)
+	defer t.callers.Add(-1)
 	for i := range n {
 		wait.Go(func() {
 			defer t.recoverPanic()
@@ -93,7 +146,7 @@ func (t *attempt) concurrently(n int, run func(i int)) {
 	}
 	wait.Wait()
 	t.mu.Lock()
-	gaveUp := t.obstacle != ""
+	gaveUp := t.obstacle != "" || t.inapplicable != ""
 	t.mu.Unlock()
 	if gaveUp {
 		panic(stop{})
@@ -105,7 +158,7 @@ func (t *attempt) recoverPanic() {
 	switch p := recover(); p.(type) {
 	case nil, stop:
 	default:
-		t.wrong("the backend must not panic", text(fmt.Sprintf("%v\n%s", p, debug.Stack())), text("no panic"))
+		t.panicked(p)
 	}
 }
 
@@ -118,6 +171,8 @@ func (t *attempt) finishes(what string, call func()) {
 		call()
 	}()
 	const limit = 10 * time.Second
+	t.sleeping.Add(int64(limit))
+	defer t.sleeping.Add(-int64(limit))
 	select {
 	case <-done:
 	case <-time.After(limit):
@@ -157,7 +212,7 @@ func caseLine() string {
 	for {
 		frame, more := frames.Next()
 		file := frame.File[strings.LastIndexByte(frame.File, '/')+1:]
-		if strings.HasPrefix(file, "cases_") {
+		if strings.HasPrefix(file, "cases_") || strings.HasPrefix(file, "model") {
 			return fmt.Sprintf("%s:%d", file, frame.Line)
 		}
 		if !more {

@@ -130,9 +130,7 @@ func addRaceOfHandles(t *attempt) {
 	n := t.fewer(3000)
 	handles := []*handle{t.handle}
 	for range 3 {
-		other := t.harness.Stores.Reopen(t.test, t.first)
-		defer other.Close()
-		handles = append(handles, t.throughCache(cache.New(other)))
+		handles = append(handles, t.throughCache(cache.New(t.openAgain())))
 	}
 	var winners atomic.Int64
 	const round = 20 // after which all wait: a handle that runs ahead has no competitor

@@ -108,7 +108,7 @@ var batchCases = []Case{
 		run: func(t *attempt) {
 			small := keys("k", 20)
 			items := sameItems(small, "v")
-			items["large"] = string(randomBytes(1, t.harness.Limits.MaxValue+1))
+			items["large"] = string(randomBytes(1, t.maxValueOf("large")+1))
 			err := t.handle.SetMany(t.ctx, items, time.Hour)
 			t.errorIs("SetMany with one item that is too large", err, driver.ErrTooLarge)
 			t.failsExactly("SetMany with one item that is too large", err, t.handle.prefix+"large")

@@ -82,7 +82,7 @@ func isComplete(value []byte) bool {
 
 // neverTorn has 8 callers write and read one key with values of both sizes.
 func (t *attempt) neverTorn(small, large int) {
-	if limit := t.harness.Limits.MaxValue; limit != 0 {
+	if limit := t.harness.Limits.maxValue(); limit != 0 {
 		small, large = min(small, limit), min(large, limit)
 	}
 	rounds := t.fewer(15)
@@ -120,7 +120,7 @@ func noGoroutineLeft(t *attempt) {
 		b := t.harness.New(t.test)
 		t.useEverything(b, 20)
 		for range 10 {
-			if t.supports(Persistence) {
+			if t.canShare() {
 				other := t.harness.Stores.Reopen(t.test, b)
 				t.useEverything(other, 1)
 				t.must("Close of a further handle", other.Close())
@@ -135,13 +135,16 @@ func noGoroutineLeft(t *attempt) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.wrong("goroutines two seconds after Close", text(strings.Join(left, "\n")), text("none"))
+	for i := range left {
+		left[i] = trimStack(left[i])
+	}
+	t.wrong("goroutines two seconds after Close", text(strings.Join(left, "\n")), text("none: Close ends them"))
 }
 
 // useEverything has 4 callers call every operation of b, but for Clear, which may not
 // be allowed.
 func (t *attempt) useEverything(b driver.Backend, rounds int) {
-	h := t.throughCache(cache.New(b))
+	h := t.throughCache(cache.New(t.show(b)))
 	operations := slices.DeleteFunc(t.supported(allOperations), func(op operation) bool { return op.name == "Clear" })
 	t.concurrently(4, func(worker int) {
 		for i := range rounds {

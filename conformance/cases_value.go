@@ -103,7 +103,7 @@ var valueCases = []Case{
 		notApplicable: needsMaxValue,
 		run: func(t *attempt) {
 			t.set("k", "old", time.Hour)
-			tooLarge := randomBytes(1, t.harness.Limits.MaxValue+1)
+			tooLarge := randomBytes(1, t.maxValueOf("k")+1)
 			t.errorIs("Set over the limit", t.handle.Set(t.ctx, "k", tooLarge, time.Hour), driver.ErrTooLarge)
 			for range 2 {
 				if value, ok := t.get("k"); ok {
@@ -235,7 +235,7 @@ var valueCases = []Case{
 // sizesAroundPowersOfTwo stores values of random bytes, which cannot be compressed, in
 // one of three ways and reads them in two. Small values are stored in all ways.
 func sizesAroundPowersOfTwo(t *attempt) {
-	limit := t.harness.Limits.MaxValue
+	limit := t.harness.Limits.maxValue()
 	way := t.rand.IntN(3)
 	for power := 1; power <= mib; power *= 2 {
 		items := map[string]string{}
@@ -278,21 +278,21 @@ func (t *attempt) storesAndReads(name string, items map[string]string) {
 }
 
 func needsMaxValue(h Harness) string {
-	if h.Limits.MaxValue == 0 {
+	if h.Limits.maxValue() == 0 {
 		return "there is no largest value (Limits.MaxValue)"
 	}
 	return ""
 }
 
 func needsLargeValues(h Harness) string {
-	if limit := h.Limits.MaxValue; limit != 0 && limit < 16*mib {
+	if limit := h.Limits.maxValue(); limit != 0 && limit < 16*mib {
 		return fmt.Sprintf("values have at most %d bytes (Limits.MaxValue)", limit)
 	}
 	return ""
 }
 
 func largestValue(t *attempt) {
-	limit := t.harness.Limits.MaxValue
+	limit := t.harness.Limits.maxValue()
 	for _, size := range []int{mib - 1, mib, mib + 1, limit - 1, limit} {
 		if size > 0 && (limit == 0 || size <= limit) {
 			t.roundTripOfSize(size)
@@ -301,6 +301,8 @@ func largestValue(t *attempt) {
 	if limit == 0 {
 		return
 	}
+	limit = t.maxValueOf("k") // exactly; Limits.MaxEntry counts the key
+	t.must("Set of a value of the largest size", t.handle.Set(t.ctx, "k", make([]byte, limit), time.Hour))
 	for _, size := range []int{limit + 1, limit + mib} {
 		t.errorIs(fmt.Sprintf("Set of %d bytes", size), t.handle.Set(t.ctx, "k", randomBytes(1, size), time.Hour), driver.ErrTooLarge)
 		_, err := t.handle.Add(t.ctx, "new", randomBytes(1, size), time.Hour)
@@ -320,6 +322,14 @@ func (t *attempt) roundTripOfSize(size int) {
 		t.wrong(fmt.Sprintf("Get of a value of %d bytes, ok=%v", size, ok), got, value)
 	}
 	t.delete(key)
+}
+
+// maxValueOf returns the size of the largest value under key, 0 if there is no limit.
+func (t *attempt) maxValueOf(key string) int {
+	if limit := t.harness.Limits.MaxEntry; limit != 0 {
+		return limit - len(t.storedKey(key))
+	}
+	return t.harness.Limits.MaxValue
 }
 
 // isCorrupt reads key, which holds data, as a T that data is not.

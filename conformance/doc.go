@@ -15,16 +15,24 @@
 //
 // # Declarations
 //
-// A backend declares in [Harness.Unsupported] what it does not support, with the
-// reason. The suite checks the declarations: a missing one fails, and so does one
-// for a feature that works.
+// A backend declares what it does not support ([Harness.Unsupported]), how its store
+// differs ([Harness.Traits], [Harness.Limits]) and which rules it breaks
+// ([Harness.Waived]), each with the reason. The suite checks the declarations: a
+// missing one fails, and so does one that is not true.
 //
 // # Outcomes
 //
-// A case ends in one of five outcomes: [Pass], [Fail], [Unsupported] (declared),
-// [Skipped] (it waits in real time and -short was given) and [Error] (the harness or
-// the server failed, for example because the server cannot be reached). If
-// CONFORMANCE_REPORT names a directory, [Run] writes the outcomes there as JSON.
+// A case ends in one of six outcomes: [Pass], [Fail], [Unsupported] (declared),
+// [Waived] (declared), [Skipped] (it waits in real time and -short was given) and
+// [Error] (the harness or the server failed, for example because the server cannot be
+// reached). If one rule explains the failures of others, only its failure is
+// explained, and [Report.Causes] lists the others. If CONFORMANCE_REPORT names a
+// directory, [Run] writes the outcomes there as JSON.
+//
+// # Hangs and panics
+//
+// Each mode of a case runs in a goroutine of its own. One that makes no progress is
+// abandoned, and the next rule runs. The failure has the stacks of its goroutines.
 //
 // # Shared stores
 //

@@ -9,6 +9,8 @@ import (
 
 // sleepOrAdvance lets d pass for the store.
 func (t *attempt) sleepOrAdvance(d time.Duration) {
+	t.sleeping.Add(int64(d))
+	defer t.sleeping.Add(-int64(d))
 	if t.harness.Advance == nil || t.harness.Bubble {
 		time.Sleep(d)
 		return
@@ -21,10 +23,12 @@ func (t *attempt) sleepOrAdvance(d time.Duration) {
 func (t *attempt) now() time.Time { return time.Now().Add(t.clockAhead) }
 
 // noteWrite remembers the earliest time at which the TTL of key may have begun.
-func (t *attempt) noteWrite(key string) {
+func (t *attempt) noteWrite(key string) { t.noteWriteAt(key, t.now()) }
+
+func (t *attempt) noteWriteAt(key string, earliest time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.writtenAt[key] = t.now()
+	t.writtenAt[key] = earliest
 }
 
 // resolution is how long an entry may be read after its TTL.
@@ -60,7 +64,7 @@ func (t *attempt) withinTTL(ttl time.Duration, prepare func()) {
 // hasTTL records a failure if the remaining TTL of key is not what is left of
 // ttl, 0 meaning that key never expires. Without the feature TTL it passes.
 func (t *attempt) hasTTL(when, key string, ttl time.Duration) {
-	if !t.supports(TTL) {
+	if !t.readsTTL() {
 		return
 	}
 	left, ok, err := t.handle.TTL(t.ctx, key)
@@ -82,6 +86,9 @@ func (t *attempt) hasTTL(when, key string, ttl time.Duration) {
 	}
 }
 
+// readsTTL reports whether the remaining TTL is that of the call.
+func (t *attempt) readsTTL() bool { return t.supports(TTL) && !t.harness.declares(OneTTL) }
+
 func ttlText(ttl time.Duration) text {
 	if ttl == 0 {
 		return "0 (never expires)"
@@ -102,7 +109,7 @@ func (t *attempt) cacheHasTTL(c *cache.Cache, key string, ttl time.Duration) {
 // hasLongTTL records a failure if the remaining TTL of key, which was set with a
 // TTL of years, is short. A store may shorten such a TTL to ten years.
 func (t *attempt) hasLongTTL(key string, ttl time.Duration) {
-	if !t.supports(TTL) {
+	if !t.readsTTL() {
 		return
 	}
 	left, ok, err := t.handle.TTL(t.ctx, key)

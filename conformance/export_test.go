@@ -6,27 +6,45 @@ import (
 	"time"
 )
 
+// Validate returns what is wrong with a harness.
+func Validate(h Harness) error { return h.validate() }
+
+// SetSilence sets how long an attempt may go without a step.
+func SetSilence(limit time.Duration) { silenceLimit, shortSilence = limit, limit }
+
+// ShortenSilence sets it for one test.
+func ShortenSilence(t *testing.T, limit time.Duration) {
+	long, short := silenceLimit, shortSilence
+	t.Cleanup(func() { silenceLimit, shortSilence = long, short })
+	SetSilence(limit)
+}
+
+// ShortenAttempts sets the time of a mode for one test.
+func ShortenAttempts(t *testing.T, limit time.Duration) {
+	before := attemptLimit
+	t.Cleanup(func() { attemptLimit = before })
+	attemptLimit = limit
+}
+
 // Verdicts runs the cases for which only returns true, as Run does with -short. It
 // returns the report instead of failing t.
 func Verdicts(t *testing.T, h Harness, only func(Case) bool) Report {
-	s := newSuite(h)
+	s, err := newSuite(h)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.short = true
 	first := h.New(t)
 	defer first.Close()
 	if err := s.probe(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range Cases() {
-		if !s.concerns(c) || !only(c) {
-			continue
+	for _, c := range causesFirst(Cases()) {
+		if s.concerns(c) && only(c) {
+			s.judge(t.Context(), t, c, c.modes(), nil)
 		}
-		begin := time.Now()
-		outcome, reason := s.excluded(c)
-		if outcome == "" {
-			outcome, reason = verdict(s.attempts(t, c))
-		}
-		s.record(c, outcome, reason, time.Since(begin))
 	}
+	s.judgeLeak(t.Name())
 	s.sortResults()
 	return s.report
 }

@@ -13,6 +13,10 @@ const (
 	Storage Feature = "Storage"
 	// Counter is the interface [driver.Counter].
 	Counter Feature = "Counter"
+	// Lease is the interface [driver.Leaser].
+	Lease Feature = "Lease"
+	// Swap is the interface [driver.Swapper].
+	Swap Feature = "Swap"
 	// PrefixClear is the interface [driver.PrefixClearer].
 	PrefixClear Feature = "PrefixClear"
 	// FullClear means that Clear empties the store. It is also absent if the harness is
@@ -30,7 +34,12 @@ const (
 	Network Feature = "Network"
 )
 
-var features = []Feature{Storage, Counter, PrefixClear, FullClear, TTL, Persistence, Threshold, Network}
+// fieldOf names the field of Harness that stands for a feature.
+var fieldOf = map[Feature]string{
+	Persistence: "Stores.Reopen", Threshold: "Stores.Bounded", Network: "Faults", FullClear: "Stores.ClearAllowed",
+}
+
+var features = []Feature{Storage, Counter, Lease, Swap, PrefixClear, FullClear, TTL, Persistence, Threshold, Network}
 
 // implied returns the features whose absence needs no declaration, with the reason.
 func (h Harness) implied() map[Feature]string {

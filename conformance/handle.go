@@ -165,6 +165,8 @@ func (h *handle) full(keys []string) []string {
 type withoutFallbacks struct {
 	driver.Backend
 	driver.Counter
+	driver.Leaser
+	driver.Swapper
 	driver.PrefixClearer
 	driver.TTLer
 	driver.Namer
@@ -172,5 +174,5 @@ type withoutFallbacks struct {
 
 func hideFallbacks(b driver.Backend) driver.Backend {
 	ops := driver.Resolve(b)
-	return withoutFallbacks{b, ops, ops, ops, ops}
+	return withoutFallbacks{b, ops, ops, ops, ops, ops, ops}
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // Harness describes one backend to the suite. Only New is required; the zero
-// value of every other field makes the strictest promise.
+// value of every other field makes the strictest promise. Fields that contradict
+// each other end the test at once.
 type Harness struct {
 	// New opens a backend. It is called for every case and mode, and the suite
 	// closes what it returns; release everything else in t.Cleanup. Call t.Fatal if
@@ -36,9 +37,9 @@ type Harness struct {
 	// expiry then run in a testing/synctest bubble, where waiting takes no time.
 	Bubble bool
 
-	// Advance moves the clock of the store that New opened by d. It is ignored with
-	// Bubble. With neither, such cases wait in real time, all of them at once, and
-	// -short skips them.
+	// Advance moves the clock of the store that New opened by d. It is for harnesses
+	// without Bubble. With neither, such cases wait in real time, all of them at once,
+	// and -short skips them.
 	Advance func(backend driver.Backend, d time.Duration)
 
 	// Limits are the documented limits of the store.
@@ -56,8 +57,13 @@ type Harness struct {
 	Secrets []string
 
 	// Traits declares the documented ways in which the store differs from a rule, each
-	// with the reason. A declared trait that the store does not have is a failure.
+	// with the reason. A declared trait that the store does not have is a failure. A
+	// rule that fails because of a trait that is not declared names the trait.
 	Traits map[Trait]string
+
+	// Waived declares rules, by ID, that the backend breaks, each with the reason. The
+	// report shows them as [Waived]. A waived rule that passes is a failure.
+	Waived map[string]string
 
 	// Unsupported declares the features that the backend does not support, each with
 	// the reason, which the report shows. A declared feature that works is a failure,
@@ -75,9 +81,24 @@ type Limits struct {
 	// driver.ErrTooLarge. 0 means no limit, tested up to 16 MiB.
 	MaxValue int `json:"max_value,omitempty"`
 
+	// MaxEntry is the size of the largest entry in bytes: key, including the prefix,
+	// plus value. A larger entry must return driver.ErrTooLarge. It replaces MaxValue. 0
+	// means no such limit.
+	MaxEntry int `json:"max_entry,omitempty"`
+
+	// KeyAlphabet is the set of bytes that a key may consist of, such as
+	// "abcdefghijklmnopqrstuvwxyz0123456789-_". A key with another byte must return
+	// [driver.ErrInvalidKey]. The suite then builds its own keys and prefixes from these
+	// bytes. It needs the lower-case letters and the digits. Empty means any byte.
+	KeyAlphabet string `json:"key_alphabet,omitempty"`
+
 	// Resolution is the maximum staleness after expiry: how long an entry may still be
 	// read after its TTL, because of a coarse clock or rounding. Default 1 ms.
 	Resolution time.Duration `json:"resolution_ns"`
+
+	// Staleness is for how long a handle may still read what another handle has
+	// replaced or deleted. 0 means not at all. A handle reads its own writes at once.
+	Staleness time.Duration `json:"staleness_ns,omitempty"`
 
 	// CounterMin is the lowest value of a counter. Inc below it must return an error.
 	// Nil means math.MinInt64.
@@ -93,7 +114,8 @@ type Limits struct {
 // a field, its rules are reported as unsupported. The suite closes every backend.
 type Stores struct {
 	// Reopen opens a second handle to the store behind first, which may be open or
-	// closed. It stands for the feature [Persistence].
+	// closed. It stands for the feature [Persistence]. With the trait [OneHandle] it
+	// returns nil while first is open.
 	Reopen func(t *testing.T, first driver.Backend) driver.Backend
 
 	// Bounded opens an empty store that holds at most the given number of entries. It
@@ -138,20 +160,6 @@ type Faults struct {
 	CancelBound time.Duration
 }
 
-// Trait is a documented way in which a store differs from a rule.
-type Trait string
-
-// The traits.
-const (
-	// ReadsBeforeDelete means that the backend reads an entry before it deletes it,
-	// because the store reports expired entries as deleted. BAT-12 then allows a
-	// second round trip per key.
-	ReadsBeforeDelete Trait = "ReadsBeforeDelete"
-	// ServerStartsTTL means that the server counts the TTL from the moment at which it
-	// executes the write. TTL-14 then allows a slow write to end later.
-	ServerStartsTTL Trait = "ServerStartsTTL"
-)
-
 func (h Harness) declares(trait Trait) bool {
 	_, declared := h.Traits[trait]
 	return declared
@@ -163,6 +171,15 @@ func (h Harness) withDefaults() Harness {
 		h.Limits.Resolution = time.Millisecond
 	}
 	return h
+}
+
+// maxValue returns the size of the largest value under any key of the suite, 0 if
+// there is no limit.
+func (l Limits) maxValue() int {
+	if l.MaxEntry != 0 {
+		return max(l.MaxEntry-512, l.MaxEntry/2)
+	}
+	return l.MaxValue
 }
 
 // printable returns the limits with keys that are fit for a report.

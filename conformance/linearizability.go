@@ -3,6 +3,7 @@ package conformance
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,31 +15,50 @@ import (
 // call is one operation on one key, with its result. began and ended are positions
 // in the order of all beginnings and ends.
 type call struct {
-	op           string // get, has, set, add, delete, inc or clear; getmany, setmany and deletemany in a batch
-	value        string // written, or read by get
+	op           string // get, has, set, add, delete, inc, clear, swap, lease, fill or release; getmany, setmany and deletemany in a batch
+	value        string // written, or read by get or lease
+	old          string // of swap
+	token        string // given to fill or release, or returned by lease
 	delta, sum   int64  // of inc
-	ok           bool   // found, added or deleted; for inc: no error
+	ok           bool   // found, added, deleted, swapped or filled; for inc: no error
+	unknown      bool   // the result was lost; the call may take effect at any time after began
+	repeated     bool   // the call may take effect several times, and returns the last result
 	began, ended int64
 }
 
 func (c call) String() string {
 	result := map[bool]string{true: "ok", false: "no"}[c.ok]
+	if c.unknown {
+		result = "unknown"
+	}
 	switch c.op {
 	case "inc":
 		return fmt.Sprintf("inc(%d) = %d %s", c.delta, c.sum, result)
 	case "get", "getmany":
 		return fmt.Sprintf("%s() = %q %s", c.op, c.value, result)
+	case "swap":
+		return fmt.Sprintf("swap(%s, %s) = %s", c.old, c.value, result)
+	case "lease":
+		return fmt.Sprintf("lease() = %q, token %q, %s", c.value, c.token, result)
+	case "fill":
+		return fmt.Sprintf("fill(%s, token %q) = %s", c.value, c.token, result)
+	case "release":
+		return fmt.Sprintf("release(token %q)", c.token)
 	}
 	return fmt.Sprintf("%s(%s) = %s", c.op, c.value, result)
 }
 
-// absent is the state of an absent key.
-const absent = "absent"
+// absent is the state of an absent key that is not leased. The state of a leased key is
+// leasedTo and the token. The state of a present key is its value, an integer.
+const (
+	absent   = "absent"
+	leasedTo = absent + ", leased to "
+)
 
 // after returns the state that c leaves, and whether c can return what it did on
 // a key in state.
 func (c call) after(state string) (next string, possible bool) {
-	present := state != absent
+	present := !strings.HasPrefix(state, absent)
 	switch c.op {
 	case "set", "setmany":
 		return c.value, true
@@ -50,6 +70,26 @@ func (c call) after(state string) (next string, possible bool) {
 		return absent, c.ok == present
 	case "clear":
 		return absent, true
+	case "swap":
+		if !present || state != c.old {
+			return state, !c.ok
+		}
+		return c.value, c.ok
+	case "lease":
+		if state != absent {
+			return state, c.token == "" && c.ok == present && (!present || c.value == state)
+		}
+		return leasedTo + c.token, c.token != ""
+	case "fill":
+		if state != leasedTo+c.token {
+			return state, !c.ok
+		}
+		return c.value, c.ok
+	case "release":
+		if state == leasedTo+c.token {
+			return absent, true
+		}
+		return state, true
 	case "add":
 		if present {
 			return state, !c.ok
@@ -66,13 +106,33 @@ func (c call) after(state string) (next string, possible bool) {
 	return strconv.FormatInt(n+c.delta, 10), c.ok && c.sum == n+c.delta
 }
 
+// repeatedAfter returns the state that c leaves if it takes effect once more than it
+// returns.
+func (c call) repeatedAfter(state string) string {
+	if c.op == "lease" {
+		c.token = "lost"
+	}
+	if next, _ := c.after(state); c.repeated {
+		return next
+	}
+	return state
+}
+
 // isLinearizable reports whether some order of the calls explains the results of
 // all. A call that ended before another began comes first in such an order. This is
 // the search of Wing and Gong with the memory of visited states of Lowe.
 func isLinearizable(history []call) bool {
 	slices.SortFunc(history, func(a, b call) int { return int(a.began - b.began) })
 	search := orderSearch{history: history, done: make([]bool, len(history)), seen: map[string]bool{}}
-	return search.from(len(history), absent)
+	known := 0
+	for i, c := range history {
+		if c.unknown {
+			history[i].ended = math.MaxInt64
+			continue
+		}
+		known++
+	}
+	return search.from(known, absent)
 }
 
 type orderSearch struct {
@@ -81,7 +141,8 @@ type orderSearch struct {
 	seen    map[string]bool // fingerprints of dead ends
 }
 
-// from reports whether the calls that are left can follow on state.
+// from reports whether the calls that are left can follow on state. Calls with an unknown
+// result need not take effect, and are not counted.
 func (s *orderSearch) from(left int, state string) bool {
 	if left == 0 {
 		return true
@@ -92,7 +153,7 @@ func (s *orderSearch) from(left int, state string) bool {
 	}
 	s.seen[position] = true
 	// A call can be next if it began before the end of every call that is left.
-	earliestEnd := int64(1<<63 - 1)
+	earliestEnd := int64(math.MaxInt64)
 	for i, c := range s.history {
 		if s.done[i] {
 			continue
@@ -101,8 +162,19 @@ func (s *orderSearch) from(left int, state string) bool {
 			break
 		}
 		earliestEnd = min(earliestEnd, c.ended)
+		if early := c.repeatedAfter(state); early != state && s.from(left, early) {
+			return true
+		}
 		next, possible := c.after(state)
-		if !possible {
+		if c.unknown && next != state {
+			s.done[i] = true
+			if s.from(left, next) {
+				return true
+			}
+			s.done[i] = false
+			continue
+		}
+		if !possible || c.unknown {
 			continue
 		}
 		s.done[i] = true
@@ -184,44 +256,17 @@ func (t *attempt) randomCall(choice uint32, n int) call {
 
 // execute makes the call and records its result in c.
 func (t *attempt) execute(h *handle, key string, c *call) {
-	var err error
-	value := []byte(c.value)
-	switch c.op {
-	case "get":
-		value, c.ok, err = h.Get(t.ctx, key)
-		c.value = string(value)
-	case "getmany":
-		var values [][]byte
-		if values, err = h.GetMany(t.ctx, beside, key); err == nil {
-			c.value, c.ok = string(values[1]), values[1] != nil
-		}
-	case "has":
-		c.ok, err = h.Has(t.ctx, key)
-	case "set":
-		c.ok, err = true, h.Set(t.ctx, key, value, time.Hour)
-	case "setmany":
-		c.ok, err = true, h.SetMany(t.ctx, map[string]string{beside: c.value, key: c.value}, time.Hour)
-	case "add":
-		c.ok, err = h.Add(t.ctx, key, value, time.Hour)
-	case "delete":
-		c.ok, err = h.Delete(t.ctx, key)
-	case "deletemany":
-		var deleted []string
-		deleted, err = h.DeleteMany(t.ctx, beside, key)
-		c.ok = slices.Contains(deleted, key)
-	case "clear":
-		c.ok, err = true, h.Clear(t.ctx)
-	case "inc":
-		c.sum, err = h.Inc(t.ctx, key, c.delta, time.Hour)
-		c.ok = err == nil
-	}
-	t.must(c.op, err)
+	t.must(c.op, c.through(t.ctx, h, key))
 }
 
+// listing returns the calls, four in a line.
 func listing(history []call) string {
 	var b strings.Builder
-	for _, c := range history {
-		fmt.Fprintf(&b, "\n        %3d-%-3d %s", c.began, c.ended, c)
+	for i, c := range history {
+		if i%4 == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "%-31s ", fmt.Sprintf("%d-%d %s", c.began, c.ended, c))
 	}
 	return b.String()
 }

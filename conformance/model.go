@@ -37,7 +37,8 @@ type mismatch struct {
 }
 
 func (t *attempt) newModel() *model {
-	return &model{t: t, handles: t.handles()}
+	handles := t.handles()
+	return &model{t: t, handles: handles[:min(len(handles), 2)]}
 }
 
 // run executes steps on keys that no earlier run has used. It returns nil, or the steps
@@ -65,6 +66,7 @@ func (m *model) runPrefix() string { return fmt.Sprintf("%06d.", m.runs) }
 
 // do executes s and compares its result with the prediction.
 func (m *model) do(s step) (bad *mismatch) {
+	m.t.step(s.keys...)
 	defer func() {
 		if p := recover(); p != nil {
 			if _, stopped := p.(stop); stopped {

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -105,10 +104,10 @@ var events = []event{
 	{"cleared-by-prefix", true, cannotClearPrefix, func(t *attempt) {
 		t.must("Clear with a prefix", t.handle.ClearPrefix(t.ctx, "cleared-by-prefix"))
 	}},
-	{"cleared-by-another-handle", true, func(t *attempt) bool { return cannotReopen(t) || cannotClear(t) }, func(t *attempt) {
+	{"cleared-by-another-handle", true, func(t *attempt) bool { return !t.canShare() || cannotClear(t) }, func(t *attempt) {
 		t.must("Clear by another handle", t.reopened().Clear(t.ctx))
 	}},
-	{"seen-by-another-handle", false, cannotReopen, func(t *attempt) { t.handle = t.reopened() }},
+	{"seen-by-another-handle", false, func(t *attempt) bool { return !t.canShare() }, func(t *attempt) { t.handle = t.reopened() }},
 	{"reopened", false, cannotReopen, func(t *attempt) {
 		t.reopen()
 	}},
@@ -202,9 +201,6 @@ func eachKey(observe func(t *attempt, past, key string, live bool)) func(*attemp
 // birthsAndHistories gives every observer a key of its own for each birth, history and
 // event.
 func birthsAndHistories(t *attempt) {
-	if t.timeIsFree() {
-		t.ctx = context.WithoutCancel(t.ctx)
-	}
 	for _, event := range events {
 		if event.unavailable == nil || !event.unavailable(t) {
 			t.observeAfter(event)

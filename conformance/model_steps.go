@@ -75,6 +75,8 @@ type generator struct {
 	brief    time.Duration   // a TTL that is worth waiting for
 	waits    []time.Duration // what steps may wait
 	budget   time.Duration   // of all waits
+	oneTTL   bool            // the store ignores the TTL of a step
+	limits   Limits
 }
 
 // verbWeights are in the order in which they are drawn.
@@ -88,14 +90,14 @@ var verbWeights = []struct {
 
 func (t *attempt) newGenerator(handles int) *generator {
 	g := &generator{
-		Rand: t.rand, handles: handles, brief: t.shortTTL(), budget: 60 * day,
+		Rand: t.rand, handles: handles, limits: t.harness.Limits, brief: t.shortTTL(), budget: 60 * day,
 		largest:  1 << 20,
 		integers: []string{"0", "1", "7", "9", "99", "100", "9223372036854775807", "9223372036854775806"},
 		deltas:   []int64{0, 1, 1, 5, 900, math.MaxInt64, -1, -1, -10, math.MinInt64},
 	}
 	limits := t.harness.Limits
-	if limits.MaxValue != 0 {
-		if g.largest = min(2*g.largest, limits.MaxValue); g.largest == limits.MaxValue {
+	if limit := limits.maxValue(); limit != 0 {
+		if g.largest = min(2*g.largest, limit); g.largest == limits.MaxValue {
 			g.tooLarge = limits.MaxValue + 1
 		}
 	}
@@ -117,6 +119,9 @@ func (t *attempt) newGenerator(handles int) *generator {
 			g.budget = time.Duration(t.fewer(2500)) * time.Millisecond
 		}
 	}
+	if g.oneTTL = t.harness.declares(OneTTL); g.oneTTL {
+		g.waits, g.budget = g.waits[:1], 0
+	}
 	for _, v := range verbWeights {
 		if t.canCall(v.verb) {
 			g.verbs = append(g.verbs, slices.Repeat([]string{v.verb}, v.weight)...)
@@ -134,7 +139,7 @@ func (t *attempt) canCall(verb string) bool {
 	case "Inc":
 		return t.supports(Counter)
 	case "TTL":
-		return t.supports(TTL)
+		return t.supports(TTL) && !t.harness.declares(OneTTL)
 	case "Clear":
 		_, unavailable := t.clearUnavailable()
 		return !unavailable
@@ -153,6 +158,7 @@ func (g *generator) sequence() []step {
 	if g.longest != "" {
 		pool = append(pool, g.longest)
 	}
+	pool = slices.DeleteFunc(pool, func(key string) bool { return !g.limits.spells(key) })
 	g.Shuffle(len(pool), func(i, j int) { pool[i], pool[j] = pool[j], pool[i] })
 	pool = pool[:1+g.IntN(5)]
 	var steps []step
@@ -234,6 +240,9 @@ func (g *generator) observers(pool []string) (steps []step) {
 }
 
 func (g *generator) ttl() time.Duration {
+	if g.oneTTL {
+		return 0
+	}
 	const most32 = math.MaxInt32 // wraps milliseconds after 24 days and seconds after 68 years
 	switch n := g.IntN(20); {
 	case n < 5:

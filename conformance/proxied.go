@@ -34,7 +34,8 @@ func (t *attempt) openProxied() proxied {
 	b, err := t.harness.Faults.New(t.test, p.Addr())
 	t.must("opening the backend through the proxy", err)
 	t.toClose = append(t.toClose, b)
-	w := proxied{p, t, t.throughCache(cache.New(b))}
+	w := proxied{p, t, t.throughCache(cache.New(t.show(b)))}
+	w.handle.prefix = t.id + ":" // the server behind the proxy is the same for all cases
 	t.must("Set through the proxy", w.handle.Set(t.ctx, "proxied", t.proxiedValue(), time.Hour))
 	_, _, err = w.handle.Get(t.ctx, "proxied")
 	t.must("Get through the proxy", err)
@@ -73,18 +74,40 @@ func (w proxied) recovers(after string) {
 }
 
 // returnsWithin stops the case if call takes longer than limit three times in a
-// row, because the machine may be busy. It returns the error of call.
+// row, because the machine may be busy, or if it does not return at all. It returns
+// the error of call.
 func (t *attempt) returnsWithin(what string, limit time.Duration, call func() error) (err error) {
 	var took time.Duration
+	t.sleeping.Add(int64(limit))
+	defer t.sleeping.Add(-int64(limit))
 	for range 3 {
 		begin := time.Now()
-		err = call()
+		returned := make(chan error, 1)
+		go func() {
+			defer t.recoverPanic()
+			returned <- call()
+		}()
+		select {
+		case err = <-returned:
+		case <-time.After(limit + t.suite.patience()):
+			t.suite.impatient.Store(true)
+			t.stop(what, text("no return after "+time.Since(begin).Round(time.Millisecond).String()), text("at most "+limit.String()))
+		}
 		if took = time.Since(begin); took <= limit+machineTime {
 			return err
 		}
 	}
 	t.stop("the duration of "+what, took.Round(time.Millisecond), text("at most "+limit.String()))
 	return err
+}
+
+// patience is how long after its time a call may return. A backend that ignores
+// its context once does so in every rule.
+func (s *suite) patience() time.Duration {
+	if s.impatient.Load() {
+		return time.Second
+	}
+	return 4 * time.Second
 }
 
 // withCallTime returns a context whose deadline passes during a call.

@@ -31,6 +31,9 @@ type store struct {
 	largest int       // bytes of a value; 0 means no limit
 	longest int       // bytes of a key; 0 means no limit
 	soonest time.Time // no entry expires before it
+
+	leases    map[string]lease
+	lastToken int
 }
 
 type entry struct {
@@ -38,7 +41,9 @@ type entry struct {
 	expires time.Time // zero: never
 }
 
-func newReference() *reference { return &reference{store: &store{entries: map[string]entry{}}} }
+func newReference() *reference {
+	return &reference{store: &store{entries: map[string]entry{}, leases: map[string]lease{}}}
+}
 
 func newBounded(most int) *reference {
 	r := newReference()
@@ -95,9 +100,16 @@ func (r *reference) live(key string) (entry, bool) {
 	return e, ok && (e.expires.IsZero() || time.Now().Before(e.expires))
 }
 
-func (r *reference) put(key string, value []byte, ttl time.Duration) error {
+func (r *reference) checkValue(value []byte) error {
 	if r.largest > 0 && len(value) > r.largest {
 		return driver.ErrTooLarge
+	}
+	return nil
+}
+
+func (r *reference) put(key string, value []byte, ttl time.Duration) error {
+	if err := r.checkValue(value); err != nil {
+		return err
 	}
 	if value == nil {
 		value = []byte{}
@@ -113,6 +125,7 @@ func (r *reference) put(key string, value []byte, ttl time.Duration) error {
 		r.evict()
 	}
 	r.entries[key] = e
+	delete(r.leases, key)
 	return nil
 }
 
@@ -168,13 +181,18 @@ func (r *reference) Add(_ context.Context, key string, value []byte, ttl time.Du
 	return err == nil, err
 }
 
+func (r *reference) remove(key string) {
+	delete(r.entries, key)
+	delete(r.leases, key)
+}
+
 func (r *reference) Delete(_ context.Context, key string) (bool, error) {
 	defer r.mu.Unlock()
 	if err := r.enterKey(key); err != nil {
 		return false, err
 	}
 	_, ok := r.live(key)
-	delete(r.entries, key)
+	r.remove(key)
 	return ok, nil
 }
 
@@ -184,6 +202,7 @@ func (r *reference) Clear(context.Context) error {
 		return err
 	}
 	clear(r.entries)
+	clear(r.leases)
 	return nil
 }
 
@@ -243,7 +262,7 @@ func (r *reference) DeleteMany(_ context.Context, keys []string) ([]bool, error)
 	deleted := make([]bool, len(keys))
 	for i, key := range keys {
 		_, deleted[i] = r.live(key)
-		delete(r.entries, key)
+		r.remove(key)
 	}
 	return deleted, nil
 }
@@ -272,6 +291,7 @@ func (r *reference) ClearPrefix(_ context.Context, prefix string) error {
 		return err
 	}
 	maps.DeleteFunc(r.entries, func(key string, _ entry) bool { return strings.HasPrefix(key, prefix) })
+	maps.DeleteFunc(r.leases, func(key string, _ lease) bool { return strings.HasPrefix(key, prefix) })
 	return nil
 }
 

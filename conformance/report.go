@@ -13,11 +13,12 @@ import (
 // Outcome is how a case ended.
 type Outcome string
 
-// The five outcomes.
+// The outcomes.
 const (
 	Pass        Outcome = "pass"
 	Fail        Outcome = "fail"
 	Unsupported Outcome = "unsupported" // the backend declares that it does not support it
+	Waived      Outcome = "waived"      // fails, as the harness declares in Waived
 	Skipped     Outcome = "skipped"     // not run, because of -short or because the store is shared
 	Error       Outcome = "error"       // the harness or the server failed, so the rule could not be judged
 )
@@ -29,6 +30,7 @@ type Result struct {
 	Rule        string        `json:"rule"`
 	Outcome     Outcome       `json:"outcome"`
 	Reason      string        `json:"reason,omitempty"`
+	Cause       string        `json:"cause,omitempty"` // the ID of a rule that fails too and explains this failure
 	Provisional bool          `json:"provisional,omitempty"`
 	Duration    time.Duration `json:"duration_ns"`
 }
@@ -76,8 +78,8 @@ func (r Report) Count(outcome Outcome) int {
 
 // String returns the number of cases by outcome, in one line.
 func (r Report) String() string {
-	return fmt.Sprintf("%s: %d pass, %d fail, %d unsupported, %d skipped, %d error (suite %s, seed %d)", r.Backend,
-		r.Count(Pass), r.Count(Fail), r.Count(Unsupported), r.Count(Skipped), r.Count(Error), r.Suite, r.Seed)
+	return fmt.Sprintf("%s: %d pass, %d fail, %d unsupported, %d waived, %d skipped, %d error (suite %s, seed %d)", r.Backend,
+		r.Count(Pass), r.Count(Fail), r.Count(Unsupported), r.Count(Waived), r.Count(Skipped), r.Count(Error), r.Suite, r.Seed)
 }
 
 // WriteFile writes the report as JSON to a file in dir, which it creates, and

@@ -22,6 +22,8 @@ func TestMyCustomCache(t *testing.T) {
 		Bubble: true,
 		Unsupported: map[conformance.Feature]string{
 			conformance.Counter:     "it stores no counters",
+			conformance.Lease:       "its program loads in one process",
+			conformance.Swap:        "nobody needs it",
 			conformance.PrefixClear: "it is used by one program",
 			conformance.TTL:         "nobody needs it",
 			conformance.Threshold:   "the program stores few entries",

@@ -47,6 +47,8 @@ type defects struct {
 type request struct {
 	Op, Key string
 	Value   []byte
+	Token   string
+	Old     []byte
 	Delta   int64
 	TTL     time.Duration
 	Expires time.Time // set in place of TTL if the client computes the expiry
@@ -58,6 +60,7 @@ type reply struct {
 	OK    bool
 	N     int64
 	TTL   time.Duration
+	Token string
 	Err   string
 }
 
@@ -105,6 +108,14 @@ func answer(r *reference, q request) (a reply) {
 		a.N, err = r.Inc(ctx, q.Key, q.Delta, q.TTL)
 	case "ttl":
 		a.TTL, a.OK, err = r.TTL(ctx, q.Key)
+	case "lease":
+		a.Value, a.OK, a.Token, err = r.Lease(ctx, q.Key, q.TTL)
+	case "fill":
+		a.OK, err = r.Fill(ctx, q.Key, q.Token, q.Value, q.TTL)
+	case "release":
+		err = r.Release(ctx, q.Key, q.Token)
+	case "swap":
+		a.OK, err = r.CompareAndSwap(ctx, q.Key, q.Old, q.Value, q.TTL)
 	case "clear":
 		err = r.ClearPrefix(ctx, q.Key)
 	}
@@ -240,6 +251,29 @@ func (b *client) TTL(ctx context.Context, key string) (time.Duration, bool, erro
 	return a.TTL, a.OK, err
 }
 
+func (b *client) Lease(ctx context.Context, key string, hold time.Duration) ([]byte, bool, string, error) {
+	a, err := b.result(ctx, request{Op: "lease", Key: key}, hold)
+	if a.OK && a.Value == nil {
+		a.Value = []byte{}
+	}
+	return a.Value, a.OK, a.Token, err
+}
+
+func (b *client) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
+	a, err := b.result(ctx, request{Op: "fill", Key: key, Token: token, Value: value}, ttl)
+	return a.OK, err
+}
+
+func (b *client) Release(ctx context.Context, key, token string) error {
+	_, err := b.result(ctx, request{Op: "release", Key: key, Token: token}, 0)
+	return err
+}
+
+func (b *client) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	a, err := b.result(ctx, request{Op: "swap", Key: key, Old: old, Value: value}, ttl)
+	return a.OK, err
+}
+
 func (b *client) ClearPrefix(ctx context.Context, prefix string) error {
 	_, err := b.result(ctx, request{Op: "clear", Key: prefix}, 0)
 	return err
@@ -294,6 +328,8 @@ func TestMutantsOfClients(t *testing.T) {
 		{"replies are not checked", "BAS-14", defects{trusts: true}},
 		{"a part of a reply is a value", "BAS-14", defects{cuts: true}},
 		{"a slow write expires late", "TTL-14", defects{lateTTL: true}},
+		{"Fill is retried", "LSE-6", defects{retries: "fill"}},
+		{"CompareAndSwap is retried", "SWP-5", defects{retries: "swap"}},
 	} {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()

@@ -12,12 +12,14 @@ import (
 
 // set stores value under key.
 func (t *attempt) set(key, value string, ttl time.Duration) {
+	t.step(key)
 	t.noteWrite(key)
 	t.must(fmt.Sprintf("Set(%s, ttl %v)", show(key), ttl), t.handle.Set(t.ctx, key, []byte(value), ttl))
 }
 
 // add stores value under key if key is absent, and reports whether it did.
 func (t *attempt) add(key, value string, ttl time.Duration) bool {
+	t.step(key)
 	t.noteWrite(key)
 	added, err := t.handle.Add(t.ctx, key, []byte(value), ttl)
 	t.must(fmt.Sprintf("Add(%s, ttl %v)", show(key), ttl), err)
@@ -26,6 +28,7 @@ func (t *attempt) add(key, value string, ttl time.Duration) bool {
 
 // get returns the value of key, and whether key is present.
 func (t *attempt) get(key string) (string, bool) {
+	t.step(key)
 	value, ok, err := t.handle.Get(t.ctx, key)
 	t.must("Get("+show(key)+")", err)
 	return string(value), ok
@@ -33,6 +36,7 @@ func (t *attempt) get(key string) (string, bool) {
 
 // has reports whether key is present.
 func (t *attempt) has(key string) bool {
+	t.step(key)
 	ok, err := t.handle.Has(t.ctx, key)
 	t.must("Has("+show(key)+")", err)
 	return ok
@@ -40,6 +44,7 @@ func (t *attempt) has(key string) bool {
 
 // delete removes key and reports whether it was present.
 func (t *attempt) delete(key string) bool {
+	t.step(key)
 	deleted, err := t.handle.Delete(t.ctx, key)
 	t.must("Delete("+show(key)+")", err)
 	return deleted
@@ -47,6 +52,7 @@ func (t *attempt) delete(key string) bool {
 
 // inc adds delta to the integer under key and returns the sum.
 func (t *attempt) inc(key string, delta int64, ttl time.Duration) int64 {
+	t.step(key)
 	t.noteWrite(key)
 	sum, err := t.handle.Inc(t.ctx, key, delta, ttl)
 	t.must(fmt.Sprintf("Inc(%s, %d)", show(key), delta), err)
@@ -55,6 +61,7 @@ func (t *attempt) inc(key string, delta int64, ttl time.Duration) int64 {
 
 // getMany returns one value per key, nil for a miss.
 func (t *attempt) getMany(keys ...string) [][]byte {
+	t.step(keys...)
 	values, err := t.handle.GetMany(t.ctx, keys...)
 	t.must(fmt.Sprintf("GetMany of %d keys", len(keys)), err)
 	if len(values) != len(keys) {
@@ -73,6 +80,7 @@ func (t *attempt) setMany(items map[string]string, ttl time.Duration) {
 
 // deleteMany removes keys and returns those that were present.
 func (t *attempt) deleteMany(keys ...string) []string {
+	t.step(keys...)
 	deleted, err := t.handle.DeleteMany(t.ctx, keys...)
 	t.must(fmt.Sprintf("DeleteMany of %d keys", len(keys)), err)
 	return deleted

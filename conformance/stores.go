@@ -23,7 +23,17 @@ func needsStore(field string, given func(s Stores) bool) func(Harness) string {
 // after the case.
 func (t *attempt) openStore(b driver.Backend) *handle {
 	t.toClose = append(t.toClose, b)
-	return &handle{cache: cache.New(b), prefix: t.id + ":", written: &keySet{keys: map[string]struct{}{}}}
+	return &handle{cache: cache.New(t.show(b)), prefix: t.id + ":", written: &keySet{keys: map[string]struct{}{}}}
+}
+
+// openAgain opens another handle to the store, closed after the case.
+func (t *attempt) openAgain() driver.Backend {
+	b := t.harness.Stores.Reopen(t.test, t.first)
+	if b == nil {
+		t.stop("Stores.Reopen", text("nil"), text("another handle"))
+	}
+	t.toClose = append(t.toClose, b)
+	return t.show(b)
 }
 
 // openSecondHandle opens another handle to the store and lets the steps use it.
@@ -36,22 +46,13 @@ func (t *attempt) canReopen() bool {
 	return t.supports(Persistence) && (t.harness.Isolated || !t.ownStore) // not of Stores.ClearAllowed
 }
 
-// handles returns handles to the store for concurrent callers: two if possible.
-func (t *attempt) handles() []*handle {
-	if !t.canReopen() {
-		return []*handle{t.handle}
-	}
-	return []*handle{t.handle, t.reopened()}
-}
-
 // reopened opens another handle to the store, as the mode calls it.
 func (t *attempt) reopened() *handle {
-	b := t.harness.Stores.Reopen(t.test, t.first)
-	t.toClose = append(t.toClose, b)
+	b := t.openAgain()
 	other := *t.handle
 	shown := b
 	if t.mode == fallback {
-		shown = hideFallbacks(b)
+		shown = hideFallbacks(shown)
 	}
 	other.cache = cache.New(shown, cache.WithPrefix(t.handle.written.prefix))
 	if t.mode == bare {
@@ -65,6 +66,12 @@ func (t *attempt) reopen() {
 	t.must("Close before reopening", t.handle.cache.Close())
 	t.handle = t.reopened()
 	t.cache, t.backend = t.handle.cache, t.handle.cache.Backend()
+}
+
+// canShare reports whether two handles can be open, and see each other's writes at
+// once.
+func (t *attempt) canShare() bool {
+	return t.canReopen() && !t.harness.declares(OneHandle) && t.harness.Limits.Staleness == 0
 }
 
 // fill stores n items of size bytes, each of which begins with its key. It

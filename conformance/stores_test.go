@@ -32,6 +32,16 @@ func (d denied) Inc(context.Context, string, int64, time.Duration) (int64, error
 func (d denied) TTL(context.Context, string) (time.Duration, bool, error) { return 0, false, d.why }
 func (d denied) Clear(context.Context) error                              { return d.why }
 func (d denied) ClearPrefix(context.Context, string) error                { return d.why }
+func (d denied) Lease(context.Context, string, time.Duration) ([]byte, bool, string, error) {
+	return nil, false, "", d.why
+}
+func (d denied) Fill(context.Context, string, string, []byte, time.Duration) (bool, error) {
+	return false, d.why
+}
+func (d denied) Release(context.Context, string, string) error { return d.why }
+func (d denied) CompareAndSwap(context.Context, string, []byte, []byte, time.Duration) (bool, error) {
+	return false, d.why
+}
 
 // fullAt50 holds 50 entries. For a further key it calls full.
 func fullAt50(full func(r *reference, key string) error) *mutant {

@@ -25,9 +25,12 @@ func halfOf(ctx context.Context) (context.Context, func()) {
 	if !ok {
 		return ctx, func() {}
 	}
-	b := &budget{Context: ctx, end: deadline.Add(-time.Until(deadline) / 2)}
+	b := &budget{Context: ctx, end: halfway(deadline)}
 	return b, b.stop
 }
+
+// halfway returns the time in the middle between now and deadline.
+func halfway(deadline time.Time) time.Time { return deadline.Add(-time.Until(deadline) / 2) }
 
 // Deadline returns the midpoint between the call of halfOf and the deadline of the
 // parent.

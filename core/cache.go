@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -27,6 +28,8 @@ type Cache struct {
 	ignore   bool
 	copies   bool // the backend shares no memory with its callers
 	flights  flights
+
+	leasesUnsupported atomic.Bool // the observer has received it
 }
 
 // New returns a Cache over backend, which it owns from now on: Close closes it.

@@ -92,12 +92,31 @@ var errEmptyKey = fmt.Errorf("%w: the key is empty", ErrInvalidKey)
 func (c *Cache) lifetime(options []SetOption) (time.Duration, error) {
 	ttl := c.timeout
 	for _, option := range options {
-		ttl = option.timeout
+		if !option.lease {
+			ttl = option.timeout
+		}
 	}
 	if ttl < 0 {
 		return 0, fmt.Errorf("%w: %v is negative (0 never expires)", ErrInvalidTimeout, ttl)
 	}
 	return ttl, nil
+}
+
+// holdOf returns the hold of the last [Lease] among options, 0 if there is none.
+func holdOf(options []SetOption) (hold time.Duration, err error) {
+	for _, option := range options {
+		if option.lease {
+			hold, err = option.hold, checkHold(option.hold)
+		}
+	}
+	return hold, err
+}
+
+func checkHold(hold time.Duration) error {
+	if hold <= 0 || hold > driver.MaxHold {
+		return fmt.Errorf("%w: a lease of %v, must be positive and at most %v", ErrInvalidTimeout, hold, driver.MaxHold)
+	}
+	return nil
 }
 
 // full returns the key that the backend receives.

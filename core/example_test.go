@@ -84,6 +84,38 @@ func ExampleView_GetOrSet() {
 	// Ada <nil>
 }
 
+// Two processes share a store. The second one does not load what the first one is
+// loading: it waits for the value.
+func ExampleLease() {
+	ctx := context.Background()
+	store := newLeasing() // redis, memcached, filesystem, ...
+	loading := make(chan struct{})
+	first := cache.Of[account](cache.New(store))
+	second := cache.Of[account](cache.New(store))
+	go func() {
+		<-loading
+		ada, err := second.GetOrSet(ctx, "42", func(context.Context) (account, error) {
+			fmt.Println("not called")
+			return account{}, nil
+		}, cache.Lease(10*time.Second))
+		<-loading
+		fmt.Println("second:", ada.Name, err)
+		loading <- struct{}{}
+	}()
+	ada, err := first.GetOrSet(ctx, "42", func(context.Context) (account, error) {
+		loading <- struct{}{}
+		fmt.Println("asking the database")
+		return account{Name: "Ada"}, nil
+	}, cache.Lease(10*time.Second))
+	fmt.Println("first:", ada.Name, err)
+	loading <- struct{}{}
+	<-loading
+	// Output:
+	// asking the database
+	// first: Ada <nil>
+	// second: Ada <nil>
+}
+
 func ExampleCache_Inc() {
 	ctx := context.Background()
 	c := cache.New(newRich())

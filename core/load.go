@@ -23,7 +23,8 @@ import (
 // A write of key through the same Cache (Set, Add, Delete, Inc, Clear and batches)
 // ends the load: its value is returned to the callers that wait and is not stored,
 // and later callers start a load of their own. After a miss the value is stored with
-// Add, so that it never replaces what another process has stored meanwhile.
+// Add, so that it never replaces what another process has stored meanwhile. [Lease]
+// extends both promises to all processes that share the store.
 //
 // A failure of the store does not keep load from running and is not returned; the
 // observer receives it. If ctx has a deadline, the store may use half of the time
@@ -34,7 +35,7 @@ import (
 func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context.Context) (T, error), options ...SetOption) (T, error) {
 	c := v.cache
 	var zero T
-	ttl, err := c.lifetime(options)
+	p, err := c.planOf(ctx, options)
 	if err != nil {
 		return zero, c.wrap(opGetOrSet, key, err)
 	}
@@ -60,7 +61,8 @@ func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context
 			continue // a load has stored its value after the read
 		}
 		if start != nil {
-			go v.fly(start, f, load, ttl, fault)
+			p.fault = fault
+			go v.fly(start, f, load, p)
 		}
 		return v.wait(ctx, f)
 	}
@@ -81,34 +83,74 @@ func (v View[T]) lookupWithin(ctx context.Context, key string) (value T, ok bool
 	return v.lookup(half, key)
 }
 
-// fly runs load and stores its value. fault is the error of the read before it. After
-// a failure of the store the value is not stored, which would only cost time. Damaged
-// bytes are replaced.
-func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Context) (T, error), ttl time.Duration, fault error) {
+// plan is what a load needs to know of the call that starts it.
+type plan struct {
+	ttl      time.Duration
+	hold     time.Duration // of the lease; 0 without one
+	deadline time.Time     // of the caller; zero if there is none
+	half     time.Time     // by which the store must have answered; zero if there is none
+	fault    error         // of the read before the load
+}
+
+func (c *Cache) planOf(ctx context.Context, options []SetOption) (p plan, err error) {
+	if p.ttl, err = c.lifetime(options); err == nil {
+		p.hold, err = holdOf(options)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		p.deadline, p.half = deadline, halfway(deadline)
+	}
+	return p, err
+}
+
+// isStorable reports whether a load may store its value. After a failure of the store
+// that would only cost time. Damaged bytes are replaced.
+func (p *plan) isStorable() bool { return p.fault == nil || driver.IsCorrupt(p.fault) }
+
+// fly runs load and stores its value, under a lease if the plan has one.
+func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Context) (T, error), p plan) {
 	c := v.cache
 	defer c.flights.land(f)
+	var held lease
+	if p.hold > 0 && p.isStorable() {
+		var found *loadedValue[T]
+		held, found, p.fault = v.acquire(ctx, f, p)
+		switch {
+		case found != nil:
+			f.load(outcome{value: found.value, copy: found.copy})
+			return
+		case ctx.Err() != nil: // all callers have left
+			c.release(ctx, f.key, &held)
+			return
+		case c.flights.hasEnded(f): // the value will not be stored, and later callers need the lease
+			c.release(ctx, f.key, &held)
+		}
+		defer c.release(ctx, f.key, &held)
+	}
 	value, err := load(ctx)
 	if err != nil {
 		f.outcome.err = err
 		return
 	}
 	l, err := v.prepare(f.key, value)
-	f.outcome = outcome{value: value, err: c.wrap(opGetOrSet, f.key, err), copy: l.copy}
-	close(f.loaded)
-	if err != nil || ctx.Err() != nil || fault != nil && !driver.IsCorrupt(fault) {
+	f.load(outcome{value: value, err: c.wrap(opGetOrSet, f.key, err), copy: l.copy})
+	if err != nil || ctx.Err() != nil || !p.isStorable() {
 		return
 	}
 	event := Event{Op: opAdd, Bytes: len(l.data)}
-	if fault != nil {
+	if p.fault != nil {
 		event.Op = opSet
+	}
+	if held.token != "" {
+		event.Op = opFill
 	}
 	ctx = context.WithValue(ctx, flightKey{}, (*flight)(nil)) // what follows is not part of load
 	begin := c.watch()
-	called := c.flights.fill(f, func() bool {
-		event.Err = v.storeLoaded(ctx, event.Op, c.full(f.key), l, ttl)
-		return event.Err == nil
+	called := c.flights.fill(f, func() (stored bool) {
+		stored, event.Err = v.storeLoaded(ctx, event.Op, held, c.full(f.key), l, p.ttl)
+		return stored
 	})
 	if called {
+		held.token = ""                        // Fill has ended the lease
 		_ = c.finish(ctx, begin, f.key, event) // the caller has its value
 	}
 }
@@ -217,15 +259,19 @@ func (v View[T]) prepare(key string, value T) (loadedValue[T], error) {
 	if _, raw := any(value).([]byte); raw && c.copies {
 		l.data = bytes.Clone(l.data) // the first caller may write to its value before it is stored
 	}
-	data := l.data
-	l.copy = func() (any, error) {
-		copied, err := decode[T](c, data)
+	l.copy = v.copier(l.data)
+	return l, nil
+}
+
+// copier returns a function that decodes data into a value that shares no memory with it.
+func (v View[T]) copier(data []byte) func() (any, error) {
+	return func() (any, error) {
+		copied, err := v.decode(data)
 		if raw, ok := any(copied).([]byte); ok {
 			return bytes.Clone(raw), err
 		}
 		return copied, err
 	}
-	return l, nil
 }
 
 // isImmutable reports whether values of T share no memory that can be written to.
@@ -234,16 +280,20 @@ func isImmutable[T any]() bool {
 	return kind >= reflect.Bool && kind <= reflect.Complex128 || kind == reflect.String
 }
 
-// storeLoaded stores what was loaded. It calls nothing but the backend.
-func (v View[T]) storeLoaded(ctx context.Context, op, fullKey string, l loadedValue[T], ttl time.Duration) (err error) {
+// storeLoaded stores what was loaded. It calls nothing but the backend. stored is true if
+// the key is present now.
+func (v View[T]) storeLoaded(ctx context.Context, op string, held lease, fullKey string, l loadedValue[T], ttl time.Duration) (stored bool, err error) {
+	if op == opFill {
+		return v.fillLease(ctx, held, fullKey, l, ttl)
+	}
 	if v.values != nil {
 		if _, err := v.storeKept(ctx, op, fullKey, l.value, ttl); !driver.IsUnsupported(err) {
-			return err
+			return err == nil, err
 		}
 		if l.data, err = encode(v.cache, l.value); err != nil {
-			return err
+			return false, err
 		}
 	}
 	_, err = v.cache.storeData(ctx, op, fullKey, l.data, ttl)
-	return err
+	return err == nil, err
 }

@@ -39,6 +39,10 @@ const (
 	opPing       = "ping"
 	opClose      = "close"
 	opGetOrSet   = "get_or_set"
+	opLease      = "lease"
+	opFill       = "fill"
+	opRelease    = "release"
+	opSwap       = "compare_and_swap"
 )
 
 func (c *Cache) observe(ctx context.Context, e Event, start time.Time) {

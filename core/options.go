@@ -35,12 +35,27 @@ func WithObserver(observe Observer) Option { return func(c *Cache) { c.observer 
 func WithIgnoreErrors() Option { return func(c *Cache) { c.ignore = true } }
 
 // SetOption adjusts one call that stores. It allocates nothing.
-type SetOption struct{ timeout time.Duration }
+type SetOption struct {
+	timeout time.Duration
+	hold    time.Duration
+	lease   bool // the option is Lease, not Timeout
+}
 
 // Timeout sets the TTL of the entry in place of the default timeout of the cache; 0
 // means that it never expires. With a negative d the call returns
 // [ErrInvalidTimeout].
 func Timeout(d time.Duration) SetOption { return SetOption{timeout: d} }
+
+// Lease makes [View.GetOrSet] load a missing key once at a time over all processes that
+// share the store, and keeps it from storing a value that was loaded before another
+// process has written or removed the key. hold is the longest time that a load takes;
+// after it, another process may load too. It is positive and at most [driver.MaxHold].
+//
+// A lease costs one round trip per load and nothing per hit. If the backend does not
+// support leases, GetOrSet loads once per process, and the observer receives
+// errors.ErrUnsupported once. It is not a lock. Operations other than GetOrSet ignore
+// the option.
+func Lease(hold time.Duration) SetOption { return SetOption{hold: hold, lease: true} }
 
 // Secret returns text as a password for the Options of a backend. It prints as *** at
 // any depth.

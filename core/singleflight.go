@@ -176,6 +176,12 @@ func (fs *flights) fill(f *flight, store func() (stored bool)) (called bool) {
 	return true
 }
 
+// load publishes the outcome of f.
+func (f *flight) load(o outcome) {
+	f.outcome = o
+	close(f.loaded)
+}
+
 // land ends f. It is deferred, because load, the backend and the observer may panic
 // or end the goroutine.
 func (fs *flights) land(f *flight) {
@@ -211,6 +217,13 @@ func (fs *flights) leave(f *flight) {
 		f.ended = true
 		f.cancel()
 	}
+}
+
+// hasEnded reports whether f has ended: its value is not stored.
+func (fs *flights) hasEnded(f *flight) bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return f.ended
 }
 
 // isOver reports whether the goroutine of f has ended.

@@ -11,33 +11,21 @@ import (
 
 // Inc adds delta to the integer under key and returns the sum. A Go value is not
 // an integer, whatever its type.
-func (b *Backend) Inc(_ context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	hash := b.hasher.hash(key)
-	s := b.shard(hash)
-	for {
-		old, slot, err := s.find(hash, key)
-		if err != nil {
-			return 0, err
-		}
-		n := &node{key: key, hash: uint32(hash)}
-		sum := delta
-		if old != nil && !b.clock.passed(old.deadline) {
+func (b *Backend) Inc(_ context.Context, key string, delta int64, ttl time.Duration) (sum int64, err error) {
+	n := &node{key: key}
+	deadline := b.clock.deadline(ttl)
+	_, err = b.update(n, func(old *node) (bool, error) {
+		n.deadline, sum = deadline, delta
+		if old != nil {
 			n.deadline = old.deadline
 			if sum, err = old.plus(delta); err != nil {
-				return 0, err
+				return false, err
 			}
-		} else {
-			n.deadline = b.clock.deadline(ttl)
 		}
 		n.setBytes(strconv.AppendInt(nil, sum, 10))
-		done, err := s.store(slot, old, n, hash)
-		if err != nil {
-			return 0, err
-		}
-		if done {
-			return sum, nil
-		}
-	}
+		return true, nil
+	})
+	return sum, err
 }
 
 // plus returns the sum of delta and the integer stored in n.

@@ -12,8 +12,27 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// model is the simplest cache without a limit, with which Backend must agree.
-type model map[string]modelEntry
+// model is the simplest cache without a limit, with which Backend must agree. Its
+// entries and leases are in separate maps.
+type model struct {
+	entries map[string]modelEntry
+	leases  map[string]modelLease
+}
+
+type modelLease struct {
+	token string
+	end   time.Time
+}
+
+func (m model) set(key string, e modelEntry) {
+	m.entries[key] = e
+	delete(m.leases, key)
+}
+
+func (m model) delete(key string) {
+	delete(m.entries, key)
+	delete(m.leases, key)
+}
 
 type modelEntry struct {
 	value   []byte
@@ -22,7 +41,7 @@ type modelEntry struct {
 }
 
 func (m model) live(key string) (modelEntry, bool) {
-	e, ok := m[key]
+	e, ok := m.entries[key]
 	return e, ok && (e.end.IsZero() || time.Now().Before(e.end))
 }
 
@@ -51,7 +70,9 @@ func FuzzModel(f *testing.F) {
 
 func compareWithModel(t *testing.T, script []byte, keys int) {
 	b := newBackend(t, NoLimit)
-	m := model{}
+	m := model{map[string]modelEntry{}, map[string]modelLease{}}
+	tokens := map[string]bool{}
+	last := map[string]string{} // the last token of each key, held or not
 	ctx := t.Context()
 	next := func() int {
 		if len(script) == 0 {
@@ -63,16 +84,16 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 	}
 	ttls := []time.Duration{0, time.Millisecond, 7 * time.Millisecond, time.Second, time.Hour}
 	for step := 0; len(script) > 0; step++ {
-		op, key, ttl := next()%12, "key"+strconv.Itoa(next()%keys), ttls[next()%len(ttls)]
+		op, key, ttl := next()%16, "key"+strconv.Itoa(next()%keys), ttls[next()%len(ttls)]
 		value := []byte(strconv.Itoa(step))
 		old, had := m.live(key)
 		switch op {
 		case 0, 1:
 			must(t, b.Set(ctx, key, value, ttl))
-			m[key] = modelEntry{value: value, end: end(ttl)}
+			m.set(key, modelEntry{value: value, end: end(ttl)})
 		case 2:
 			must(t, b.SetValue(ctx, key, step, ttl))
-			m[key] = modelEntry{goValue: step, end: end(ttl)}
+			m.set(key, modelEntry{goValue: step, end: end(ttl)})
 		case 3:
 			added, err := b.Add(ctx, key, value, ttl)
 			must(t, err)
@@ -80,7 +101,7 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 				t.Fatalf("step %d: Add(%s) = %v, was present: %v", step, key, added, had)
 			}
 			if added {
-				m[key] = modelEntry{value: value, end: end(ttl)}
+				m.set(key, modelEntry{value: value, end: end(ttl)})
 			}
 		case 4:
 			deleted, err := b.Delete(ctx, key)
@@ -88,7 +109,7 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 			if deleted != had {
 				t.Fatalf("step %d: Delete(%s) = %v, was present: %v", step, key, deleted, had)
 			}
-			delete(m, key)
+			m.delete(key)
 		case 5:
 			sum, err := b.Inc(ctx, key, 3, ttl)
 			switch {
@@ -103,12 +124,12 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 				if sum != before+3 {
 					t.Fatalf("step %d: Inc(%s) = %d, was %d", step, key, sum, before)
 				}
-				m[key] = modelEntry{value: strconv.AppendInt(nil, sum, 10), end: old.end}
+				m.set(key, modelEntry{value: strconv.AppendInt(nil, sum, 10), end: old.end})
 			default:
 				if sum != 3 {
 					t.Fatalf("step %d: Inc(%s) = %d of an absent key", step, key, sum)
 				}
-				m[key] = modelEntry{value: []byte("3"), end: end(ttl)}
+				m.set(key, modelEntry{value: []byte("3"), end: end(ttl)})
 			}
 		case 6:
 			left, ok, err := b.TTL(ctx, key)
@@ -125,14 +146,64 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 		case 8:
 			if next() > 200 {
 				must(t, b.Clear(ctx))
-				clear(m)
+				clear(m.entries)
+				clear(m.leases)
 			} else if next() > 200 {
 				must(t, b.ClearPrefix(ctx, "key1"))
-				for k := range m {
-					if len(k) > 3 && k[3] == '1' {
-						delete(m, k)
+				for i := range keys {
+					if k := "key" + strconv.Itoa(i); k[3] == '1' {
+						m.delete(k)
 					}
 				}
+			}
+		case 9, 10:
+			hold := max(ttl, 1)
+			ok, token := leaseEither(t, b, key, hold, op == 9)
+			if had && (old.value != nil) != (op == 9) {
+				had = false // an entry of the other kind
+				m.delete(key)
+			}
+			held := time.Now().Before(m.leases[key].end)
+			if ok != had || (token != "") != (!had && !held) || tokens[token] {
+				t.Fatalf("step %d: Lease(%s) = %v, %q, was present: %v, leased: %v", step, key, ok, token, had, held)
+			}
+			if token != "" {
+				m.leases[key] = modelLease{token, time.Now().Add(hold)}
+				last[key], tokens[token] = token, true
+			}
+		case 11, 12:
+			token := last[key]
+			held := m.leases[key].token == token && time.Now().Before(m.leases[key].end)
+			e := modelEntry{value: value, end: end(ttl)}
+			filled, err := b.Fill(ctx, key, token, value, ttl)
+			if op == 12 && !filled {
+				e = modelEntry{goValue: step, end: end(ttl)}
+				filled, err = b.FillValue(ctx, key, token, step, ttl)
+			}
+			must(t, err)
+			if filled != held {
+				t.Fatalf("step %d: Fill(%s) = %v, lease held: %v", step, key, filled, held)
+			}
+			if filled {
+				m.set(key, e)
+			}
+		case 13:
+			must(t, b.Release(ctx, key, last[key]))
+			if m.leases[key].token == last[key] {
+				delete(m.leases, key)
+			}
+		case 14:
+			expected := old.value
+			if next() > 200 {
+				expected = append([]byte("not "), expected...)
+			}
+			swapped, err := b.CompareAndSwap(ctx, key, expected, value, ttl)
+			must(t, err)
+			if want := had && old.value != nil && bytes.Equal(expected, old.value); swapped != want {
+				t.Fatalf("step %d: CompareAndSwap(%s) = %v, want %v", step, key, swapped, want)
+			}
+			if swapped {
+				m.set(key, modelEntry{value: value, end: end(ttl)})
 			}
 		}
 		want, has := m.live(key)
@@ -144,6 +215,19 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 		compareEntry(t, b, key, want, has)
 	}
 	checkShards(t, b)
+}
+
+// leaseEither calls Lease or LeaseValue.
+func leaseEither(t *testing.T, b *Backend, key string, hold time.Duration, bytes bool) (ok bool, token string) {
+	t.Helper()
+	var err error
+	if bytes {
+		_, ok, token, err = b.Lease(t.Context(), key, hold)
+	} else {
+		_, ok, token, err = b.LeaseValue(t.Context(), key, hold)
+	}
+	must(t, err)
+	return ok, token
 }
 
 func compareEntry(t *testing.T, b *Backend, key string, want modelEntry, has bool) {
@@ -193,6 +277,11 @@ func checkShards(t *testing.T, b *Backend) {
 		}
 		if table.used != reached || table.used != s.queues.length[small]+s.queues.length[main] {
 			t.Fatalf("%d entries in the table, %d places used, queues of %v", table.used, reached, s.queues.length)
+		}
+		for key := range s.leases.byKey {
+			if n, _ := table.find(b.hasher.hash(key), key); n != nil {
+				t.Fatalf("%q is in the table and leased", key)
+			}
 		}
 		total += reached
 		if reached == 0 {

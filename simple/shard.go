@@ -22,6 +22,7 @@ type shard struct {
 	queues queues
 	ghost  ghost
 	sweep  sweep
+	leases leases
 	_      [56]byte
 }
 
@@ -109,6 +110,15 @@ func (s *shard) insert(n *node, hash uint64) (bool, error) {
 	if old, _ := t.find(hash, n.key); old != nil {
 		return false, nil
 	}
+	s.add(t, n, hash)
+	return true, nil
+}
+
+// add adds n, whose key is absent, to the open shard, and ends the lease of the key.
+func (s *shard) add(t *table, n *node, hash uint64) {
+	if len(s.leases.byKey) > 0 {
+		s.endLease(n.key)
+	}
 	if t.used > 0 && !s.room.take() {
 		s.evict()
 	}
@@ -123,7 +133,6 @@ func (s *shard) insert(n *node, hash uint64) (bool, error) {
 	} else {
 		s.queues.push(n.place, small)
 	}
-	return true, nil
 }
 
 // delete removes key and returns its node, or nil.
@@ -133,6 +142,9 @@ func (s *shard) delete(hash uint64, key string) (*node, error) {
 	t, err := s.open()
 	if err != nil {
 		return nil, err
+	}
+	if len(s.leases.byKey) > 0 {
+		s.endLease(key)
 	}
 	for {
 		n, _ := t.find(hash, key)
@@ -155,6 +167,11 @@ func (s *shard) clearPrefix(prefix string) error {
 		}
 		for !s.release(s.node(id)) {
 			// Another goroutine replaced the node by one of the same key.
+		}
+	}
+	for key := range s.leases.byKey {
+		if strings.HasPrefix(key, prefix) {
+			delete(s.leases.byKey, key)
 		}
 	}
 	return nil
@@ -219,6 +236,7 @@ func (s *shard) reset() {
 	s.queues = newQueues(size)
 	s.ghost = ghost{}
 	s.sweep = newSweep()
+	s.leases = leases{}
 }
 
 // close makes every further call fail, and releases the memory.
@@ -226,4 +244,5 @@ func (s *shard) close() {
 	s.table.Store(closedTable)
 	s.queues = queues{}
 	s.ghost = ghost{}
+	s.leases = leases{}
 }

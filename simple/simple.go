@@ -1,6 +1,7 @@
 package simple
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -147,9 +148,6 @@ func (b *Backend) SetValue(_ context.Context, key string, value any, ttl time.Du
 	return b.set(&node{key: key, value: value, deadline: b.clock.deadline(ttl)})
 }
 
-// set, add and Inc are compare-and-swap loops: find the old node, decide, and store
-// the new node if the old one is still in place; otherwise repeat.
-
 func (b *Backend) set(n *node) error {
 	hash := b.hasher.hash(n.key)
 	n.hash = uint32(hash)
@@ -183,12 +181,40 @@ func (b *Backend) AddValue(_ context.Context, key string, value any, ttl time.Du
 }
 
 func (b *Backend) add(n *node) (bool, error) {
+	return b.update(n, func(old *node) (bool, error) { return old == nil, nil })
+}
+
+// CompareAndSwap replaces the value and the expiry of key if its bytes equal old. It
+// keeps the slice of value. A Go value equals no bytes.
+func (b *Backend) CompareAndSwap(_ context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	n := &node{key: key, deadline: b.clock.deadline(ttl)}
+	n.setBytes(value)
+	return b.update(n, func(present *node) (bool, error) {
+		if present == nil {
+			return false, nil
+		}
+		stored, ok := present.bytes()
+		return ok && bytes.Equal(stored, old), nil
+	})
+}
+
+// update stores n if accept, which receives the live node of the key or nil, returns
+// true, and reports whether it did. If another goroutine changes the entry meanwhile,
+// update calls accept again.
+func (b *Backend) update(n *node, accept func(old *node) (bool, error)) (bool, error) {
 	hash := b.hasher.hash(n.key)
 	n.hash = uint32(hash)
 	s := b.shard(hash)
 	for {
 		old, slot, err := s.find(hash, n.key)
-		if err != nil || old != nil && !b.clock.passed(old.deadline) {
+		if err != nil {
+			return false, err
+		}
+		live := old
+		if old != nil && b.clock.passed(old.deadline) {
+			live = nil
+		}
+		if ok, err := accept(live); !ok || err != nil {
 			return false, err
 		}
 		if done, err := s.store(slot, old, n, hash); done || err != nil {
@@ -258,4 +284,7 @@ var (
 	_ driver.PrefixClearer = (*Backend)(nil)
 	_ driver.TTLer         = (*Backend)(nil)
 	_ driver.ValueKeeper   = (*Backend)(nil)
+	_ driver.Leaser        = (*Backend)(nil)
+	_ driver.ValueLeaser   = (*Backend)(nil)
+	_ driver.Swapper       = (*Backend)(nil)
 )

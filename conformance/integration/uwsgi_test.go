@@ -33,6 +33,8 @@ func uwsgiAt(name string) conformance.Harness {
 		},
 		Unsupported: map[conformance.Feature]string{
 			conformance.Counter:     "the protocol has no counters",
+			conformance.Lease:       "the protocol has no conditional write but that of an absent key",
+			conformance.Swap:        "the protocol has no conditional write but that of an absent key",
 			conformance.PrefixClear: "the protocol cannot list keys",
 			conformance.Threshold:   "the server bounds the number of entries",
 		},

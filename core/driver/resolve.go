@@ -46,6 +46,9 @@ type optional struct {
 	pinger        Pinger
 	copier        Copier
 	values        ValueKeeper
+	leaser        Leaser
+	valueLeaser   ValueLeaser
+	swapper       Swapper
 	namer         Namer
 }
 
@@ -62,6 +65,9 @@ func Resolve(backend Backend) *Operations {
 	o.own.pinger, _ = backend.(Pinger)
 	o.own.copier, _ = backend.(Copier)
 	o.own.values, _ = backend.(ValueKeeper)
+	o.own.leaser, _ = backend.(Leaser)
+	o.own.valueLeaser, _ = backend.(ValueLeaser)
+	o.own.swapper, _ = backend.(Swapper)
 	o.own.namer, _ = backend.(Namer)
 	return o
 }
@@ -210,6 +216,56 @@ func (o *Operations) AddValue(ctx context.Context, key string, value any, ttl ti
 	return o.own.values.AddValue(ctx, key, value, ttl)
 }
 
+var errNoLeases = fmt.Errorf("leases: %w", errors.ErrUnsupported)
+
+// Lease returns the value of key, or a token if the caller may load it.
+func (o *Operations) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
+	if o.own.leaser == nil {
+		return nil, false, "", errNoLeases
+	}
+	return o.own.leaser.Lease(ctx, key, hold)
+}
+
+// Fill stores value if token is still the lease of key, and reports whether it did.
+func (o *Operations) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
+	if o.own.leaser == nil {
+		return false, errNoLeases
+	}
+	return o.own.leaser.Fill(ctx, key, token, value, ttl)
+}
+
+// Release ends the lease of key if token is that lease.
+func (o *Operations) Release(ctx context.Context, key, token string) error {
+	if o.own.leaser == nil {
+		return errNoLeases
+	}
+	return o.own.leaser.Release(ctx, key, token)
+}
+
+// LeaseValue is Lease for Go values.
+func (o *Operations) LeaseValue(ctx context.Context, key string, hold time.Duration) (value any, ok bool, token string, err error) {
+	if o.own.valueLeaser == nil {
+		return nil, false, "", errNoLeases
+	}
+	return o.own.valueLeaser.LeaseValue(ctx, key, hold)
+}
+
+// FillValue is Fill for Go values.
+func (o *Operations) FillValue(ctx context.Context, key, token string, value any, ttl time.Duration) (bool, error) {
+	if o.own.valueLeaser == nil {
+		return false, errNoLeases
+	}
+	return o.own.valueLeaser.FillValue(ctx, key, token, value, ttl)
+}
+
+// CompareAndSwap replaces the value of key if it equals old, and reports whether it did.
+func (o *Operations) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	if o.own.swapper == nil {
+		return false, fmt.Errorf("compare-and-swap: %w", errors.ErrUnsupported)
+	}
+	return o.own.swapper.CompareAndSwap(ctx, key, old, value, ttl)
+}
+
 // Name returns the name of the backend in errors and events.
 func (o *Operations) Name() string {
 	if o.own.namer != nil {
@@ -231,5 +287,8 @@ var (
 	_ Pinger        = (*Operations)(nil)
 	_ Copier        = (*Operations)(nil)
 	_ ValueKeeper   = (*Operations)(nil)
+	_ Leaser        = (*Operations)(nil)
+	_ ValueLeaser   = (*Operations)(nil)
+	_ Swapper       = (*Operations)(nil)
 	_ Namer         = (*Operations)(nil)
 )

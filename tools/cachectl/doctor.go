@@ -52,17 +52,22 @@ a rule is violated.`,
 	return cmd
 }
 
-// reportText lists the violated rules, or all rules, and the totals.
+// reportText lists the violated rules, or all rules, and the totals. A rule that
+// fails with another one is named after it.
 func reportText(report conformance.Report, ping time.Duration, all bool) []byte {
 	var text bytes.Buffer
 	for _, result := range report.Results {
-		if violated := result.Outcome == conformance.Fail || result.Outcome == conformance.Error; !violated && !all {
+		violated := result.Outcome == conformance.Fail || result.Outcome == conformance.Error
+		if !all && (!violated || result.Cause != "") {
 			continue
 		}
 		fmt.Fprintf(&text, "%-11s  %s: %s\n", result.Outcome, result.ID, result.Rule)
 		if result.Reason != "" {
 			fmt.Fprintf(&text, "             %s\n", strings.ReplaceAll(result.Reason, "\n", "\n             "))
 		}
+	}
+	for _, cause := range report.Causes() {
+		fmt.Fprintln(&text, cause)
 	}
 	fmt.Fprintf(&text, "ping %v; %s\n", ping, report)
 	return text.Bytes()

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/spf13/cobra"
 )
 
@@ -24,7 +25,7 @@ type execFlags struct {
 	refresh       bool
 	cacheFailures bool
 	maxOutput     int
-	leaseTTL      time.Duration
+	hold          time.Duration // of the lease
 	cacheTimeout  time.Duration // limit for each access to the cache
 }
 
@@ -35,7 +36,7 @@ func (a *app) execCommand() *cobra.Command {
 		Short: "Run a command once and replay its output from the cache afterwards",
 		Long: `Run a command once and replay its output from the cache afterwards: the same bytes
 on stdout and stderr, and the same exit status. Concurrent callers, in this or other
-processes, share one run.
+processes, share one run, if the backend supports leases.
 
 The key is made from the command, its arguments, the working directory, the variables
 named with --env and, with --stdin, the content of stdin. --key replaces it. The entry
@@ -64,7 +65,7 @@ If the cache fails, the command runs without it and a warning is printed.`,
 	f.BoolVarP(&flags.refresh, "refresh", "r", false, "ignore cached output: run the command, or join a run in progress")
 	f.BoolVar(&flags.cacheFailures, "cache-failures", false, "cache the output whatever the exit status")
 	f.IntVar(&flags.maxOutput, "max-output", 64<<20, "maximum output to cache, in `BYTES`")
-	f.DurationVar(&flags.leaseTTL, "lease", 10*time.Second, "time after which a crashed runner is replaced; at least 1s")
+	f.DurationVar(&flags.hold, "lease", 10*time.Second, "time after which a crashed runner is replaced; 1s to 1m")
 	f.DurationVar(&flags.cacheTimeout, "cache-timeout", 10*time.Second, "limit for each access to the cache")
 	flags.ttl.addTo(cmd)
 	cmd.RegisterFlagCompletionFunc("env", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -87,8 +88,8 @@ If the cache fails, the command runs without it and a warning is printed.`,
 // check rejects flags that would have no effect.
 func (flags execFlags) check(given func(name string) bool) error {
 	switch {
-	case flags.leaseTTL < time.Second:
-		return usagef("--lease %v is too short: at least 1s", flags.leaseTTL)
+	case flags.hold < time.Second || flags.hold > driver.MaxHold:
+		return usagef("--lease %v is not between 1s and %v", flags.hold, driver.MaxHold)
 	case flags.cacheTimeout <= 0:
 		return usagef("--cache-timeout %v is not positive", flags.cacheTimeout)
 	case flags.maxOutput < 0:
@@ -168,13 +169,14 @@ func (a *app) runOrReplay(ctx context.Context, cmd *command, key string, flags e
 	if err != nil {
 		return a.runUncached(cmd, err)
 	}
-	held.keep(ctx)
-	defer held.release(ctx)
+	if held != nil {
+		held.keep(ctx)
+		defer held.release(ctx)
+	}
 	r, uncacheable, err := cmd.run()
 	if r == nil {
 		return nil, false, err
 	}
-	r.run = held.token
 	if uncacheable == nil {
 		uncacheable = runs.store(ctx, r, r.status == 0 || flags.cacheFailures)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
@@ -68,7 +69,7 @@ func (c *command) run() (r *recording, uncacheable, err error) {
 	if err != nil && !errors.As(err, &ended) {
 		return nil, nil, err
 	}
-	r = &recording{status: shellStatus(cmd.ProcessState), took: time.Since(start), frames: recorder.frames}
+	r = &recording{run: rand.Text(), status: shellStatus(cmd.ProcessState), took: time.Since(start), frames: recorder.frames}
 	switch {
 	case signaled || cmd.ProcessState.ExitCode() < 0:
 		uncacheable = errSignaled

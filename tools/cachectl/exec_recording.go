@@ -13,7 +13,7 @@ import (
 
 // recording is the result of a run: its output in order and its exit status.
 type recording struct {
-	run    string // identifies the run: the token of its lease
+	run    string // identifies the run
 	status int
 	took   time.Duration
 	frames []frame

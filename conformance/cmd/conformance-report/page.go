@@ -49,12 +49,12 @@ type chapter struct {
 // pageRun sums up one report.
 type pageRun struct {
 	report
-	Passed, Unsupported, Skipped, Failed int // rules
+	Passed, Unsupported, Waived, Skipped, Failed int // rules
 }
 
 // chapterNames are named by the letters that the IDs of their rules begin with.
 var chapterNames = map[string]string{
-	"BAS": "Get and Set", "TTL": "Expiry", "KEY": "Keys", "VAL": "Values", "BAT": "Batches",
+	"DEC": "Declarations", "BAS": "Get and Set", "TTL": "Expiry", "KEY": "Keys", "VAL": "Values", "BAT": "Batches",
 	"ADD": "Add", "DEL": "Delete", "CLR": "Clear", "CNT": "Counters", "EVI": "Eviction", "CON": "Concurrency",
 	"CTX": "Contexts", "CLO": "Close", "PER": "Persistence", "CFG": "Settings and secrets", "ERR": "Errors",
 	"MOD": "Sequences of calls", "NUL": "The null cache",
@@ -119,6 +119,8 @@ func sumUp(r report) pageRun {
 			run.Passed++
 		case conformance.Unsupported:
 			run.Unsupported++
+		case conformance.Waived:
+			run.Waived++
 		case conformance.Skipped:
 			run.Skipped++
 		default:

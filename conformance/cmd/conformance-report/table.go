@@ -45,6 +45,9 @@ var featureNames = map[conformance.Feature]string{
 var traitNames = map[conformance.Trait]string{
 	conformance.ReadsBeforeDelete: "extra read before a batch of deletes",
 	conformance.ServerStartsTTL:   "TTL counted from the arrival at the server",
+	conformance.OneTTL:            "one TTL for all entries, or none",
+	conformance.LateEviction:      "eviction after the write, or no admission",
+	conformance.OneHandle:         "one open handle at a time",
 }
 
 // rows returns the features in the order of the reports, then limits, then traits.
@@ -107,6 +110,8 @@ func verdictCell(v verdict) cell {
 		return cell{"yes", "✓", ""}
 	case conformance.Unsupported:
 		return cell{"no", "–", why}
+	case conformance.Waived:
+		return cell{"waived", "✗", why}
 	case conformance.Skipped:
 		return cell{"untested", "?", why}
 	case "":

@@ -1,0 +1,609 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cachebackends/cachebackends/conformance/proxy"
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+var leaseCases = []Case{
+	{ID: "LSE-1", Name: "one_token",
+		Rule:     "of concurrent Leases of an absent key, over all handles, exactly one returns a token",
+		Why:      "If two callers get a lease, every expiry of a popular key loads it twice from the slower source.",
+		Features: []Feature{Lease}, flags: needsOwnStore,
+		run: func(t *attempt) {
+			handles := t.handles()
+			for round := range t.fewer(50) {
+				t.leaseRace(fmt.Sprintf("k%d", round), handles)
+			}
+		}},
+	{ID: "LSE-2", Name: "dead_holder",
+		Rule:     "another caller gets the lease after hold, and not before",
+		Why:      "A process that is killed while it loads must not keep all others from loading.",
+		Features: []Feature{Lease}, flags: needsTime,
+		run: deadHolder},
+	{ID: "LSE-3", Name: "fill_after_a_write",
+		Rule:     "after any write of a leased key, Fill with its token returns false and changes nothing",
+		Why:      "A value that was loaded before the write is older than the write, and would hide it until it expires.",
+		Features: []Feature{Lease},
+		run:      fillAfterWrite},
+	{ID: "LSE-4", Name: "leased_key_is_absent",
+		Rule:     "a leased key is absent for every method: Add stores, Inc starts at delta, Delete returns false",
+		Why:      "A backend that marks the lease in the place of the entry shows its mark to other callers as a value.",
+		Features: []Feature{Lease},
+		run:      leasedKeyIsAbsent},
+	{ID: "LSE-5", Name: "release",
+		Rule:     "Release ends the lease at once, and a token that was used or released does nothing",
+		Why:      "A holder whose load failed must not make the others wait, nor end the lease of the caller after it.",
+		Features: []Feature{Lease},
+		run:      releaseFrees},
+	{ID: "LSE-6", Name: "lost_reply_of_fill",
+		Rule:     "a Fill whose reply is lost returns ErrUnknownOutcome, stores at most once, and never over a newer value",
+		Why:      "A Fill that is sent again after an invalidation brings the old value back.",
+		Features: []Feature{Network, Lease}, flags: oneModeOnly | needsOwnStore,
+		run: fillWithLostReply},
+	{ID: "LSE-7", Name: "waiting",
+		Rule:     "Lease of a key that another caller holds returns at once, and returns the value after Fill",
+		Why:      "The caller decides how long it waits; a store that blocks keeps the connection of the holder's Fill busy.",
+		Features: []Feature{Lease}, flags: needsTime,
+		run: waiting},
+	{ID: "LSE-8", Name: "no_stale_fill",
+		Rule:     "the history of one key under Lease, Fill, Release and all writes is linearizable",
+		Why:      "A value that was loaded before an invalidation and appears after it stays until it expires.",
+		Features: []Feature{Lease}, flags: needsOwnStore,
+		run: func(t *attempt) { t.leaseHistories(t.handles(), nil) }},
+	{ID: "LSE-9", Name: "fill_after_clear",
+		Rule:     "after Clear, Fill with a token from before it returns false and stores nothing",
+		Why:      "A value that was loaded before the whole cache was invalidated must not survive that.",
+		Features: []Feature{Lease}, flags: emptiesStore,
+		run: func(t *attempt) {
+			t.requireClear()
+			token := t.lease("absent key", "k", driver.MaxHold)
+			t.clear()
+			t.refuses("after Clear", "k", token)
+			t.miss("after Clear and a refused Fill", "k")
+			t.fills("after Clear", "k", t.lease("after Clear", "k", driver.MaxHold), "new")
+		}},
+	{ID: "LSE-10", Name: "fill_too_late",
+		Rule:     "Fill returns false and stores nothing after the end of hold, or after a write whose entry has expired since",
+		Why:      "A loader that was paused for a minute would store what the source held a minute ago.",
+		Features: []Feature{Lease}, flags: needsTime,
+		run: fillTooLate},
+	{ID: "LSE-11", Name: "present_key",
+		Rule:     "Lease of a present key returns its value, also an empty one, and no lease",
+		Why:      "A hit with a token would make the caller load what the cache holds.",
+		Features: []Feature{Lease},
+		run:      leaseOfPresentKey},
+	{ID: "LSE-12", Name: "filled_entry",
+		Rule:     "an entry that Fill stores has the value and the TTL of the call",
+		Why:      "A Fill that drops the TTL keeps old values until somebody deletes them.",
+		Features: []Feature{Lease}, flags: needsTime,
+		run: filledEntry},
+	{ID: "LSE-13", Name: "mistakes",
+		Rule:     "Lease, Fill and Release return ErrInvalidKey, the error of a done context, and ErrClosed as every operation does",
+		Why:      "Callers handle these mistakes in one place, whichever operation found them.",
+		Features: []Feature{Lease}, flags: needsOwnStore,
+		run: leaseMistakes},
+	{ID: "LSE-14", Name: "lost_reply_of_lease",
+		Rule:     "a Lease whose reply is lost blocks other loads for at most hold",
+		Why:      "A caller whose lease was granted but not received never fills it.",
+		Features: []Feature{Network, Lease}, flags: oneModeOnly | needsOwnStore | needsTime,
+		run: leaseWithLostReply},
+	{ID: "LSE-15", Name: "server_unavailable",
+		Rule:     "if connections are refused, Lease, Fill and Release return ErrUnavailable, Lease also with WithIgnoreErrors",
+		Why:      "A caller that takes an outage for a lease of another caller waits for a value that nobody loads.",
+		Features: []Feature{Network, Lease}, flags: oneModeOnly | needsOwnStore,
+		run: leaseUnavailable},
+	{ID: "LSE-16", Name: "fill_after_clear_of_a_prefix",
+		Rule:     "Clear with a prefix ends the leases under the prefix, and no other",
+		Why:      "A backend that finds entries by a scan may miss the leases of keys that have no entry.",
+		Features: []Feature{Lease, PrefixClear}, flags: cacheOnly | oneModeOnly,
+		run: func(t *attempt) {
+			under := t.lease("absent key", "mine:k", driver.MaxHold)
+			other := t.lease("absent key", "theirs:k", driver.MaxHold)
+			t.must("Clear", cache.New(t.backend, cache.WithPrefix(t.storedKey("mine:"))).Clear(t.ctx))
+			t.refuses("after Clear of the prefix", "mine:k", under)
+			t.miss("after Clear of the prefix and a refused Fill", "mine:k")
+			t.fills("after Clear of another prefix", "theirs:k", other, "v")
+		}},
+	{ID: "LSE-17", Name: "foreign_tokens",
+		Rule:     "Fill and Release with an empty, malformed or foreign token do nothing and return no error",
+		Why:      "A token of another key or of another store must not let a stale value in.",
+		Features: []Feature{Lease},
+		run:      foreignTokens},
+	{ID: "LSE-18", Name: "leases_are_independent",
+		Rule:     "leases of different keys are independent, also of similar keys and of the longest ones",
+		Why:      "If two keys share a lease, the load of one waits for the load of the other.",
+		Features: []Feature{Lease}, flags: needsOwnStore,
+		run: leasesAreIndependent},
+	{ID: "LSE-20", Name: "kept_values",
+		Rule:     "LeaseValue, FillValue and Release keep the rules of leases for values without encoding",
+		Why:      "A view without encoding would store a value that was loaded before an invalidation.",
+		Features: []Feature{Lease}, flags: oneModeOnly,
+		run: keptValues},
+	{ID: "LSE-19", Name: "no_stale_fill_with_faults",
+		Rule:     "the history of one key under leases is linearizable while connections break and replies are lost",
+		Why:      "A client that sends a Fill again, or reads the reply of another call, stores a stale value.",
+		Features: []Feature{Network, Lease}, flags: oneModeOnly | needsOwnStore,
+		run: func(t *attempt) {
+			w := t.openProxied()
+			t.leaseHistories([]*handle{w.handle}, &w)
+			w.recovers("the faults")
+		}},
+}
+
+// leaseRace lets 8 callers lease key at once. The one with the token fills it.
+func (t *attempt) leaseRace(key string, handles []*handle) {
+	var mu sync.Mutex
+	var tokens []string
+	t.concurrently(8, func(i int) {
+		value, ok, token, err := handles[i%len(handles)].Lease(t.ctx, key, driver.MaxHold)
+		t.must("Lease", err)
+		if ok {
+			t.wrong("Lease of an absent key", leaseText(string(value), ok, token), text("no value"))
+		}
+		if token != "" {
+			mu.Lock()
+			defer mu.Unlock()
+			tokens = append(tokens, token)
+		}
+	})
+	if len(tokens) != 1 {
+		t.stop("the tokens that 8 concurrent Leases of an absent key return", len(tokens), 1)
+	}
+	t.isLeased("after concurrent Leases", key)
+	t.fills("after concurrent Leases", key, tokens[0], "loaded")
+	for _, h := range handles {
+		t.through(h, func() { t.leaseHits("after Fill", key, "loaded") })
+	}
+}
+
+func deadHolder(t *attempt) {
+	hold := t.shortTTL()
+	begin := t.now()
+	dead := t.lease("absent key", "k", hold)
+	t.pass(hold / 2)
+	_, _, early := t.tryLease("k", hold)
+	if held := t.now().Sub(begin); early != "" && held < hold {
+		t.wrong(fmt.Sprintf("Lease at most %v after a Lease with hold %v", held, hold), text("a token"), leaseText("", false, ""))
+	}
+	t.pass(hold + t.resolution())
+	next := t.lease("after hold", "k", driver.MaxHold)
+	t.refuses("after another caller got the lease", "k", dead)
+	t.release("k", dead)
+	t.fills("after the dead holder's Fill and Release", "k", next, "new")
+}
+
+// write is a way to change a key.
+type write struct {
+	name  string
+	needs Feature // "" if every backend supports it
+	call  func(t *attempt, key string, ttl time.Duration)
+	left  string // the value of the key afterwards, "" if the key is absent
+}
+
+var writes = []write{
+	{"Set", "", func(t *attempt, key string, ttl time.Duration) { t.set(key, "new", ttl) }, "new"},
+	{"SetMany", "", func(t *attempt, key string, ttl time.Duration) { t.setMany(sameItems([]string{key}, "new"), ttl) }, "new"},
+	{"Add", "", func(t *attempt, key string, ttl time.Duration) {
+		equal(t, "Add of a leased key", t.add(key, "new", ttl), true)
+	}, "new"},
+	{"Inc", Counter, func(t *attempt, key string, ttl time.Duration) {
+		equal(t, "Inc of a leased key by 7", t.inc(key, 7, ttl), 7)
+	}, "7"},
+	{"Set and CompareAndSwap", Swap, func(t *attempt, key string, ttl time.Duration) {
+		t.set(key, "old", time.Hour)
+		equal(t, "CompareAndSwap", t.swap(key, "old", "new", ttl), true)
+	}, "new"},
+	{"Delete", "", func(t *attempt, key string, _ time.Duration) {
+		equal(t, "Delete of a leased key", t.delete(key), false)
+	}, ""},
+	{"DeleteMany", "", func(t *attempt, key string, _ time.Duration) {
+		equal(t, "keys that DeleteMany of a leased key reports", len(t.deleteMany(key)), 0)
+	}, ""},
+	{"Set and Delete", "", func(t *attempt, key string, ttl time.Duration) {
+		t.set(key, "new", ttl)
+		equal(t, "Delete after Set", t.delete(key), true)
+	}, ""},
+	{"Delete and another Lease and Fill", "", func(t *attempt, key string, ttl time.Duration) {
+		t.delete(key)
+		token := t.lease("after Delete", key, driver.MaxHold)
+		equal(t, "Fill after Delete and Lease", t.fillLease(key, token, "new", ttl), true)
+	}, "new"},
+}
+
+// writesOf returns the writes that the backend supports.
+func (t *attempt) supportedWrites() []write {
+	var list []write
+	for _, w := range writes {
+		if w.needs == "" || t.supports(w.needs) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+func fillAfterWrite(t *attempt) {
+	handles := t.handles()
+	for i, w := range t.supportedWrites() {
+		for j, ttl := range []time.Duration{time.Hour, 0} {
+			key, after := fmt.Sprintf("k%d-%d", i, j), "after Lease and "+w.name
+			token := t.lease("absent key", key, driver.MaxHold)
+			t.through(handles[j%len(handles)], func() { w.call(t, key, ttl) })
+			if w.left != "" {
+				t.hasTTL(after, key, ttl)
+			}
+			t.refuses(after, key, token)
+			t.release(key, token)
+			if w.left != "" {
+				t.hit(after+" and a refused Fill", key, w.left)
+				t.hasTTL(after+" and a refused Fill", key, ttl)
+				continue
+			}
+			t.miss(after+" and a refused Fill", key)
+			t.fills(after+" and Lease", key, t.lease(after, key, driver.MaxHold), "fresh")
+		}
+	}
+}
+
+func leasedKeyIsAbsent(t *attempt) {
+	for _, key := range []string{"read", "add", "inc", "delete", "deletemany"} {
+		t.lease("absent key", key, driver.MaxHold)
+	}
+	token := t.lease("absent key", "filled", driver.MaxHold)
+	for _, key := range []string{"read", "filled"} {
+		t.miss("after Lease", key)
+		equal(t, "Has of a leased key", t.has(key), false)
+		if values := t.getMany("absent", key); values[1] != nil {
+			t.wrong("GetMany of a leased key", values[1], text("a miss"))
+		}
+		if t.supports(TTL) {
+			left, ok, err := t.handle.TTL(t.ctx, key)
+			t.must("TTL", err)
+			equal(t, fmt.Sprintf("TTL of a leased key (%v), ok", left), ok, false)
+		}
+		if t.supports(Swap) {
+			equal(t, "CompareAndSwap of a leased key, old value empty", t.swap(key, "", "new", time.Hour), false)
+		}
+		t.isLeased("after reads of a leased key", key)
+	}
+	t.fills("after reads of a leased key", "filled", token, "loaded")
+	equal(t, "Add of a leased key", t.add("add", "v", time.Hour), true)
+	t.hit("after Add of a leased key", "add", "v")
+	t.hasTTL("after Add of a leased key with 1h", "add", time.Hour)
+	if t.supports(Counter) {
+		equal(t, "Inc of a leased key by 5", t.inc("inc", 5, time.Hour), 5)
+		t.hit("after Inc of a leased key by 5", "inc", "5")
+		t.hasTTL("after Inc of a leased key with 1h", "inc", time.Hour)
+	}
+	equal(t, "Delete of a leased key", t.delete("delete"), false)
+	equal(t, "keys that DeleteMany of a leased key reports", len(t.deleteMany("deletemany", "absent")), 0)
+}
+
+func releaseFrees(t *attempt) {
+	released := t.lease("absent key", "k", driver.MaxHold)
+	t.release("k", released)
+	used := t.lease("after Release", "k", driver.MaxHold)
+	t.refuses("after Release", "k", released)
+	t.release("k", released)
+	t.isLeased("after a second Release with the same token", "k")
+	t.fills("after a second Release with the same token", "k", used, "first")
+	t.refuses("after Fill with the same token", "k", used)
+	t.release("k", used)
+	t.hit("after a second Fill and Release with the same token", "k", "first")
+	t.delete("k")
+	next := t.lease("after Delete", "k", driver.MaxHold)
+	t.refuses("with a token that was used before the Delete", "k", used)
+	t.release("k", used)
+	t.isLeased("after Release with a used token", "k")
+	for _, old := range []string{released, used} {
+		equal(t, "the token of a later lease is the same", next == old, false)
+	}
+}
+
+func waiting(t *attempt) {
+	token := t.lease("absent key", "k", driver.MaxHold)
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.ctx, driver.MaxHold/6)
+		value, ok, other, err := t.handle.Lease(ctx, "k", driver.MaxHold)
+		cancel()
+		if err != nil || ok || other != "" {
+			t.stop("Lease while another caller holds the lease", text(fmt.Sprintf("%s, %v", leaseText(string(value), ok, other), err)),
+				text("no value, no token, no error"))
+		}
+	}
+	t.concurrently(4, func(worker int) {
+		if worker == 0 {
+			t.fills("while others wait", "k", token, "loaded")
+			return
+		}
+		value, ok, other := t.tryLease("k", driver.MaxHold)
+		for wait := time.Millisecond; !ok && other == "" && wait < 10*time.Second; wait *= 2 {
+			time.Sleep(wait)
+			value, ok, other = t.tryLease("k", driver.MaxHold)
+		}
+		equal(t, "Lease after Fill of another caller", leaseText(value, ok, other), leaseText("loaded", true, ""))
+	})
+}
+
+func fillTooLate(t *attempt) {
+	ttl := t.shortTTL()
+	tokens := map[string]string{}
+	late := t.lease("absent key", "late", ttl)
+	for _, w := range t.supportedWrites() {
+		if w.left == "" {
+			continue
+		}
+		tokens[w.name] = t.lease("absent key", w.name, driver.MaxHold)
+		w.call(t, w.name, ttl)
+	}
+	used := t.lease("absent key", "used", driver.MaxHold)
+	equal(t, "Fill", t.fillLease("used", used, "v", ttl), true)
+	tokens["used"] = used
+	t.pass(ttl + t.resolution())
+	for key, token := range tokens {
+		after := "after Lease and " + key + " with a short ttl that has passed"
+		t.refuses(after, key, token)
+		t.miss(after, key)
+		t.fills(after, key, t.lease(after, key, driver.MaxHold), "fresh")
+	}
+	t.refuses("after hold", "late", late)
+	t.miss("after hold and a refused Fill", "late")
+}
+
+func leaseOfPresentKey(t *attempt) {
+	t.set("k", "v", time.Hour)
+	t.set("empty", "", 0)
+	for key, want := range map[string]string{"k": "v", "empty": ""} {
+		t.leaseHits("present key", key, want)
+	}
+	value, ok, _, err := t.handle.Lease(t.ctx, "empty", driver.MaxHold)
+	t.must("Lease", err)
+	if ok && value == nil && t.mode != bare {
+		t.wrong("Lease of a key with an empty value", text("a nil slice"), text("an empty slice"))
+	}
+	t.hasTTL("set with 1h, then Lease", "k", time.Hour)
+	t.hasTTL("set with 0, then Lease", "empty", 0)
+	t.delete("k")
+	t.lease("after Lease of a present key and Delete", "k", driver.MaxHold)
+}
+
+func filledEntry(t *attempt) {
+	ttl := t.shortTTL()
+	fill := func(key, value string, ttl time.Duration) {
+		token := t.lease("absent key", key, driver.MaxHold)
+		equal(t, "Fill", t.fillLease(key, token, value, ttl), true)
+		t.hasTTL(fmt.Sprintf("after Fill with %v", ttl), key, ttl)
+	}
+	fill("never", "v", 0)
+	fill("hour", "\x00binary\r\n", time.Hour)
+	fill("empty", "", time.Hour)
+	before := t.now()
+	fill("short", "v", ttl)
+	t.notExpiredEarly("short", before, ttl)
+	t.pass(ttl + t.resolution())
+	t.miss("after the ttl of Fill", "short")
+	t.hit("after Fill with 0", "never", "v")
+	t.hit("after Fill with 1h", "hour", "\x00binary\r\n")
+	t.hit("after Fill with an empty value", "empty", "")
+	equal(t, "Has after Fill with an empty value", t.has("empty"), true)
+	if limit := t.harness.Limits.MaxValue; limit != 0 {
+		token := t.lease("absent key", "large", driver.MaxHold)
+		_, err := t.handle.Fill(t.ctx, "large", token, make([]byte, limit+1), time.Hour)
+		t.errorIs("Fill with a value over the limit", err, driver.ErrTooLarge)
+		t.miss("after Fill returned ErrTooLarge", "large")
+	}
+}
+
+// leaseCalls calls Lease, Fill and Release with a key that is not leased, and records
+// a failure if an error does not wrap want.
+func (t *attempt) leaseCalls(ctx context.Context, when, key string, want error) {
+	_, _, _, err := t.handle.Lease(ctx, key, time.Second)
+	t.errorIs("Lease "+when, err, want)
+	_, err = t.handle.Fill(ctx, key, "token", []byte("v"), time.Hour)
+	t.errorIs("Fill "+when, err, want)
+	t.errorIs("Release "+when, t.handle.Release(ctx, key, "token"), want)
+}
+
+func leaseMistakes(t *attempt) {
+	invalid := t.harness.Limits.RefusedKeys
+	if limit := t.harness.Limits.MaxKey; limit != 0 {
+		invalid = append(invalid[:len(invalid):len(invalid)], t.keyOfLength(limit+1))
+	}
+	for _, key := range invalid {
+		t.leaseCalls(t.ctx, "with the key "+show(key), key, driver.ErrInvalidKey)
+	}
+	if t.mode != bare {
+		done, cancel := context.WithCancel(t.ctx)
+		cancel()
+		t.leaseCalls(done, "with a cancelled context", "k", context.Canceled)
+		_, _, _, err := t.cache.Lease(t.ctx, "", time.Second)
+		if t.mode != prefixed {
+			t.errorIs("Lease with an empty key", err, driver.ErrInvalidKey)
+		}
+	}
+	t.must("Close", t.close())
+	t.leaseCalls(t.ctx, "after Close", "k", driver.ErrClosed)
+}
+
+// foreignTokens tries tokens that belong to no lease of the key.
+func foreignTokens(t *attempt) {
+	a, b := t.lease("absent key", "a", driver.MaxHold), t.lease("absent key", "b", driver.MaxHold)
+	t.set("present", "v", time.Hour)
+	for _, token := range []string{"", "token", a + "x", a[:len(a)-1], strings.Repeat("9", 300), "a b\r\nset k\x00", b} {
+		for _, key := range []string{"a", "present", "absent"} {
+			when := "with the token " + show(token)
+			t.refuses(when, key, token)
+			t.release(key, token)
+		}
+	}
+	t.isLeased("after Release with foreign tokens", "a")
+	t.fills("after Fill and Release with foreign tokens", "a", a, "of a")
+	t.fills("after Fill and Release of another key with its token", "b", b, "of b")
+	t.hit("after Fill and Release with foreign tokens", "present", "v")
+	t.miss("after Fill and Release with foreign tokens", "absent")
+}
+
+func leasesAreIndependent(t *attempt) {
+	long := 250
+	if limit := t.harness.Limits.MaxKey; limit != 0 {
+		long = limit
+	}
+	longest := t.keyOfLength(long)
+	names := []string{"a", "A", "aa", "a:", "a:b", "{a}", "{a}b", "b{a}", "{", "{}", "a{", "}", "a:lease", "lease:a", longest, longest[:len(longest)-1] + "y"}
+	tokens := map[string]string{}
+	for _, key := range names {
+		_, _, token, err := t.handle.Lease(t.ctx, key, driver.MaxHold)
+		if errors.Is(err, driver.ErrInvalidKey) && key != longest {
+			continue
+		}
+		t.must("Lease of the key "+show(key), err)
+		if token == "" {
+			t.stop("Lease of the key "+show(key)+", similar ones being leased", leaseText("", false, ""), text("a token"))
+		}
+		tokens[key] = token
+	}
+	for key, token := range tokens {
+		if key != "a" {
+			t.refuses("with the token of the key "+show(key), "a", token)
+		}
+	}
+	for key, token := range tokens {
+		t.isLeased("similar keys being leased", key)
+		t.fills("similar keys being leased", key, token, "of "+key)
+	}
+	for key := range tokens {
+		t.hit("after Fill of similar keys", key, "of "+key)
+	}
+}
+
+// keptValues calls the backend itself: Cache has no operations on kept values.
+func keptValues(t *attempt) {
+	b := driver.Resolve(t.first)
+	key := t.storedKey("k")
+	t.cacheKey("k")
+	_, _, first, err := b.LeaseValue(t.ctx, key, driver.MaxHold)
+	if driver.IsUnsupported(err) {
+		t.notApplicable("the backend does not lease values without encoding (driver.ValueLeaser)")
+	}
+	t.must("LeaseValue", err)
+	lease := func(when string) (value any, token string) {
+		value, ok, token, err := b.LeaseValue(t.ctx, key, driver.MaxHold)
+		t.must("LeaseValue "+when, err)
+		if ok != (value != nil) || ok && token != "" {
+			t.wrong("LeaseValue "+when, text(fmt.Sprintf("%v, ok=%v, token %q", value, ok, token)), text("a value or a token"))
+		}
+		return value, token
+	}
+	fill := func(when, token string, value any, want bool) {
+		filled, err := b.FillValue(t.ctx, key, token, value, time.Hour)
+		t.must("FillValue "+when, err)
+		equal(t, "FillValue "+when, filled, want)
+	}
+	_, waiting := lease("of a leased key")
+	equal(t, "the token of LeaseValue of a leased key", waiting, "")
+	_, ok, err := b.GetValue(t.ctx, key)
+	t.must("GetValue", err)
+	equal(t, "GetValue of a leased key, ok", ok, false)
+	_, err = b.Delete(t.ctx, key)
+	t.must("Delete", err)
+	fill("after Delete", first, "stale", false)
+	_, second := lease("after Delete")
+	t.must("SetValue", b.SetValue(t.ctx, key, "new", time.Hour))
+	fill("after SetValue", second, "stale", false)
+	value, _ := lease("after SetValue and a refused FillValue")
+	equal(t, "LeaseValue after SetValue and a refused FillValue", value, any("new"))
+	_, err = b.Delete(t.ctx, key)
+	t.must("Delete", err)
+	_, third := lease("after a second Delete")
+	t.must("Release", b.Release(t.ctx, key, third))
+	fill("after Release", third, "stale", false)
+	_, fourth := lease("after Release")
+	loaded := &struct{ name string }{"loaded"}
+	fill("with the lease", fourth, loaded, true)
+	value, _ = lease("after FillValue")
+	equal(t, "LeaseValue after FillValue", value, any(loaded))
+	fill("with a used token", fourth, "stale", false)
+	value, _, err = b.GetValue(t.ctx, key)
+	t.must("GetValue", err)
+	equal(t, "GetValue after FillValue", value, any(loaded))
+}
+
+func fillWithLostReply(t *attempt) {
+	w := t.openProxied()
+	for i, newer := range []string{"", "newer"} {
+		key := fmt.Sprintf("k%d", i)
+		token, err := w.handle.acquire(t.ctx, key)
+		t.must("Lease through the proxy", err)
+		w.inject(proxy.LostReply)
+		filled, err := w.handle.Fill(t.ctx, key, token, []byte("loaded"), time.Hour)
+		if !filled || err != nil {
+			t.errorIs(fmt.Sprintf("Fill whose reply was lost (it returned %v)", filled), err, driver.ErrUnknownOutcome)
+		}
+		w.recovers("a lost reply")
+		if value, ok, err := w.handle.Get(t.ctx, key); err != nil || ok && string(value) != "loaded" {
+			t.wrong("Get after a Fill whose reply was lost", text(fmt.Sprintf("%s, %v", show(value), err)), text("the value or a miss"))
+		}
+		if newer != "" {
+			t.must("Set", w.handle.Set(t.ctx, key, []byte(newer), time.Hour))
+		} else if _, err = w.handle.Delete(t.ctx, key); err != nil {
+			t.must("Delete", err)
+		}
+		filled, err = w.handle.Fill(t.ctx, key, token, []byte("loaded"), time.Hour)
+		t.must("Fill again", err)
+		equal(t, "Fill again after a write", filled, false)
+		value, _, err := w.handle.Get(t.ctx, key)
+		t.must("Get", err)
+		equal(t, "the value after a write and another Fill", string(value), newer)
+	}
+}
+
+func leaseWithLostReply(t *attempt) {
+	w := t.openProxied()
+	hold := t.shortTTL()
+	w.inject(proxy.LostReply)
+	_, ok, token, err := w.handle.Lease(t.ctx, "k", hold)
+	if err != nil && !errors.Is(err, driver.ErrUnknownOutcome) && !errors.Is(err, driver.ErrUnavailable) {
+		t.wrong("Lease whose reply was lost", err, text("ErrUnknownOutcome or ErrUnavailable"))
+	}
+	equal(t, "Lease whose reply was lost reports a value", ok, false)
+	w.recovers("a lost reply")
+	_, ok, err = w.handle.Get(t.ctx, "k")
+	t.must("Get", err)
+	equal(t, "Get after a Lease whose reply was lost, ok", ok, false)
+	t.pass(hold + t.resolution())
+	next, err := w.handle.acquire(t.ctx, "k")
+	t.must("Lease after hold", err)
+	equal(t, "the token of a later lease is the same", next == token, false)
+	filled, err := w.handle.Fill(t.ctx, "k", next, []byte("v"), time.Hour)
+	t.must("Fill", err)
+	equal(t, "Fill after a Lease whose reply was lost", filled, true)
+}
+
+func leaseUnavailable(t *attempt) {
+	w := t.openProxied()
+	token, err := w.handle.acquire(t.ctx, "k")
+	t.must("Lease through the proxy", err)
+	ignoring := t.throughCache(cache.New(w.handle.cache.Backend(), cache.WithIgnoreErrors()))
+	w.inject(proxy.Refuse)
+	w.handle.Get(t.ctx, "proxied") // finds that the connection is broken
+	for name, call := range map[string]func() error{
+		"Lease":                       func() error { _, _, _, err := w.handle.Lease(t.ctx, "k", time.Second); return err },
+		"Lease with WithIgnoreErrors": func() error { _, _, _, err := ignoring.Lease(t.ctx, "k", time.Second); return err },
+		"Fill":                        func() error { _, err := w.handle.Fill(t.ctx, "k", token, []byte("v"), time.Hour); return err },
+		"Release":                     func() error { return w.handle.Release(t.ctx, "k", token) },
+	} {
+		t.errorIs(name+" with connections refused", call(), driver.ErrUnavailable)
+	}
+	w.recovers("the outage")
+	filled, err := w.handle.Fill(t.ctx, "k", token, []byte("v"), time.Hour)
+	t.must("Fill after the outage", err)
+	equal(t, "Fill after the outage", filled, true)
+}

@@ -1,0 +1,151 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+const (
+	// Intervals at which a load asks for a lease that another process holds.
+	minPoll = 2 * time.Millisecond
+	maxPoll = 100 * time.Millisecond
+
+	// releaseTimeout bounds a Release, which callers of a failed load wait for.
+	releaseTimeout = time.Second
+)
+
+// errHeld prevents the storing of a value that was loaded without the lease, because
+// another process held it for the whole wait.
+var errHeld = errors.New("another process holds the lease")
+
+// lease is the permission of the store to fill a key.
+type lease struct {
+	token string // empty if the store supports no leases
+	kept  bool   // for FillValue
+}
+
+// acquire waits until the store gives the lease of f's key, another process has stored a
+// value, which acquire returns as found, or p.hold has passed. fault replaces p.fault.
+func (v View[T]) acquire(ctx context.Context, f *flight, p plan) (held lease, found *loadedValue[T], fault error) {
+	end, answerBy := time.Now().Add(p.hold), p.half
+	for poll := minPoll; ; poll = min(2*poll, maxPoll) {
+		held, found, err := v.askForLease(ctx, f.key, p.hold, answerBy)
+		left := time.Until(end)
+		switch {
+		case driver.IsUnsupported(err):
+			return lease{}, nil, p.fault
+		case err != nil || found != nil || held.token != "":
+			return held, found, err
+		case left <= 0:
+			return lease{}, nil, errHeld
+		}
+		select {
+		case <-time.After(min(poll/2+rand.N(poll), left)):
+		case <-ctx.Done():
+			return lease{}, nil, ctx.Err()
+		}
+		// The caller was waiting for another process, not for the store.
+		answerBy = time.Time{}
+		if time.Now().Before(p.deadline) {
+			answerBy = halfway(p.deadline)
+		} // else callers without this deadline are waiting
+	}
+}
+
+// askForLease calls Lease of the backend once. It ends at answerBy, if that is not zero.
+func (v View[T]) askForLease(ctx context.Context, key string, hold time.Duration, answerBy time.Time) (held lease, found *loadedValue[T], err error) {
+	c := v.cache
+	if !answerBy.IsZero() {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, answerBy)
+		defer stop()
+	}
+	start := c.watch()
+	var data []byte
+	found, held.token, err = v.leaseKept(ctx, c.full(key), hold)
+	held.kept = err == nil
+	if driver.IsUnsupported(err) && !v.keepsValues(ctx, key) {
+		var ok bool
+		data, ok, held.token, err = c.ops.Lease(ctx, c.full(key), hold)
+		if ok && err == nil {
+			found, err = v.loadedBefore(key, c.copyOut(data))
+		}
+	}
+	if !driver.IsUnsupported(err) || !c.leasesUnsupported.Swap(true) {
+		c.observe(ctx, leaseEvent(len(data), found != nil, err), start)
+	}
+	return held, found, err
+}
+
+// leaseKept is Lease for a view without encoding.
+func (v View[T]) leaseKept(ctx context.Context, fullKey string, hold time.Duration) (found *loadedValue[T], token string, err error) {
+	if v.values == nil {
+		return nil, "", errors.ErrUnsupported
+	}
+	kept, ok, token, err := v.cache.ops.LeaseValue(ctx, fullKey, hold)
+	if err != nil || !ok {
+		return nil, token, err
+	}
+	value, isT := kept.(T)
+	if !isT {
+		if _, err := isNilOf[T](kept); err != nil {
+			return nil, "", err
+		}
+	}
+	return &loadedValue[T]{value: value}, "", nil
+}
+
+// keepsValues reports whether the backend stores the values of the view without encoding.
+func (v View[T]) keepsValues(ctx context.Context, key string) bool {
+	if v.values == nil {
+		return false
+	}
+	_, _, err := v.values.GetValue(ctx, v.cache.full(key))
+	return !driver.IsUnsupported(err)
+}
+
+// loadedBefore decodes data, which another process has stored.
+func (v View[T]) loadedBefore(key string, data []byte) (*loadedValue[T], error) {
+	value, err := v.decode(data)
+	if err != nil {
+		return nil, err
+	}
+	l := &loadedValue[T]{value: value}
+	if !isImmutable[T]() {
+		l.copy = v.copier(data)
+	}
+	return l, nil
+}
+
+// fillLease stores a loaded value under the lease, and reports whether the store still
+// accepted it.
+func (v View[T]) fillLease(ctx context.Context, held lease, fullKey string, l loadedValue[T], ttl time.Duration) (bool, error) {
+	if held.kept {
+		return v.cache.ops.FillValue(ctx, fullKey, held.token, l.value, ttl)
+	}
+	if l.data == nil { // a view without encoding over a backend that encodes
+		var err error
+		if l.data, err = encode(v.cache, l.value); err != nil {
+			return false, err
+		}
+	}
+	return v.cache.ops.Fill(ctx, fullKey, held.token, l.data, ttl)
+}
+
+// release ends held, unless it has been filled, so that other processes need not wait for
+// its end. The load may have been cancelled.
+func (c *Cache) release(ctx context.Context, key string, held *lease) {
+	if held.token == "" {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer stop()
+	start := c.watch()
+	err := c.ops.Release(ctx, c.full(key), held.token)
+	held.token = ""
+	c.observe(ctx, Event{Op: opRelease, Err: err}, start)
+}

@@ -1,0 +1,71 @@
+package cache
+
+import (
+	"context"
+	"time"
+)
+
+// The operations of this file are for packages that load values, such as package
+// loader. Programs use [View.GetOrSet] with [Lease].
+
+// Lease returns a copy of the value of key, if it is present. Otherwise token is not
+// empty if the caller now holds the lease of key, and empty if another caller does. See
+// [driver.Leaser]. hold is positive and at most [driver.MaxHold]. Failures of the store
+// are returned even under WithIgnoreErrors, because the caller would wait for a holder
+// that does not exist.
+func (c *Cache) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
+	start, err := c.begin(ctx, key)
+	if err == nil {
+		err = checkHold(hold)
+	}
+	if err != nil {
+		return nil, false, "", c.wrap(opLease, key, err)
+	}
+	value, ok, token, err = c.ops.Lease(ctx, c.full(key), hold)
+	c.observe(ctx, leaseEvent(len(value), ok, err), start)
+	if ok && value == nil {
+		return []byte{}, true, token, c.wrap(opLease, key, err)
+	}
+	return c.copyOut(value), ok, token, c.wrap(opLease, key, err)
+}
+
+// leaseEvent describes a Lease. It counts no miss: the read before it has counted it.
+func leaseEvent(size int, ok bool, err error) Event {
+	event := Event{Op: opLease, Bytes: size, Err: err}
+	if ok {
+		event.Hits = 1
+	}
+	return event
+}
+
+// Fill stores a copy of value if token is still the lease of key, and reports whether it
+// did. Afterwards the lease has ended.
+func (c *Cache) Fill(ctx context.Context, key, token string, value []byte, options ...SetOption) (filled bool, err error) {
+	start, ttl, err := c.beginStore(ctx, key, options)
+	if err != nil {
+		return false, c.wrap(opFill, key, err)
+	}
+	filled, err = c.ops.Fill(ctx, c.full(key), token, c.copyIn(value), ttl)
+	return filled, c.finish(ctx, start, key, Event{Op: opFill, Bytes: len(value), Err: err})
+}
+
+// Release ends the lease of key if token is that lease. Otherwise it does nothing.
+func (c *Cache) Release(ctx context.Context, key, token string) error {
+	start, err := c.begin(ctx, key)
+	if err != nil {
+		return c.wrap(opRelease, key, err)
+	}
+	err = c.ops.Release(ctx, c.full(key), token)
+	return c.finish(ctx, start, key, Event{Op: opRelease, Err: err})
+}
+
+// CompareAndSwap stores a copy of value if the value of key equals old, in one atomic
+// step, and reports whether it did.
+func (c *Cache) CompareAndSwap(ctx context.Context, key string, old, value []byte, options ...SetOption) (swapped bool, err error) {
+	start, ttl, err := c.beginStore(ctx, key, options)
+	if err != nil {
+		return false, c.wrap(opSwap, key, err)
+	}
+	swapped, err = c.ops.CompareAndSwap(ctx, c.full(key), old, c.copyIn(value), ttl)
+	return swapped, c.finish(ctx, start, key, Event{Op: opSwap, Bytes: len(value), Err: err})
+}

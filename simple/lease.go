@@ -1,0 +1,153 @@
+package simple
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+	"time"
+)
+
+// lease is the right to load an absent key.
+type lease struct {
+	token string
+	end   int64 // on the clock of the Backend
+}
+
+// leases are the leases of one shard, guarded by its lock. A key in the table has no
+// lease: Lease removes an expired node, and add ends the lease. So the lock-free
+// replacement of a node need not look for one.
+type leases struct {
+	byKey map[string]lease
+	last  int64 // no lease ends later
+	full  int   // number of leases that makes grant remove those which have ended
+}
+
+// Lease returns the bytes of key, which the caller must not modify, or a token if the
+// caller may load them. It removes an entry stored by SetValue or AddValue.
+func (b *Backend) Lease(_ context.Context, key string, hold time.Duration) ([]byte, bool, string, error) {
+	n, token, err := b.lease(key, hold, true)
+	if n == nil {
+		return nil, false, token, err
+	}
+	value, ok := n.bytes()
+	return value, ok, "", nil
+}
+
+// LeaseValue is Lease for a Go value. It removes an entry stored as bytes.
+func (b *Backend) LeaseValue(_ context.Context, key string, hold time.Duration) (any, bool, string, error) {
+	n, token, err := b.lease(key, hold, false)
+	if n == nil {
+		return nil, false, token, err
+	}
+	return n.value, true, "", nil
+}
+
+// Fill stores value under key if token is its lease. It keeps the slice.
+func (b *Backend) Fill(_ context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
+	n := &node{key: key, deadline: b.clock.deadline(ttl)}
+	n.setBytes(value)
+	return b.fill(n, token)
+}
+
+// FillValue stores value under key without encoding it if token is the lease of key.
+func (b *Backend) FillValue(_ context.Context, key, token string, value any, ttl time.Duration) (bool, error) {
+	return b.fill(&node{key: key, value: value, deadline: b.clock.deadline(ttl)}, token)
+}
+
+// Release ends the lease of key if token is that lease.
+func (b *Backend) Release(_ context.Context, key, token string) error {
+	s := b.shard(b.hasher.hash(key))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.open()
+	if s.leases.byKey[key].token == token {
+		delete(s.leases.byKey, key)
+	}
+	return err
+}
+
+// lease returns the live node of key, or a token. An entry of the other kind is absent.
+func (b *Backend) lease(key string, hold time.Duration, bytes bool) (*node, string, error) {
+	hash := b.hasher.hash(key)
+	token := ""
+	n, err := b.find(hash, key)
+	if err == nil && (n == nil || n.isBytes() != bytes) {
+		n, token, err = b.shard(hash).lease(hash, key, hold, bytes)
+	}
+	if n != nil {
+		n.used()
+	}
+	return n, token, err
+}
+
+func (s *shard) lease(hash uint64, key string, hold time.Duration, bytes bool) (*node, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.open()
+	if err != nil {
+		return nil, "", err
+	}
+	now := s.clock.now()
+	for {
+		n, _ := t.find(hash, key)
+		if n == nil {
+			return nil, s.leases.grant(key, now, hold), nil
+		}
+		if now < n.deadline && n.isBytes() == bytes {
+			return n, "", nil
+		}
+		s.release(n) // fails if the node has just been replaced
+	}
+}
+
+func (b *Backend) fill(n *node, token string) (bool, error) {
+	hash := b.hasher.hash(n.key)
+	n.hash, n.key = uint32(hash), strings.Clone(n.key)
+	s := b.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.open()
+	if err != nil {
+		return false, err
+	}
+	if l := s.leases.byKey[n.key]; l.token != token || l.end <= s.clock.now() {
+		return false, nil
+	}
+	s.add(t, n, hash)
+	return true, nil
+}
+
+// grant returns the token of a new lease, or "" if a lease of key is held.
+func (l *leases) grant(key string, now int64, hold time.Duration) string {
+	if now < l.byKey[key].end {
+		return ""
+	}
+	if len(l.byKey) >= l.full {
+		l.prune(now)
+	}
+	granted := lease{rand.Text(), now + int64(hold)}
+	l.byKey[strings.Clone(key)] = granted
+	l.last = max(l.last, granted.end)
+	return granted.token
+}
+
+// prune removes the leases that have ended. It runs when their number has doubled, so
+// that its cost per lease is constant. A new map returns the memory of the old one.
+func (l *leases) prune(now int64) {
+	held := make(map[string]lease)
+	for key, lease := range l.byKey {
+		if now < lease.end {
+			held[key] = lease
+		}
+	}
+	l.byKey, l.full = held, max(100, 2*len(held))
+}
+
+// endLease ends the lease of key. When every lease has ended it removes all of them, so
+// that writes no longer look for one.
+func (s *shard) endLease(key string) {
+	delete(s.leases.byKey, key)
+	if s.clock.passed(s.leases.last) {
+		s.leases = leases{}
+	}
+}
