@@ -33,7 +33,7 @@ func memoryIsReleased(t *attempt) {
 			return err
 		}},
 	)
-	if t.canReopen() && !t.harness.declares(OneHandle) {
+	if t.canShare() {
 		operations = append(operations, operation{"opening and closing a handle", "", func(ctx context.Context, h *handle, key string) error {
 			b := t.harness.Stores.Reopen(t.test, t.first)
 			_, _, err := b.Get(ctx, t.storedKey(key))
