@@ -69,7 +69,7 @@ func classified(do func() error) (err error) {
 	var network *net.OpError
 	var connect *memcache.ConnectTimeoutError
 	switch {
-	case err == nil, remote.IsBroken(err):
+	case err == nil, remote.IsBroken(err), errors.Is(err, driver.ErrUnknownOutcome), errors.Is(err, driver.ErrNotInteger):
 		return err
 	case errors.As(err, &network) && network.Op == "dial", errors.As(err, &connect), errors.Is(err, memcache.ErrNoServers):
 		return remote.Unsent{Err: err}
@@ -152,8 +152,8 @@ func (s borrowed) increment(it *wire.Item) error {
 		return answer(it, err)
 	}
 	if sum > math.MaxInt64 {
-		if _, err := s.client.Increment(it.Key, -uint64(it.Number)); err != nil {
-			return err
+		if _, err := s.client.Increment(it.Key, -uint64(it.Number)); err != nil && err != memcache.ErrCacheMiss {
+			return fmt.Errorf("%w: cannot revert a sum that overflows int64: %v", driver.ErrUnknownOutcome, err)
 		}
 		return errOverflow
 	}

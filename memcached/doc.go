@@ -14,10 +14,9 @@
 // Options.ReadTimeout, however many other callers wait. After such a timeout the idle
 // connections to that server are closed as well: a firewall may have forgotten them.
 //
-// If the connection breaks, a read is sent once more, and so is Lease, which recognizes its
-// own placeholder. Writes are sent at most once: if the reply is lost, the error is
-// [driver.ErrUnknownOutcome]. [driver.ErrUnavailable] from a write means that nothing was
-// sent.
+// If the connection breaks, a read is sent once more. Writes and Lease are sent at most
+// once: if the reply is lost, the error is [driver.ErrUnknownOutcome].
+// [driver.ErrUnavailable] from a write means that nothing was executed.
 //
 // An invalid key fails a whole batch before anything is sent. Otherwise a [driver.BatchError]
 // names the keys that failed, and the other keys have their results. A server that fails
@@ -25,7 +24,7 @@
 // keys are absent are added once more, one by one.
 //
 // A SERVER_ERROR of a proxy that cannot reach its memcached is [driver.ErrUnavailable]
-// for reads, and for writes if the reason says that nothing was sent.
+// for reads, and for writes if the reason is a refused connection.
 //
 // A connection on which the server has sent more than the replies is closed. gomemcache
 // does not do so: with its client, such bytes become the next reply.
@@ -74,7 +73,7 @@
 //
 // The server counts CAS numbers from 1 again after a restart. If Fill has no connection
 // that is older than the lease, it reads the placeholder first. A lease whose reply is lost
-// because the context ended stays until the end of the hold.
+// stays until the end of the hold.
 //
 // # Concurrency
 //

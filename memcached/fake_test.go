@@ -24,6 +24,8 @@ const (
 	hangUp  = "hang up"
 	partial = "partial " // what follows is sent before hanging up
 	surplus = "surplus " // what follows is sent after the right reply
+	lost    = "lost"     // the command is executed; then the connection ends
+	torn    = "torn"     // the same after half of the reply
 )
 
 // fake is a memcached that keeps entries in a map and supports both protocols. A test
@@ -32,12 +34,14 @@ type fake struct {
 	addr     string
 	login    string // "user pw", where one is needed
 	maxBytes int    // of a value, 1 MiB as of a real one
+	listener net.Listener
 
 	mu      sync.Mutex
 	answer  func(n int, command string) string // n counts the commands of that name, from 1
 	entries map[string]*entry
 	cas     uint64
 	counts  map[string]int // commands by name, and connections as "conns"
+	changes map[string]int // of each key
 	conns   map[net.Conn]bool
 }
 
@@ -96,8 +100,8 @@ func startFakeTLS(t *testing.T, config *tls.Config) *fake {
 
 func serveFake(t *testing.T, listener net.Listener, answer func(n int, command string) string) *fake {
 	f := &fake{
-		addr: listener.Addr().String(), answer: answer, maxBytes: 1 << 20,
-		entries: map[string]*entry{}, counts: map[string]int{}, conns: map[net.Conn]bool{},
+		addr: listener.Addr().String(), listener: listener, answer: answer, maxBytes: 1 << 20,
+		entries: map[string]*entry{}, counts: map[string]int{}, changes: map[string]int{}, conns: map[net.Conn]bool{},
 	}
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -141,6 +145,13 @@ func (f *fake) count(name string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.counts[name]
+}
+
+// changed returns how often key was stored or removed.
+func (f *fake) changed(key string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changes[key]
 }
 
 // at returns a copy of what is stored under key.
@@ -250,7 +261,7 @@ func (f *fake) text(r *bufio.Reader, known *bool) (kind, answer string, err erro
 	wanted := f.choose(line)
 	extra, _ := strings.CutPrefix(wanted, surplus)
 	switch {
-	case wanted == "":
+	case wanted == "", wanted == lost, wanted == torn:
 	case wanted == silent, wanted == hangUp:
 		return wanted, "", nil
 	case extra == wanted:
@@ -258,6 +269,7 @@ func (f *fake) text(r *bufio.Reader, known *bool) (kind, answer string, err erro
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	defer f.observe(&answer, wanted, extra, words[min(1, len(words)-1)])()
 	if *known = *known || f.login == ""; !*known {
 		if *known = words[0] == "set" && value == f.login; *known {
 			return "", "STORED\r\n", nil
@@ -267,7 +279,26 @@ func (f *fake) text(r *bufio.Reader, known *bool) (kind, answer string, err erro
 		}
 		return "", "CLIENT_ERROR unauthenticated\r\n", nil
 	}
-	return "", quieted(words, f.execute(words, value)) + extra, nil
+	return "", quieted(words, f.execute(words, value)), nil
+}
+
+// observe returns a function to call after a command on key is executed. It counts a
+// change, and makes of the reply what the test wants.
+func (f *fake) observe(reply *string, wanted, extra, key string) func() {
+	before := f.entries[key]
+	return func() {
+		if f.entries[key] != before {
+			f.changes[key]++
+		}
+		switch wanted {
+		case lost:
+			*reply = partial
+		case torn:
+			*reply = partial + (*reply)[:len(*reply)/2]
+		default:
+			*reply += extra
+		}
+	}
 }
 
 // quieted applies the flags q and O of a meta command to its reply.
@@ -434,6 +465,7 @@ func (f *fake) classic(words []string, key string, e *entry, value string) strin
 		if !ok {
 			return "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
 		}
+		f.put(key, *e)
 		return sum + "\r\n"
 	case "delete":
 		if e == nil {
@@ -481,15 +513,15 @@ func (f *fake) binary(r *bufio.Reader, known *bool) (kind, answer string, err er
 	wanted := f.choose(fmt.Sprintf("0x%02x %s", op, key))
 	extra, _ := strings.CutPrefix(wanted, surplus)
 	switch {
-	case wanted == "":
+	case wanted == "", wanted == lost, wanted == torn:
 	case wanted == silent, wanted == hangUp:
 		return wanted, "", nil
 	case extra == wanted:
 		return "", wanted, nil
 	}
-	defer func() { answer += extra }()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	defer f.observe(&answer, wanted, extra, key)()
 	reply := func(status uint16, extras, key, value string) (string, string, error) {
 		return "", frame(op, status, binary.BigEndian.Uint32(b[12:]), f.cas, extras, key, value), nil
 	}

@@ -3,7 +3,6 @@ package memcached
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -25,7 +24,7 @@ func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Dur
 			return 0, err
 		}
 		sum, done, err := b.count(ctx, old, delta, ttl)
-		if !errors.Is(err, wire.ErrReconnected) && (done || err != nil) {
+		if done || err != nil {
 			return sum, err
 		}
 	}
@@ -47,27 +46,24 @@ func (b *Backend) count(ctx context.Context, old wire.Item, delta int64, ttl tim
 	if sum < 0 && b.meta == nil {
 		return 0, false, errBelowZero
 	}
-	next := wire.Item{Key: old.Key, CAS: old.CAS, Value: text, Flags: old.Flags, Number: delta}
-	op := wire.OpCompareAndSwap
+	next := newItem(old.Key, text, ttl)
 	switch {
 	case !old.OK && old.CAS == 0:
-		op, next = wire.OpAdd, newItem(old.Key, text, ttl)
+		it, err := b.one(ctx, wire.OpAdd, next)
+		return sum, it.OK, err
 	case !old.OK: // the placeholder of a lease
-		next.Flags, next.Expiry, next.Since = 0, expiryOf(ttl), old.Since
 	case b.meta == nil, n >= 0 && sum >= 0 && len(text) >= len(old.Value):
-		op, next.Value = wire.OpIncrement, nil
+		it, err := b.one(ctx, wire.OpIncrement, wire.Item{Key: old.Key, CAS: old.CAS, Number: delta})
+		return it.Number, it.OK, err // gomemcache does not compare: the value may have changed
 	default:
 		date, err := b.one(ctx, wire.OpExpiryTime, wire.Item{Key: old.Key})
 		if err != nil || !date.OK || date.CAS != old.CAS {
 			return 0, false, err
 		}
-		next.Expiry, next.Since = date.Expiry, old.Since
+		next.Flags, next.Expiry = old.Flags, date.Expiry
 	}
-	it, err := b.one(ctx, op, next)
-	if op == wire.OpIncrement {
-		sum = it.Number // gomemcache has no CAS for it: the value may have changed
-	}
-	return sum, it.OK, err
+	done, err = b.replace(ctx, old, next)
+	return sum, done, err
 }
 
 var errBelowZero = fmt.Errorf("%w: only the text protocol counts below zero", driver.ErrNotInteger)

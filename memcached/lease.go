@@ -45,9 +45,7 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 			return value, ok, "", err
 		}
 		if err != nil { // damaged
-			replace := placeholder
-			replace.CAS = it.CAS
-			if _, err := b.one(ctx, wire.OpCompareAndSwap, replace); err != nil {
+			if _, err := b.replace(ctx, it, placeholder); err != nil {
 				return nil, false, "", err
 			}
 		}
@@ -135,10 +133,8 @@ func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []b
 		case err != nil || !ok || !bytes.Equal(current, old):
 			return false, err
 		}
-		next.CAS, next.Since = it.CAS, it.Since
-		it, err = b.put(ctx, wire.OpCompareAndSwap, next)
-		if it.OK || err != nil && !errors.Is(err, wire.ErrReconnected) {
-			return it.OK, err
+		if swapped, err := b.replace(ctx, it, next); swapped || err != nil {
+			return swapped, err
 		}
 	}
 	return false, errRaces

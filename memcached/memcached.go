@@ -144,10 +144,8 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 		if it.CAS == 0 {
 			continue // removed since
 		}
-		replace := next
-		replace.CAS = it.CAS
-		if it, err := b.put(ctx, wire.OpCompareAndSwap, replace); it.OK || err != nil {
-			return it.OK, err
+		if replaced, err := b.replace(ctx, it, next); replaced || err != nil {
+			return replaced, err
 		}
 	}
 	return false, errRaces
@@ -161,9 +159,23 @@ func (b *Backend) put(ctx context.Context, op wire.Op, it wire.Item) (wire.Item,
 	if err := b.checkOne(it); err != nil {
 		return wire.Item{}, err
 	}
+	since := wire.Clock()
 	items := []wire.Item{it}
 	b.putLarge(ctx, op, items)
+	items[0].Since = since
 	return items[0], items[0].Err
+}
+
+// replace stores next if the entry is still the one that was read. If a connection was
+// opened since, the server may have been restarted: then nothing is sent, and the entry
+// counts as changed.
+func (b *Backend) replace(ctx context.Context, read, next wire.Item) (bool, error) {
+	next.CAS, next.Since = read.CAS, read.Since
+	it, err := b.put(ctx, wire.OpCompareAndSwap, next)
+	if errors.Is(err, wire.ErrReconnected) {
+		return false, nil
+	}
+	return it.OK, err
 }
 
 // isLarge reports whether value is stored in chunks.
@@ -235,10 +247,7 @@ func (b *Backend) one(ctx context.Context, op wire.Op, it wire.Item) (wire.Item,
 	if err := b.checkOne(it); err != nil {
 		return wire.Item{}, err
 	}
-	var since time.Duration
-	if op == wire.OpGets || op == wire.OpLease {
-		since = wire.Clock()
-	}
+	since := wire.Clock()
 	r := wire.NewRequest(op, it)
 	if err := b.store.Do(ctx, r); err != nil {
 		return wire.Item{}, err

@@ -102,7 +102,8 @@ func (b *Backend) rejoin(ctx context.Context, it wire.Item, x index, races int) 
 	case again.Flags != flagSpread:
 		return unpadded(again.Value, again.Flags), true, nil
 	case bytes.Equal(again.Value, it.Value):
-		return nil, false, b.discard(ctx, again, x)
+		b.discard(ctx, again, x)
+		return nil, false, nil
 	}
 	return b.join(ctx, again, races+1)
 }
@@ -114,7 +115,8 @@ func (b *Backend) indexIn(it wire.Item) (index, error) {
 	return decodeIndex(it.Value, b.options)
 }
 
-// remove removes items with the chunks of large values.
+// remove removes items with the chunks of large values. If it fails to remove an index,
+// its chunks stay.
 func (b *Backend) remove(ctx context.Context, items []wire.Item) {
 	var old []indexed
 	if b.options.Spread {
@@ -125,17 +127,20 @@ func (b *Backend) remove(ctx context.Context, items []wire.Item) {
 		old = b.indexes(ctx, keys)
 	}
 	b.many(ctx, wire.OpDelete, items)
-	b.removeChunks(ctx, old)
+	failed := map[string]bool{}
+	for i := range items {
+		failed[items[i].Key] = items[i].Err != nil
+	}
+	b.removeChunks(ctx, slices.DeleteFunc(old, func(x indexed) bool { return failed[x.key] }))
 }
 
 // discard removes an index of which chunks are missing, unless it has been replaced,
-// and the chunks that are present.
-func (b *Backend) discard(ctx context.Context, it wire.Item, x index) error {
-	deleted, err := b.one(ctx, wire.OpDelete, wire.Item{Key: it.Key, CAS: it.CAS})
+// and the chunks that are present. It ignores errors: the value is absent in any case.
+func (b *Backend) discard(ctx context.Context, it wire.Item, x index) {
+	deleted, _ := b.one(ctx, wire.OpDelete, wire.Item{Key: it.Key, CAS: it.CAS, Since: it.Since})
 	if deleted.OK {
 		b.removeChunks(ctx, []indexed{{it.Key, x}})
 	}
-	return err
 }
 
 // indexed is a value in chunks that is, or was, stored under a key.
@@ -249,7 +254,8 @@ func (b *Backend) hasChunks(ctx context.Context, key string) (bool, error) {
 		return false, err
 	}
 	if slices.ContainsFunc(chunks, func(c wire.Item) bool { return !c.OK }) {
-		return false, b.discard(ctx, it, x)
+		b.discard(ctx, it, x)
+		return false, nil
 	}
 	return true, nil
 }

@@ -110,7 +110,7 @@ func TestServerErrorOfProxy(t *testing.T) {
 		if b.options.Protocol == Binary {
 			t.Skip("TestServerErrorBinary")
 		}
-		for reason, unsent := range map[string]bool{"Connection refused": true, "No route to host": true, "backend failure": false, "Connection timed out": false, value: false} {
+		for reason, unsent := range map[string]bool{"Connection refused": true, "No route to host": false, "backend failure": false, "Connection timed out": false, value: false} {
 			for _, v := range verbs {
 				f.answers(func(_ int, command string) string {
 					if v.name == "Inc" && strings.HasPrefix(command, "gets") {

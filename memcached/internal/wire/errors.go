@@ -115,25 +115,36 @@ func fatal(line string) error {
 	case line == "ERROR":
 		return errOldServer
 	case strings.HasPrefix(line, "SERVER_ERROR"):
-		return NewServerError(line)
+		return newServerError(line)
 	case strings.HasPrefix(line, "CLIENT_ERROR"):
 		return fmt.Errorf("%w: CLIENT_ERROR", ErrMalformed)
 	}
 	return unexpected([]byte(line))
 }
 
-// ReplyError returns the error of a line that reports one.
-func ReplyError(line string) error { return cmp.Or(find(rejections, line), fatal(line)) }
+// ReplyError returns the error of the line that replies to a single command.
+func ReplyError(line string) error {
+	return cmp.Or(find(rejections, line), singleCommand(fatal(line)))
+}
+
+// singleCommand marks err as [remote.Unsent] if it is the reply to a single command that no
+// memcached has received.
+func singleCommand(err error) error {
+	if err == error(ServerError{" " + refused}) {
+		return remote.Unsent{Err: err}
+	}
+	return err
+}
+
+// refused is the reason of a proxy that has sent nothing to its memcached. The other
+// reasons that name a network may also end a connection on which the request was sent.
+const refused = "connection refused"
 
 // Reasons that proxies give for a SERVER_ERROR. Others are not quoted: they may be part of
 // a value.
-var serverReasons = []struct {
-	reason string
-	unsent bool // to any memcached
-}{
-	{"connection refused", true}, {"no route to host", true}, {"network is unreachable", true}, {"host is down", true},
-	{"connection timed out", false}, {"connection reset by peer", false}, {"broken pipe", false},
-	{"backend failure", false}, {"timeout", false}, {"unavailable", false}, {"no server", false},
+var serverReasons = []string{
+	refused, "no route to host", "network is unreachable", "host is down", "connection timed out",
+	"connection reset by peer", "broken pipe", "backend failure", "timeout", "unavailable", "no server",
 }
 
 // ServerError is the error of a reply SERVER_ERROR, which a proxy sends if it cannot reach
@@ -144,18 +155,13 @@ func (e ServerError) Error() string {
 	return "SERVER_ERROR" + e.reason + ": the server failed, or a proxy cannot reach its memcached"
 }
 
-// NewServerError returns the error of a line that contains SERVER_ERROR, marked as
-// [remote.Unsent] if no memcached has received the request.
-func NewServerError(line string) error {
+// newServerError returns the error of a line that begins with SERVER_ERROR.
+func newServerError(line string) ServerError {
 	line = strings.ToLower(line)
-	for _, r := range serverReasons {
-		if !strings.Contains(line, r.reason) {
-			continue
+	for _, reason := range serverReasons {
+		if strings.Contains(line, reason) {
+			return ServerError{" " + reason}
 		}
-		if r.unsent {
-			return remote.Unsent{Err: ServerError{" " + r.reason}}
-		}
-		return ServerError{" " + r.reason}
 	}
 	return ServerError{}
 }

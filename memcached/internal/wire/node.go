@@ -48,6 +48,7 @@ func (c *Client) newNode(addr net.Addr) *node {
 
 // do performs r. If the connection broke and r may be sent again, it tries once more:
 // the server may have been restarted, and idle connections are as old as the broken one.
+// The error is [remote.Unsent] only if neither attempt was sent.
 func (n *node) do(ctx context.Context, r *Request) error {
 	r.protocol = n.protocol
 	err := n.send(ctx, r)
@@ -59,10 +60,11 @@ func (n *node) do(ctx context.Context, r *Request) error {
 		return err
 	}
 	r.reset()
-	if n.send(ctx, r) == nil {
-		return nil
+	again := n.send(ctx, r)
+	if again != nil && !remote.IsUnsent(err) {
+		return err
 	}
-	return err
+	return again
 }
 
 // isBroken reports whether the connection ended, before or after the request was sent.
@@ -286,6 +288,9 @@ func (n *node) resolveRefused(ctx context.Context, items []Item) {
 	n.many(ctx, OpAdd, add)
 	for i, place := range places {
 		it := &add[i]
+		if errors.Is(it.Err, driver.ErrUnavailable) { // the set may have stored what is absent since
+			it.Err = fmt.Errorf("%w: %v", driver.ErrUnknownOutcome, it.Err)
+		}
 		it.OK = it.Err == nil && (it.OK || it.Flags != FlagLease) // or another writer was faster
 		items[place] = *it
 	}

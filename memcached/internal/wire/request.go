@@ -19,8 +19,8 @@ const (
 	OpGets                     // value, flags and CAS
 	OpMeta                     // flags, remaining TTL and CAS, without the value
 	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
-	OpLease                    // store if the key is absent, then do what OpGets does
 	OpSet                      // store
+	OpLease                    // store if the key is absent, then do what OpGets does
 	OpAdd                      // store if the key is absent; otherwise flags and CAS, unless Value is large
 	OpCompareAndSwap           // store if CAS is still that of the entry
 	OpIncrement                // add Number if CAS is still that of the entry; Number becomes the sum
@@ -38,7 +38,7 @@ const FlagLease = 1 << 17
 
 // HasPlaceholder reports whether the reply to op describes the placeholder of a lease.
 func (it *Item) HasPlaceholder(op Op) bool {
-	return it.Flags == FlagLease && (!op.IsWrite() || op == OpDelete)
+	return it.Flags == FlagLease && (!op.IsWrite() || op == OpLease || op == OpDelete)
 }
 
 // Clock returns a monotonic time.
@@ -51,7 +51,7 @@ var ErrReconnected = errors.New("reconnected since the entry was read")
 
 // IsRetryable reports whether op may be sent again after its reply was lost. A write may
 // not: the server may execute the first request after the second one, and after a later
-// Delete.
+// Delete. A late placeholder would make the lease valid again that the Delete has ended.
 func (op Op) IsRetryable() bool { return !op.IsWrite() || op == OpFlush }
 
 // Item is one key of a request, what to store under it, and the reply.
@@ -182,7 +182,7 @@ const (
 // memory for the reply.
 func (it *Item) size(op Op) int {
 	n := overhead + it.replies(op)*len(it.Key)
-	if op.IsWrite() || op == OpLease {
+	if op.IsWrite() {
 		n += len(it.Value)
 	}
 	return n

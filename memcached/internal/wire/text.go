@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // text is the text protocol. It reads values with get and gets, whose replies name the
@@ -165,27 +164,23 @@ func (text) read(in *reader, r *Request) error {
 	return nil
 }
 
-// readItem reads the replies for the i-th item. It is answered when the last is read.
+// readItem reads the replies for the i-th item. It is answered when the last is read. The
+// second reply does not change what the first says about the write.
 func (r *Request) readItem(in *reader, i int) error {
 	it := &r.Items[i]
 	replies := it.replies(r.Op)
 	if err := it.readMeta(in, r.Op); err != nil || replies == 1 {
 		return err
 	}
-	first := it.OK
+	ok, err := it.OK, it.Err
 	it.OK, it.Answered = false, false
 	if r.Op == OpLease {
-		sent := *it
 		it.Value = nil
-		err := readValues(in, r.Items[i:i+1])
-		if err != nil {
-			*it = sent // to be sent again
-		}
-		return err
+		return readValues(in, r.Items[i:i+1])
 	}
-	err := it.readMeta(in, r.Op)
-	it.OK = first && it.Err == nil
-	return err
+	fault := it.readMeta(in, r.Op)
+	it.OK, it.Err = ok, err
+	return fault
 }
 
 // readQuiet reads the replies to a quiet request. The reply that an item was rejected does
@@ -312,11 +307,12 @@ func (it *Item) readMeta(in *reader, op Op) error {
 			it.Fail(err)
 			return nil
 		}
-		if text, ok := strings.CutPrefix(string(line), "SERVER_ERROR"); ok && op != OpExpiryTime {
-			it.failOnServer(op, NewServerError(text))
-			return nil
+		err := fatal(string(line))
+		if !isServerError(err) || op == OpExpiryTime {
+			return err
 		}
-		return fatal(string(line))
+		it.failOnServer(op, singleCommand(err))
+		return nil
 	}
 	if op == OpExpiryTime {
 		return it.readExpiryTime(in)
