@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,9 +176,9 @@ func TestStoreFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		s := memory.New()
-		calls := 0
+		var calls atomic.Int32
 		l := testLoader(t, s, Policy{Fresh: time.Hour, Stale: time.Hour, Lease: time.Second}, func(ctx context.Context, key string) (string, error) {
-			calls++
+			calls.Add(1)
 			return key, nil
 		})
 		broken := ""
@@ -188,14 +189,14 @@ func TestStoreFails(t *testing.T) {
 			return nil
 		}
 		for _, broken = range []string{"get get_many set add lease fill swap release delete", "lease", "fill"} {
-			calls = 0
+			calls.Store(0)
 			for range 2 {
 				if value, err := l.Get(ctx, "k"); value != "k" || err != nil {
 					t.Errorf("%s fails: Get = %q, %v", broken, value, err)
 				}
 			}
-			if calls != 2 {
-				t.Errorf("%s fails: %d loads, want 2", broken, calls)
+			if n := calls.Load(); n != 2 {
+				t.Errorf("%s fails: %d loads, want 2", broken, n)
 			}
 			results, err := l.GetMany(ctx, "k", "l")
 			if err != nil || results[0].Value != "k" || results[1].Value != "l" {
