@@ -41,10 +41,11 @@ func memoryIsReleased(t *attempt) {
 		}})
 	}
 	operations = t.supported(operations)
+	share := span / time.Duration(len(operations))
 	repeat := func(operations []operation) (n int, grown int64) {
 		before := inUseOf("callRepeatedly")
 		for _, op := range operations {
-			n = t.callRepeatedly(op, calls, span/time.Duration(len(operations)))
+			n = t.callRepeatedly(op, calls, share)
 		}
 		return n, inUseOf("callRepeatedly") - before
 	}
