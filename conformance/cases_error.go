@@ -66,12 +66,12 @@ var errorCases = []Case{
 		run: lostReplies},
 }
 
-// lostReplies loses the reply of each operation once. Add and Inc have rules of their
-// own.
+// lostReplies loses the reply of each operation once. Add, Inc and leases have rules of
+// their own.
 func lostReplies(t *attempt) {
 	w := t.openProxied()
 	for _, op := range t.supported(keyOperations) {
-		if op.name == "Add" || op.name == "Inc" {
+		if op.name == "Add" || op.name == "Inc" || op.needs == Lease {
 			continue
 		}
 		w.handle.Set(t.ctx, "k", []byte("2"), time.Hour)

@@ -33,7 +33,7 @@ func memoryIsReleased(t *attempt) {
 			return err
 		}},
 	)
-	if t.canReopen() && !t.harness.declares(OneHandle) {
+	if t.canShare() {
 		operations = append(operations, operation{"opening and closing a handle", "", func(ctx context.Context, h *handle, key string) error {
 			b := t.harness.Stores.Reopen(t.test, t.first)
 			_, _, err := b.Get(ctx, t.storedKey(key))
@@ -41,10 +41,11 @@ func memoryIsReleased(t *attempt) {
 		}})
 	}
 	operations = t.supported(operations)
+	share := span / time.Duration(len(operations))
 	repeat := func(operations []operation) (n int, grown int64) {
 		before := inUseOf("callRepeatedly")
 		for _, op := range operations {
-			n = t.callRepeatedly(op, calls, span/time.Duration(len(operations)))
+			n = t.callRepeatedly(op, calls, share)
 		}
 		return n, inUseOf("callRepeatedly") - before
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // birth is a way to store "7".
@@ -28,6 +30,12 @@ var births = []birth{
 	{"Inc", Counter, func(t *attempt, keys []string, ttl time.Duration) {
 		for _, key := range keys {
 			equal(t, "Inc of the absent key "+show(key), t.inc(key, 7, ttl), 7)
+		}
+	}},
+	{"Fill", Lease, func(t *attempt, keys []string, ttl time.Duration) {
+		for _, key := range keys {
+			token := t.lease("absent key", key, driver.MaxHold)
+			equal(t, "Fill of the leased key "+show(key), t.fillLease(key, token, "7", ttl), true)
 		}
 	}},
 }
@@ -63,6 +71,11 @@ var histories = []history{
 	}},
 	{name: "shortened-many", apply: func(t *attempt, keys []string, ttl time.Duration) {
 		t.setMany(sameItems(keys, "7"), ttl)
+	}},
+	{name: "swapped", needs: Swap, brief: true, live: true, apply: func(t *attempt, keys []string, _ time.Duration) {
+		for _, key := range keys {
+			equal(t, "CompareAndSwap of the present key "+show(key), t.swap(key, "7", "7", time.Hour), true)
+		}
 	}},
 	{name: "counted", needs: Counter, live: true, apply: countUpAndDown},
 	{name: "counted-expired", needs: Counter, brief: true, apply: countUpAndDown},

@@ -98,7 +98,7 @@ func (t *attempt) newGenerator(handles int) *generator {
 	limits := t.harness.Limits
 	if limit := limits.maxValue(); limit != 0 {
 		if g.largest = min(2*g.largest, limit); g.largest == limits.MaxValue {
-			g.tooLarge = limit + 1
+			g.tooLarge = limits.MaxValue + 1
 		}
 	}
 	if limits.CounterMin == nil {

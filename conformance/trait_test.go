@@ -39,6 +39,11 @@ func (l lateStore) Inc(ctx context.Context, key string, delta int64, ttl time.Du
 	return l.reference.Inc(ctx, key, delta, ttl)
 }
 
+func (l lateStore) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
+	defer l.evictLater()
+	return l.reference.Fill(ctx, key, token, value, ttl)
+}
+
 func (l lateStore) evictLater() {
 	time.AfterFunc(5*time.Millisecond, func() {
 		l.mu.Lock()
