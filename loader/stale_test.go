@@ -248,3 +248,32 @@ func TestRefreshesAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// After Expire a caller does not wait for a load of any process that began before.
+func TestExpireDuringLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		var pause atomic.Int64
+		policy := Policy{Fresh: time.Minute, Rescue: time.Hour, Lease: 30 * time.Second}
+		load := func(context.Context, string) (string, error) {
+			time.Sleep(time.Duration(pause.Load()))
+			return "value", nil
+		}
+		one, two := testLoader(t, s, policy, load), testLoader(t, s, policy, load)
+		if _, err := one.Get(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		pause.Store(int64(20 * time.Second))
+		go one.Get(t.Context(), "k")
+		synctest.Wait()
+		pause.Store(0)
+		if err := two.Expire(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := two.Get(t.Context(), "k"); err != nil || time.Since(began) > 0 {
+			t.Errorf("Get: %v after %v", err, time.Since(began))
+		}
+	})
+}
