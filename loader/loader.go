@@ -265,8 +265,14 @@ func (l *Loader[T]) Expire(ctx context.Context, key string) error {
 		return err
 	}
 	old, err := l.store.get(ctx, key)
-	if err == nil {
-		_, err = l.store.rewrite(ctx, key, old, expire)
+	if err != nil {
+		return err
+	}
+	e, err := l.store.rewrite(ctx, key, old, expire)
+	if e != nil && err == nil && l.policy.Lease > 0 && !l.store.keeps {
+		// The next caller does not wait for a load that began before. The lease ends by
+		// itself too.
+		_, _ = l.store.cache.Delete(ctx, leasePrefix+key)
 	}
 	return err
 }

@@ -73,8 +73,8 @@ type Policy struct {
 	// OnError, if not nil, is called once for each load of a key that fails, also if no
 	// caller gets its error because the load ran behind an answer or an older value was
 	// served. It is not called for [ErrMissing] and for loads that nobody waits for. It
-	// must be safe for concurrent use. Failures of the store go to the observer of the
-	// cache.
+	// must be safe for concurrent use and must not panic. Failures of the store go to the
+	// observer of the cache.
 	OnError func(ctx context.Context, key string, err error)
 }
 

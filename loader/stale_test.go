@@ -199,7 +199,7 @@ func TestRefreshOverProcesses(t *testing.T) {
 	}
 }
 
-// Each of several calls of Refresh leaves a value that is at least as new as itself.
+// Refreshes by two processes at once: each leaves a value that is at least as new as itself.
 func TestRefreshesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memory.New()
@@ -219,19 +219,20 @@ func TestRefreshesAtOnce(t *testing.T) {
 		}
 		for round := range 300 {
 			var group sync.WaitGroup
-			for range 4 {
+			for _, l := range loaders {
 				group.Go(func() {
-					time.Sleep(rand.N(5 * time.Second))
-					l := loaders[rand.N(2)]
-					if rand.N(2) == 0 {
-						if _, err := l.Get(t.Context(), "k"); err != nil {
-							t.Error(err)
+					for range 2 {
+						time.Sleep(rand.N(3 * time.Second))
+						if rand.N(2) == 0 {
+							if _, err := l.Get(t.Context(), "k"); err != nil {
+								t.Error(err)
+							}
+							continue
 						}
-						return
-					}
-					wrote := source.Add(1)
-					if got, err := l.Refresh(t.Context(), "k"); got < wrote || err != nil {
-						t.Errorf("round %d: Refresh = %d, %v; want at least %d", round, got, err, wrote)
+						wrote := source.Add(1)
+						if got, err := l.Refresh(t.Context(), "k"); got < wrote || err != nil {
+							t.Errorf("round %d: Refresh = %d, %v; want at least %d", round, got, err, wrote)
+						}
 					}
 				})
 			}
@@ -245,6 +246,35 @@ func TestRefreshesAtOnce(t *testing.T) {
 				}
 			}
 			time.Sleep(rand.N(2 * time.Minute))
+		}
+	})
+}
+
+// After Expire a caller does not wait for a load of any process that began before.
+func TestExpireDuringLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		var pause atomic.Int64
+		policy := Policy{Fresh: time.Minute, Rescue: time.Hour, Lease: 30 * time.Second}
+		load := func(context.Context, string) (string, error) {
+			time.Sleep(time.Duration(pause.Load()))
+			return "value", nil
+		}
+		one, two := testLoader(t, s, policy, load), testLoader(t, s, policy, load)
+		if _, err := one.Get(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		pause.Store(int64(20 * time.Second))
+		go one.Get(t.Context(), "k")
+		synctest.Wait()
+		pause.Store(0)
+		if err := two.Expire(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := two.Get(t.Context(), "k"); err != nil || time.Since(began) > 0 {
+			t.Errorf("Get: %v after %v", err, time.Since(began))
 		}
 	})
 }

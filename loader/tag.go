@@ -101,15 +101,14 @@ func checkTags[T any](ctx context.Context, c *cache.Cache, reads ...*read[T]) {
 		}
 		tagged = append(tagged, r)
 		for _, t := range r.e.tags {
-			if !slices.Contains(names, t.name) {
-				names = append(names, t.name)
-			}
+			names = append(names, t.name)
 		}
 	}
 	if len(tagged) == 0 {
 		return
 	}
-	current, err := versions(ctx, c, names)
+	slices.Sort(names)
+	current, err := versions(ctx, c, slices.Compact(names))
 	for _, r := range tagged {
 		for _, t := range r.e.tags {
 			r.dead = r.dead || current[t.name] != t.version

@@ -3,6 +3,7 @@ package loadertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
@@ -127,6 +128,47 @@ var fillRules = []Rule{{
 			a.fatalf("the caller after Delete got %q, %v; want joined#6", g.value, g.err)
 		}
 		a.want(l, "joined", "joined#6")
+	},
+}, {
+	ID: "LOA-40", Rule: "with a Lease, a Refresh wins over a load of another process that began before it",
+	Why: "A program refreshes a value that it has just changed, and the old one is served until it expires.",
+	run: func(a *attempt) {
+		a.needsLeases()
+		a.needsSwap()
+		s := newSource()
+		p := loader.Policy{Fresh: long, Stale: long, Lease: time.Minute}
+		one, other := a.loader(a.one, p, s.load), a.loader(a.other, p, s.load)
+		refresh := func(key string, endsFirst bool) {
+			calls := s.count()
+			want := fmt.Sprintf("%s#%d", key, calls+2)
+			openFirst := s.shut()
+			before := a.start(one, key)
+			a.wantCalls(s, calls+1)
+			openSecond := s.shut()
+			refreshed := background(func() (string, error) { return other.Refresh(a.ctx, key) })
+			a.wantCalls(s, calls+2)
+			if endsFirst {
+				openFirst()
+				a.receive(before)
+				time.Sleep(settle)
+			}
+			openSecond()
+			if g := a.receive(refreshed); g.value != want || g.err != nil {
+				a.fatalf("Refresh = %q, %v; want %s", g.value, g.err, want)
+			}
+			if !endsFirst {
+				openFirst()
+				a.receive(before)
+				time.Sleep(settle)
+			}
+			a.want(one, key, want)
+		}
+		for i, endsFirst := range []bool{true, false} {
+			key := []string{"a", "b"}[i]
+			refresh(key, endsFirst)
+			a.must(one.Expire(a.ctx, key))
+			refresh(key, endsFirst)
+		}
 	},
 }, {
 	ID: "LOA-24", Rule: "with a Lease, a missing key is loaded once over all processes",

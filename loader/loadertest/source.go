@@ -168,6 +168,11 @@ type got struct {
 
 // start calls Get on another goroutine.
 func (a *attempt) start(l *loader.Loader[string], key string) <-chan got {
+	return background(func() (string, error) { return l.Get(a.ctx, key) })
+}
+
+// background calls call in a goroutine.
+func background(call func() (string, error)) <-chan got {
 	outcome := make(chan got, 1)
 	go func() {
 		var g got
@@ -175,7 +180,7 @@ func (a *attempt) start(l *loader.Loader[string], key string) <-chan got {
 			g.panicked = recover()
 			outcome <- g
 		}()
-		g.value, g.err = l.Get(a.ctx, key)
+		g.value, g.err = call()
 	}()
 	return outcome
 }
