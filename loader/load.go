@@ -71,7 +71,8 @@ func (l *Loader[T]) fly(b *batch[T]) {
 	}
 }
 
-// attempt loads the keys of pending that no other process loads, and returns the rest.
+// attempt loads the keys of pending that no other process is loading, and returns the
+// rest.
 func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest []*flight[T]) {
 	if l.slots != nil {
 		select {
@@ -101,7 +102,7 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 	return rest
 }
 
-// loadClaimed calls load for the keys of flights and stores what it returns.
+// loadClaimed calls load for the keys of flights and stores the results.
 func (l *Loader[T]) loadClaimed(b *batch[T], flights []*flight[T], claims []claim) {
 	defer parallel(len(flights), func(i int) { l.release(b.ctx, claims[i]) })
 	in := &inside{cache: l.store.cache}
@@ -116,7 +117,7 @@ func (l *Loader[T]) loadClaimed(b *batch[T], flights []*flight[T], claims []clai
 	})
 }
 
-// result is what load returned for one key.
+// result is the result of load for one key.
 type result[T any] struct {
 	value T
 	err   error
@@ -128,7 +129,7 @@ type newEntry[T any] struct {
 	noStore bool
 }
 
-// entryOf returns the entry of what load returned at began.
+// entryOf returns the entry of a result whose load began at began.
 func (l *Loader[T]) entryOf(r result[T], began time.Time, w wishes) newEntry[T] {
 	p := &l.policy
 	e := &entry[T]{value: r.value}
@@ -154,7 +155,7 @@ func (l *Loader[T]) entryOf(r result[T], began time.Time, w wishes) newEntry[T] 
 // maxLife is the longest life of an entry.
 const maxLife = time.Duration(1<<63 - 1)
 
-// finish ends the load of f with what load returned.
+// finish ends the load of f with the result of load.
 func (l *Loader[T]) finish(b *batch[T], f *flight[T], c *claim, e newEntry[T], err error) {
 	if err != nil && !errors.Is(err, ErrMissing) {
 		l.failOne(b, f, err)
@@ -184,7 +185,7 @@ func (l *Loader[T]) save(ctx context.Context, f *flight[T], c *claim, e *entry[T
 	}
 	s := l.store
 	switch old := f.old.e; {
-	case e.life() == 0: // of a value that is missing now, and is not remembered
+	case e.life() == 0: // the value is missing, which is not remembered
 		if old != nil {
 			_, _ = s.cache.Delete(ctx, f.key)
 		}
@@ -207,7 +208,7 @@ func (l *Loader[T]) fail(b *batch[T], err error) {
 }
 
 // failOne ends f with the failure of its load, unless it has an outcome. The failure
-// counts for the backoff, unless the load has ended because nobody wants its value.
+// starts the backoff, unless the load was cancelled because all callers had left.
 func (l *Loader[T]) failOne(b *batch[T], f *flight[T], err error) {
 	l.failWith(b, f, outcome[T]{err: err})
 }
@@ -216,7 +217,7 @@ func (l *Loader[T]) failOne(b *batch[T], f *flight[T], err error) {
 func (l *Loader[T]) failWith(b *batch[T], f *flight[T], o outcome[T]) bool {
 	backoff := l.policy.Backoff
 	if cause := context.Cause(b.ctx); cause != nil && o.panicked == nil {
-		o.err = cause // load may have returned a poorer text
+		o.err = cause // load may have returned a less precise error
 	}
 	unwanted := o.err == context.Canceled || o.err == errClosed || l.flights.isDropped(f)
 	if unwanted {
@@ -232,7 +233,7 @@ func (l *Loader[T]) failWith(b *batch[T], f *flight[T], o outcome[T]) bool {
 	return true
 }
 
-// abort ends what is left of b, after a panic too.
+// abort ends the flights of b that have not ended, also after a panic.
 func (l *Loader[T]) abort(b *batch[T]) {
 	o := outcome[T]{err: errGoexit}
 	if p := recover(); p != nil {
@@ -258,7 +259,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// parallel calls do for 0 to n-1, several at a time. It panics if one of them does.
+// parallel calls do for 0 to n-1, several at a time. It panics if one of the calls does.
 func parallel(n int, do func(i int)) {
 	if n == 1 {
 		do(0)
