@@ -48,7 +48,7 @@ var addCases = []Case{
 			t.hit("after Add over it", "null", "null")
 		}},
 	{ID: "ADD-5", Name: "one_winner",
-		Rule:  "of concurrent Adds of one key exactly one returns true, and its value is stored",
+		Rule:  "exactly one of several concurrent Adds of a key returns true, and its value is stored",
 		Why:   "An Add that checks and then sets gives one lock to several callers.",
 		flags: needsOwnStore,
 		run: func(t *attempt) {
@@ -79,7 +79,7 @@ var addCases = []Case{
 		}},
 	{ID: "ADD-8", Name: "lost_reply",
 		Rule:     "an Add whose reply is lost returns ErrUnknownOutcome, never false with a nil error",
-		Why:      "A retried Add finds its own entry and reports that somebody else has the lock.",
+		Why:      "A retried Add finds its own entry and reports that another caller has the lock.",
 		Features: []Feature{Network}, flags: oneModeOnly | needsOwnStore,
 		run: addWithLostReply},
 }

@@ -189,7 +189,7 @@ var batchCases = []Case{
 		run: batchDeadline},
 	{ID: "BAT-15", Name: "invalid_keys_are_named",
 		Rule:          "an invalid key fails a batch before anything is sent, and the BatchError names every invalid key and only those; a backend without batches of its own executes the other keys",
-		Why:           "If backends differ, a batch that one backend refuses is half written on another, and nobody notices.",
+		Why:           "If backends differ, a batch that one backend rejects is half written on another without an error.",
 		notApplicable: needsInvalidKeys,
 		run:           invalidKeysInBatches},
 }

@@ -56,7 +56,7 @@ var clearCases = []Case{
 		}},
 	{ID: "CLR-4", Name: "clear_of_10_000",
 		Rule:     "Clear with a prefix removes 10 000 keys",
-		Why:      "A scan that stops after its first page leaves stale entries behind.",
+		Why:      "A scan that stops after its first page leaves stale entries.",
 		Features: []Feature{PrefixClear}, flags: cacheOnly | oneModeOnly | needsOwnStore,
 		run: func(t *attempt) {
 			n := t.fewer(10_000)
@@ -72,7 +72,7 @@ var clearCases = []Case{
 			t.hit(fmt.Sprintf("after Clear of %d keys with another prefix", n), "other", "v")
 		}},
 	{ID: "CLR-5", Name: "clear_really_cleared",
-		Rule:  "after Clear no entry is left",
+		Rule:  "Clear leaves no entry",
 		Why:   "One server reports success and clears nothing, and users keep reading stale data.",
 		flags: emptiesStore,
 		run: func(t *attempt) {

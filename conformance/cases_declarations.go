@@ -15,7 +15,7 @@ const declarationsID = "DEC-1"
 var declarationCases = []Case{
 	{ID: declarationsID, Name: "declarations",
 		Rule:  "the harness declares the features that the backend lacks and the traits that it has, and no others",
-		Why:   "Users choose a backend by its report, which is only as true as the declarations.",
+		Why:   "Users choose a backend by its report, which is wrong if a declaration is wrong.",
 		flags: oneModeOnly | alsoNull | usesFreeTime,
 		run: func(t *attempt) {
 			for _, feature := range t.suite.overdeclared {

@@ -26,7 +26,7 @@ var evictionCases = []Case{
 		}},
 	{ID: "EVI-2", Name: "never_expiring_are_not_first",
 		Rule:     "entries that never expire are not evicted first",
-		Why:      "Sorted by expiry their 0 comes first, and two libraries evict the most permanent entries at once.",
+		Why:      "Their expiry 0 is the lowest, and two libraries that sort by expiry evict these entries first.",
 		Features: []Feature{Threshold}, flags: oneModeOnly,
 		run: func(t *attempt) {
 			b := t.openBounded()
@@ -46,7 +46,7 @@ var evictionCases = []Case{
 		}},
 	{ID: "EVI-3", Name: "expired_go_first",
 		Rule:     "expired entries are evicted before live ones",
-		Why:      "Otherwise live entries are lost while entries that nobody can read stay.",
+		Why:      "Otherwise live entries are lost while expired entries stay.",
 		Features: []Feature{Threshold}, flags: oneModeOnly | needsTime,
 		run: func(t *attempt) {
 			b := t.openBounded()
@@ -93,8 +93,8 @@ var evictionCases = []Case{
 		Features: []Feature{Threshold}, flags: oneModeOnly | needsOwnStore,
 		run: evictionCost},
 	{ID: "EVI-6", Name: "overwrite_evicts_nothing",
-		Rule:     "an operation that needs no more room evicts no entry: on a present key of a full store, or after as many deletions",
-		Why:      "Otherwise a full cache loses an entry at each update, and a count that only grows ends in a cache of one entry.",
+		Rule:     "no entry is evicted by an operation that needs no more room: on a present key of a full store, or after as many deletions",
+		Why:      "Otherwise a full cache loses an entry at each update; if a backend never counts deletions, its cache shrinks to one entry.",
 		Features: []Feature{Threshold}, flags: oneModeOnly,
 		run: func(t *attempt) {
 			overwriteEvictsNothing(t)
@@ -102,7 +102,7 @@ var evictionCases = []Case{
 		}},
 }
 
-// deletionsMakeRoom stores and removes many entries beside others that must stay.
+// deletionsMakeRoom stores and removes many entries, while others must stay.
 func deletionsMakeRoom(t *attempt) {
 	for _, verb := range []string{"Delete", "DeleteMany", "Clear with a prefix"} {
 		if verb == "Clear with a prefix" && !t.supports(PrefixClear) {

@@ -44,7 +44,7 @@ var keyCases = []Case{
 		run:  func(t *attempt) { t.keysAreDistinct("abc", "abc\n", "abc\r\n", "abc\n\n") }},
 	{ID: "KEY-4", Name: "injection",
 		Rule: "a key that contains a protocol command stores nothing under the key in that command",
-		Why:  "Otherwise whoever chooses a key can overwrite the entries of others.",
+		Why:  "Otherwise a user who chooses a key can overwrite the entries of others.",
 		run: func(t *attempt) {
 			victim := t.storedKey("x")
 			for _, command := range []string{
@@ -72,8 +72,8 @@ var keyCases = []Case{
 		Why:  "If invalid bytes are replaced on the way to the store, different keys share one entry.",
 		run:  func(t *attempt) { t.keysAreDistinct("\xff", "\xfe", "a\xc3", "a\xc3\x28", "a\ufffd", "\ufffd") }},
 	{ID: "KEY-7", Name: "longest_key",
-		Rule:  "the prefix counts towards the limit of a key; the longest key works, and one byte more is ErrInvalidKey, whose text says that the key is too long",
-		Why:   "A check of the key without its prefix sends a key to the server that the server rejects.",
+		Rule:  "the prefix counts towards the limit of a key; the longest key works, and a key that is one byte longer is ErrInvalidKey, whose text says that the key is too long",
+		Why:   "If the check ignores the prefix, the backend sends a key that the server rejects.",
 		flags: needsOwnStore, run: longestKey},
 	{ID: "KEY-8", Name: "long_keys",
 		Rule:  "keys of 300 bytes, 1 KB and 20 KB work, up to Limits.MaxKey",
@@ -103,7 +103,7 @@ var keyCases = []Case{
 		}},
 	{ID: "KEY-10", Name: "paths",
 		Rule: "keys that look like paths stay inside the store and are distinct",
-		Why:  "Otherwise whoever chooses a key can read and write files outside the cache directory.",
+		Why:  "Otherwise a user who chooses a key can read and write files outside the cache directory.",
 		run: func(t *attempt) {
 			t.keysAreDistinct("../../x", "..", ".", "../x", "x", "/x", "//x", "/abs", "abs", "..\\x", "a", "a/", "a/b", "a/b/c",
 				"a/b//c", "a/./b", "%2e%2e/x", "~", "C:\\x")

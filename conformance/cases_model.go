@@ -9,13 +9,13 @@ import (
 var modelCases = []Case{
 	{ID: "MOD-1", Name: "random_sequences",
 		Rule:  "every call of a random sequence returns what a map with expiry times would return",
-		Why:   "Most defects need two or three operations in an order that nobody writes down as an example.",
+		Why:   "Most defects need two or three operations in an order that examples do not contain.",
 		flags: needsOwnStore | usesFreeTime,
 		run:   randomSequences},
 	{ID: "MOD-2", Name: "births_and_histories",
-		Rule: "after every history, an entry is present or absent for every operation alike, whichever operation has stored it",
-		Why: "A method with a path of its own, such as a batch or a counter, forgets the expiry, the index or the copy " +
-			"that the other methods keep.",
+		Rule: "after every history, all operations agree whether an entry is present, whichever operation stored it",
+		Why: "A method with its own code path, such as a batch or a counter, may ignore the expiry, the index or the copy " +
+			"that the other methods use.",
 		flags: needsOwnStore | needsTime,
 		run:   birthsAndHistories},
 }

@@ -33,8 +33,8 @@ var persistenceCases = []Case{
 			}
 		}},
 	{ID: "PER-2", Name: "two_handles",
-		Rule:     "a handle sees what another handle sets, adds, increments, deletes and clears, at once or within Limits.Staleness, and outlives it",
-		Why:      "Processes share the store, and one of them would serve what another has deleted.",
+		Rule:     "a handle sees what another handle sets, adds, increments, deletes and clears, at once or within Limits.Staleness, and works after that handle is closed",
+		Why:      "Processes share the store, and one of them would serve an entry that another has deleted.",
 		Features: []Feature{Persistence}, flags: needsOwnStore | cacheOnly,
 		run: func(t *attempt) {
 			t.set("before", "1", time.Hour)

@@ -13,7 +13,7 @@ import (
 var swapCases = []Case{
 	{ID: "SWP-1", Name: "equal_value",
 		Rule:     "CompareAndSwap of an equal value returns true and replaces the value and the TTL",
-		Why:      "A program that changes a value with the TTL of its own must not keep the expiry of the old one.",
+		Why:      "If the new value keeps the expiry of the old one, it expires too early or stays too long.",
 		Features: []Feature{Swap},
 		run: func(t *attempt) {
 			for i, values := range [][2]string{{"old", "new"}, {"old", ""}, {"", "new"}, {"same", "same"}, {"\x00\xff\r\n", "a\x00b"}, {"1", "2"}} {
@@ -29,7 +29,7 @@ var swapCases = []Case{
 		}},
 	{ID: "SWP-2", Name: "other_value",
 		Rule:     "CompareAndSwap of another value returns false and keeps the value and the TTL",
-		Why:      "The change of another program, made since the value was read, would be lost.",
+		Why:      "A change that another program made after the value was read would be lost.",
 		Features: []Feature{Swap},
 		run: func(t *attempt) {
 			for i, values := range [][2]string{{"value", "other"}, {"value", "valu"}, {"value", "value "}, {"value", "Value"}, {"value", ""},
@@ -43,7 +43,7 @@ var swapCases = []Case{
 		}},
 	{ID: "SWP-3", Name: "absent_key",
 		Rule:     "CompareAndSwap of an absent or expired key returns false and stores nothing",
-		Why:      "A value that was deleted must not come back because a program changes what it read before.",
+		Why:      "A program that changes a value which it read earlier must not restore a deleted entry.",
 		Features: []Feature{Swap}, flags: needsTime,
 		run: func(t *attempt) {
 			t.setExpired("expired")
@@ -60,13 +60,13 @@ var swapCases = []Case{
 			t.miss("after the ttl of CompareAndSwap", "brief")
 		}},
 	{ID: "SWP-4", Name: "one_winner",
-		Rule:     "of concurrent CompareAndSwaps of one value, over all handles, exactly one returns true",
+		Rule:     "exactly one of several concurrent CompareAndSwaps of a value, over all handles, returns true",
 		Why:      "A backend that compares and then sets loses the change of one of two programs.",
 		Features: []Feature{Swap}, flags: needsOwnStore,
 		run: swapRace},
 	{ID: "SWP-5", Name: "lost_reply",
 		Rule:     "a CompareAndSwap whose reply is lost returns ErrUnknownOutcome, never false with a nil error",
-		Why:      "A CompareAndSwap that is sent again finds its own value and reports that another program was faster.",
+		Why:      "A CompareAndSwap that is sent again finds its own value and reports that another program changed it.",
 		Features: []Feature{Network, Swap}, flags: oneModeOnly | needsOwnStore,
 		run: func(t *attempt) {
 			w := t.openProxied()
@@ -85,7 +85,7 @@ var swapCases = []Case{
 		}},
 	{ID: "SWP-6", Name: "too_large",
 		Rule:     "CompareAndSwap with a value over the limit is ErrTooLarge and keeps the old value",
-		Why:      "A program that gets false instead reads and tries again without an end.",
+		Why:      "A program that gets false instead reads the value and tries again without end.",
 		Features: []Feature{Swap},
 		run: func(t *attempt) {
 			t.set("k", "old", time.Hour)
@@ -101,7 +101,7 @@ var swapCases = []Case{
 		}},
 }
 
-// swapRace lets 8 callers swap one value, and then count with CompareAndSwap.
+// swapRace makes 8 callers swap one value, and then count with CompareAndSwap.
 func swapRace(t *attempt) {
 	handles := t.handles()
 	for round := range t.fewer(50) {
@@ -126,7 +126,7 @@ func swapRace(t *attempt) {
 	t.countWithSwap(handles)
 }
 
-// countWithSwap lets 4 callers add 10 to a number, each with CompareAndSwap.
+// countWithSwap makes each of 4 callers add 10 to a number with CompareAndSwap.
 func (t *attempt) countWithSwap(handles []*handle) {
 	const callers, sum = 4, 40
 	t.set("n", "0", time.Hour)

@@ -211,7 +211,7 @@ var valueCases = []Case{
 		}},
 	{ID: "VAL-19", Name: "bytes_got_stay",
 		Rule: "the bytes that a read has returned never change",
-		Why:  "A backend that reads into one buffer again and again gives two requests the same memory.",
+		Why:  "A backend that reuses its read buffer gives two requests the same memory.",
 		run: func(t *attempt) {
 			t.set("a", "first", time.Hour)
 			t.set("b", "other", time.Hour)
@@ -227,7 +227,7 @@ var valueCases = []Case{
 		}},
 	{ID: "VAL-18", Name: "sizes_around_powers_of_two",
 		Rule:  "values of all sizes around a power of two are returned unchanged, up to Limits.MaxValue or 1 MiB",
-		Why:   "Buffers, blocks and length fields end at such sizes, and a value loses a byte or gains one.",
+		Why:   "Buffers, blocks and length fields end at such sizes, and a value may lose or gain a byte.",
 		flags: needsOwnStore,
 		run:   sizesAroundPowersOfTwo},
 }

@@ -1,5 +1,5 @@
-// Package conformance tests any [driver.Backend] against the behaviours that every
-// backend of this project has. One call in a test of the backend is enough:
+// Package conformance tests any [driver.Backend] against the rules that every backend of
+// this project keeps. One call in a test of the backend is enough:
 //
 //	func TestConformance(t *testing.T) {
 //		conformance.Run(t, conformance.Harness{
@@ -9,16 +9,16 @@
 //	}
 //
 // Each rule is one subtest, such as TestConformance/BAS-1_set_then_get. A failure
-// prints the rule, what goes wrong for a user if it is broken, what was got and
-// wanted, and the command that runs this rule alone. A wrapper around a backend is
+// prints the rule, its consequence for users, the result, the expected result, and the
+// command that runs this rule alone. A wrapper around a backend is
 // tested like a backend.
 //
 // # Declarations
 //
 // A backend declares what it does not support ([Harness.Unsupported]), how its store
 // differs ([Harness.Traits], [Harness.Limits]) and which rules it breaks
-// ([Harness.Waived]), each with the reason. The suite checks the declarations: a
-// missing one fails, and so does one that is not true.
+// ([Harness.Waived]), each with the reason. The suite checks the declarations: a missing
+// one is a failure, and so is a wrong one.
 //
 // # Outcomes
 //
@@ -31,7 +31,7 @@
 //
 // # Hangs and panics
 //
-// Each mode of a case runs in a goroutine of its own. One that makes no progress is
+// Each mode of a case runs in a goroutine of its own. If it makes no progress, it is
 // abandoned, and the next rule runs. The failure has the stacks of its goroutines.
 //
 // # Shared stores
@@ -43,7 +43,7 @@
 // # Faults
 //
 // With [Harness.Faults] the suite puts a proxy (package proxy) between the backend
-// and its server, and tests what happens if the network fails.
+// and its server, and tests the backend while the network fails.
 //
 // [Check] runs a part of the suite without a test, on a store in use. [Bench]
 // measures a backend. The command cmd/conformance-report turns the reports of

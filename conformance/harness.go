@@ -96,8 +96,9 @@ type Limits struct {
 	// read after its TTL, because of a coarse clock or rounding. Default 1 ms.
 	Resolution time.Duration `json:"resolution_ns"`
 
-	// Staleness is for how long a handle may still read what another handle has
-	// replaced or deleted. 0 means not at all. A handle reads its own writes at once.
+	// Staleness is the maximum time for which a handle may still read an entry that
+	// another handle has replaced or deleted. 0 means that it never does. A handle reads
+	// its own writes at once.
 	Staleness time.Duration `json:"staleness_ns,omitempty"`
 
 	// CounterMin is the lowest value of a counter. Inc below it must return an error.

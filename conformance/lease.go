@@ -9,7 +9,7 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// The operations of handles on leases, and compare-and-swap, with the steps of cases.
+// Operations of handles on leases and compare-and-swap, and the steps that use them.
 
 func (h *handle) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
 	h.written.note(h.prefix + key)
@@ -137,7 +137,7 @@ func (t *attempt) swap(key, old, value string, ttl time.Duration) bool {
 	return swapped
 }
 
-// through lets the steps of call use h.
+// through makes the steps of call use h.
 func (t *attempt) through(h *handle, call func()) {
 	own := t.handle
 	defer func() { t.handle = own }()

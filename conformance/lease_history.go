@@ -17,12 +17,12 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// leaseHistories lets clients call one key after the other through handles, and checks
-// that one order of the calls explains what each client saw. If broken is not nil, its
+// leaseHistories makes concurrent clients call one key after the other through handles. It
+// checks that one order of the calls explains all results. If broken is not nil, its
 // connections break meanwhile.
 //
-// CONFORMANCE_LEASES is the number of histories, such as 1000000, or the time, such as
-// 10m. Without it, the run takes a moment.
+// CONFORMANCE_LEASES is the number of histories, such as 1000000, or the duration of the
+// run, such as 10m. Without it, the run is short.
 func (t *attempt) leaseHistories(handles []*handle, broken *proxied) {
 	more, long := t.longRun(os.Getenv("CONFORMANCE_LEASES"))
 	if long {
@@ -79,7 +79,7 @@ func (t *attempt) leaseOperations(faults bool) []string {
 	return ops
 }
 
-// leaseHistory returns the calls of 5 clients on key, made at once.
+// leaseHistory makes concurrent calls of 5 clients on key and returns them.
 func (t *attempt) leaseHistory(key string, ops []string, handles []*handle, broken *proxied) []call {
 	const clients, calls = 5, 12
 	var moment atomic.Int64

@@ -13,8 +13,8 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// memoryIsReleased calls every operation many times on few keys. What the calls have
-// allocated must then be garbage.
+// memoryIsReleased calls every operation many times on few keys. The memory that the calls
+// have allocated must then be garbage.
 func memoryIsReleased(t *attempt) {
 	calls, span := t.fewer(50_000), time.Duration(t.fewer(2500))*time.Millisecond
 	if t.harness.Bubble {
@@ -72,7 +72,7 @@ func memoryIsReleased(t *attempt) {
 var memory sync.Mutex
 
 // callRepeatedly calls op at most n times, and for about as long as span. It returns
-// how often.
+// the number of calls.
 func (t *attempt) callRepeatedly(op operation, n int, span time.Duration) (calls int) {
 	begin := time.Now()
 	for ; calls < n && time.Since(begin) < span; calls++ {

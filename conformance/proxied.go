@@ -101,8 +101,9 @@ func (t *attempt) returnsWithin(what string, limit time.Duration, call func() er
 	return err
 }
 
-// patience is how long after its time a call may return. A backend that ignores
-// its context once does so in every rule.
+// patience returns how long a case waits for the return of a call after its deadline. It
+// is short once a call has ignored its context, because every rule would meet the same
+// defect.
 func (s *suite) patience() time.Duration {
 	if s.impatient.Load() {
 		return time.Second

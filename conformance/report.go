@@ -30,7 +30,7 @@ type Result struct {
 	Rule        string        `json:"rule"`
 	Outcome     Outcome       `json:"outcome"`
 	Reason      string        `json:"reason,omitempty"`
-	Cause       string        `json:"cause,omitempty"` // the ID of a rule that fails too and explains this failure
+	Cause       string        `json:"cause,omitempty"` // the ID of another failed rule that explains this failure
 	Provisional bool          `json:"provisional,omitempty"`
 	Duration    time.Duration `json:"duration_ns"`
 }

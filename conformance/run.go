@@ -59,7 +59,7 @@ func (s *suite) subtest(t *testing.T, c Case) {
 	}
 }
 
-// publish prints what the results have in common, and writes the report if all
+// publish prints the common causes of failures and the totals. It writes the report if all
 // cases were run: a partial report must not replace a complete one.
 func (s *suite) publish(t *testing.T, cases []Case) {
 	if leak := s.judgeLeak(t.Name()); leak != "" {
@@ -93,8 +93,8 @@ func (s *suite) publish(t *testing.T, cases []Case) {
 	t.Logf("%s, written to %s", s.report, path)
 }
 
-// unwritten says that CONFORMANCE_REPORT is set and no report was written, also if
-// the test passes.
+// unwritten logs that CONFORMANCE_REPORT is set and no report was written, also if the test
+// passes.
 func unwritten(t *testing.T, why string) {
 	message := fmt.Sprintf("conformance: no report of %s was written: %s", t.Name(), why)
 	if os.Getenv("CONFORMANCE_STRICT") == "1" {

@@ -36,7 +36,7 @@ func (t *attempt) openAgain() driver.Backend {
 	return t.show(b)
 }
 
-// openSecondHandle opens another handle to the store and lets the steps use it.
+// openSecondHandle opens another handle to the store, which the steps then use.
 func (t *attempt) openSecondHandle() {
 	t.handle = t.reopened()
 }

@@ -22,12 +22,12 @@ type suite struct {
 	absent       map[Feature]string // the features that the backend lacks, with the reason
 	undeclared   []Feature          // absent and not declared
 	overdeclared []Feature          // declared unsupported, but working
-	janitor      *cache.Cache       // removes what cases leave in a shared store; nil if the stores are isolated
+	janitor      *cache.Cache       // removes the entries of cases from a shared store; nil if the stores are isolated
 	runID        string             // random, part of every key and prefix
 	short        bool
 	keepOpen     bool        // the backend belongs to the caller of Check
 	hung         atomic.Bool // an attempt was abandoned
-	impatient    atomic.Bool // a call went on long after its context ended
+	impatient    atomic.Bool // a call returned long after the end of its context, or not at all
 
 	mu      sync.Mutex
 	report  Report

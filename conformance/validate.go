@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// validate returns what is wrong with the harness itself, all at once.
+// validate returns all errors of the harness itself.
 func (h Harness) validate() error {
 	var errs []error
 	refuse := func(is bool, format string, args ...any) {

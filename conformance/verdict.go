@@ -12,7 +12,7 @@ type verdict struct {
 	outcome Outcome
 	reason  string // unless the outcome is Pass
 	cause   string // the ID of a rule that fails too and explains this failure
-	crash   string // the stack of a panic or a hang, which nothing excuses
+	crash   string // the stack of a panic or a hang, which no declaration excuses
 }
 
 // excluded returns the verdict on a case that is not run.
@@ -136,8 +136,8 @@ func asText(modes []mode) []string {
 	return list
 }
 
-// declared returns v as the harness declares it: a failure that a trait or a
-// waiver allows is none, and a waived rule that passes is one.
+// declared applies the declarations of the harness to v. A failure that a trait or a
+// waiver allows becomes Unsupported or Waived. A waived rule that passes fails.
 func (s *suite) declared(c Case, v verdict) verdict {
 	waiver, waived := s.harness.Waived[c.ID]
 	switch excuse, excused := s.harness.excuse(c.ID); {

@@ -20,7 +20,8 @@ import (
 var (
 	// attemptLimit ends the context of an attempt.
 	attemptLimit = time.Minute
-	// silenceLimit is how long an attempt may go without a step. Then it is abandoned.
+	// silenceLimit is the longest time between two steps of an attempt. After it, the
+	// attempt is abandoned.
 	silenceLimit = 15 * time.Second
 	// shortSilence is the same after an attempt was abandoned: the backend hangs, and
 	// every further rule that meets the cause would cost as much.
@@ -124,9 +125,9 @@ func (t *attempt) hangs(why string) {
 	})
 }
 
-// panicked records a panic of the backend, and prints it: the process may not
-// live until the test ends. If the innermost call is a case, it met a result that
-// it cannot go on with.
+// panicked records a panic of the backend and prints it, because the process may end
+// before the test. If the innermost call is in a case, the case got a result with which
+// it cannot continue.
 func (t *attempt) panicked(p any) {
 	stack := trimStack(string(debug.Stack()))
 	line := caseLineOf(stack)
@@ -190,7 +191,7 @@ var caseFrame = regexp.MustCompile(`cases_\w+\.go:\d+`)
 // caseLineOf returns the line of a case in a stack.
 func caseLineOf(stack string) string { return caseFrame.FindString(stack) }
 
-// isOver returns why the attempt cannot be judged any more: its time is up.
+// isOver returns why the attempt cannot be judged any more: the time limit has passed.
 func (t *attempt) isOver() (reason string, over bool) {
 	if t.expired.Load() {
 		return errAttemptLimit.Error(), true

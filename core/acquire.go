@@ -18,18 +18,18 @@ const (
 	releaseTimeout = time.Second
 )
 
-// errHeld prevents the storing of a value that was loaded without the lease, because
-// another process held it for the whole wait.
+// errHeld means that another process held the lease for the whole wait. The value is
+// then loaded without the lease and not stored.
 var errHeld = errors.New("another process holds the lease")
 
 // lease is the permission of the store to fill a key.
 type lease struct {
 	token string // empty if the store supports no leases
-	kept  bool   // for FillValue
+	kept  bool   // the lease is of a Go value: FillValue ends it
 }
 
-// acquire waits until the store gives the lease of f's key, another process has stored a
-// value, which acquire returns as found, or p.hold has passed. fault replaces p.fault.
+// acquire asks the store for the lease of f's key until it gets the lease, it finds a
+// value that another process has stored, or p.hold has passed. fault replaces p.fault.
 func (v View[T]) acquire(ctx context.Context, f *flight, p plan) (held lease, found *loadedValue[T], fault error) {
 	end, answerBy := time.Now().Add(p.hold), p.half
 	for poll := minPoll; ; poll = min(2*poll, maxPoll) {

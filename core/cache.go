@@ -29,7 +29,7 @@ type Cache struct {
 	copies   bool // the backend shares no memory with its callers
 	flights  flights
 
-	leasesUnsupported atomic.Bool // the observer has received it
+	leasesUnsupported atomic.Bool // the observer has received errors.ErrUnsupported
 }
 
 // New returns a Cache over backend, which it owns from now on: Close closes it.

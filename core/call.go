@@ -114,7 +114,7 @@ func holdOf(options []SetOption) (hold time.Duration, err error) {
 
 func checkHold(hold time.Duration) error {
 	if hold <= 0 || hold > driver.MaxHold {
-		return fmt.Errorf("%w: a lease of %v, must be positive and at most %v", ErrInvalidTimeout, hold, driver.MaxHold)
+		return fmt.Errorf("%w: the hold of a lease is %v, must be positive and at most %v", ErrInvalidTimeout, hold, driver.MaxHold)
 	}
 	return nil
 }

@@ -452,7 +452,7 @@ func TestLoadsAndWritesAtOnce(t *testing.T) {
 	callers.Wait()
 }
 
-// A load that every caller has left stores nothing: nobody would notice that a write
+// A load that every caller has left stores nothing: no flight would record that a write
 // has made its value stale.
 func TestAbandonedLoadStoresNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,11 +8,14 @@ import (
 // The operations of this file are for packages that load values, such as package
 // loader. Programs use [View.GetOrSet] with [Lease].
 
-// Lease returns a copy of the value of key, if it is present. Otherwise token is not
-// empty if the caller now holds the lease of key, and empty if another caller does. See
-// [driver.Leaser]. hold is positive and at most [driver.MaxHold]. Failures of the store
-// are returned even under WithIgnoreErrors, because the caller would wait for a holder
-// that does not exist.
+// Lease returns a copy of the value of key if key is present. If it is absent and no
+// caller holds its lease, the caller now holds it and token is not empty. If another
+// caller holds the lease, ok is false and token is empty. See [driver.Leaser].
+//
+// hold is positive and at most [driver.MaxHold]; otherwise the error is
+// [ErrInvalidTimeout]. If the backend does not support leases, the error wraps
+// errors.ErrUnsupported. Lease returns failures of the store even under
+// [WithIgnoreErrors], because the caller would wait for a holder that does not exist.
 func (c *Cache) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
 	start, err := c.begin(ctx, key)
 	if err == nil {
@@ -29,7 +32,7 @@ func (c *Cache) Lease(ctx context.Context, key string, hold time.Duration) (valu
 	return c.copyOut(value), ok, token, c.wrap(opLease, key, err)
 }
 
-// leaseEvent describes a Lease. It counts no miss: the read before it has counted it.
+// leaseEvent describes a Lease. It does not count a miss: the read before it counted it.
 func leaseEvent(size int, ok bool, err error) Event {
 	event := Event{Op: opLease, Bytes: size, Err: err}
 	if ok {
@@ -39,7 +42,7 @@ func leaseEvent(size int, ok bool, err error) Event {
 }
 
 // Fill stores a copy of value if token is still the lease of key, and reports whether it
-// did. Afterwards the lease has ended.
+// did. If it did, the lease has ended.
 func (c *Cache) Fill(ctx context.Context, key, token string, value []byte, options ...SetOption) (filled bool, err error) {
 	start, ttl, err := c.beginStore(ctx, key, options)
 	if err != nil {
@@ -60,7 +63,8 @@ func (c *Cache) Release(ctx context.Context, key, token string) error {
 }
 
 // CompareAndSwap stores a copy of value if the value of key equals old, in one atomic
-// step, and reports whether it did.
+// step, and reports whether it did. If the backend does not support this, the error wraps
+// errors.ErrUnsupported.
 func (c *Cache) CompareAndSwap(ctx context.Context, key string, old, value []byte, options ...SetOption) (swapped bool, err error) {
 	start, ttl, err := c.beginStore(ctx, key, options)
 	if err != nil {

@@ -333,7 +333,7 @@ func TestAbandonedLoadReleasesItsLease(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second/2, cancel)
 		_, err := cache.Of[string](cache.New(store)).GetOrSet(ctx, "k", func(context.Context) (string, error) {
-			t.Error("loaded for nobody")
+			t.Error("a load ran without a caller")
 			return "", nil
 		}, cache.Lease(hold))
 		if !errors.Is(err, context.Canceled) {

@@ -68,7 +68,7 @@ func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context
 	}
 }
 
-// identity tells views apart whose loads cannot be shared.
+// identity differs between views that cannot share loads.
 func (v View[T]) identity() any { return viewIdentity[T]{v.values != nil} }
 
 type viewIdentity[T any] struct{ kept bool }
@@ -83,12 +83,12 @@ func (v View[T]) lookupWithin(ctx context.Context, key string) (value T, ok bool
 	return v.lookup(half, key)
 }
 
-// plan is what a load needs to know of the call that starts it.
+// plan has the parameters of a load, from the call that starts it.
 type plan struct {
 	ttl      time.Duration
 	hold     time.Duration // of the lease; 0 without one
 	deadline time.Time     // of the caller; zero if there is none
-	half     time.Time     // by which the store must have answered; zero if there is none
+	half     time.Time     // deadline of the store; zero if there is none
 	fault    error         // of the read before the load
 }
 
@@ -103,7 +103,7 @@ func (c *Cache) planOf(ctx context.Context, options []SetOption) (p plan, err er
 }
 
 // isStorable reports whether a load may store its value. After a failure of the store
-// that would only cost time. Damaged bytes are replaced.
+// another attempt would only cost time. A damaged entry is replaced.
 func (p *plan) isStorable() bool { return p.fault == nil || driver.IsCorrupt(p.fault) }
 
 // fly runs load and stores its value, under a lease if the plan has one.
@@ -280,8 +280,8 @@ func isImmutable[T any]() bool {
 	return kind >= reflect.Bool && kind <= reflect.Complex128 || kind == reflect.String
 }
 
-// storeLoaded stores what was loaded. It calls nothing but the backend. stored is true if
-// the key is present now.
+// storeLoaded stores the loaded value. It calls only the backend. stored is true if the
+// key is present afterwards.
 func (v View[T]) storeLoaded(ctx context.Context, op string, held lease, fullKey string, l loadedValue[T], ttl time.Duration) (stored bool, err error) {
 	if op == opFill {
 		return v.fillLease(ctx, held, fullKey, l, ttl)

@@ -46,15 +46,18 @@ type SetOption struct {
 // [ErrInvalidTimeout].
 func Timeout(d time.Duration) SetOption { return SetOption{timeout: d} }
 
-// Lease makes [View.GetOrSet] load a missing key once at a time over all processes that
-// share the store, and keeps it from storing a value that was loaded before another
-// process has written or removed the key. hold is the longest time that a load takes;
-// after it, another process may load too. It is positive and at most [driver.MaxHold].
+// Lease makes [View.GetOrSet] take a lease from the store before it loads a missing key.
+// One process at a time loads the key, and the others wait for its value. GetOrSet does
+// not store a value that was loaded before any process wrote or removed the key.
+//
+// hold is the longest time that a load is expected to take. After it, another process may
+// load the key. hold is positive and at most [driver.MaxHold]; otherwise GetOrSet returns
+// [ErrInvalidTimeout].
 //
 // A lease costs one round trip per load and nothing per hit. If the backend does not
 // support leases, GetOrSet loads once per process, and the observer receives
-// errors.ErrUnsupported once. It is not a lock. Operations other than GetOrSet ignore
-// the option.
+// errors.ErrUnsupported once. A lease is not a lock. Operations other than GetOrSet
+// ignore the option.
 func Lease(hold time.Duration) SetOption { return SetOption{hold: hold, lease: true} }
 
 // Secret returns text as a password for the Options of a backend. It prints as *** at

@@ -219,7 +219,7 @@ func (fs *flights) leave(f *flight) {
 	}
 }
 
-// hasEnded reports whether f has ended: its value is not stored.
+// hasEnded reports whether f has ended. The value of such a flight is not stored.
 func (fs *flights) hasEnded(f *flight) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()

@@ -16,11 +16,9 @@ func (v View[T]) Encode(value T) ([]byte, error) { return encode(v.cache, value)
 // cannot be decoded as a T, the error wraps [ErrCorrupt].
 func (v View[T]) Decode(data []byte) (T, error) { return v.decode(data) }
 
-// The operations below are for views [WithoutEncoding] of a backend in the memory of
-// the process. With other views and backends they return errors.ErrUnsupported: use
-// those of [Cache] with Encode and Decode.
-
-// Lease is [Cache.Lease] for a value that is kept as it is.
+// Lease is [Cache.Lease] for a view [WithoutEncoding] over a backend in the memory of the
+// process. For other views and backends the error wraps errors.ErrUnsupported: use
+// [Cache.Lease] with Encode and Decode.
 func (v View[T]) Lease(ctx context.Context, key string, hold time.Duration) (value T, ok bool, token string, err error) {
 	c := v.cache
 	start, err := c.begin(ctx, key)
@@ -40,7 +38,7 @@ func (v View[T]) Lease(ctx context.Context, key string, hold time.Duration) (val
 	return value, ok, token, c.wrap(opLease, key, err)
 }
 
-// Fill is [Cache.Fill] for a value that is kept as it is.
+// Fill is [Cache.Fill] for a value without encoding: see [View.Lease].
 func (v View[T]) Fill(ctx context.Context, key, token string, value T, options ...SetOption) (filled bool, err error) {
 	c := v.cache
 	start, ttl, err := c.beginStore(ctx, key, options)
@@ -51,8 +49,8 @@ func (v View[T]) Fill(ctx context.Context, key, token string, value T, options .
 	return filled, c.finish(ctx, start, key, Event{Op: opFill, Err: err})
 }
 
-// CompareAndSwap is [Cache.CompareAndSwap] for values that are kept as they are. It
-// compares with the operator ==.
+// CompareAndSwap is [Cache.CompareAndSwap] for values without encoding: see [View.Lease].
+// It compares with the operator ==.
 func (v View[T]) CompareAndSwap(ctx context.Context, key string, old, value T, options ...SetOption) (swapped bool, err error) {
 	c := v.cache
 	start, ttl, err := c.beginStore(ctx, key, options)

@@ -43,6 +43,13 @@
 // all the same, which exceeds the threshold until the eviction has ended. Files that
 // cannot be removed do not count.
 //
+// # Leases
+//
+// A lease is a file in place of the entry. It counts towards [Options.Threshold], but is
+// evicted after all entries. If the wall clocks of processes differ or are set, a lease may
+// end early or late, which causes a second load or a longer wait, but never a stale value.
+// Fill and CompareAndSwap are atomic wherever Inc is.
+//
 // # Concurrency
 //
 // Reads take no lock. A write fills a temporary file and renames it: readers see
@@ -56,21 +63,14 @@
 //
 // Add makes a hard link, which fails if the name exists. On a file system without hard
 // links, such as FAT and many mounts of object stores, Add creates an empty file first:
-// it still has one winner on one machine, but no longer across hosts that do not share
-// the lock.
-//
-// # Leases
-//
-// A lease is a file in place of the entry: it counts for [Options.Threshold], but is
-// evicted after all entries. Processes whose wall clocks differ may end a lease early or
-// late, which means a second load or a longer wait, but never a stale value. Fill and
-// CompareAndSwap are atomic where Inc is.
+// it then has one winner on one machine, but not across hosts that do not share the
+// lock.
 //
 // # Files
 //
 // The file of an entry is called <hash of the key in hex>.cache. A name by MD5 or
 // SHA-1, for which keys with equal sums can be made, also contains half of a
-// SHA-256. No key leads out of the directory, and links are not followed. All
+// SHA-256. No key names a file outside the directory, and links are not followed. All
 // numbers in the file are little-endian:
 //
 //	 0  4  "cbfs"

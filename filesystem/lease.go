@@ -9,8 +9,8 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// A lease is an entry that has always been expired: its expiry is the negative end of
-// the hold, and its value is the token. So its key is absent for every other method,
+// A lease is an entry that is expired from the beginning: its expiry is the negative end
+// of the hold, and its value is the token. So a leased key is absent for every other method,
 // and every write replaces or removes its file, which ends the lease. Fill replaces
 // only a file that has its token.
 

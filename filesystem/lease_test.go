@@ -91,8 +91,8 @@ func TestLease(t *testing.T) {
 	})
 }
 
-// Every write ends the lease of its key, and Fill stores nothing afterwards: not even
-// if what was written has expired and a scan has removed the file. Rule LSE-3.
+// Every write ends the lease of its key, and Fill stores nothing afterwards, even if the
+// entry has expired and a scan has removed the file. Rule LSE-3.
 func TestWritesEndLease(t *testing.T) {
 	writes := map[string]func(ctx context.Context, b *Backend) error{
 		"Set": func(ctx context.Context, b *Backend) error { return b.Set(ctx, "key", nil, time.Millisecond) },
@@ -276,8 +276,8 @@ func loadForever(ctx context.Context, b *Backend) error {
 	}
 }
 
-// After an invalidation, nobody reads a value that a process loaded before it, and a
-// process that was killed with a lease does not keep the key absent. Rules LSE-2, 3.
+// After an invalidation, no reader gets a value that a process loaded before it. If a
+// process is killed while it holds a lease, another one loads the key. Rules LSE-2, 3.
 func TestNoStaleFillAcrossProcesses(t *testing.T) {
 	dir := t.TempDir()
 	writeSource(t, dir, 0)

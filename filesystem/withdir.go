@@ -28,8 +28,8 @@ func (b *Backend) makeDir() (*dir, error) {
 }
 
 // withDir runs op with the open directory. If the directory has been removed
-// meanwhile, withDir opens it again with open and repeats op, but not for ever: a
-// directory may be removed again and again.
+// meanwhile, withDir opens it again with open and repeats op. The number of attempts
+// is bounded, because a directory may be removed repeatedly.
 func (b *Backend) withDir(open func() (*dir, error), op func(*dir) error) error {
 	const most = 3
 	for attempt := 1; ; attempt++ {

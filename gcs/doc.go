@@ -7,10 +7,9 @@
 // The object of an entry has the name [Options.Prefix] + key and the bytes of the value.
 // Its user metadata has cache-expires, the expiry time in Unix milliseconds (0 is
 // never), which a read returns with the bytes: a hit is one request. An object that was
-// written on a condition, as by Add, also has cache-token, by which it is recognised
-// after a lost reply.
-// Objects of other programs are entries that never expire; a hit on one takes two
-// requests.
+// written on a condition, as by Add, also has cache-token, which identifies the write
+// after a lost reply. Objects of other programs are entries that never expire; a hit on
+// such an object takes two requests.
 //
 // # Errors and retries
 //
@@ -27,9 +26,9 @@
 // the generation that it has read. They return [driver.ErrUnknownOutcome] if that does
 // not determine the outcome.
 //
-// A response of another server, such as the page of a captive portal, or a redirect is
-// an error and is not retried. Redirects are not followed: the token and
-// the value go to the configured host only. For a borrowed client, see [NewFromClient].
+// A redirect, or a response of another server such as a captive portal, is an error and is
+// not retried. Redirects are not followed, so that the token and the value go to the
+// configured host only. For a borrowed client, see [NewFromClient].
 //
 // An object under a hold or a retention policy cannot be replaced or removed. Only its
 // key fails: a batch stores or removes the others, and Clear returns the error at the
@@ -42,6 +41,14 @@
 // write replaces it, [Options.DeleteExpiredOnRead] removes it, or a lifecycle rule does.
 // The rule can use customTime, which has the expiry time.
 //
+// # Limits
+//
+// An object name has at most 1,024 bytes of UTF-8 without line breaks; the service
+// reserves ".", ".." and names that begin with .well-known/acme-challenge/. Other keys
+// are [driver.ErrInvalidKey]. The service accepts about one write per second to the same
+// object and rejects more with 429, so Inc of one key, or Add of a lock that many callers
+// want, is slow.
+//
 // # Leases
 //
 // A lease is an object without bytes under the key, with cache-expires 1 and its end in
@@ -50,20 +57,12 @@
 // has the condition that the generation of the object is still that of the lease, so
 // that it never stores a stale value.
 //
-// The end of a lease is compared with the clock of the machine that asks. If two clocks
-// differ, the next caller loads earlier or later by the difference. A lease that would
-// end in more than two minutes is treated as ended.
+// Each machine compares the end of a lease with its own clock. If two clocks differ, the
+// next caller loads the key earlier or later by the difference. A lease that would end in
+// more than two minutes is treated as ended.
 //
 // Lease and Fill both write the object. If the load takes less than a second, the
-// service may refuse Fill with 429; the retries then delay it by about a second.
-//
-// # Limits
-//
-// An object name has at most 1,024 bytes of UTF-8 without line breaks; the service
-// reserves ".", ".." and names that begin with .well-known/acme-challenge/. Other keys
-// are [driver.ErrInvalidKey]. The service accepts about one write per second to the same
-// object and refuses more with 429, so that Inc of one key, or Add of a lock that many
-// callers want, is slow. Leases are for loads that take longer.
+// service may reject Fill with 429; the retries then delay it by about a second.
 //
 // # Concurrency
 //

@@ -90,7 +90,8 @@ var verbs = []verb{
 // tokenOfFirst is the token of a lease of the first generation of the fake.
 const tokenOfFirst = "9223372036854775807 1"
 
-// answersUnknown reports whether a verb cannot tell what a delete did whose reply was lost.
+// answersUnknown reports whether a verb does not know the result of a delete whose reply
+// was lost.
 func (v verb) answersUnknown() bool { return v.request == "delete" && v.name != "Release" }
 
 // createsOnce reports whether a verb creates an object that must not be created again.

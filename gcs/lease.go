@@ -13,9 +13,9 @@ import (
 
 // A lease is an object under the key itself, so that each write of the key ends it: the
 // generation of the object is the token. The object has no bytes and an expiry in the
-// past, which makes it absent for every method. An object beside the key could not be
-// compared in the request that fills the key, and Delete of an absent key would have to
-// write it.
+// past, which makes it absent for every method. An object under another name could
+// not be compared in the request that fills the key, and Delete of an absent key would
+// have to write it.
 
 // Lease reads the object. If it is not an entry, Lease replaces it by a lease on the
 // condition that it is still the same.

@@ -67,7 +67,7 @@ func (b *Backend) retry(ctx context.Context, request func(context.Context) error
 }
 
 // traceSent reports whether a request has had a connection to be sent over. The error
-// does not tell: if ctx ends during the dial or the TLS handshake, it is that of ctx.
+// does not report: if ctx ends during the dial or the TLS handshake, it is that of ctx.
 // Requests for tokens have another context and are not traced.
 func traceSent(ctx context.Context) (context.Context, *atomic.Bool) {
 	var sent atomic.Bool

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// clock tells for most hits that a time has not come without reading the time, which
-// costs more than the rest of a hit. Times are nanoseconds of the monotonic clock since
-// base.
+// clock decides for most hits that a time is in the future without reading the system
+// clock, which costs more than the rest of a hit. Times are nanoseconds of the monotonic
+// clock since base.
 //
-// A read of the time begins a round of one second and sets horizon two seconds ahead. A
-// timer ends the round. So a time after horizon has not come, unless the timer is late
-// by more than a second, because the process was stopped: a hit may then be served as
+// A read of the system clock begins a round of one second and sets horizon two seconds
+// ahead. A timer ends the round. So a time after horizon is in the future, unless the timer
+// is more than a second late because the process was stopped. A hit may then be served as
 // fresh until the timer runs, which takes milliseconds.
 type clock struct {
 	base    time.Time

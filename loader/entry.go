@@ -15,7 +15,7 @@ type entry[T any] struct {
 	body  []byte // the value in raw
 }
 
-// header says what an entry is and how long it is served.
+// header describes an entry and how long it is served.
 type header struct {
 	missing              bool          // the source has no value
 	loaded               time.Time     // when its load began
@@ -23,8 +23,8 @@ type header struct {
 	nonce                uint64        // random: no two entries are equal
 	tags                 []tag
 
-	// For an entry that is kept as it is and needs nothing but the value to be served:
-	// the time on clock until which this is so.
+	// Until the time quick on clock, an entry without encoding is served without further
+	// checks.
 	clock *clock
 	quick int64
 }
@@ -41,7 +41,7 @@ type phase int
 const (
 	absent    phase = iota
 	fresh           // served
-	stale           // served while it is loaded behind the answer
+	stale           // served while it is loaded in the background
 	rescuable       // served if its load fails or is late
 )
 
@@ -54,7 +54,7 @@ func (h *header) phase() phase {
 	switch {
 	case age < -maxSkew && h.missing:
 		return absent
-	case age < -maxSkew: // by another clock; its own would say how old it is
+	case age < -maxSkew: // by another clock: its age is unknown
 		return stale
 	case age < h.fresh:
 		return fresh
@@ -71,7 +71,7 @@ func (h *header) phase() phase {
 // life is the age at which the store removes the entry.
 func (h *header) life() time.Duration { return h.fresh + h.stale + h.rescue }
 
-// isEarly decides at random whether a fresh entry is loaded ahead.
+// isEarly decides at random whether a fresh entry is loaded before it is stale.
 func (h *header) isEarly(fraction float64) bool {
 	window := fraction * float64(h.fresh)
 	return window > 0 && rand.Float64()*window > float64(h.fresh-time.Since(h.loaded))
@@ -111,7 +111,7 @@ func (h *header) append(data []byte) []byte {
 	return data
 }
 
-// parse reads what append has written and returns the rest of data. ok is false if data
+// parse reads a header that append wrote and returns the rest of data. ok is false if data
 // is not an entry.
 func (h *header) parse(data []byte) (body []byte, ok bool) {
 	r := reader{data: data, ok: true}
@@ -131,7 +131,7 @@ func (h *header) parse(data []byte) (body []byte, ok bool) {
 	return r.data, true
 }
 
-// reader reads from data until something is missing.
+// reader reads from data. It sets ok to false if data is too short.
 type reader struct {
 	data []byte
 	ok   bool

@@ -15,14 +15,14 @@ var (
 	// value for the key. It may be wrapped. See [Policy.Missing].
 	ErrMissing = errors.New("the source has no value for the key")
 
-	// ErrLate means that a load has taken longer than [Policy.Limit].
-	ErrLate = errors.New("load has exceeded its limit")
+	// ErrLate means that a load took longer than [Policy.Limit].
+	ErrLate = errors.New("load exceeded its limit")
 )
 
 var errGoexit = errors.New("load ended its goroutine with runtime.Goexit")
 
-// isMistake reports whether the caller caused an error of the cache, so that a load
-// would not help. Other errors are failures of the store.
+// isMistake reports whether the caller caused an error of the cache. A load would not
+// help. Other errors are failures of the store.
 func isMistake(err error) bool {
 	return err != nil && (errors.Is(err, cache.ErrInvalidKey) || errors.Is(err, cache.ErrInvalidTimeout) ||
 		errors.Is(err, cache.ErrClosed) || driver.IsUnsupported(err))

@@ -15,13 +15,13 @@ import (
 // The examples use a store in memory. Programs open a backend of their choice.
 func open() *cache.Cache { return cache.New(memory.New()) }
 
-// A page under load: everybody gets the page at once, also while it is rendered again.
+// A page under load: every caller gets the page at once, also while it is rendered again.
 func Example() {
 	ctx := context.Background()
 	renderings := 0
 	pages := loader.New(open(), loader.Policy{
 		Fresh: time.Minute,
-		Stale: time.Hour,        // served at once while one rendering runs behind
+		Stale: time.Hour,        // served at once while it is rendered in the background
 		Lease: 10 * time.Second, // one rendering over all processes
 	}, func(ctx context.Context, path string) (string, error) {
 		renderings++
@@ -32,14 +32,15 @@ func Example() {
 	page, err := pages.Get(ctx, "/news")
 	fmt.Println(page, err)
 
-	// The news have changed: the old page is stale, and rendered behind the next answer.
+	// The news has changed: the old page is stale, and the next call renders it in the
+	// background.
 	if err := pages.Expire(ctx, "/news"); err != nil {
 		fmt.Println(err)
 	}
 	page, err = pages.Get(ctx, "/news")
 	fmt.Println(page, err)
 
-	// A caller that must have the new page does not use what is stored.
+	// Refresh does not use the stored page.
 	page, err = pages.Refresh(ctx, "/offers")
 	fmt.Println(err == nil, page != "")
 	// Output:
@@ -48,15 +49,15 @@ func Example() {
 	// true true
 }
 
-// An API that goes down: for an hour callers get the last rates that are known, and the
-// API is asked once in ten seconds.
+// An outage of an API: for an hour callers get the last known rates, and the API is called
+// once in ten seconds.
 func Example_outage() {
 	ctx := context.Background()
 	down, calls := false, 0
 	rates := loader.New(open(), loader.Policy{
 		Fresh:    time.Millisecond,
 		Rescue:   time.Hour,
-		Patience: 200 * time.Millisecond, // then the last rate is good enough
+		Patience: 200 * time.Millisecond, // then callers get the last rate
 		Limit:    5 * time.Second,
 		Backoff:  10 * time.Second,
 		OnError: func(_ context.Context, key string, err error) {
@@ -133,7 +134,7 @@ func ExampleInvalidate() {
 	// /offers: 12 EUR <nil>
 }
 
-// The source knows how long a token is valid.
+// The source returns how long a token is valid.
 func ExampleLife() {
 	ctx := context.Background()
 	tokens := loader.New(open(), loader.Policy{Fresh: time.Minute}, func(ctx context.Context, scope string) (string, error) {

@@ -35,9 +35,9 @@ type flight[T any] struct {
 
 	// Guarded by flights.mu.
 	waiting int
-	behind  bool // it goes on if no caller waits
-	ended   bool // nobody joins it, and its value is not stored
-	dropped bool // the batch does not go on for it
+	behind  bool // it continues in the background if no caller waits
+	ended   bool // no caller joins it, and its value is not stored
+	dropped bool // the batch does not continue for it
 	late    *time.Timer
 
 	loaded chan struct{} // closed when outcome is set
@@ -47,10 +47,10 @@ type flight[T any] struct {
 	taken     atomic.Bool   // a caller has got the value; others get copies
 	done      chan struct{} // closed when the value is stored
 
-	storing chan struct{} // a lock that a context can cut short: held while the value is stored
+	storing chan struct{} // a lock, held while the value is stored; a context can end the wait for it
 }
 
-// outcome is what a load brought.
+// outcome is the result of a load.
 type outcome[T any] struct {
 	e        *entry[T]
 	err      error
@@ -74,8 +74,8 @@ func (fs *flights[T]) counter(key string) *atomic.Uint32 {
 	return &fs.landed[maphash.String(fs.seed, key)%uint64(len(fs.landed))]
 }
 
-// landedBefore returns what counter was when total was before, or another number if that
-// is not known.
+// landedBefore returns the value of counter at the time when total was before. If that is
+// unknown, it returns another number.
 func (fs *flights[T]) landedBefore(key string, before uint32) uint32 {
 	landed := fs.counter(key).Load()
 	if fs.total.Load() != before {
@@ -84,8 +84,8 @@ func (fs *flights[T]) landedBefore(key string, before uint32) uint32 {
 	return landed
 }
 
-// join returns the flight of r.key. If there is none it is a new one, which the caller
-// has to start in b. The caller holds mu.
+// join returns the flight of r.key. If it is new, the caller must start it in b. The
+// caller holds mu.
 func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], isNew bool) {
 	f = fs.byKey[r.key]
 	if f != nil {
@@ -113,8 +113,8 @@ func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], 
 	return f, isNew
 }
 
-// leave ends the wait of one caller. A load that nobody waits for is cancelled, unless
-// it goes on behind.
+// leave ends the wait of one caller. If no caller is left, the load is cancelled, unless it
+// continues in the background.
 func (fs *flights[T]) leave(f *flight[T], behind bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -130,7 +130,7 @@ func (fs *flights[T]) leave(f *flight[T], behind bool) {
 	f.drop()
 }
 
-// drop takes f out of the flights for which its batch goes on. The caller holds mu.
+// drop removes f from the flights for which its batch continues. The caller holds mu.
 func (f *flight[T]) drop() {
 	if f.dropped {
 		return
@@ -155,7 +155,7 @@ func (fs *flights[T]) supersede(f *flight[T]) {
 
 // end ends the flights of keys before a change of their entries: their values are not
 // stored, and later callers start a load of their own. If a value is being stored, end
-// waits for that, so that the change comes after it.
+// waits until it is stored, so that the change comes later.
 func (fs *flights[T]) end(ctx context.Context, keys ...string) error {
 	fs.mu.Lock()
 	var ended []*flight[T]
@@ -189,14 +189,14 @@ func (fs *flights[T]) isDropped(f *flight[T]) bool {
 	return f.dropped
 }
 
-// wanted returns the flights that somebody waits for or that go on behind.
+// wanted returns the flights that are not dropped.
 func (fs *flights[T]) wanted(flights []*flight[T]) []*flight[T] {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(flights), func(f *flight[T]) bool { return f.dropped })
 }
 
-// set sets the outcome of f, which the callers get now, and reports whether it was the
+// set sets the outcome of f, wakes its callers, and reports whether the outcome is the
 // first.
 func (f *flight[T]) set(o outcome[T]) (first bool) {
 	f.once.Do(func() {
@@ -254,7 +254,7 @@ func isClosed(c chan struct{}) bool {
 	}
 }
 
-// close refuses further flights and ends those that are remembered.
+// close rejects further flights and removes the remembered failures.
 func (fs *flights[T]) close() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()

@@ -9,12 +9,10 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// This file has what a load can say about what it returns. Its functions do nothing if
-// ctx is not the context of a load or derived from it.
-
 // Life sets how long the loaded value is fresh, or how long [ErrMissing] is remembered,
-// in place of [Policy.Fresh] and [Policy.Missing]. With d ≤ 0 nothing is stored. Jitter
-// does not apply.
+// in place of [Policy.Fresh] and [Policy.Missing]. If d ≤ 0, the value is not stored.
+// Jitter does not apply. ctx is the context of a load or derived from it; with another
+// context, Life, [NoStore], [Tag] and [For] do nothing.
 func Life(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		NoStore(ctx)
@@ -23,7 +21,7 @@ func Life(ctx context.Context, d time.Duration) {
 	change(ctx, func(w *wishes) { w.life = d })
 }
 
-// NoStore returns the loaded value to the callers that wait for it and does not store
+// NoStore makes the load return its value to the callers that wait for it without storing
 // it. An older entry of the key is kept.
 func NoStore(ctx context.Context) {
 	change(ctx, func(w *wishes) { w.noStore = true })
@@ -31,8 +29,8 @@ func NoStore(ctx context.Context) {
 
 // Tag marks the entry with tags, so that [Invalidate] of one of them removes it. It
 // reads the versions of the tags from the store: call it before the load reads its
-// data. An invalidation after that call wins, also one that comes before the value is
-// stored. If the versions cannot be read, the value is not stored.
+// data. An invalidation after that call has effect even if the value is stored later. If
+// the versions cannot be read, the value is not stored.
 func Tag(ctx context.Context, tags ...string) {
 	s, ok := ctx.Value(scopeKey{}).(scope)
 	if !ok || len(tags) == 0 {
@@ -45,8 +43,8 @@ func Tag(ctx context.Context, tags ...string) {
 	})
 }
 
-// For returns a context for [Life], [NoStore] and [Tag] of one key of a load of many.
-// With the context of that load itself they apply to all of its keys.
+// For returns a context with which [Life], [NoStore] and [Tag] apply to one key of a load
+// of many. With the context of the load itself they apply to all of its keys.
 func For(ctx context.Context, key string) context.Context {
 	s, ok := ctx.Value(scopeKey{}).(scope)
 	if !ok {
@@ -55,7 +53,7 @@ func For(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, scopeKey{}, scope{s.in, key, true})
 }
 
-// inside collects what one call of load says.
+// inside collects the wishes of one call of load.
 type inside struct {
 	cache *cache.Cache
 	mu    sync.Mutex
@@ -63,7 +61,7 @@ type inside struct {
 	keys  map[string]*wishes
 }
 
-// wishes are what a load says about all its keys or about one of them.
+// wishes are set by a load for all its keys or for one of them.
 type wishes struct {
 	life    time.Duration // 0 if it is that of the policy
 	noStore bool

@@ -8,15 +8,14 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// leasePrefix and the key of an entry are the key whose lease gives its refresh to one
-// process. Nothing is stored under it. The entry itself cannot be leased, because it is
-// present.
+// While one process loads an entry again, it holds the lease of leasePrefix + key. Nothing
+// is stored under that key. The key of the entry cannot be leased, because it is present.
 const leasePrefix = "loader-lease:"
 
 // releaseTimeout bounds the release of a lease, which ends by itself too.
 const releaseTimeout = time.Second
 
-// claim says who loads a key.
+// claim is the decision which process loads a key.
 type claim struct {
 	state      claimState
 	key, token string // the lease that this process holds; empty for none
@@ -167,8 +166,8 @@ func (l *Loader[T]) found(ctx context.Context, f *flight[T], r *read[T]) bool {
 	return true
 }
 
-// release ends the lease of c, if this process holds it, so that others need not wait
-// for its end. The load may have been cancelled.
+// release ends the lease of c if this process holds it, so that other processes need not
+// wait for its end. The load may have been cancelled.
 func (l *Loader[T]) release(ctx context.Context, c claim) {
 	if c.token == "" {
 		return

@@ -75,7 +75,8 @@ func (l *Loader[T]) fly(b *batch[T]) {
 	}
 }
 
-// attempt loads the keys of pending that no other process loads, and returns the rest.
+// attempt loads the keys of pending that no other process is loading, and returns the
+// rest.
 func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest []*flight[T]) {
 	if l.slots != nil {
 		select {
@@ -132,7 +133,7 @@ func (l *Loader[T]) loadClaimed(b *batch[T], flights []*flight[T], claims []clai
 	})
 }
 
-// result is what load returned for one key.
+// result is the result of load for one key.
 type result[T any] struct {
 	value T
 	err   error
@@ -144,7 +145,7 @@ type newEntry[T any] struct {
 	noStore bool
 }
 
-// entryOf returns the entry of what load returned at began.
+// entryOf returns the entry of a result whose load began at began.
 func (l *Loader[T]) entryOf(r result[T], began time.Time, w wishes) newEntry[T] {
 	p := &l.policy
 	e := &entry[T]{value: r.value}
@@ -170,7 +171,7 @@ func (l *Loader[T]) entryOf(r result[T], began time.Time, w wishes) newEntry[T] 
 // maxLife is the longest life of an entry.
 const maxLife = time.Duration(1<<63 - 1)
 
-// finish ends the load of f with what load returned.
+// finish ends the load of f with the result of load.
 func (l *Loader[T]) finish(b *batch[T], f *flight[T], c *claim, e newEntry[T], err error) {
 	if err != nil && !errors.Is(err, ErrMissing) {
 		l.failOne(b, f, err)
@@ -223,7 +224,7 @@ func (l *Loader[T]) fail(b *batch[T], err error) {
 }
 
 // failOne ends f with the failure of its load, unless it has an outcome. The failure
-// counts for the backoff, unless the load has ended because nobody wants its value.
+// starts the backoff, unless the load was cancelled because all callers had left.
 func (l *Loader[T]) failOne(b *batch[T], f *flight[T], err error) {
 	l.failWith(b, f, outcome[T]{err: err})
 }
@@ -232,7 +233,7 @@ func (l *Loader[T]) failOne(b *batch[T], f *flight[T], err error) {
 func (l *Loader[T]) failWith(b *batch[T], f *flight[T], o outcome[T]) bool {
 	backoff := l.policy.Backoff
 	if cause := context.Cause(b.ctx); cause != nil && o.panicked == nil {
-		o.err = cause // load may have returned a poorer text
+		o.err = cause // load may have returned a less precise error
 	}
 	unwanted := o.err == context.Canceled || o.err == errClosed || l.flights.isDropped(f)
 	if unwanted {
@@ -248,7 +249,7 @@ func (l *Loader[T]) failWith(b *batch[T], f *flight[T], o outcome[T]) bool {
 	return true
 }
 
-// abort ends what is left of b, after a panic too.
+// abort ends the flights of b that have not ended, also after a panic.
 func (l *Loader[T]) abort(b *batch[T]) {
 	o := outcome[T]{err: errGoexit}
 	if p := recover(); p != nil {
@@ -274,7 +275,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// parallel calls do for 0 to n-1, several at a time. It panics if one of them does.
+// parallel calls do for 0 to n-1, several at a time. It panics if one of the calls does.
 func parallel(n int, do func(i int)) {
 	if n == 1 {
 		do(0)

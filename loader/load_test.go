@@ -21,7 +21,7 @@ type crowd struct {
 	loads  int
 	errors int
 	waited []time.Duration // of each call
-	oldest time.Duration   // age of what was served
+	oldest time.Duration   // maximum age of the values that were served
 }
 
 func (c *crowd) run(t *testing.T, seconds int) {
@@ -66,8 +66,8 @@ func (c *crowd) run(t *testing.T, seconds int) {
 
 func works() (string, error) { return "value", nil }
 
-// With a lease, each expiry is one load over all processes. Without it, each process
-// loads.
+// With a lease, each expiry causes one load over all processes. Without a lease, it causes
+// one load in each process.
 func TestLoadsPerExpiry(t *testing.T) {
 	const seconds, fresh = 20, time.Second
 	for name, test := range map[string]struct {
@@ -104,8 +104,8 @@ func TestLoadsPerExpiry(t *testing.T) {
 	}
 }
 
-// During an outage of the source nobody gets an error, and each process calls it once
-// per Backoff.
+// During an outage of the source no caller gets an error, and each process calls the
+// source once per Backoff.
 func TestOutage(t *testing.T) {
 	const seconds, backoff = 60, 5 * time.Second
 	var calls atomic.Int32

@@ -10,8 +10,8 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// Loader returns values from a cache and loads those that are missing or too old, as a
-// [Policy] says. It is safe for concurrent use.
+// Loader returns values from a cache, and loads those that are missing or too old by its
+// [Policy]. It is safe for concurrent use.
 type Loader[T any] struct {
 	store   *store[T]
 	policy  Policy
@@ -26,14 +26,15 @@ type Loader[T any] struct {
 	running sync.WaitGroup
 }
 
-// New returns a Loader of values that load returns for one key. The entries are those
-// of c under the same keys, encoded with its codec, or kept as they are with
+// New returns a Loader of the values that load returns for one key. An entry is stored in
+// c under the same key, encoded with the codec of c, or without encoding with
 // [cache.WithoutEncoding]. New panics if the policy is invalid: see [Policy.Validate].
 //
-// load runs with the values of the context of a caller that started it. Its context
-// ends at [Policy.Limit], with Close, and when all callers have left that wait for it,
-// unless it runs behind an answer. It returns [ErrMissing] if the source has no value.
-// A panic in load reaches the callers that wait for it; others get it as an error.
+// The context of load has the values of the context of the caller that started it. It
+// ends at [Policy.Limit], with Close, and when all callers that waited have left, unless
+// load runs in the background. load returns [ErrMissing] if the source has no value. If
+// load panics, the callers that wait for it panic; callers during [Policy.Backoff] get
+// the panic as an error.
 func New[T any](c *cache.Cache, policy Policy, load func(ctx context.Context, key string) (T, error), options ...cache.ViewOption) *Loader[T] {
 	return newLoader(c, policy, false, func(ctx context.Context, keys []string) []result[T] {
 		value, err := load(ctx, keys[0])
@@ -42,8 +43,8 @@ func New[T any](c *cache.Cache, policy Policy, load func(ctx context.Context, ke
 }
 
 // NewMany is [New] for a load of several distinct keys at once. load returns the values
-// that the source has; a key without a value and without an error is missing. If it
-// returns a [*cache.BatchError], the keys that it names have failed. With another
+// that the source has; a key without a value and without an error is missing. If the
+// error is a [*cache.BatchError], the keys that it names have failed. If it is another
 // error, all keys without a value have failed with it.
 func NewMany[T any](c *cache.Cache, policy Policy, load func(ctx context.Context, keys []string) (map[string]T, error), options ...cache.ViewOption) *Loader[T] {
 	return newLoader(c, policy, true, func(ctx context.Context, keys []string) []result[T] {
@@ -81,13 +82,14 @@ func newLoader[T any](c *cache.Cache, policy Policy, many bool, load func(contex
 }
 
 // Get returns the value of key. It loads the value if it is missing or past its Stale
-// phase; concurrent callers share one load, and each owns the value that it gets,
-// unless values are kept as they are.
+// phase. Concurrent callers share one load. Each caller owns the value that it gets, unless
+// values are stored without encoding.
 //
 // The error is that of load, [ErrMissing] if the source has no value, [ErrLate], the
-// error of ctx, or [cache.ErrClosed] after Close if a load is necessary. A load that
-// asks for its own key gets [cache.ErrRecursiveLoad]. Failures of the store are not
-// returned: the value is loaded, and not stored. Mistakes are, such as an empty key.
+// error of ctx, or [cache.ErrClosed] if a load is necessary after Close. A load that waits
+// for itself gets [cache.ErrRecursiveLoad]. Get does not return failures of the store: it
+// loads the value and does not store it. It returns mistakes of the caller, such as
+// [cache.ErrInvalidKey].
 func (l *Loader[T]) Get(ctx context.Context, key string) (T, error) {
 	if !l.store.keeps {
 		return l.get(ctx, key)
@@ -124,12 +126,12 @@ func (l *Loader[T]) serve(ctx context.Context, r *read[T], err error) (value T, 
 	return r.answer()
 }
 
-// isDue reports whether what is served is loaded behind the answer.
+// isDue reports whether an entry that is served is loaded in the background.
 func (l *Loader[T]) isDue(r *read[T], p phase) bool {
 	return p == stale || l.policy.Early > 0 && r.e.isEarly(l.policy.Early)
 }
 
-// answer returns what an entry says that is served.
+// answer returns the value of an entry that is served.
 func (r *read[T]) answer() (T, error) {
 	if r.e.missing {
 		return r.e.value, ErrMissing
@@ -242,10 +244,10 @@ func (l *Loader[T]) awaitStored(ctx context.Context, f *flight[T], impatient <-c
 	}
 }
 
-// Refresh loads the value of key now, whatever is stored, stores it and returns it. A
-// load that is under way is not used, because it may have begun before a change of the
-// source, and what such a load of another process returns is not stored. If the load
-// fails, the value that is stored does not change.
+// Refresh loads the value of key, even if a fresh one is stored, stores it and returns it.
+// It does not use a load that is already running, which may have begun before a change of
+// the source, and no process stores the value of such a load. If the load of Refresh
+// fails, the stored value does not change.
 func (l *Loader[T]) Refresh(ctx context.Context, key string) (value T, err error) {
 	if err := l.flights.end(ctx, key); err != nil {
 		return value, err
@@ -257,9 +259,9 @@ func (l *Loader[T]) Refresh(ctx context.Context, key string) (value T, err error
 	return l.loadNow(ctx, r, true)
 }
 
-// Expire ends the Fresh phase of key now: the next caller gets the value as stale or
-// rescued, and it is loaded. If the value is then not to be served, it is removed. Loads
-// of key that are under way are not stored.
+// Expire ends the Fresh phase of key: the next call of Get loads the value, and may return
+// the old one as in the Stale or Rescue phase. If the policy has neither phase, Expire
+// removes the entry. The value of a load of key that is already running is not stored.
 func (l *Loader[T]) Expire(ctx context.Context, key string) error {
 	if err := l.flights.end(ctx, key); err != nil {
 		return err
@@ -277,7 +279,8 @@ func (l *Loader[T]) Expire(ctx context.Context, key string) error {
 	return err
 }
 
-// Delete removes the values of keys. Loads of them that are under way are not stored.
+// Delete removes the values of keys. The values of loads that are already running are not
+// stored. If several keys are given and some fail, the error wraps a [*cache.BatchError].
 func (l *Loader[T]) Delete(ctx context.Context, keys ...string) error {
 	if err := l.flights.end(ctx, keys...); err != nil {
 		return err
@@ -290,9 +293,9 @@ func (l *Loader[T]) Delete(ctx context.Context, keys ...string) error {
 	return err
 }
 
-// Close ends the loads under way, whose callers get [cache.ErrClosed], and returns when
-// they have returned. Values that are fresh or stale are still served. Close does not
-// close the cache.
+// Close cancels the loads that are running, whose callers get [cache.ErrClosed], and waits
+// until they have returned. Afterwards Get still serves fresh and stale values. Close does
+// not close the cache.
 func (l *Loader[T]) Close() error {
 	l.flights.close()
 	l.stop()

@@ -68,8 +68,8 @@ func TestLongestLife(t *testing.T) {
 	}
 }
 
-// OnError gets every failure of a load once, and neither missing values nor loads that
-// nobody waits for.
+// OnError receives every failure of a load once. It does not receive missing values, nor
+// loads that all callers have left.
 func TestOnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -120,7 +120,7 @@ func TestOnError(t *testing.T) {
 		if _, err := l.Get(ctx, "late"); !errors.Is(err, ErrLate) {
 			t.Errorf("Get = %v, want ErrLate", err)
 		}
-		want("late: load has exceeded its limit")
+		want("late: load exceeded its limit")
 		if _, err := l.Get(ctx, "exit"); !errors.Is(err, errGoexit) {
 			t.Errorf("Get = %v, want %v", err, errGoexit)
 		}
@@ -144,7 +144,7 @@ func TestOnError(t *testing.T) {
 	})
 }
 
-// All callers that wait get the panic with its identity.
+// All callers that wait panic with the value of the panic of load.
 func TestPanicOfSharedLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(cache.New(memory.New()), Policy{Fresh: time.Minute}, func(context.Context, string) (string, error) {
@@ -164,7 +164,7 @@ func TestPanicOfSharedLoad(t *testing.T) {
 				t.Errorf("recovered %v", p)
 			}
 		}
-		func() { // a batch leaves no flight behind
+		func() { // no flight of a batch remains
 			defer func() { _ = recover() }()
 			_, _ = l.GetMany(t.Context(), "a", "b")
 		}()
@@ -177,7 +177,7 @@ func TestPanicOfSharedLoad(t *testing.T) {
 	})
 }
 
-// A panic of the store or its observer reaches the callers too, and ends the load.
+// If the store or its observer panics, the callers panic and the load ends.
 func TestPanicOfStore(t *testing.T) {
 	s := memory.New()
 	s.Before = func(op, key string) error {
@@ -206,7 +206,7 @@ func TestPanicOfStore(t *testing.T) {
 	}
 }
 
-// A failure that is remembered does not outlive its backoff nor Close.
+// A remembered failure outlives neither its backoff nor Close.
 func TestBackoffEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(cache.New(memory.New()), Policy{Fresh: time.Minute, Backoff: time.Hour}, func(context.Context, string) (string, error) {
@@ -300,8 +300,8 @@ func TestOutsideOfALoad(t *testing.T) {
 	}
 }
 
-// A caller that gets an older value leaves before the load has landed, and the failure
-// is remembered all the same.
+// A caller that gets an older value returns before the load ends. The failure of the load
+// is remembered anyway.
 func TestBackoffAfterRescue(t *testing.T) {
 	for range 200 {
 		var calls atomic.Int32
@@ -323,7 +323,7 @@ func TestBackoffAfterRescue(t *testing.T) {
 	}
 }
 
-// A key of a batch that nobody waits for any more is neither loaded nor reported.
+// A key of a batch that all callers have left is neither loaded nor reported.
 func TestAbandonedKeyOfABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memory.New()
@@ -363,8 +363,8 @@ func TestAbandonedKeyOfABatch(t *testing.T) {
 	})
 }
 
-// If a stale entry is removed while its load gets a lease, the value is filled under a
-// lease of the entry, and no lease is left behind.
+// If a stale entry is removed while its load gets a lease, the value is filled under the
+// lease of the entry. No lease remains.
 func TestRemovedBeforeItsLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -392,7 +392,7 @@ func TestRemovedBeforeItsLoad(t *testing.T) {
 			t.Errorf("Has = %v, %v: the value was not stored", ok, err)
 		}
 		if _, _, token, err := l.store.cache.Lease(ctx, leasePrefix+"k", time.Second); token == "" || err != nil {
-			t.Errorf("Lease = %q, %v: a lease was left behind", token, err)
+			t.Errorf("Lease = %q, %v: a lease remains", token, err)
 		}
 	})
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// GetMany returns one result per key, in the order of keys, which may repeat. OK is
-// false for a key that the source has no value for, and for a key that failed. Failed
-// keys are named by a [*cache.BatchError]; the results of the others are valid. All
-// entries are read in one batch; with an empty key nothing is read. A key that another caller loads is not loaded again.
-// The results of a key that repeats share one value.
+// GetMany returns one result per key, in the order of keys, which may repeat. OK is false
+// if the source has no value for the key, or if the key failed. If some keys failed, the
+// error is a [*cache.BatchError] that names them; the other results are valid.
+//
+// GetMany reads all entries in one batch. It waits for loads that other callers have
+// started instead of loading the key again. The results of a repeated key share one value.
 func (l *Loader[T]) GetMany(ctx context.Context, keys ...string) ([]cache.Result[T], error) {
 	results := make([]cache.Result[T], len(keys))
 	served, err := l.getMany(ctx, keys)
@@ -35,10 +36,10 @@ func (l *Loader[T]) GetMany(ctx context.Context, keys ...string) ([]cache.Result
 	return results, failed.ErrorOrNil()
 }
 
-// answered is what GetMany returns for one key.
+// answered is the result of GetMany for one key.
 type answered[T any] struct {
 	result[T]
-	reported bool // its error, because the key may repeat
+	reported bool // its error was reported; the key may repeat
 }
 
 func (l *Loader[T]) getMany(ctx context.Context, keys []string) (map[string]*answered[T], error) {
@@ -130,9 +131,10 @@ func (l *Loader[T]) readMany(ctx context.Context, keys []string) ([]*read[T], er
 	return reads, nil
 }
 
-// Warm loads the values of keys that are missing or past their Fresh phase, in batches.
-// Failed keys are named by a [*cache.BatchError]. If all keys of a batch fail, or if
-// ctx is done, Warm ends.
+// Warm loads the values of keys that are missing or past their Fresh phase, 100 keys at a
+// time, and returns when they are loaded. The error of failed keys is a
+// [*cache.BatchError] that names them. If all keys of a batch fail, or if ctx is done, Warm
+// returns without the rest.
 func (l *Loader[T]) Warm(ctx context.Context, keys iter.Seq[string]) error {
 	const size = 100
 	var err error

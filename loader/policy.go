@@ -10,8 +10,8 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Policy says how long a value is served and what happens when it has to be loaded. A
-// zero field switches its feature off; only Fresh is required.
+// Policy sets how long a value is served and how it is loaded. A zero field disables its
+// feature; only Fresh is required.
 //
 // A value passes three phases. It is fresh for Fresh, then stale for Stale, then kept
 // for Rescue. The store removes it at the end of the last one.
@@ -19,26 +19,26 @@ type Policy struct {
 	// Fresh is how long a value is served without a load. See [Life].
 	Fresh time.Duration
 
-	// Stale is how long after Fresh a value is served at once while one load runs behind
-	// the answer.
+	// Stale is how long after Fresh a value is served at once while one load runs in the
+	// background.
 	Stale time.Duration
 
 	// Rescue is how long after Fresh and Stale a value is served if its load fails or
 	// takes longer than Patience.
 	Rescue time.Duration
 
-	// Missing is how long [ErrMissing] of a load is remembered and returned without a
-	// load.
+	// Missing is how long an [ErrMissing] of load is remembered. Meanwhile callers get it
+	// without a load.
 	Missing time.Duration
 
-	// Early is the fraction of Fresh, from 0 to less than 1, at the end of which hits may
-	// start a load behind the answer. The probability grows from 0 to 1, so that keys
+	// Early is a fraction of Fresh, from 0 to less than 1. In this last part of Fresh a hit
+	// may start a load in the background. The probability grows from 0 to 1, so that keys
 	// that are read often are loaded before they are stale.
 	Early float64
 
 	// Jitter is the largest fraction, from 0 to less than 1, by which Fresh and Missing
-	// are shortened at random for each entry, so that entries that were loaded together
-	// are not loaded together again. It never lengthens them.
+	// are shortened at random for each entry. Entries that were loaded together then
+	// expire at different times.
 	Jitter float64
 
 	// Patience is how long a caller waits for a load if a value in its Rescue phase is
@@ -48,33 +48,33 @@ type Policy struct {
 	// Limit is the longest time of a load, including its wait for Loads and for the lease
 	// of another process. At its end the context of the load is cancelled, and the
 	// callers get the value in its Rescue phase or else [ErrLate], even if load does not
-	// return. Without Limit, a load behind an answer runs until it returns or until
+	// return. Without Limit, a load in the background runs until it returns or until
 	// Close.
 	Limit time.Duration
 
-	// Backoff is how long after a failed load its key is not loaded again by this
-	// process. Meanwhile callers get the value in its Stale or Rescue phase, or else the
+	// Backoff is how long after a failed load this process does not load the key again.
+	// Meanwhile callers get the value in its Stale or Rescue phase, or else the
 	// error of that load. Refresh, Expire and Delete of the key end it.
 	Backoff time.Duration
 
-	// Loads is the largest number of calls of load at a time, of all keys. A load for
+	// Loads is the maximum number of concurrent calls of load, over all keys. A load for
 	// which another load waits is not counted, because the two would wait for each other.
 	Loads int
 
 	// Lease is the longest time that a load is expected to take, at most
-	// [driver.MaxHold]. With it a key is loaded once at a time over all processes that
-	// share the store, and a value is not stored if the key was written or removed after
-	// its load began. A value whose load takes longer than Lease is returned but not
-	// stored. Without Lease, or if the store does not support leases
-	// ([driver.Leaser]), a key is loaded once at a time by each process. See the
-	// documentation of the package for what is weaker then.
+	// [driver.MaxHold]. With it one process at a time loads a key, and a value is not
+	// stored if the key was written or removed after its load began. A value whose load
+	// takes longer than Lease is returned but not stored. Without Lease, or if the store
+	// is not a [driver.Leaser], each process loads the key, and a value may be stored
+	// after another process has removed the key.
 	Lease time.Duration
 
-	// OnError, if not nil, is called once for each load of a key that fails, also if no
-	// caller gets its error because the load ran behind an answer or an older value was
-	// served. It is not called for [ErrMissing] and for loads that nobody waits for. It
-	// must be safe for concurrent use and must not panic. Failures of the store go to the
-	// observer of the cache.
+	// OnError, if not nil, is called once for each failed load of a key. It is called even
+	// if no caller gets the error, because the load ran in the background or an older
+	// value was served. It is not called for [ErrMissing], nor for a load that ended
+	// because all its callers had left or by Close. It must be safe for concurrent use
+	// and must not panic.
+	// The observer of the cache receives the failures of the store.
 	OnError func(ctx context.Context, key string, err error)
 }
 

@@ -17,9 +17,9 @@ import (
 )
 
 // Two processes load a key while a third changes the source and then invalidates the
-// key, all at random times. When they have ended, nothing is stored that was loaded
-// before the last invalidation. The same run over a store without leases and
-// compare-and-swap finds such values, so that it can find them.
+// key, all at random times. Afterwards the store must not have a value that was loaded
+// before the last invalidation. Over a store without leases and compare-and-swap, the
+// same run finds such values, which shows that it can detect them.
 func TestNoStaleFill(t *testing.T) {
 	rounds := 2000
 	if testing.Short() {
@@ -107,7 +107,7 @@ func staleFill(t *testing.T, r *rand.Rand, lacks bool, options []cache.ViewOptio
 		}
 	})
 	group.Wait()
-	time.Sleep(time.Second) // loads behind answers have ended
+	time.Sleep(time.Second) // loads in the background have ended
 	for _, l := range processes {
 		l.Close()
 	}

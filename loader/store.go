@@ -11,14 +11,14 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// store reads and writes entries, encoded or kept as they are.
+// store reads and writes entries, with or without encoding.
 type store[T any] struct {
 	cache  *cache.Cache
 	values cache.View[T]         // encodes values
-	kept   cache.View[*entry[T]] // of entries that are kept as they are
-	keeps  bool                  // entries are kept
+	kept   cache.View[*entry[T]] // of entries without encoding
+	keeps  bool                  // entries are stored without encoding
 
-	// Set when the backend has said that it does not support it.
+	// Set after the backend has returned errors.ErrUnsupported.
 	noLeases, noSwap atomic.Bool
 }
 
@@ -44,7 +44,7 @@ func keepsValues(b cache.Backend) bool {
 }
 
 // get returns the entry of key, nil if it is absent. Bytes that are not an entry are
-// one without life.
+// returned as an expired entry.
 func (s *store[T]) get(ctx context.Context, key string) (*entry[T], error) {
 	if s.keeps {
 		e, ok, err := s.kept.Get(ctx, key)
@@ -76,7 +76,7 @@ func (s *store[T]) getMany(ctx context.Context, keys []string) ([]*entry[T], err
 	return entries, err
 }
 
-// orForeign returns an entry without life for what another view has stored.
+// orForeign returns an expired entry for a value that another view has stored.
 func orForeign[T any](e *entry[T], ok bool, err error) (*entry[T], error) {
 	switch {
 	case err != nil && driver.IsCorrupt(err):
@@ -87,7 +87,7 @@ func orForeign[T any](e *entry[T], ok bool, err error) (*entry[T], error) {
 	return e, nil
 }
 
-// decode returns the entry of raw, which it keeps.
+// decode returns the entry of raw. The entry keeps raw.
 func (s *store[T]) decode(raw []byte) *entry[T] {
 	e := &entry[T]{raw: raw}
 	body, ok := e.parse(raw)
@@ -103,7 +103,7 @@ func (s *store[T]) decode(raw []byte) *entry[T] {
 	return e
 }
 
-// copy returns the value of e in memory of its own.
+// copy returns a copy of the value of e.
 func (s *store[T]) copy(e *entry[T]) (T, error) {
 	body := e.body
 	if reflect.TypeFor[T]() == reflect.TypeFor[[]byte]() {
@@ -230,7 +230,8 @@ func expire[T any](e *entry[T]) bool {
 	return e.stale+e.rescue > 0 && !e.missing
 }
 
-// budget is half of the time that ctx has left, for reading the store before a load.
+// budget returns ctx with half of its remaining time, for the read of the store before a
+// load.
 func (s *store[T]) budget(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, limited := ctx.Deadline()
 	if !limited || s.keeps { // memory does not hang

@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// The format is frozen: entries of other versions of the program are in the store.
+// The format must not change: the store has entries of other versions of the program.
 func TestFormat(t *testing.T) {
 	loaded := time.UnixMicro(1_800_000_000_123_456)
 	for name, e := range map[string]entry[string]{
@@ -55,7 +55,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// Bytes of others are entries without life, and nothing panics.
+// Bytes that are not an entry are decoded as an expired entry, without a panic.
 func FuzzDecode(f *testing.F) {
 	s := newStore[string](cache.New(memory.New()), nil)
 	e := entry[string]{header: header{loaded: time.Now(), fresh: time.Hour, nonce: 1, tags: []tag{{"red", 1}}}, value: "value"}
@@ -100,8 +100,8 @@ func TestTruncatedEntry(t *testing.T) {
 	}
 }
 
-// Clocks that differ do no harm: an entry is fresh at most the difference longer, and
-// one of a clock that is far ahead is stale.
+// If clocks differ, an entry is fresh for at most the difference longer. An entry of a
+// clock that is far ahead is stale.
 func TestClocks(t *testing.T) {
 	for _, test := range []struct {
 		skew time.Duration // of the clock of the process that has loaded
@@ -136,7 +136,7 @@ func testLoader(t *testing.T, s *memory.Store, p Policy, load func(ctx context.C
 
 func constant(ctx context.Context, key string) (string, error) { return "value of " + key, nil }
 
-// A hit is one round trip, also of many keys, and two if entries have tags.
+// A hit takes one round trip, also for many keys, and two if entries have tags.
 func TestRoundTrips(t *testing.T) {
 	ctx := t.Context()
 	s := memory.New()

@@ -12,19 +12,19 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// The version of a tag is a random number, stored under tagPrefix + tag. An entry keeps
-// the versions that were current before its load and is served while they are. A
-// version that was removed, by [Invalidate] or by the store, never returns: the next
-// load that names the tag stores a new one. So an entry may die early, and never
-// revives.
+// The version of a tag is a random number, stored under tagPrefix + tag. An entry
+// contains the versions that were current before its load, and is served only while they
+// are current. If [Invalidate] or the store removes a version, it never returns: the next
+// load with the tag stores a new one. An eviction may end an entry early, but an
+// invalidated entry is never served again.
 const (
 	tagPrefix   = "loader-tag:"
 	versionLife = 30 * 24 * time.Hour
 )
 
 // Invalidate removes all entries of c that loads have marked with one of tags, in one
-// batch, whatever their number. A load that has called [Tag] before is not stored in
-// effect: its entry is not served. If some tags failed, the error wraps a
+// batch, whatever their number. If a load has called [Tag] before, its entry is not served,
+// even if it is stored later. If some tags failed, the error wraps a
 // [*cache.BatchError] that names them.
 func Invalidate(ctx context.Context, c *cache.Cache, tags ...string) error {
 	_, err := c.DeleteMany(ctx, tagKeys(tags)...)
@@ -39,7 +39,7 @@ func tagKeys(tags []string) []string {
 	return keys
 }
 
-// versions returns the current version of each tag, 0 for none.
+// versions returns the current version of each tag, 0 if it has none.
 func versions(ctx context.Context, c *cache.Cache, tags []string) (map[string]uint64, error) {
 	current := make(map[string]uint64, len(tags))
 	results, err := cache.Of[uint64](c).GetMany(ctx, tagKeys(tags)...)
@@ -47,7 +47,7 @@ func versions(ctx context.Context, c *cache.Cache, tags []string) (map[string]ui
 		current[tags[i]] = r.Value
 	}
 	if driver.IsCorrupt(err) {
-		err = nil // those have no version
+		err = nil // a damaged version is none
 	}
 	return current, err
 }
@@ -55,7 +55,7 @@ func versions(ctx context.Context, c *cache.Cache, tags []string) (map[string]ui
 // currentTags returns tags with their versions. It gives a version to those that have
 // none.
 func currentTags(ctx context.Context, c *cache.Cache, names []string) ([]tag, error) {
-	const attempts = 3 // each lost to an Invalidate
+	const attempts = 3 // an Invalidate may interrupt each
 	tags := make([]tag, 0, len(names))
 	for range attempts {
 		current, err := versions(ctx, c, names)

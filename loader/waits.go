@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// run is one load under way, of one key or of several, in the graph of loads that wait
-// for each other. The graph spans all Loaders, because a cycle may involve several.
+// run is a running load of one or several keys. Runs are the nodes of a graph of loads that
+// wait for each other. The graph spans all Loaders, because a cycle may involve several.
 type run struct {
 	waitsFor []*run        // guarded by waits
 	awaited  bool          // guarded by waits

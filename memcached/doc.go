@@ -10,8 +10,8 @@
 //
 // A call returns at the deadline of its context, even if it uses several servers, and
 // within about 20 ms of a cancellation. The connection on which it waited is closed.
-// Without a deadline, a round trip waits for a connection and for a reply, each for at most
-// Options.ReadTimeout, however many other callers wait. After such a timeout the idle
+// Without a deadline, a call waits at most Options.ReadTimeout for a connection and again
+// for the reply, however many other callers wait. After such a timeout the idle
 // connections to that server are closed as well: a firewall may have forgotten them.
 //
 // If the connection breaks, a read is sent once more. Writes and Lease are sent at most
@@ -26,8 +26,8 @@
 // A SERVER_ERROR of a proxy that cannot reach its memcached is [driver.ErrUnavailable]
 // for reads, and for writes if the reason is a refused connection.
 //
-// A connection on which the server has sent more than the replies is closed. gomemcache
-// does not do so: with its client, such bytes become the next reply.
+// If the server sends more bytes than the replies, the connection is closed. A gomemcache
+// client reads such bytes as the next reply.
 //
 // # Servers
 //
@@ -59,21 +59,21 @@
 // The modes other than text have limits:
 //
 //   - Binary: no TTL, no Clear of a prefix, no counters below zero, no leases. If another
-//     program leases a key, Add and Delete treat the key as present.
+//     program leases a key, Add and Delete treat the leased key as present.
 //   - A gomemcache client: the same, and no batches of writes in one round trip. When its
-//     context ends, a call returns, but gomemcache goes on until its own timeout. It
-//     accepts any length that a server states.
+//     context ends, a call returns, but gomemcache continues until its own timeout. It
+//     accepts replies of any length.
 //
 // # Leases
 //
 // A lease is a placeholder under the key: an item with the flags 1<<17 and a random name,
 // which expires at the end of the hold. Every write replaces or removes it, and Fill is one
-// compare-and-swap. The package treats the key as absent; other clients read the name, and
+// compare-and-swap. This package treats the key as absent. Other clients read the name, and
 // their add fails.
 //
-// The server counts CAS numbers from 1 again after a restart. If Fill has no connection
-// that is older than the lease, it reads the placeholder first. A lease whose reply is lost
-// stays until the end of the hold.
+// After a restart the server counts CAS numbers from 1 again. So if Fill has no connection
+// that is older than the lease, it reads the placeholder first. A lease whose
+// reply is lost remains until the end of the hold.
 //
 // # Concurrency
 //
@@ -84,12 +84,12 @@
 //
 // # Wire format
 //
-// Values are stored as they are, without flags, so pylibmc, python-memcached, Dalli and PHP
+// Values are stored unchanged and without flags, so pylibmc, python-memcached, Dalli and PHP
 // read them as bytes or text. Inc accepts decimal integers whatever flags another client
 // stored them with, and keeps the flags.
 //
 // The server pads a number that gets shorter with spaces. With the text protocol, Inc
 // leaves no spaces. Every read returns a non-negative integer of up to 20 bytes without
 // the spaces after it. A value that looks like that and was stored by Set has the flag
-// 1<<16, and is returned as it is; python-memcached does not read values with this flag.
+// 1<<16, and is returned unchanged; python-memcached does not read values with this flag.
 package memcached

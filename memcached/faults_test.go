@@ -517,7 +517,7 @@ func (o only) PickServer(string) (net.Addr, error) { return o.addr, nil }
 func (o only) Each(do func(net.Addr) error) error  { return do(o.addr) }
 
 // A reply too many is not read by the next caller as its own. If several requests shared
-// the round trip, nobody knows whose reply it is.
+// the round trip, the client cannot know whose reply it is.
 func TestReplyTooMany(t *testing.T) {
 	extra := map[Protocol][]string{
 		Text: {"HD\r\n", "NS\r\n", "EN\r\n", "END\r\n", "VALUE k 0 3\r\nbad\r\nEND\r\n", "MN\r\n", "VA 1\r\n7\r\n", "HD"},

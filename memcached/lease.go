@@ -15,13 +15,14 @@ import (
 	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
-// Under a leased key is a placeholder: an item with the flags wire.FlagLease, whose value
-// is the name of the lease. Whatever changes the key replaces or removes it, and the CAS of
-// an item never returns, so Fill stores with the CAS of the placeholder. The server's own
-// placeholder (the meta flag N) has no value and no flags: only a further command would
-// distinguish it from an empty value.
+// A leased key has a placeholder: an item with the flags wire.FlagLease, whose value is the
+// name of the lease. Every change of the key replaces or removes the placeholder, and the
+// server never uses a CAS number twice, so Fill stores with the CAS number of the
+// placeholder. The placeholder of the server itself (the meta flag N) has no value and no
+// flags: only a further command would distinguish it from an empty value.
 
-// Lease stores a placeholder that the server removes at the end of hold.
+// Lease returns the value of key. If key is absent, it stores a placeholder, which the
+// server removes at the end of hold, and returns the token of the lease.
 func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
 	if b.meta == nil {
 		return nil, false, "", errNoMeta
@@ -53,19 +54,20 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 	return nil, false, "", errRaces
 }
 
-// Fill stores value in the place of the placeholder.
+// Fill replaces the placeholder by value if token is the lease of key.
 func (b *Backend) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
 	return b.endLease(ctx, wire.OpCompareAndSwap, newItem(key, value, ttl), token)
 }
 
-// Release removes the placeholder.
+// Release removes the placeholder if token is the lease of key.
 func (b *Backend) Release(ctx context.Context, key, token string) error {
 	_, err := b.endLease(ctx, wire.OpDelete, wire.Item{Key: key}, token)
 	return err
 }
 
-// endLease performs op if token is the lease of the key. If a connection was opened since
-// Lease, the server may have been restarted: then it looks at the placeholder first.
+// endLease performs op if token is the lease of the key. If no connection is older than the
+// lease, the server may have been restarted since: then endLease reads the placeholder
+// first.
 func (b *Backend) endLease(ctx context.Context, op wire.Op, next wire.Item, token string) (bool, error) {
 	if err := b.checkOne(next); err != nil {
 		return false, err
@@ -92,7 +94,7 @@ func (b *Backend) endLease(ctx context.Context, op wire.Op, next wire.Item, toke
 	return false, errRaces
 }
 
-// lease is what a token says.
+// lease is the content of a token.
 type lease struct {
 	name  string // random, the value of the placeholder
 	owner string // Backend.id

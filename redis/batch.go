@@ -45,7 +45,7 @@ func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 	return values, failed.ErrorOrNil()
 }
 
-// checkKeys checks what must hold before a batch is sent.
+// checkKeys returns the error of a batch that must not be sent.
 func (b *Backend) checkKeys(keys []string) error {
 	if b.closed.Load() {
 		return driver.ErrClosed

@@ -96,7 +96,7 @@ var errNoFlush = fmt.Errorf("%w: Clear without a prefix would empty the whole da
 // ClearPrefix scans all keys of every primary, a thousand per round trip, so that the
 // server executes other commands in between. It takes time in proportion to all keys of
 // the database. It scans twice: the leases end before any entry is removed, so that no
-// value from before is filled in behind the second scan.
+// older value is stored behind the cursor of the second scan.
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.closed.Load() {
 		return driver.ErrClosed

@@ -101,7 +101,7 @@ func (o Options) tlsConfig(addr string) *tls.Config {
 	return config
 }
 
-// handshakeFailure says what is probably wrong if TLS could not be set up.
+// handshakeFailure returns the error of a failed TLS handshake, with its probable cause.
 func handshakeFailure(err error) error {
 	var notTLS tls.RecordHeaderError
 	switch {

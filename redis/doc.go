@@ -33,35 +33,16 @@
 // their results. A server that fails ends the batch for its own keys only.
 //
 // If a server closes a new connection, the error has the reason that the server gave, such
-// as too many clients, and what to do about it; with a client of the application, the
-// driver may lose that reason. Clear returns errors.ErrUnsupported if the server is a node
+// as too many clients, and the remedy. With a client of the application, go-redis may
+// discard that reason. Clear returns errors.ErrUnsupported if the server is a node
 // of a cluster that was configured as one server, because the other nodes would keep their
-// entries. Servers before version 6 do not report that they are.
+// entries. Servers before version 6 do not report that they belong to a cluster.
 //
 // The messages of the driver go to [log/slog] at level debug instead of standard error,
 // unless the program calls SetLogger of go-redis itself.
 //
 // A failover loses the writes that the old primary had acknowledged and not yet sent to
 // its replica. Do not store what must not be lost.
-//
-// # Leases
-//
-// [Backend.Lease] stores its token under a second key, which expires at the end of the
-// hold. [Backend.Fill] stores only if the key is absent and the second key has the token.
-// Deletes remove the second key before the entry, in the same round trip, and writes with
-// a TTL of up to [driver.MaxHold] after the entry. An entry that lives longer outlives the
-// lease. If the server evicts such an entry during the hold, Fill may store an older
-// value. A DEL by another program does not end a lease.
-//
-// If a lease was granted and its reply was lost, Lease is sent again with the same token.
-// Fill is sent at most once. Leases and [Backend.CompareAndSwap] are scripts. If the server
-// refuses scripts, they return an error that wraps errors.ErrUnsupported.
-//
-// # Other types
-//
-// A key under which another program stores a list or another type than a string is absent,
-// and Get returns [driver.ErrCorrupt]. Deletes remove it and report that it was absent. Add
-// and Inc remove it by a script before they store their value.
 //
 // # Expiry
 //
@@ -70,17 +51,38 @@
 //
 // # Limits
 //
-// Values have up to 512 MiB, the server's default limit. Larger ones are rejected before
-// anything is sent. Keys have any length and any bytes, but a key that ends in "\x00lease" and
-// two more bytes is [driver.ErrInvalidKey].
+// Values have up to 512 MiB, the server's default limit. Larger values are rejected before
+// anything is sent. Keys have any length and any bytes. The exception is a key that ends in
+// "\x00lease" and two more bytes: it is the name of a lease, and [driver.ErrInvalidKey].
 //
 // Replies are bounded: 512 MiB per string, 16 lists in lists, 1,048,576 elements, and much
 // less before login. A connection on which a malformed reply arrives is closed. A client
 // of the application has no such bounds.
 //
+// # Leases
+//
+// [Backend.Lease] stores its token under a second key, which expires at the end of the
+// hold. [Backend.Fill] stores only if the key is absent and the second key has the token.
+//
+// A delete removes the second key in the same round trip, before the entry. A write with
+// a TTL of up to [driver.MaxHold] removes it after the entry is stored. A write with a
+// longer TTL does not remove it, because the entry outlives the lease. If the server
+// evicts such an entry during the hold, Fill may store an older value. A DEL by another
+// program does not end a lease.
+//
+// If the reply to Lease is lost, Lease is sent once more with the same token. Fill is sent
+// at most once. Leases and [Backend.CompareAndSwap] are scripts. If the server
+// refuses scripts, they return an error that wraps errors.ErrUnsupported.
+//
+// # Other types
+//
+// Another program may store a list, a hash or another type than a string. Such a key is
+// absent, and Get returns [driver.ErrCorrupt]. Deletes remove it and report that it was absent. Add
+// and Inc remove it by a script before they store their value.
+//
 // # Permissions
 //
-// README lists the commands that each call needs. Inc with a timeout is a script. If the
+// The README lists the commands that each call needs. Inc with a timeout is a script. If the
 // server refuses scripts, Inc sends transactions instead, and if it refuses transactions
 // too, single commands. The count is exact in each case. With single commands, a counter
 // that expires during the call starts anew within the call. If the connection breaks at

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// call is the context of a command on its way through the driver. The driver gives a
-// connection nothing of a context but its deadline. So the location of the deadline
-// identifies the call.
+// call is the context of a command during its execution by go-redis. go-redis passes only
+// the deadline of a context to a connection. So the location of the deadline identifies
+// the call.
 type call struct {
 	context.Context
 	zone *time.Location
 }
 
-// calls holds the calls on their way through the driver, by location.
+// calls has the calls that go-redis executes, by location.
 var calls sync.Map
 
 // zones holds locations for the next calls.
@@ -31,7 +31,7 @@ const longTime = 100 * 365 * 24 * time.Hour
 
 var noEnd = time.Now().Add(longTime / 2) // earlier than any deadline from longTime
 
-// during calls do with a context that an exchange notices when it is cancelled.
+// during calls do with a context whose cancellation ends an exchange.
 func during(ctx context.Context, do func(context.Context) error) error {
 	if _, ok := ctx.(*call); ok || ctx.Done() == nil {
 		return do(ctx)
@@ -160,8 +160,9 @@ func (e *exchange) begin(t time.Time) {
 	}
 }
 
-// next sets the deadline of the socket to the next check of the context. It keeps one
-// that is near enough: a busy connection comes here a thousand times between two checks.
+// next sets the deadline of the socket to the next check of the context. It keeps a
+// deadline that is near enough: a busy connection calls next a thousand times between two
+// checks.
 func (e *exchange) next() error {
 	if !e.bounded {
 		if e.current.IsZero() {

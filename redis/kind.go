@@ -8,8 +8,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// A key under which another program keeps a list or another type is absent: its value
-// cannot be read. So Delete, TTL and Add also ask for the type, in the same round trip.
+// If another program stores a list or another type under a key, the key is absent, because
+// its value cannot be read. So Delete, TTL and Add also send TYPE in the same round trip.
 
 const (
 	typeString = "string"
@@ -20,8 +20,8 @@ func typeCmd(ctx context.Context, key string) *goredis.StatusCmd {
 	return goredis.NewStatusCmd(ctx, "type", key)
 }
 
-// isOtherType reports whether the reply to TYPE is a type other than string. A user
-// without permission for TYPE does not find out.
+// isOtherType reports whether the reply to TYPE is a type other than string. If the user
+// has no permission for TYPE, it reports false.
 func isOtherType(kind *goredis.StatusCmd) bool {
 	return kind.Err() == nil && kind.Val() != typeString && kind.Val() != typeNone
 }

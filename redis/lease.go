@@ -9,10 +9,10 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// A lease is a second key, which holds its token until the end of the hold. Fill stores an
-// entry only if the key is absent, so an entry that somebody has stored since ends the
-// lease by its presence. What must also remove the second key is Delete, and what stores
-// an entry that may expire before the lease: one with a TTL up to driver.MaxHold.
+// A lease is a second key, which has the token as its value until the end of the hold. Fill
+// stores an entry only if the key is absent, so an entry that was stored since Lease ends
+// the lease by its presence. Deletes must also remove the second key. So must a write whose
+// entry may expire before the lease: one with a TTL of up to driver.MaxHold.
 
 // endsLease reports whether a write with this TTL must end the lease of its key.
 func endsLease(ttl time.Duration) bool { return ttl > 0 && ttl <= driver.MaxHold }
@@ -31,8 +31,8 @@ func withEndOfLease(ctx context.Context, cmd goredis.Cmder, key string, ttl time
 	return &plan{cmd, []goredis.Cmder{cmd, endLease(ctx, key)}}
 }
 
-// keysOfWrite are the keys of a script that stores an entry, and then ends the lease of
-// which it gets the name.
+// keysOfWrite returns the keys of a script that stores an entry. If endsLease, the script
+// also ends the lease of key.
 func keysOfWrite(key string, ttl time.Duration) []string {
 	if !endsLease(ttl) {
 		return []string{key}

@@ -14,7 +14,7 @@ import (
 )
 
 // A delete ends the lease before it removes the entry, and a write of a short entry after
-// it stored the entry: in between nobody can take another lease. A write of a long entry
+// it stored the entry: meanwhile no caller can get another lease. A write of a long entry
 // costs no further command.
 func TestEndOfLeaseInOneRoundTrip(t *testing.T) {
 	item := []driver.Item{{Key: "k"}}

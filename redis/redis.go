@@ -177,8 +177,8 @@ func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 	return err == nil && d.done(), err
 }
 
-// deletion removes a key, and before it the lease of the key: as long as the key is
-// present nobody gets another one.
+// deletion removes the lease of a key and then the key. While the key is present, no
+// caller gets another lease.
 type deletion struct {
 	plan
 	attempt singleAttempt
@@ -246,7 +246,7 @@ func (b *Backend) Close() error {
 	return b.client.Close()
 }
 
-// check checks what must hold before anything is sent.
+// check returns the error of an operation that must not be sent.
 func (b *Backend) check(key string, values ...[]byte) error {
 	if b.closed.Load() {
 		return driver.ErrClosed

@@ -39,8 +39,14 @@
 // present.
 //
 // Entries take about 100 bytes of memory each, in addition to key and value. The key
-// is copied. The slice of a value is kept as it was given; package cache passes a
-// copy of its own.
+// is copied. The slice of a value is not copied; package cache passes a copy.
+//
+// # Leases
+//
+// A lease is not an entry: it does not count towards [Options.Threshold], and no eviction
+// ends it. It takes about 150 bytes of memory until a write, Fill or Release ends it, or
+// until a later call removes it after its hold. While a shard has leases, a write that
+// adds or removes a key searches them. All other calls cost the same as without leases.
 //
 // # Concurrency
 //
@@ -48,11 +54,4 @@
 // Replacing the value of a key takes no lock, unless it brings the deadline forward.
 // Adding and removing keys locks one shard. A write allocates one object in addition
 // to the value, and a new key a second one.
-//
-// # Leases
-//
-// A lease is not an entry: it needs no room, and no eviction ends it. It takes about
-// 150 bytes of memory until a write, a fill or Release ends it, or until other calls
-// notice that its hold has ended. While a shard has leases, a write that adds or
-// removes a key looks for one. All other calls cost the same as without leases.
 package simple

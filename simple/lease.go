@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// lease is the right to load an absent key.
+// lease is the permission to load an absent key.
 type lease struct {
 	token string
 	end   int64 // on the clock of the Backend

@@ -49,7 +49,7 @@ func TestConcurrentLease(t *testing.T) {
 	}
 }
 
-// After every kind of invalidation, nobody reads a value that was loaded before it.
+// After every kind of invalidation, no reader gets a value that was loaded before it.
 // Rules LSE-3 and LSE-8.
 func TestNoStaleFill(t *testing.T) {
 	invalidations := map[string]func(b *Backend, version int64) error{

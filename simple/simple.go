@@ -12,7 +12,7 @@ import (
 
 // Backend is a [driver.Backend] in the memory of the process. It is safe for
 // concurrent use. It keeps the slices that Set and Add receive, and Get returns
-// them: nobody may modify them. cache.Cache makes the necessary copies.
+// them: no caller may modify them. cache.Cache makes the necessary copies.
 type Backend struct {
 	hasher hasher
 	byHash [maxShards]*shard // indexed by the top bits of a hash; repeats if there are fewer shards

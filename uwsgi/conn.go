@@ -106,7 +106,7 @@ type withDeadline struct {
 
 func (c withDeadline) Deadline() (time.Time, bool) { return c.deadline, true }
 
-// disconnect closes conn with a reset: everything has been read, or nobody needs the
+// disconnect closes conn with a reset: everything has been read, or no caller needs the
 // rest. An orderly close would keep the local port of each call in use for a minute.
 func (b *Backend) disconnect(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {

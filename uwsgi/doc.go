@@ -12,8 +12,8 @@
 //
 // # Errors and retries
 //
-// The server answers each request on a connection of its own and then closes it. If
-// it rejects a request, it closes the connection without a reply: the key is absent,
+// The server answers each request on a separate connection and then closes it. If it
+// rejects a request, it closes the connection without a reply: the key is absent,
 // Add found the key present, the cache is full, or the cache does not exist. New
 // therefore checks once that the cache exists. Later, a connection closed without a
 // reply means:

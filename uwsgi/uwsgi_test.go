@@ -445,7 +445,7 @@ func TestWriteTimeout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() // the kernel accepts connections that nobody serves
+	defer listener.Close() // the kernel accepts connections that no server answers
 	o := Options{Addr: listener.Addr().String(), MaxValue: 64 << 20, ReadTimeout: time.Hour, WriteTimeout: 50 * time.Millisecond}
 	if err := driver.Complete(&o); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ func TestCacheDisappears(t *testing.T) {
 	b.lastCheck.Store(0)
 	f.set(func(f *fake) { f.full, f.missing = false, true })
 	if _, ok, err := b.Get(ctx, "k"); ok || err != nil {
-		t.Errorf("Get = %v, %v; want a miss, which the server cannot tell from a missing cache", ok, err)
+		t.Errorf("Get = %v, %v; want a miss, which looks the same as a missing cache", ok, err)
 	}
 	for range 2 {
 		_, errAdd := b.Add(ctx, "k", []byte("v"), 0)

@@ -9,8 +9,8 @@ import (
 	"github.com/cachebackends/cachebackends/null"
 )
 
-// Check accuses no store of the limits that its backend documents. It is what
-// cachectl doctor prints.
+// Check, which cachectl doctor prints, does not report the documented limits of a backend
+// as failures.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	type settings = map[string]any
@@ -67,7 +67,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// A store that keeps nothing is not OK, although a null cache is meant to be one.
+// The report of a store that stores nothing is not OK, even for the null cache.
 func TestCheckOfNull(t *testing.T) {
 	report := conformance.Check(t.Context(), null.New())
 	fails := func(r conformance.Result) bool { return r.ID == "BAS-1" && r.Outcome == conformance.Fail }

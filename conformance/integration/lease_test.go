@@ -51,11 +51,11 @@ func openSettings(t *testing.T, settings map[string]any) *cache.Cache {
 	return c
 }
 
-// callers is how many callers of one process ask for one key at once.
+// callers is the number of concurrent callers of one key in one process.
 const callers = 64
 
-// loadAtOnce lets callers get one key with a loader of 50 ms that returns loaded. It
-// returns how often the loader ran, and the values that the callers got.
+// loadAtOnce makes callers get one key with a loader of 50 ms that returns loaded. It
+// returns the number of runs of the loader, and the values that the callers got.
 func loadAtOnce(ctx context.Context, c *cache.Cache, loaded string) (loads int, values []string, err error) {
 	var ran atomic.Int64
 	var mu sync.Mutex
@@ -224,7 +224,7 @@ func TestRedisSentinelLeaseFailover(t *testing.T) {
 			t.Errorf("Get(%s) after the failover = %q, %v, want %q", key, value, err, want)
 		}
 	}
-	// The lease of a key that nobody wrote is kept or lost, and the answer says which.
+	// The lease of a key that was not written is kept or lost. The reply reports which.
 	filled, err := c.Fill(ctx, "filled", tokens["filled"], []byte("loaded"))
 	if err != nil {
 		t.Fatal("Fill after the failover:", err)

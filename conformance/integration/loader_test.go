@@ -17,7 +17,7 @@ import (
 	"github.com/cachebackends/cachebackends/uwsgi"
 )
 
-// The rules of package loader over simple, with values that are encoded and kept.
+// The rules of package loader over simple, with values that are encoded and not.
 func TestLoaderSimple(t *testing.T) {
 	for name, options := range map[string][]cache.ViewOption{
 		"encoded": nil,
@@ -33,8 +33,8 @@ func TestLoaderSimple(t *testing.T) {
 	}
 }
 
-// loaders runs the rules in real time. open opens a handle of the store; those of a rule
-// have a prefix of their own.
+// loaders runs the rules in real time. open opens a handle of the store. The handles of
+// each rule have a prefix of their own.
 func loaders(t *testing.T, open func(t *testing.T) (cache.Backend, error)) {
 	loadertest.Run(t, loadertest.Harness{New: func(t *testing.T) (one, other *cache.Cache) {
 		prefix := rand.Text() + ":"
@@ -94,7 +94,8 @@ func TestLoaderGCS(t *testing.T) {
 	})
 }
 
-// A hit of a kept value costs little more than that of a view, and allocates nothing.
+// A hit of a value without encoding costs little more than a hit of a view, and allocates
+// nothing.
 func BenchmarkLoaderHit(b *testing.B) {
 	ctx := b.Context()
 	backend, err := simple.New(ctx, simple.Options{})

@@ -84,7 +84,7 @@ func TestMemcachedServerLost(t *testing.T) {
 			t.Errorf("SetMany names %d keys as failed, want the %d of the lost server", len(failed), len(lost))
 		}
 		for key, err := range failed {
-			// Docker takes connections before it knows that nobody is there.
+			// Docker accepts connections before it notices that no server listens.
 			if !errors.Is(err, cache.ErrUnavailable) && !errors.Is(err, cache.ErrUnknownOutcome) {
 				t.Errorf("SetMany of %s: %v", key, err)
 			}
@@ -139,7 +139,7 @@ func TestMemcachedRestart(t *testing.T) {
 	})
 }
 
-// While nobody is there, every call fails at once; and nobody fails afterwards.
+// While no server listens, every call fails at once. Afterwards no call fails.
 func TestMemcachedOutage(t *testing.T) {
 	const callers = 16
 	server := servers.StartMemcached(t, 1, "")
@@ -356,7 +356,7 @@ func TestMemcachedForgedReplies(t *testing.T) {
 	})
 }
 
-// patterned is a value that tells whether all of it was written at once.
+// patterned returns a value that shows whether all of it was written at once.
 func patterned(size int) []byte {
 	stamp := binary.LittleEndian.AppendUint64(nil, uint64(size))
 	stamp = binary.LittleEndian.AppendUint64(stamp, rand.Uint64())
@@ -425,7 +425,7 @@ func TestMemcachedSpreadWriters(t *testing.T) {
 	})
 }
 
-// A value of which a chunk is gone, or is not the one that was written, is a miss.
+// A value is a miss if a chunk is missing or belongs to another write.
 func TestMemcachedSpreadDamaged(t *testing.T) {
 	server := servers.StartMemcached(t, 1, "")
 	eachProtocol(t, server, func(t *testing.T, o memcached.Options) {

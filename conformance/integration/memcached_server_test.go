@@ -94,7 +94,7 @@ func TestMemcachedLives(t *testing.T) {
 	})
 }
 
-// Clear without a prefix is for those who say so, and reaches every server.
+// Clear without a prefix requires permission and empties every server.
 func TestMemcachedClear(t *testing.T) {
 	server := servers.StartMemcached(t, 3, "")
 	count := func() (n int) {
@@ -154,7 +154,7 @@ func TestMemcachedClearPrefix(t *testing.T) {
 	}
 }
 
-// Who is not let in hears ErrAuth from every call, and no secret.
+// If the server rejects the login, every call returns ErrAuth, without a secret.
 func TestMemcachedAccess(t *testing.T) {
 	certificate, other := servers.NewCertificate(t), servers.NewCertificate(t)
 	text := servers.StartMemcachedText(t, "app", "hunter2").Addrs[0]

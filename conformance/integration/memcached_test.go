@@ -178,7 +178,7 @@ func TestMemcachedSpreadSASL(t *testing.T) {
 	conformance.Run(t, h)
 }
 
-// A client of gomemcache keeps the contract, except for operations that it does not have.
+// A gomemcache client passes all rules except those of operations that it lacks.
 func TestMemcachedBorrowed(t *testing.T) {
 	t.Parallel()
 	four := servers.StartMemcached(t, 4, "-m 256")

@@ -12,6 +12,6 @@ func TestNull(t *testing.T) {
 	conformance.Run(t, conformance.Harness{
 		New:         func(t *testing.T) cache.Backend { return null.New() },
 		Isolated:    true,
-		Unsupported: map[conformance.Feature]string{conformance.Storage: "it keeps nothing"},
+		Unsupported: map[conformance.Feature]string{conformance.Storage: "it stores nothing"},
 	})
 }

@@ -170,8 +170,8 @@ func TestRedisLoading(t *testing.T) {
 	}
 }
 
-// A server that answers nobody for a while keeps no call beyond its deadline, and
-// what it answers late is not taken for the answer to a later call.
+// If a server does not reply for a while, every call returns at its deadline, and
+// a late reply is not taken for the reply to a later call.
 func TestRedisPaused(t *testing.T) {
 	server := servers.StartRedis(t, "")
 	c := openRedis(t, redis.Options{Addr: server.Addrs[0]})

@@ -26,7 +26,7 @@ func leaseOf(t *testing.T, b *redis.Backend, key string) (token string) {
 	return token
 }
 
-// Whatever changes a key ends its lease, also if the entry has expired before Fill.
+// Every change of a key ends its lease, even if the entry has expired before Fill.
 func TestRedisLeaseEnds(t *testing.T) {
 	nodes := servers.StartRedisCluster(t).Addrs
 	for name, o := range map[string]redis.Options{
@@ -86,7 +86,7 @@ func TestRedisLeaseEnds(t *testing.T) {
 	}
 }
 
-// The name of a lease is a key for nobody, and no lease outlives its hold.
+// The name of a lease is an invalid key, and no lease outlives its hold.
 func TestRedisLeaseIsHidden(t *testing.T) {
 	addr, admin := redisAdmin(t)
 	b := openRedis(t, redis.Options{Addr: addr}).Backend().(*redis.Backend)
@@ -129,7 +129,7 @@ func TestRedisLeaseIsHidden(t *testing.T) {
 	}
 }
 
-// Of many callers in several processes, one loads.
+// One of many callers in several processes loads.
 func TestRedisLeaseIsTakenOnce(t *testing.T) {
 	nodes := servers.StartRedisCluster(t).Addrs
 	for name, o := range map[string]redis.Options{"one server": {Addr: servers.StartRedis(t, "").Addrs[0]}, "cluster": {Cluster: nodes}} {
@@ -162,7 +162,7 @@ func TestRedisLeaseIsTakenOnce(t *testing.T) {
 	}
 }
 
-// A server that refuses scripts has no leases, and is not asked again.
+// A server that refuses scripts has no leases. No further script is sent to it.
 func TestRedisLeaseWithoutScripts(t *testing.T) {
 	addr, admin := redisAdmin(t)
 	allow(t, admin, "+@all", "-@scripting")
@@ -185,7 +185,7 @@ func TestRedisLeaseWithoutScripts(t *testing.T) {
 	}
 }
 
-// If the server is full, Fill says so and the lease ends.
+// If the server is full, Fill returns ErrFull and the lease ends.
 func TestRedisFillWhenFull(t *testing.T) {
 	addr, admin := redisAdmin(t)
 	b := openRedis(t, redis.Options{Addr: addr}).Backend().(*redis.Backend)

@@ -24,8 +24,8 @@ func redisAdmin(t *testing.T) (addr string, admin *goredis.Client) {
 	return addr, admin
 }
 
-// A key under which another program keeps another type is absent for every method, so
-// that a lock can be taken again.
+// If another program stores another type under a key, the key is absent for every method,
+// so that a lock can be taken again.
 func TestRedisForeignType(t *testing.T) {
 	addr, one := redisAdmin(t)
 	nodes := servers.StartRedisCluster(t).Addrs

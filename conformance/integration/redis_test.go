@@ -22,7 +22,7 @@ func redisOver(settings map[string]any) conformance.Harness {
 		conformance.ServerStartsTTL: "the server counts the TTL from when it executes the command; an expiry by the client's clock would be wrong by the difference of the clocks",
 	}
 	h.Unsupported = map[conformance.Feature]string{
-		conformance.Threshold: "the server's maxmemory bounds it",
+		conformance.Threshold: "the server evicts entries when its memory (maxmemory) is full",
 	}
 	return h
 }

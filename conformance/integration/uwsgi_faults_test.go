@@ -179,7 +179,7 @@ func TestUWSGINew(t *testing.T) {
 	newUwsgi(t, uwsgi.Options{Addr: server.Addr}) // no name is the first cache
 }
 
-// New says what a server lacks that is not one of the cache.
+// The error of New names what another server lacks.
 func TestUWSGIWrongServer(t *testing.T) {
 	const needs = "the server needs the plugin cache (--plugins cache) and --cache2 name=first,"
 	for name, server := range map[string]struct{ args, want string }{

@@ -140,7 +140,7 @@ const MaxHold = time.Minute
 // the store, and does not store what was loaded before the key was written or removed.
 //
 // A lease saves loads; it is not a lock. If the holder takes longer than hold, another
-// caller gets a lease while the first one still works. Nothing but Fill depends on it.
+// caller gets a lease while the first one still works. Only Fill depends on the lease.
 //
 // A leased key is absent for every other method. A damaged entry is absent for Lease.
 // Fallback: none; cache.View.GetOrSet loads once per process.
@@ -179,7 +179,7 @@ type Swapper interface {
 }
 
 // ValueSwapper is [Swapper] for a [ValueKeeper]. It compares with the operator ==, so
-// that two pointers are equal if they point to the same variable. old is comparable.
+// that two pointers are equal if they point to the same variable. old must be comparable.
 // Fallback: none; cache.View.CompareAndSwap of a view without encoding returns
 // errors.ErrUnsupported.
 type ValueSwapper interface {

@@ -1,5 +1,5 @@
-// Package loadertest tests that package loader keeps its rules over a store: over a
-// backend of your own, behind a wrapper, or on the server that you use.
+// Package loadertest tests the rules of package loader over a store: your own backend, a
+// wrapper, or a server.
 //
 //	func TestLoader(t *testing.T) {
 //		loadertest.Run(t, loadertest.Harness{

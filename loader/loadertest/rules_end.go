@@ -10,8 +10,8 @@ import (
 )
 
 var endRules = []Rule{{
-	ID: "LOA-37", Rule: "Close ends the loads and returns when they have ended",
-	Why: "A program that ends or a test leaves loads behind that use what it has closed.",
+	ID: "LOA-37", Rule: "Close cancels the loads and returns when they have ended",
+	Why: "Loads that still run after Close use connections that the program has closed.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.loader(a.one, loader.Policy{Fresh: long, Stale: long, Backoff: long}, s.load)
@@ -32,8 +32,8 @@ var endRules = []Rule{{
 		a.must(l.Close())
 	},
 }, {
-	ID: "LOA-38", Rule: "a load ends when all callers have left, unless it runs behind an answer",
-	Why: "Requests that were cancelled keep the source busy.",
+	ID: "LOA-38", Rule: "a load is cancelled when all callers have left, unless it runs in the background",
+	Why: "The source works for requests that were cancelled.",
 	run: func(a *attempt) {
 		began, ended := make(chan struct{}), make(chan error, 1)
 		l := a.loader(a.one, loader.Policy{Fresh: long}, func(ctx context.Context, key string) (string, error) {

@@ -12,7 +12,7 @@ import (
 
 var failureRules = []Rule{{
 	ID: "LOA-12", Rule: "an error of load is returned and not stored",
-	Why: "A failure of a moment is served until its entry expires.",
+	Why: "A short failure of the source is served until its entry expires.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.loader(a.one, loader.Policy{Fresh: long}, s.load)
@@ -22,8 +22,8 @@ var failureRules = []Rule{{
 		a.want(l, "k", "k#2")
 	},
 }, {
-	ID: "LOA-13", Rule: "a missing value is neither a zero value nor a failure and is remembered for Missing",
-	Why: "Requests for records that do not exist all reach the source.",
+	ID: "LOA-13", Rule: "if the source has no value, Get returns ErrMissing, without a load for the time of Missing",
+	Why: "Every request for a record that does not exist reaches the source.",
 	run: func(a *attempt) {
 		s := newSource()
 		s.fail(fmt.Errorf("no row: %w", loader.ErrMissing))
@@ -44,7 +44,7 @@ var failureRules = []Rule{{
 		a.want(l, "unremembered", "unremembered#5")
 	},
 }, {
-	ID: "LOA-14", Rule: "a value that is missing when it is loaded again is not served any more",
+	ID: "LOA-14", Rule: "if a load returns ErrMissing, the old value is not served any more",
 	Why: "A record that was removed from the source is served until the end of its Rescue phase.",
 	run: func(a *attempt) {
 		for _, p := range []loader.Policy{
@@ -70,7 +70,7 @@ var failureRules = []Rule{{
 	},
 }, {
 	ID: "LOA-15", Rule: "a failing source is called once for each Backoff",
-	Why: "A source that is overloaded gets more requests the more of them fail.",
+	Why: "An overloaded source receives more requests the more of them fail.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.loader(a.one, loader.Policy{Fresh: long, Stale: long, Backoff: long}, s.load)
@@ -97,7 +97,7 @@ var failureRules = []Rule{{
 	},
 }, {
 	ID: "LOA-16", Rule: "after Limit the callers get ErrLate even if load does not return",
-	Why: "A source that hangs makes all callers hang.",
+	Why: "If the source hangs, all callers hang.",
 	run: func(a *attempt) {
 		blocked := make(chan struct{})
 		defer close(blocked)
@@ -118,8 +118,8 @@ var failureRules = []Rule{{
 		a.wantError(rescued, "absent", loader.ErrLate)
 	},
 }, {
-	ID: "LOA-17", Rule: "a panic of load reaches the callers that wait and nobody else",
-	Why: "A panic behind an answer ends the program, or callers hang on a load that has panicked.",
+	ID: "LOA-17", Rule: "if load panics, only the callers that wait for it panic",
+	Why: "A panic in the background ends the program, or callers wait for a load that has panicked.",
 	run: func(a *attempt) {
 		s := newSource()
 		panics := false

@@ -12,7 +12,7 @@ import (
 
 var fillRules = []Rule{{
 	ID: "LOA-20", Rule: "concurrent callers share one load and each owns its value",
-	Why: "Every miss calls the source once for each caller, or one caller changes what others have got.",
+	Why: "Every miss calls the source once for each caller, or one caller changes the value of another.",
 	run: func(a *attempt) {
 		s := newSource()
 		open := s.shut()
@@ -49,8 +49,8 @@ var fillRules = []Rule{{
 		}
 	},
 }, {
-	ID: "LOA-21", Rule: "a Delete during a load wins",
-	Why: "What was loaded before a change of the source is served until its entry expires.",
+	ID: "LOA-21", Rule: "a value whose load began before a Delete is not stored",
+	Why: "A value that was loaded before a change of the source is served until its entry expires.",
 	run: func(a *attempt) {
 		for _, remove := range []func(l *loader.Loader[string], key string) error{
 			func(l *loader.Loader[string], key string) error { return l.Delete(a.ctx, key) },
@@ -77,8 +77,8 @@ var fillRules = []Rule{{
 		}
 	},
 }, {
-	ID: "LOA-22", Rule: "with a Lease, a Delete by another process during a load wins",
-	Why: "A right that was revoked is served again until its entry expires.",
+	ID: "LOA-22", Rule: "with a Lease, a value whose load began before a Delete by another process is not stored",
+	Why: "A permission that was revoked is served again until its entry expires.",
 	run: func(a *attempt) {
 		a.needsLeases()
 		s := newSource()
@@ -94,8 +94,8 @@ var fillRules = []Rule{{
 		a.want(l, "k", "k#2")
 	},
 }, {
-	ID: "LOA-23", Rule: "a Delete by another process during a load behind a stale answer wins",
-	Why: "A right that was revoked is served again until its entry expires.",
+	ID: "LOA-23", Rule: "a value whose load in the background began before a Delete by another process is not stored",
+	Why: "A permission that was revoked is served again until its entry expires.",
 	run: func(a *attempt) {
 		a.needsSwap()
 		s := newSource()
@@ -211,7 +211,7 @@ var fillRules = []Rule{{
 		a.wantCalls(s, 2)
 	},
 }, {
-	ID: "LOA-26", Rule: "a process that died with the lease is replaced after Lease",
+	ID: "LOA-26", Rule: "if a process dies while it holds a lease, another one loads the key after Lease",
 	Why: "A key is never loaded again after a process was killed.",
 	run: func(a *attempt) {
 		a.needsLeases()
@@ -225,7 +225,7 @@ var fillRules = []Rule{{
 	},
 }, {
 	ID: "LOA-27", Rule: "a failed load ends its lease",
-	Why: "After a failure nobody may load the key until the lease ends.",
+	Why: "After a failure no process loads the key until the lease ends.",
 	run: func(a *attempt) {
 		a.needsLeases()
 		s := newSource()
@@ -241,8 +241,8 @@ var fillRules = []Rule{{
 		}
 	},
 }, {
-	ID: "LOA-28", Rule: "what was not stored by a Loader is loaded and replaced, and other readers reject its entries",
-	Why: "A change of a program to package loader serves the bytes of the old version as values, or the reverse.",
+	ID: "LOA-28", Rule: "a Loader replaces values that other code stored, and other readers reject its entries",
+	Why: "After a program begins to use package loader, it serves the bytes of its old version as values, or the reverse.",
 	run: func(a *attempt) {
 		s := newSource()
 		a.must(a.one.Set(a.ctx, "k", []byte(`"plain"`)))

@@ -24,7 +24,7 @@ func text(results []cache.Result[string]) string {
 }
 
 var manyRules = []Rule{{
-	ID: "LOA-29", Rule: "GetMany loads missing keys in one call, and each key once though batches overlap",
+	ID: "LOA-29", Rule: "GetMany loads missing keys in one call, and each key once even if batches overlap",
 	Why: "A page with a hundred items makes a hundred queries, and two pages query the same items twice.",
 	run: func(a *attempt) {
 		s := newSource()
@@ -57,7 +57,7 @@ var manyRules = []Rule{{
 	},
 }, {
 	ID: "LOA-30", Rule: "GetMany names the keys that failed and returns the others",
-	Why: "One bad record takes a whole page with it, or looks as if it did not exist.",
+	Why: "One bad record fails a whole page, or appears to be missing.",
 	run: func(a *attempt) {
 		calls := 0
 		l := a.many(loader.Policy{Fresh: long, Missing: long}, func(_ context.Context, keys []string) (map[string]string, error) {
@@ -92,7 +92,7 @@ var manyRules = []Rule{{
 	},
 }, {
 	ID: "LOA-31", Rule: "GetMany serves stale and rescued values as Get does",
-	Why: "A batch waits for the source, or fails with it, where a single key would not.",
+	Why: "A batch waits for the source, or fails, although Get of each key would not.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.many(loader.Policy{Fresh: long, Stale: long}, s.loadMany)
@@ -117,7 +117,7 @@ var manyRules = []Rule{{
 		want(l, "[a#3 b#3]")
 	},
 }, {
-	ID: "LOA-32", Rule: "Warm loads what is not fresh in batches and names what failed",
+	ID: "LOA-32", Rule: "Warm loads keys that are not fresh in batches and names those that failed",
 	Why: "The first requests after a deployment all wait for the source.",
 	run: func(a *attempt) {
 		const keys = 250

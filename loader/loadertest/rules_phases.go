@@ -9,8 +9,8 @@ import (
 	"github.com/cachebackends/cachebackends/loader"
 )
 
-// Phases that a rule does not want to end take an hour, those that it lets end are
-// short. So no rule depends on the speed of the machine.
+// A phase takes an hour if a rule requires that it does not end, and is short if the rule
+// waits for its end. So no rule depends on the speed of the machine.
 const (
 	long  = time.Hour
 	short = 50 * time.Millisecond
@@ -57,8 +57,8 @@ var phaseRules = []Rule{{
 		a.wantError(l, "all", errBroken)
 	},
 }, {
-	ID: "LOA-3", Rule: "a stale value is served at once while one load runs behind",
-	Why: "Every expiry makes callers wait for the source, and calls it once for each of them.",
+	ID: "LOA-3", Rule: "a stale value is served at once while one load runs in the background",
+	Why: "At every expiry all callers wait for the source, which is called once for each of them.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.loader(a.one, loader.Policy{Fresh: long, Stale: long}, s.load)
@@ -83,7 +83,7 @@ var phaseRules = []Rule{{
 	},
 }, {
 	ID: "LOA-4", Rule: "a value in its Rescue phase is served only if its load fails",
-	Why: "An outage of the source becomes an outage of the program, or old data is served without need.",
+	Why: "An outage of the source becomes an outage of the program, or old data is served although the source works.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.loader(a.one, loader.Policy{Fresh: long, Rescue: long}, s.load)
@@ -109,8 +109,8 @@ var phaseRules = []Rule{{
 		a.eventuallyGets(l, "k", "k#2")
 	},
 }, {
-	ID: "LOA-6", Rule: "Early loads ahead at random and behind the answer", bubble: true,
-	Why: "Keys that are read often are stale at every expiry, or a refresh ahead makes callers wait.",
+	ID: "LOA-6", Rule: "Early starts loads in the background, at random, before the value is stale", bubble: true,
+	Why: "Keys that are read often are served stale at every expiry, or an early load makes callers wait.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.loader(a.one, loader.Policy{Fresh: time.Hour, Early: 0.5}, s.load)
@@ -131,7 +131,7 @@ var phaseRules = []Rule{{
 		a.eventuallyGets(l, "k", "k#2")
 	},
 }, {
-	ID: "LOA-7", Rule: "Jitter shortens a life and never lengthens it", bubble: true,
+	ID: "LOA-7", Rule: "Jitter shortens Fresh and never lengthens it", bubble: true,
 	Why: "Entries that were loaded together expire together, or are served longer than their policy permits.",
 	run: func(a *attempt) {
 		const keys = 50
@@ -160,8 +160,8 @@ var phaseRules = []Rule{{
 		}
 	},
 }, {
-	ID: "LOA-8", Rule: "Life sets the life of one value",
-	Why: "A token is served after it has expired, because only its source knows how long it is valid.",
+	ID: "LOA-8", Rule: "Life sets how long one value is fresh",
+	Why: "A token is served after it has expired, because only the load receives its expiry.",
 	run: func(a *attempt) {
 		s := newSource()
 		life := short
@@ -181,7 +181,7 @@ var phaseRules = []Rule{{
 	},
 }, {
 	ID: "LOA-9", Rule: "NoStore keeps a value out of the store",
-	Why: "A load cannot prevent that what it knows to be incomplete is served to everybody.",
+	Why: "A load cannot prevent an incomplete value from being served to all callers.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.loader(a.one, loader.Policy{Fresh: long}, func(ctx context.Context, key string) (string, error) {
@@ -214,7 +214,7 @@ var phaseRules = []Rule{{
 	},
 }, {
 	ID: "LOA-11", Rule: "Refresh loads a fresh value and keeps it if the load fails",
-	Why: "A program cannot replace a value that it knows to be old, or loses it when it tries.",
+	Why: "A program cannot replace an old value, or loses it if the load fails.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.loader(a.one, loader.Policy{Fresh: long, Backoff: long}, s.load)

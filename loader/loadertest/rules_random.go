@@ -13,8 +13,8 @@ import (
 )
 
 var randomRules = []Rule{{
-	ID: "LOA-39", Rule: "with a Lease, nothing is stored that was loaded before an invalidation, at random interleavings",
-	Why: "A right that was revoked is served again until its entry expires, once in a million requests.",
+	ID: "LOA-39", Rule: "with a Lease, at random interleavings, a value that was loaded before an invalidation is not stored",
+	Why: "A permission that was revoked is served again until its entry expires, once in a million requests.",
 	run: func(a *attempt) {
 		a.needsLeases()
 		a.needsSwap()

@@ -19,7 +19,7 @@ func tagged(s *source) func(ctx context.Context, key string) (string, error) {
 
 var tagRules = []Rule{{
 	ID: "LOA-33", Rule: "Invalidate removes all entries with one of the tags and no others",
-	Why: "A change of the source is not seen, or empties the cache.",
+	Why: "After a change of the source old values are served, or all values are loaded again.",
 	run: func(a *attempt) {
 		s := newSource()
 		p := loader.Policy{Fresh: long, Stale: long, Rescue: long}
@@ -38,8 +38,8 @@ var tagRules = []Rule{{
 		a.wantError(one, "red.a", errBroken) // not rescued
 	},
 }, {
-	ID: "LOA-34", Rule: "an invalidation during the load wins",
-	Why: "What was loaded before a change of the source is served until its entry expires.",
+	ID: "LOA-34", Rule: "an entry whose load began before an invalidation is not served",
+	Why: "A value that was loaded before a change of the source is served until its entry expires.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.loader(a.one, loader.Policy{Fresh: long, Stale: long}, tagged(s))
@@ -60,7 +60,7 @@ var tagRules = []Rule{{
 		}
 	},
 }, {
-	ID: "LOA-35", Rule: "a version that the store has evicted kills its entries and never revives them",
+	ID: "LOA-35", Rule: "if the store evicts the version of a tag, its entries are not served, and never again",
 	Why: "Entries that were invalidated are served again when the store runs out of memory.",
 	run: func(a *attempt) {
 		s := newSource()
@@ -75,7 +75,7 @@ var tagRules = []Rule{{
 	},
 }, {
 	ID: "LOA-36", Rule: "a batch marks each key with its own tags",
-	Why: "An invalidation of one record loads all records again that were in a batch with it.",
+	Why: "After an invalidation of one record, all records of its batch are loaded again.",
 	run: func(a *attempt) {
 		s := newSource()
 		l := a.many(loader.Policy{Fresh: long}, func(ctx context.Context, keys []string) (map[string]string, error) {

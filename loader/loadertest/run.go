@@ -17,18 +17,18 @@ import (
 	"github.com/cachebackends/cachebackends/loader"
 )
 
-// Harness says how to reach the store.
+// Harness describes the store.
 type Harness struct {
-	// New returns two handles of one store, as two processes have it. They may be the
-	// same. The store holds no entry that either of them can see. New is called once for
-	// each rule; it closes what it opened with t.Cleanup.
+	// New returns two handles of one store, which stand for two processes. They may be the
+	// same. The store is empty as far as they can see. New is called once for each rule. It
+	// closes the handles with t.Cleanup.
 	New func(t *testing.T) (one, other *cache.Cache)
 
 	// Bubble runs the rules in a bubble of testing/synctest, where they take no time. The
 	// store must be in the memory of this process.
 	Bubble bool
 
-	// Options are those of loader.New.
+	// Options are passed to [loader.New].
 	Options []cache.ViewOption
 
 	// Defects of a mutant; nil for none.
@@ -36,14 +36,14 @@ type Harness struct {
 	around func(ctx context.Context, load func(ctx context.Context) error) error
 }
 
-// Rule is a promise of package loader.
+// Rule is a tested property of package loader.
 type Rule struct {
 	ID   string // such as "LOA-1"; never reused
 	Rule string
-	Why  string // what goes wrong for a user otherwise
+	Why  string // the consequence for users if the rule is broken
 
 	run    func(a *attempt)
-	bubble bool // the rule lets much time pass: it runs only in a bubble
+	bubble bool // the rule runs only in a bubble, because it lets much time pass
 }
 
 // Run tests every rule over the store of h.

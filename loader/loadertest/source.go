@@ -220,8 +220,8 @@ func (a *attempt) wantCalls(s *source, n int) {
 	}
 }
 
-// settle is how long a call that must not happen gets to happen. A slow machine may let
-// a rule pass that a faster one would fail, and never the reverse.
+// settle is how long a rule waits for a call that must not happen. On a slow machine a
+// broken rule may pass, but a kept rule never fails.
 const settle = 50 * time.Millisecond
 
 // eventually waits until ok returns true.

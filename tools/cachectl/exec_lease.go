@@ -10,9 +10,9 @@ import (
 // lease is the permission to run a command, valid for all processes and machines that
 // share the store.
 //
-// A lease of the store cannot be extended. So a runner takes two, on two keys, and
-// replaces the one that ends first while it holds the other. Others need both. If the
-// runner dies, both end.
+// A lease of the store cannot be extended. So a runner takes two leases, on two keys, and
+// replaces the one that ends first while it holds the other. Another runner needs both. If
+// the runner dies, both end.
 type lease struct {
 	flags  execFlags
 	cache  *cache.Cache
@@ -33,7 +33,7 @@ func newLease(c *cache.Cache, key string, flags execFlags) *lease {
 	return l
 }
 
-// take reports whether it got the lease. Without one it holds nothing.
+// take takes the lease and reports whether it got it. If not, it holds no half.
 func (l *lease) take(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.flags.cacheTimeout)
 	defer cancel()

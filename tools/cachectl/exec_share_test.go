@@ -21,8 +21,8 @@ func memory(t *testing.T) *cache.Cache {
 	return c
 }
 
-// While the runner keeps its lease, no other caller gets it, though a lease of the store
-// ends after hold. Then it is free at once.
+// While the runner keeps its lease, no other caller gets it, although a lease of the store
+// ends after hold. After release, another caller gets it at once.
 func TestLeaseIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, ctx := memory(t), t.Context()

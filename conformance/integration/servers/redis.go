@@ -160,7 +160,7 @@ func (r *Redis) Reshard(t *testing.T, slots int) {
 	}
 }
 
-// KillShard kills a primary of a cluster and its replica, so that nobody takes over.
+// KillShard kills a primary of a cluster and its replica, so that no replica takes over.
 func (r *Redis) KillShard(t *testing.T) {
 	t.Helper()
 	primary := r.ports[0]

@@ -27,7 +27,7 @@ type Spec struct {
 	// Needs are the programs that the script starts.
 	Needs []string
 	// Ports are those the servers listen on, the same inside and outside of the
-	// container, so that servers may tell clients each other's addresses.
+	// container, so that servers may send clients each other's addresses.
 	Ports []int
 	// HostNetwork puts a container on the network of this machine. Otherwise Docker's
 	// proxy is in between, which costs more than a short connection to a server, and
@@ -115,7 +115,7 @@ func image() string {
 	return strings.TrimSpace(DefaultImage)
 }
 
-// FreePorts returns n ports of loopback that nobody listens on, below those that
+// FreePorts returns n ports of loopback on which no process listens, below those that
 // the system gives out by itself, and with port + 10000 free as well: Redis
 // Cluster has its bus there.
 func FreePorts(t *testing.T, n int) []int {

@@ -17,7 +17,7 @@ type Many struct {
 }
 
 // NewMany returns the batch operations of backend, with up to limit calls at a time.
-// check returns why a key is invalid; such a key fails the batch before the first call.
+// check returns an error for an invalid key, which fails the batch before the first call.
 func NewMany(backend driver.Backend, limit int, check func(key string) error) Many {
 	return Many{backend, limit, check}
 }

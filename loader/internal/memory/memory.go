@@ -1,4 +1,4 @@
-// Package memory is a store for the tests of package loader: a map behind a lock, with
+// Package memory is a store for the tests of package loader: a map with a lock,
 // leases, compare-and-swap and Go values. It counts calls and may fail.
 package memory
 
