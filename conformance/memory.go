@@ -33,13 +33,6 @@ func memoryIsReleased(t *attempt) {
 			return err
 		}},
 	)
-	if t.canShare() {
-		operations = append(operations, operation{"opening and closing a handle", "", func(ctx context.Context, h *handle, key string) error {
-			b := t.harness.Stores.Reopen(t.test, t.first)
-			_, _, err := b.Get(ctx, t.storedKey(key))
-			return errors.Join(err, b.Close())
-		}})
-	}
 	operations = t.supported(operations)
 	share := span / time.Duration(len(operations))
 	repeat := func(operations []operation) (n int, grown int64) {

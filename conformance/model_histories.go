@@ -72,7 +72,7 @@ var histories = []history{
 	{name: "shortened-many", apply: func(t *attempt, keys []string, ttl time.Duration) {
 		t.setMany(sameItems(keys, "7"), ttl)
 	}},
-	{name: "swapped", needs: Swap, brief: true, live: true, apply: func(t *attempt, keys []string, _ time.Duration) {
+	{name: "swapped", needs: Swap, live: true, apply: func(t *attempt, keys []string, _ time.Duration) {
 		for _, key := range keys {
 			equal(t, "CompareAndSwap of the present key "+show(key), t.swap(key, "7", "7", time.Hour), true)
 		}
