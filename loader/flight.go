@@ -14,6 +14,7 @@ import (
 type flights[T any] struct {
 	mu     sync.Mutex
 	byKey  map[string]*flight[T]
+	ending map[string][]*flight[T] // those that were superseded and have not landed
 	closed bool
 
 	// A caller whose read came before the end of a load of its key must not load again.
@@ -148,6 +149,9 @@ func (fs *flights[T]) supersede(f *flight[T]) {
 	if f.late != nil {
 		f.late.Stop()
 	}
+	if !isClosed(f.done) {
+		fs.ending[f.key] = append(fs.ending[f.key], f)
+	}
 	if f.waiting == 0 {
 		f.drop()
 	}
@@ -162,8 +166,8 @@ func (fs *flights[T]) end(ctx context.Context, keys ...string) error {
 	for _, key := range keys {
 		if f := fs.byKey[key]; f != nil {
 			fs.supersede(f)
-			ended = append(ended, f)
 		}
+		ended = append(ended, fs.ending[key]...)
 	}
 	fs.mu.Unlock()
 	for _, f := range ended {
@@ -218,6 +222,12 @@ func (fs *flights[T]) land(f *flight[T], backoff time.Duration) {
 	fs.counter(f.key).Add(1)
 	close(f.done)
 	f.drop()
+	if ending := fs.ending[f.key]; len(ending) > 0 {
+		ending = slices.DeleteFunc(ending, func(other *flight[T]) bool { return other == f })
+		if fs.ending[f.key] = ending; len(ending) == 0 {
+			delete(fs.ending, f.key)
+		}
+	}
 	switch {
 	case fs.byKey[f.key] != f:
 	case backoff > 0 && !fs.closed:

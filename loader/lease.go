@@ -33,7 +33,7 @@ const (
 // the caller read it. ctx bounds what the store may take: after a failure, the key is
 // loaded here without further calls, which would only cost time.
 func (l *Loader[T]) claim(ctx context.Context, b *batch[T], f *flight[T], again bool) claim {
-	if f.old.fault != nil {
+	if f.old.fault != nil || l.flights.isEnded(f) { // not stored: a later load needs the lease
 		return claim{}
 	}
 	if b.forced {

@@ -73,7 +73,8 @@ func newLoader[T any](c *cache.Cache, policy Policy, many bool, load func(contex
 		panic(err)
 	}
 	l := &Loader[T]{store: newStore[T](c, options), policy: policy, load: load, many: many, clock: newClock()}
-	l.flights.byKey, l.flights.seed = make(map[string]*flight[T]), maphash.MakeSeed()
+	l.flights.byKey, l.flights.ending = make(map[string]*flight[T]), make(map[string][]*flight[T])
+	l.flights.seed = maphash.MakeSeed()
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	if policy.Loads > 0 {
 		l.slots = make(chan struct{}, policy.Loads)
