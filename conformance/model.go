@@ -381,7 +381,8 @@ func (m *model) found(key string, found bool, began, ended time.Time) *mismatch 
 // left checks a remaining TTL.
 func (m *model) left(key string, left time.Duration, began, ended time.Time) *mismatch {
 	e := m.entries[key]
-	least, most := e.earliest.Sub(ended), e.latest.Sub(began)
+	// A store with a coarse clock rounds again when it reads the remaining TTL.
+	least, most := e.earliest.Sub(ended), e.latest.Add(m.t.resolution()).Sub(began)
 	if e.long { // the store may shorten it, or not let the entry expire
 		least = min(least, 10*year) - day
 	}

@@ -191,14 +191,12 @@ func TestSmallPiecesDoNotExtendTimeout(t *testing.T) {
 func TestCallOfDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var deadline time.Time
-	_ = during(ctx, func(ctx context.Context) error {
-		deadline, _ = ctx.Deadline()
-		if c := callOf(deadline); c == nil || c.Done() != ctx.Done() {
-			t.Errorf("%v: the deadline does not identify the call", deadline)
-		}
-		return nil
-	})
+	inner, ended := withCall(ctx)
+	deadline, _ := inner.Deadline()
+	if c := callOf(deadline); c == nil || c.Done() != ctx.Done() {
+		t.Errorf("%v: the deadline does not identify the call", deadline)
+	}
+	ended.end()
 	if callOf(deadline) != nil {
 		t.Error("the call is kept after its end")
 	}
@@ -208,10 +206,7 @@ func TestCallOfDeadline(t *testing.T) {
 			t.Errorf("%v is taken for the deadline of a call", t1)
 		}
 	}
-	_ = during(context.Background(), func(ctx context.Context) error {
-		if ctx != context.Background() {
-			t.Error("a context that cannot end is wrapped")
-		}
-		return nil
-	})
+	if ctx, _ := withCall(context.Background()); ctx != context.Background() {
+		t.Error("a context that cannot end is wrapped")
+	}
 }

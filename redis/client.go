@@ -136,14 +136,18 @@ func (clientHook) DialHook(dial goredis.DialHook) goredis.DialHook {
 // ProcessHook is called by the driver for every command.
 func (clientHook) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 	return func(ctx context.Context, cmd goredis.Cmder) error {
-		return during(ctx, func(ctx context.Context) error { return next(ctx, cmd) })
+		ctx, c := withCall(ctx)
+		defer c.end()
+		return next(ctx, cmd)
 	}
 }
 
 // ProcessPipelineHook is called by the driver for every pipeline.
 func (clientHook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []goredis.Cmder) error {
-		return during(ctx, func(ctx context.Context) error { return next(ctx, cmds) })
+		ctx, c := withCall(ctx)
+		defer c.end()
+		return next(ctx, cmds)
 	}
 }
 

@@ -11,19 +11,41 @@ import (
 	"time"
 )
 
-// call is the context of a command during its execution by go-redis. go-redis passes only
-// the deadline of a context to a connection. So the location of the deadline identifies
-// the call.
+// call is the context of a command on its way through the driver. The driver gives a
+// connection nothing of a context but its deadline. So the location of the deadline
+// identifies the call.
 type call struct {
 	context.Context
-	zone *time.Location
+	place *place
 }
 
-// calls has the calls that go-redis executes, by location.
-var calls sync.Map
+// place is a location, and the call that has it now.
+type place struct {
+	zone *time.Location
+	call *call
+}
 
-// zones holds locations for the next calls.
-var zones = sync.Pool{New: func() any { return time.FixedZone("redis call", 0) }}
+// places holds every place by its location, and freePlaces those without a call.
+var (
+	places     sync.Map
+	freePlaces struct {
+		sync.Mutex
+		list []*place
+	}
+)
+
+func takePlace() *place {
+	freePlaces.Lock()
+	defer freePlaces.Unlock()
+	if n := len(freePlaces.list); n > 0 {
+		p := freePlaces.list[n-1]
+		freePlaces.list = freePlaces.list[:n-1]
+		return p
+	}
+	p := &place{zone: time.FixedZone("redis call", 0)}
+	places.Store(p.zone, p)
+	return p
+}
 
 // longTime is a timeout that never passes. The driver gets it instead of the timeouts of
 // Options, which would replace the deadline of a call; socket observes them.
@@ -31,18 +53,26 @@ const longTime = 100 * 365 * 24 * time.Hour
 
 var noEnd = time.Now().Add(longTime / 2) // earlier than any deadline from longTime
 
-// during calls do with a context whose cancellation ends an exchange.
-func during(ctx context.Context, do func(context.Context) error) error {
+// withCall returns a context that an exchange notices when it is cancelled. The caller
+// must end it when the driver has returned.
+func withCall(ctx context.Context) (context.Context, *call) {
 	if _, ok := ctx.(*call); ok || ctx.Done() == nil {
-		return do(ctx)
+		return ctx, nil
 	}
-	c := &call{ctx, zones.Get().(*time.Location)}
-	calls.Store(c.zone, c)
-	defer func() {
-		calls.Delete(c.zone)
-		zones.Put(c.zone)
-	}()
-	return do(c)
+	c := &call{ctx, takePlace()}
+	c.place.call = c
+	return c, c
+}
+
+// end frees the place of c, which may be nil.
+func (c *call) end() {
+	if c == nil {
+		return
+	}
+	c.place.call = nil
+	freePlaces.Lock()
+	defer freePlaces.Unlock()
+	freePlaces.list = append(freePlaces.list, c.place)
 }
 
 // Deadline is called by the driver before it reads or writes.
@@ -51,14 +81,15 @@ func (c *call) Deadline() (time.Time, bool) {
 	if !ok {
 		deadline = noEnd
 	}
-	return deadline.In(c.zone), true
+	return deadline.In(c.place.zone), true
 }
 
 // callOf returns the call whose deadline is t, or nil.
 func callOf(t time.Time) *call {
-	c, _ := calls.Load(t.Location())
-	found, _ := c.(*call)
-	return found
+	if p, ok := places.Load(t.Location()); ok {
+		return p.(*place).call
+	}
+	return nil
 }
 
 const (
