@@ -261,8 +261,11 @@ func evictionCost(t *attempt) {
 		return time.Since(begin)
 	}
 	few, many := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
-	for range 3 { // a busy machine prolongs some of them
-		few, many = min(few, timeOfSets(10)), min(many, timeOfSets(large))
+	for range 4 { // a busy machine prolongs some of them
+		few = min(few, timeOfSets(10))
+	}
+	for range 3 {
+		many = min(many, timeOfSets(large))
 		// With a scan per Set it would be about a hundred times as much.
 		if many <= 20*few+50*time.Millisecond {
 			return

@@ -382,7 +382,7 @@ func (m *model) found(key string, found bool, began, ended time.Time) *mismatch 
 func (m *model) left(key string, left time.Duration, began, ended time.Time) *mismatch {
 	e := m.entries[key]
 	// A store with a coarse clock rounds again when it reads the remaining TTL.
-	least, most := e.earliest.Sub(ended), e.latest.Add(m.t.resolution()).Sub(began)
+	least, most := max(0, e.earliest.Sub(ended)), e.latest.Add(m.t.resolution()).Sub(began)
 	if e.long { // the store may shorten it, or not let the entry expire
 		least = min(least, 10*year) - day
 	}
