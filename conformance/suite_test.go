@@ -202,6 +202,7 @@ func TestChild(t *testing.T) {
 }
 
 func TestOutput(t *testing.T) {
+	t.Setenv("CONFORMANCE_STRICT", "") // with 1, a report of a part of the cases is a failure
 	for _, c := range []struct {
 		harness string
 		run     string
