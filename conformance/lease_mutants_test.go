@@ -410,6 +410,7 @@ var leaseMutants = []struct {
 }
 
 func TestLeaseMutants(t *testing.T) {
+	skipUnderRace(t)
 	for _, m := range leaseMutants {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()
@@ -471,6 +472,7 @@ var (
 // The rule about kept values finds each defect of leases that it is about, and none in
 // the reference.
 func TestMutantsOfKeptValues(t *testing.T) {
+	skipUnderRace(t)
 	kept := func(c conformance.Case) bool { return c.ID == "LSE-20" }
 	verdict := func(m mutant) []string {
 		return conformance.Verdicts(t, conformance.Harness{

@@ -808,6 +808,7 @@ func (m mutant) harness() conformance.Harness {
 }
 
 func TestMutants(t *testing.T) {
+	skipUnderRace(t)
 	for _, m := range mutants {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()
@@ -850,6 +851,7 @@ func check(t *testing.T, report conformance.Report, rule string, also []string) 
 
 // TestMutantsOfStores has defects in the harness's Stores.
 func TestMutantsOfStores(t *testing.T) {
+	skipUnderRace(t)
 	checkThenSet := func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
 		if _, present, err := r.Get(ctx, key); present || err != nil {
 			return false, err
@@ -1047,6 +1049,7 @@ func TestMutantsOfStores(t *testing.T) {
 
 // TestMutantsOfInvalidKeys has defects in batches with invalid keys.
 func TestMutantsOfInvalidKeys(t *testing.T) {
+	skipUnderRace(t)
 	const longest = 100
 	valid := func(key string) bool { return len(key) <= longest }
 	setValid := func(r *reference, items []driver.Item, ttl time.Duration) error {
@@ -1163,6 +1166,7 @@ func reviving() func(first *reference) driver.Backend {
 // TestMutantsWithGoroutines needs a harness without Bubble: a bubble does not end
 // before its goroutines.
 func TestMutantsWithGoroutines(t *testing.T) {
+	skipUnderRace(t)
 	end := make(chan struct{})
 	t.Cleanup(func() { close(end) })
 	leak := func() { go func() { <-end }() }

@@ -308,6 +308,7 @@ func overServer(t *testing.T, bad defects) conformance.Harness {
 }
 
 func TestMutantsOfClients(t *testing.T) {
+	skipUnderRace(t)
 	for _, m := range []struct {
 		defect  string
 		rule    string
