@@ -166,7 +166,11 @@ func scan(ctx context.Context, primary *goredis.Client, cursor, pattern string) 
 func (b *Backend) unlink(ctx context.Context, keys []string, cleared *atomic.Bool) error {
 	cmds := make([]goredis.Cmder, len(keys))
 	for i, key := range keys {
-		cmds[i] = b.once(goredis.NewIntCmd(ctx, "unlink", key))
+		args := []any{"unlink", key}
+		if !isLeaseName(key) {
+			args = append(args, leaseName(key)) // it may have been taken since the first scan
+		}
+		cmds[i] = b.once(goredis.NewIntCmd(ctx, args...))
 	}
 	_ = b.exec(ctx, b.client, cmds)
 	b.repeatBroken(ctx, cmds)
