@@ -214,10 +214,10 @@ func (l *Loader[T]) wait(ctx context.Context, f *flight[T], r *read[T], w waitin
 			return value, ctx.Err()
 		}
 	}
+	l.awaitStored(ctx, f, impatient)
 	if f.err != nil && !errors.Is(f.err, ErrMissing) && canRescue() {
 		return r.answer()
 	}
-	l.awaitStored(ctx, f, impatient)
 	switch {
 	case f.panicked != nil && !tooLate:
 		panic(f.panicked)
