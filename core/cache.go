@@ -27,6 +27,7 @@ type Cache struct {
 	observer Observer
 	ignore   bool
 	copies   bool // the backend shares no memory with its callers
+	appends  bool // the backend is a driver.Appender
 	flights  flights
 
 	leasesUnsupported atomic.Bool // the observer has received errors.ErrUnsupported
@@ -40,6 +41,7 @@ func New(backend Backend, options ...Option) *Cache {
 		timeout: DefaultTimeout, codec: JSON,
 	}
 	c.values, _ = backend.(driver.ValueKeeper)
+	_, c.appends = backend.(driver.Appender)
 	for _, option := range options {
 		option(c)
 	}
@@ -63,6 +65,21 @@ func (c *Cache) Ping(ctx context.Context) error {
 	err = c.ops.Ping(ctx)
 	c.observe(ctx, Event{Op: opPing, Err: err}, start)
 	return c.wrap(opPing, "", err)
+}
+
+// Stats returns statistics of the store, which other programs may share. A number that
+// the store does not know is -1. A backend that has none returns
+// errors.ErrUnsupported.
+func (c *Cache) Stats(ctx context.Context) (Stats, error) {
+	start, err := c.beginMany(ctx, nil)
+	if err != nil {
+		return driver.UnknownStats, c.wrap(opStats, "", err)
+	}
+	stats, err := c.ops.Stats(ctx)
+	if err != nil {
+		stats = driver.UnknownStats
+	}
+	return stats, c.finish(ctx, start, "", Event{Op: opStats, Err: err})
 }
 
 // Close closes the backend. Closing twice is not an error; every operation

@@ -37,6 +37,7 @@ const (
 	opDec        = "dec"
 	opTTL        = "ttl"
 	opPing       = "ping"
+	opStats      = "stats"
 	opClose      = "close"
 	opGetOrSet   = "get_or_set"
 	opLease      = "lease"

@@ -18,10 +18,32 @@ func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err
 }
 
 // GetAppend appends the value of key to dst and returns the extended slice: Get for
-// callers that reuse a buffer. On a miss it returns dst.
+// callers that reuse a buffer. On a miss or with an error it returns dst, whose unused
+// capacity may have been overwritten. If the backend is a [driver.Appender], the value
+// is read into dst without another copy.
 func (c *Cache) GetAppend(ctx context.Context, key string, dst []byte) (extended []byte, ok bool, err error) {
+	if c.appends {
+		return c.getAppend(ctx, key, dst)
+	}
 	value, ok, err := c.get(ctx, key)
 	return append(dst, value...), ok, err
+}
+
+// getAppend is GetAppend over a backend that reads into the memory of the caller.
+func (c *Cache) getAppend(ctx context.Context, key string, dst []byte) (extended []byte, ok bool, err error) {
+	if err := check(ctx, key); err != nil {
+		return dst, false, c.wrap(opGet, key, err)
+	}
+	start := c.watch()
+	extended, ok, err = c.ops.GetAppend(ctx, c.full(key), dst)
+	if c.quiet(err) {
+		return extended, ok, nil
+	}
+	if err != nil {
+		extended, ok, err = dst, false, markDamage(err)
+	}
+	err = c.finish(ctx, start, key, readEvent(opGet, extended[len(dst):], ok, err))
+	return extended, ok, err
 }
 
 func (c *Cache) get(ctx context.Context, key string) ([]byte, bool, error) {

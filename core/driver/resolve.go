@@ -2,7 +2,6 @@ package driver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -51,6 +50,11 @@ type optional struct {
 	swapper       Swapper
 	valueSwapper  ValueSwapper
 	namer         Namer
+	appender      Appender
+	lifeGetter    LifeGetter
+	manyLives     ManyLifeGetter
+	watcher       Watcher
+	stater        Stater
 }
 
 // Resolve finds the optional interfaces of backend, once.
@@ -71,6 +75,11 @@ func Resolve(backend Backend) *Operations {
 	o.own.swapper, _ = backend.(Swapper)
 	o.own.valueSwapper, _ = backend.(ValueSwapper)
 	o.own.namer, _ = backend.(Namer)
+	o.own.appender, _ = backend.(Appender)
+	o.own.lifeGetter, _ = backend.(LifeGetter)
+	o.own.manyLives, _ = backend.(ManyLifeGetter)
+	o.own.watcher, _ = backend.(Watcher)
+	o.own.stater, _ = backend.(Stater)
 	return o
 }
 
@@ -115,6 +124,40 @@ func notNil(value []byte) []byte {
 	return value
 }
 
+// GetAppend appends the value of key to dst.
+func (o *Operations) GetAppend(ctx context.Context, key string, dst []byte) ([]byte, bool, error) {
+	if o.own.appender != nil {
+		extended, ok, err := o.own.appender.GetAppend(ctx, key, dst)
+		if !IsUnsupported(err) {
+			return extended, ok, err
+		}
+	}
+	value, ok, err := o.Backend.Get(ctx, key)
+	if !ok || err != nil {
+		return dst, false, err
+	}
+	return append(dst, value...), true, nil
+}
+
+// GetManyWithTTL returns one value per key, nil for a miss, and the remaining TTLs.
+func (o *Operations) GetManyWithTTL(ctx context.Context, keys []string) ([][]byte, []time.Duration, error) {
+	if o.own.manyLives != nil {
+		values, ttls, err := o.own.manyLives.GetManyWithTTL(ctx, keys)
+		if !IsUnsupported(err) {
+			return values, ttls, err
+		}
+	}
+	values, ttls := make([][]byte, len(keys)), make([]time.Duration, len(keys))
+	errs := EachKey(ctx, len(keys), func(i int) error {
+		value, ttl, ok, err := o.GetWithTTL(ctx, keys[i])
+		if ok && err == nil {
+			values[i], ttls[i] = notNil(value), ttl
+		}
+		return err
+	})
+	return values, ttls, BatchOf(keys, errs)
+}
+
 // SetMany stores items with one ttl.
 func (o *Operations) SetMany(ctx context.Context, items []Item, ttl time.Duration) error {
 	if o.own.manySetter != nil {
@@ -148,30 +191,6 @@ func (o *Operations) DeleteMany(ctx context.Context, keys []string) ([]bool, err
 	return deleted, BatchOf(keys, errs)
 }
 
-// Inc adds delta to the integer under key and returns the sum.
-func (o *Operations) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	if o.own.counter == nil {
-		return 0, fmt.Errorf("counters: %w", errors.ErrUnsupported)
-	}
-	return o.own.counter.Inc(ctx, key, delta, ttl)
-}
-
-// ClearPrefix removes the entries whose key begins with prefix.
-func (o *Operations) ClearPrefix(ctx context.Context, prefix string) error {
-	if o.own.prefixClearer == nil {
-		return fmt.Errorf("clearing one prefix: %w", errors.ErrUnsupported)
-	}
-	return o.own.prefixClearer.ClearPrefix(ctx, prefix)
-}
-
-// TTL returns the remaining TTL of key; 0 with ok=true means that it never expires.
-func (o *Operations) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	if o.own.ttler == nil {
-		return 0, false, fmt.Errorf("remaining TTL: %w", errors.ErrUnsupported)
-	}
-	return o.own.ttler.TTL(ctx, key)
-}
-
 // Ping reports whether the store can be used. The fallback reads a key.
 func (o *Operations) Ping(ctx context.Context) error {
 	if o.own.pinger != nil {
@@ -190,92 +209,6 @@ func (o *Operations) Ping(ctx context.Context) error {
 // CopiesValues reports whether the backend shares no memory with its callers.
 func (o *Operations) CopiesValues() bool {
 	return o.own.copier != nil && o.own.copier.CopiesValues()
-}
-
-var errEncodes = fmt.Errorf("values without encoding: %w", errors.ErrUnsupported)
-
-// GetValue returns the Go value of key.
-func (o *Operations) GetValue(ctx context.Context, key string) (any, bool, error) {
-	if o.own.values == nil {
-		return nil, false, errEncodes
-	}
-	return o.own.values.GetValue(ctx, key)
-}
-
-// SetValue stores a Go value.
-func (o *Operations) SetValue(ctx context.Context, key string, value any, ttl time.Duration) error {
-	if o.own.values == nil {
-		return errEncodes
-	}
-	return o.own.values.SetValue(ctx, key, value, ttl)
-}
-
-// AddValue stores a Go value only if key is absent, and reports whether it did.
-func (o *Operations) AddValue(ctx context.Context, key string, value any, ttl time.Duration) (bool, error) {
-	if o.own.values == nil {
-		return false, errEncodes
-	}
-	return o.own.values.AddValue(ctx, key, value, ttl)
-}
-
-var errNoLeases = fmt.Errorf("leases: %w", errors.ErrUnsupported)
-
-// Lease returns the value of key, or a token if the caller may load it.
-func (o *Operations) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
-	if o.own.leaser == nil {
-		return nil, false, "", errNoLeases
-	}
-	return o.own.leaser.Lease(ctx, key, hold)
-}
-
-// Fill stores value if token is still the lease of key, and reports whether it did.
-func (o *Operations) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
-	if o.own.leaser == nil {
-		return false, errNoLeases
-	}
-	return o.own.leaser.Fill(ctx, key, token, value, ttl)
-}
-
-// Release ends the lease of key if token is that lease.
-func (o *Operations) Release(ctx context.Context, key, token string) error {
-	if o.own.leaser == nil {
-		return errNoLeases
-	}
-	return o.own.leaser.Release(ctx, key, token)
-}
-
-// LeaseValue is Lease for Go values.
-func (o *Operations) LeaseValue(ctx context.Context, key string, hold time.Duration) (value any, ok bool, token string, err error) {
-	if o.own.valueLeaser == nil {
-		return nil, false, "", errNoLeases
-	}
-	return o.own.valueLeaser.LeaseValue(ctx, key, hold)
-}
-
-// FillValue is Fill for Go values.
-func (o *Operations) FillValue(ctx context.Context, key, token string, value any, ttl time.Duration) (bool, error) {
-	if o.own.valueLeaser == nil {
-		return false, errNoLeases
-	}
-	return o.own.valueLeaser.FillValue(ctx, key, token, value, ttl)
-}
-
-var errNoSwap = fmt.Errorf("compare-and-swap: %w", errors.ErrUnsupported)
-
-// CompareAndSwap replaces the value of key if it equals old, and reports whether it did.
-func (o *Operations) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	if o.own.swapper == nil {
-		return false, errNoSwap
-	}
-	return o.own.swapper.CompareAndSwap(ctx, key, old, value, ttl)
-}
-
-// CompareAndSwapValue is CompareAndSwap for Go values.
-func (o *Operations) CompareAndSwapValue(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
-	if o.own.valueSwapper == nil {
-		return false, errNoSwap
-	}
-	return o.own.valueSwapper.CompareAndSwapValue(ctx, key, old, value, ttl)
 }
 
 // Name returns the name of the backend in errors and events.
@@ -304,4 +237,10 @@ var (
 	_ Swapper       = (*Operations)(nil)
 	_ ValueSwapper  = (*Operations)(nil)
 	_ Namer         = (*Operations)(nil)
+
+	_ Appender       = (*Operations)(nil)
+	_ LifeGetter     = (*Operations)(nil)
+	_ ManyLifeGetter = (*Operations)(nil)
+	_ Watcher        = (*Operations)(nil)
+	_ Stater         = (*Operations)(nil)
 )

@@ -64,6 +64,14 @@ func (refusing) SetMany(context.Context, []driver.Item, time.Duration) error {
 func (refusing) Inc(context.Context, string, int64, time.Duration) (int64, error) { return 0, errNot }
 func (refusing) TTL(context.Context, string) (time.Duration, bool, error)         { return 0, true, errNot }
 
+func (refusing) GetAppend(context.Context, string, []byte) ([]byte, bool, error) {
+	return nil, true, errNot
+}
+func (refusing) GetManyWithTTL(context.Context, []string) ([][]byte, []time.Duration, error) {
+	return nil, nil, errNot
+}
+func (refusing) Stats(context.Context) (driver.Stats, error) { return driver.Stats{}, errNot }
+
 // embedding is a wrapper that overrides nothing.
 type embedding struct{ *driver.Operations }
 
@@ -86,6 +94,12 @@ func TestFallbacks(t *testing.T) {
 					t.Errorf("Has(%q) = %v, %v", key, ok, err)
 				}
 			}
+			for key, want := range map[string]string{"a": "dst:1", "nil": "dst:", "absent": "dst:", "damaged": "dst:"} {
+				extended, ok, err := o.GetAppend(ctx, key, []byte("dst:"))
+				if string(extended) != want || ok != (key == "a" || key == "nil") || (err != nil) != (key == "damaged") {
+					t.Errorf("GetAppend(%q) = %q, %v, %v", key, extended, ok, err)
+				}
+			}
 			values, err := o.GetMany(ctx, []string{"a", "absent", "nil", "large", "a"})
 			var batch *driver.BatchError
 			if want := [][]byte{[]byte("1"), nil, {}, nil, []byte("1")}; !reflect.DeepEqual(values, want) || !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != "large" {
@@ -105,8 +119,13 @@ func TestFallbacks(t *testing.T) {
 			_, _, ttlErr := o.TTL(ctx, "a")
 			_, _, valueErr := o.GetValue(ctx, "a")
 			_, addErr := o.AddValue(ctx, "a", 1, 0)
+			_, _, _, lifeErr := o.GetWithTTL(ctx, "a")
+			_, _, livesErr := o.GetManyWithTTL(ctx, []string{"a"})
+			_, statsErr := o.Stats(ctx)
 			for op, err := range map[string]error{
 				"Inc": incErr, "TTL": ttlErr, "GetValue": valueErr, "AddValue": addErr,
+				"GetWithTTL": lifeErr, "GetManyWithTTL": livesErr, "Stats": statsErr,
+				"Watch":    o.Watch(ctx, "", time.Second, driver.Notices{}),
 				"SetValue": o.SetValue(ctx, "a", 1, 0), "ClearPrefix": o.ClearPrefix(ctx, "a"),
 			} {
 				if !errors.Is(err, errors.ErrUnsupported) {
