@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
 
@@ -19,22 +20,7 @@ func (b *Backend) GetAppend(ctx context.Context, key string, dst []byte) ([]byte
 	if it = b.join(ctx, it, free); !it.OK {
 		return dst, false, it.Err
 	}
-	return appendRead(dst, unpadded(it.Value, it.Flags)), true, nil
-}
-
-// appendRead appends a value that may have been read into the unused capacity of dst. If it
-// was not and dst is too short, the value itself is the result where possible.
-func appendRead(dst, value []byte) []byte {
-	free := dst[len(dst):cap(dst)]
-	switch {
-	case len(value) == 0:
-		return dst
-	case len(value) <= len(free) && &value[0] == &free[0]:
-		return dst[:len(dst)+len(value)]
-	case len(value) > len(free) && len(dst) == 0:
-		return value
-	}
-	return append(dst, value...)
+	return remote.Append(dst, unpadded(it.Value, it.Flags)), true, nil
 }
 
 // GetWithTTL returns the value of key with its remaining TTL. A large value takes a second
