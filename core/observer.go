@@ -8,6 +8,9 @@ import (
 // Observer is called after every operation, for metrics, traces and logs. It runs on
 // the caller's goroutine or, when GetOrSet stores a loaded value, on the goroutine of
 // the load. It must be safe for concurrent use.
+//
+// A backend may also report events that belong to no operation, on goroutines of its
+// own, with the background context: see [driver.EventSource].
 type Observer func(ctx context.Context, event Event)
 
 // Event describes one finished operation.
@@ -45,6 +48,11 @@ const (
 	opRelease    = "release"
 	opSwap       = "compare_and_swap"
 )
+
+// report receives the events of a driver.EventSource.
+func (c *Cache) report(op string, err error) {
+	c.observer(context.Background(), Event{Op: op, Backend: c.name, Err: err})
+}
 
 func (c *Cache) observe(ctx context.Context, e Event, start time.Time) {
 	if c.observer == nil {
