@@ -15,13 +15,13 @@ type Observer func(ctx context.Context, event Event)
 
 // Event describes one finished operation.
 type Event struct {
-	Op       string // "get", "set", "get_many", ...
-	Backend  string // "redis", "simple", ...
-	Hits     int    // keys that were present, for reads
-	Misses   int    // keys that were absent, for reads
-	Bytes    int    // of values read or written, encoded; 0 for values kept without encoding
-	Duration time.Duration
-	Err      error // also an error that WithIgnoreErrors hides, and ErrCorrupt of a read that returned a miss
+	Op       string        // "get", "set", "get_many", ...
+	Backend  string        // "redis", "simple", ...
+	Hits     int           // keys that were present, for reads
+	Misses   int           // keys that were absent, for reads
+	Bytes    int           // of values read or written, encoded; 0 for values kept without encoding
+	Duration time.Duration // 0 for an event that belongs to no operation
+	Err      error         // also an error that WithIgnoreErrors hides, and ErrCorrupt of a read that returned a miss
 }
 
 // Names of the operations in errors and events.
