@@ -216,6 +216,9 @@ func ignoreErrors(t *attempt) {
 	w := t.openProxied()
 	events, failed := 0, 0
 	through := t.throughCache(cache.New(w.handle.cache.Backend(), cache.WithIgnoreErrors(), cache.WithObserver(func(_ context.Context, e cache.Event) {
+		if e.Duration == 0 { // not an operation: see driver.EventSource
+			return
+		}
 		events++
 		if e.Err != nil {
 			failed++

@@ -159,6 +159,11 @@ type Faults struct {
 	// CancelBound is the longest time for which a call may go on after the
 	// cancellation of a context that has no deadline. Default 50 ms.
 	CancelBound time.Duration
+
+	// Recovery is the longest time after the end of an outage for which calls may
+	// still return ErrUnavailable, as those of a circuit breaker do. By default only
+	// the first call may fail.
+	Recovery time.Duration
 }
 
 func (h Harness) declares(trait Trait) bool {

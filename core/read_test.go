@@ -71,3 +71,25 @@ func TestStats(t *testing.T) {
 		t.Errorf("Stats of a backend without them = %+v, %v", stats, err)
 	}
 }
+
+// eventful is a backend that reports an event of its own.
+type eventful struct {
+	*fake
+	report func(op string, err error)
+}
+
+func (e *eventful) OnEvent(report func(op string, err error)) { e.report = report }
+
+func TestEventsOfABackend(t *testing.T) {
+	backend := &eventful{fake: newFake()}
+	var events []cache.Event
+	c := cache.New(backend, cache.WithObserver(func(_ context.Context, e cache.Event) { events = append(events, e) }))
+	backend.report("breaker_open", cache.ErrUnavailable)
+	if len(events) != 1 || events[0].Op != "breaker_open" || events[0].Backend != c.Name() || events[0].Err != cache.ErrUnavailable {
+		t.Errorf("the observer received %+v", events)
+	}
+	silent := &eventful{fake: newFake()}
+	if cache.New(silent); silent.report != nil {
+		t.Error("a cache without an observer asks for events")
+	}
+}

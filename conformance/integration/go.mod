@@ -37,6 +37,7 @@ require (
 	github.com/GoogleCloudPlatform/opentelemetry-operations-go/exporter/metric v0.57.0 // indirect
 	github.com/GoogleCloudPlatform/opentelemetry-operations-go/internal/resourcemapping v0.57.0 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
+	github.com/cachebackends/cachebackends/guard v0.1.0
 	github.com/cenkalti/backoff/v4 v4.3.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cncf/xds/go v0.0.0-20260202195803-dba9d589def2 // indirect
@@ -124,3 +125,5 @@ replace (
 	github.com/cachebackends/cachebackends/simple => ../../simple
 	github.com/cachebackends/cachebackends/uwsgi => ../../uwsgi
 )
+
+replace github.com/cachebackends/cachebackends/guard => ../../guard
