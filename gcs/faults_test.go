@@ -33,6 +33,18 @@ var verbs = []verb{
 		_, _, err := b.Get(ctx, key)
 		return err
 	}},
+	{"GetAppend", "k", "read", false, func(ctx context.Context, b *Backend, key string) error {
+		_, _, err := b.GetAppend(ctx, key, make([]byte, 1, 100))
+		return err
+	}},
+	{"GetWithTTL", "k", "read", false, func(ctx context.Context, b *Backend, key string) error {
+		_, _, _, err := b.GetWithTTL(ctx, key)
+		return err
+	}},
+	{"GetManyWithTTL", "k", "read", false, func(ctx context.Context, b *Backend, key string) error {
+		_, _, err := b.GetManyWithTTL(ctx, []string{key})
+		return err
+	}},
 	{"GetMany", "k", "read", false, func(ctx context.Context, b *Backend, key string) error {
 		_, err := b.GetMany(ctx, []string{key})
 		return err

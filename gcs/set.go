@@ -73,7 +73,7 @@ type content struct {
 // generation that it has stored, 0 if next returned store=false.
 func (o object) replace(ctx context.Context, next func(value []byte, e entry) (c content, store bool, err error)) (generation int64, err error) {
 	err = o.b.race(ctx, func(ctx context.Context) (decided bool, err error) {
-		value, e, err := o.read(ctx)
+		value, e, err := o.read(ctx, nil)
 		if err != nil {
 			return false, err
 		}
