@@ -110,8 +110,11 @@ func getCmd(ctx context.Context, key string) *goredis.StringCmd {
 
 // prepare makes a GET ready to be sent, for the first time or again.
 func prepare(cmd goredis.Cmder) {
-	if get, ok := mainCommand(cmd).(*goredis.StringCmd); ok {
+	switch get := mainCommand(cmd).(type) {
+	case *goredis.StringCmd:
 		get.SetVal(noReply)
+	case *appendCmd:
+		get.reset()
 	}
 }
 
