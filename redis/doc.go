@@ -47,7 +47,9 @@
 // # Expiry
 //
 // The TTL is rounded up to milliseconds. It begins when the server executes the command,
-// and the server's clock counts it. TTL returns the remaining TTL.
+// and the server's clock counts it. TTL returns the remaining TTL. The TTL that
+// [Backend.GetWithTTL] returns is shortened by the duration of the call, so that a copy of
+// the value does not outlive the entry.
 //
 // # Limits
 //
@@ -58,6 +60,13 @@
 // Replies are bounded: 512 MiB per string, 16 lists in lists, 1,048,576 elements, and much
 // less before login. A connection on which a malformed reply arrives is closed. A client
 // of the application has no such bounds.
+//
+// # Watch
+//
+// [Backend.Watch] reports changes, whoever makes them, by CLIENT TRACKING in broadcasting
+// mode. It requires Redis 6, and ends with errors.ErrUnsupported if the server refuses
+// CLIENT TRACKING or RESP3. Before Redis 8.10 the server reports the names of keys that
+// the user has no permission to read.
 //
 // # Leases
 //
