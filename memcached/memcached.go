@@ -22,6 +22,7 @@ type Backend struct {
 	keyLimit   int    // in bytes, with the prefix
 	valueLimit int    // in bytes
 	id         string // random, part of the tokens of leases
+	evictions  evictions
 	closed     atomic.Bool
 }
 
@@ -71,6 +72,7 @@ func NewFromClient(client *memcache.Client, o Options) (*Backend, error) {
 
 func newBackend(s store, o Options) *Backend {
 	b := &Backend{store: s, options: o, keyLimit: keyLimit, valueLimit: o.maxValue(), id: rand.Text()}
+	b.evictions = evictions{turn: make(chan struct{}, 1), last: map[string]int64{}}
 	if o.Protocol == Text {
 		b.meta, _ = s.(*wire.Client)
 	}
@@ -299,4 +301,5 @@ var (
 	_ driver.Appender       = (*Backend)(nil)
 	_ driver.LifeGetter     = (*Backend)(nil)
 	_ driver.ManyLifeGetter = (*Backend)(nil)
+	_ driver.Stater         = (*Backend)(nil)
 )

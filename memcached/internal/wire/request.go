@@ -19,6 +19,7 @@ const (
 	OpGets                     // value, flags and CAS
 	OpMeta                     // flags, remaining TTL and CAS, without the value
 	OpGetTTL                   // what OpGets and OpMeta return
+	OpStats                    // without items: the statistics of the server
 	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
 	OpSet                      // store
 	OpLease                    // store if the key is absent, then do what OpGets does
@@ -117,6 +118,8 @@ func FirstError(items []Item) error {
 type Request struct {
 	Op    Op
 	Items []Item
+
+	stats Stats // the reply to OpStats
 
 	one       [1]Item
 	shareable bool // the round trip, with other requests
