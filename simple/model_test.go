@@ -141,6 +141,17 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 			if ok != had || left != want {
 				t.Fatalf("step %d: TTL(%s) = %v, %v, want %v, %v", step, key, left, ok, want, had)
 			}
+			value, left, ok, err := b.GetWithTTL(ctx, key)
+			if had && old.value == nil {
+				if !errors.Is(err, driver.ErrCorrupt) {
+					t.Fatalf("step %d: GetWithTTL of a Go value: %v", step, err)
+				}
+				break
+			}
+			must(t, err)
+			if ok != had || left != want || had && !bytes.Equal(value, old.value) {
+				t.Fatalf("step %d: GetWithTTL(%s) = %q, %v, %v, want %q, %v, %v", step, key, value, left, ok, old.value, want, had)
+			}
 		case 7:
 			time.Sleep(ttl)
 		case 8:

@@ -124,17 +124,6 @@ func (b *Backend) Has(_ context.Context, key string) (bool, error) {
 	return n != nil, err
 }
 
-// TTL returns the remaining TTL of key; 0 with ok=true means that key never
-// expires.
-func (b *Backend) TTL(_ context.Context, key string) (time.Duration, bool, error) {
-	n, err := b.find(b.hasher.hash(key), key)
-	if n == nil || n.deadline == never {
-		return 0, n != nil, err
-	}
-	left := n.deadline - b.clock.now()
-	return time.Duration(max(left, 0)), left > 0, nil
-}
-
 func (b *Backend) shard(hash uint64) *shard { return b.byHash[hash>>(64-maxShardBits)] }
 
 // Set stores value under key. It keeps the slice.
@@ -291,6 +280,7 @@ var (
 	_ driver.Counter       = (*Backend)(nil)
 	_ driver.PrefixClearer = (*Backend)(nil)
 	_ driver.TTLer         = (*Backend)(nil)
+	_ driver.LifeGetter    = (*Backend)(nil)
 	_ driver.ValueKeeper   = (*Backend)(nil)
 	_ driver.Leaser        = (*Backend)(nil)
 	_ driver.ValueLeaser   = (*Backend)(nil)
