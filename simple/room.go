@@ -60,19 +60,26 @@ func (b *Backend) tooLarge(n *node) error {
 }
 
 // make evicts entries of the shards that have the most, until there is room for need
-// bytes. The caller holds no lock, and another goroutine may take the room first.
-func (r *room) make(need int64) {
+// bytes, but not the entry at the place keep of the shard own. The caller holds no lock.
+// It tries again afterwards: another goroutine may have taken the room.
+func (r *room) make(need int64, own *shard, keep uint32) {
 	r.collectSpare()
+	var empty *shard
 	for r.bytes.Load() < need {
-		s := r.fullest()
+		s := r.fullest(empty)
 		if s == nil { // other goroutines have taken room and not yet used it
-			r.collectSpare()
 			runtime.Gosched()
-			continue
+			return
+		}
+		kept := uint32(0)
+		if s == own {
+			kept = keep
 		}
 		s.mu.Lock()
-		if s.evict(0) {
+		if s.evict(kept) {
 			s.returnPlace()
+		} else {
+			empty = s
 		}
 		s.returnSpare()
 		s.mu.Unlock()
@@ -88,12 +95,13 @@ func (r *room) collectSpare() {
 	}
 }
 
-// fullest returns the shard whose entries weigh most, or nil if all are empty.
-func (r *room) fullest() (fullest *shard) {
+// fullest returns the shard other than except whose entries weigh most, or nil if all
+// are empty.
+func (r *room) fullest(except *shard) (fullest *shard) {
 	most := int64(0)
 	for i := range r.shards {
 		s := &r.shards[i]
-		if weight := s.table.Load().usage.weight.Load(); weight > most {
+		if weight := s.table.Load().usage.weight.Load(); weight > most && s != except {
 			fullest, most = s, weight
 		}
 	}

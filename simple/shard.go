@@ -70,7 +70,7 @@ func (s *shard) replaceLocked(t *table, slot *slot, old, n *node) bool {
 		if !full {
 			return replaced
 		}
-		s.room.make(grown)
+		s.room.make(grown, s, old.place)
 	}
 }
 
@@ -127,7 +127,7 @@ func (s *shard) withRoom(n *node, add func() (full bool, err error)) error {
 		if !full || err != nil {
 			return err
 		}
-		s.room.make(n.weight())
+		s.room.make(n.weight(), nil, 0)
 	}
 }
 
