@@ -166,6 +166,7 @@ func TestClosed(t *testing.T) {
 			"AddValue":    func() error { _, err := b.AddValue(ctx, "key", 1, 0); return err },
 			"Inc":         func() error { _, err := b.Inc(ctx, "key", 1, 0); return err },
 			"Delete":      func() error { _, err := b.Delete(ctx, "key"); return err },
+			"Stats":       func() error { _, err := b.Stats(ctx); return err },
 			"Clear":       func() error { return b.Clear(ctx) },
 			"ClearPrefix": func() error { return b.ClearPrefix(ctx, "k") },
 		} {
