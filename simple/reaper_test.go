@@ -106,8 +106,8 @@ func TestShrinkUnderLoad(t *testing.T) {
 		const keys = 200
 		fill(t, b, "stays", keys, 0)
 		together(4, func(worker int) {
-			for round := range 5 {
-				for i := range 20_000 { // they expire at once
+			for round := range 3 {
+				for i := range 4000 { // they expire at once
 					if err := b.Set(t.Context(), "expired"+strconv.Itoa(i+worker), nil, 1); err != nil {
 						t.Error(err)
 					}
@@ -141,7 +141,7 @@ func TestShrinkUnderLoad(t *testing.T) {
 
 // What has expired gives all of its memory back, that of tables and queues included.
 func TestHeapAfterExpiry(t *testing.T) {
-	const entries = 100_000
+	const entries = 30_000
 	before := heap()
 	b := newBackend(t, NoLimit)
 	empty := heap()
