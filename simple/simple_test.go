@@ -294,15 +294,22 @@ func TestSettings(t *testing.T) {
 		settings map[string]any
 		limit    int64  // of the Backend
 		err      string // instead
+		bytes    int64  // bound of the Backend
 	}{
-		{"default", map[string]any{"CACHE_TYPE": "simple"}, 500, ""},
-		{"text", map[string]any{"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": "20"}, 20, ""},
-		{"number", map[string]any{"CACHE_TYPE": "flask_caching.backends.SimpleCache", "CACHE_THRESHOLD": 30}, 30, ""},
-		{"no limit", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": 0}, math.MaxInt, ""},
-		{"negative", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": -1}, 0, "CACHE_THRESHOLD: -1 is too small: at least 0"},
-		{"word", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": "many"}, 0, `CACHE_THRESHOLD: "many" is not a whole number`},
-		{"misspelt", map[string]any{"CACHE_TYPE": "simple", "CACHE_TRESHOLD": 5}, 0, "CACHE_TRESHOLD: no such setting; did you mean CACHE_THRESHOLD?"},
-		{"unknown option", map[string]any{"CACHE_TYPE": "simple", "CACHE_OPTIONS": `{"shards": 2}`}, 0, "CACHE_OPTIONS.shards: no such option"},
+		{"default", map[string]any{"CACHE_TYPE": "simple"}, 500, "", 0},
+		{"text", map[string]any{"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": "20"}, 20, "", 0},
+		{"number", map[string]any{"CACHE_TYPE": "flask_caching.backends.SimpleCache", "CACHE_THRESHOLD": 30}, 30, "", 0},
+		{"no limit", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": 0}, math.MaxInt, "", 0},
+		{"negative", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": -1}, 0, "CACHE_THRESHOLD: -1 is too small: at least 0", 0},
+		{"word", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": "many"}, 0, `CACHE_THRESHOLD: "many" is not a whole number`, 0},
+		{"misspelt", map[string]any{"CACHE_TYPE": "simple", "CACHE_TRESHOLD": 5}, 0, "CACHE_TRESHOLD: no such setting; did you mean CACHE_THRESHOLD?", 0},
+		{"unknown option", map[string]any{"CACHE_TYPE": "simple", "CACHE_OPTIONS": `{"shards": 2}`}, 0, "CACHE_OPTIONS.shards: no such option", 0},
+		{"bytes", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": "256MiB"}, math.MaxInt, "", 256 << 20},
+		{"bytes and entries", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": 1000000, "CACHE_THRESHOLD": "20"}, 20, "", 1_000_000},
+		{"bytes and no limit", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": "1kB", "CACHE_THRESHOLD": "0"}, math.MaxInt, "", 1000},
+		{"no bytes", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": "0"}, 500, "", 0},
+		{"negative bytes", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": "-1"}, 0, "CACHE_MAX_BYTES: -1 bytes is too small: at least 0", 0},
+		{"no size", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": "big"}, 0, `"big" is not a number of bytes`, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, err := cache.Open(t.Context(), cache.FromMap(test.settings))
@@ -317,6 +324,9 @@ func TestSettings(t *testing.T) {
 			b := c.Backend().(*Backend)
 			if limit := b.limit + int64(len(b.shards)); limit != test.limit {
 				t.Errorf("limit is %d, want %d", limit, test.limit)
+			}
+			if b.room.maxBytes != test.bytes {
+				t.Errorf("the bound is %d bytes, want %d", b.room.maxBytes, test.bytes)
 			}
 		})
 	}
