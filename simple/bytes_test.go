@@ -204,6 +204,23 @@ func TestMaxBytesUnderLoad(t *testing.T) {
 	checkShards(t, b)
 }
 
+// Replacements without a lock, growth of the table and Clear keep the count of bytes.
+func TestBytesAreCountedUnderLoad(t *testing.T) {
+	for _, o := range []Options{{Threshold: 4000}, {MaxBytes: 64 << 20}} {
+		b := newBounded(t, o)
+		together(4, func(worker int) {
+			for i := range 5000 {
+				b.Set(t.Context(), strconv.Itoa(rand.IntN(3000)), zeros[:i%100:i%100], 0)
+				b.Set(t.Context(), "same", zeros[:i%50:i%50], 0)
+				if worker == 0 && i%1000 == 0 {
+					b.Clear(t.Context())
+				}
+			}
+		})
+		checkShards(t, b)
+	}
+}
+
 var zeros = make([]byte, 64<<20)
 
 // The heap at the bound is the bound.

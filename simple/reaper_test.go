@@ -139,6 +139,38 @@ func TestShrinkUnderLoad(t *testing.T) {
 	}
 }
 
+// No key is missed while its node moves to a smaller table, and no replacement is lost.
+func TestReadsDuringShrink(t *testing.T) {
+	b := newBackend(t, 500)
+	const keys = 100
+	fill(t, b, "", keys, 0)
+	var done atomic.Bool
+	together(3, func(worker int) {
+		if worker == 2 {
+			for range 2000 {
+				s := &b.shards[0]
+				s.mu.Lock()
+				s.shrink()
+				s.mu.Unlock()
+			}
+			done.Store(true)
+		}
+		for i := 0; !done.Load(); i++ {
+			if _, ok, err := b.Get(t.Context(), strconv.Itoa(i%keys)); !ok || err != nil {
+				t.Errorf("%d: %v, %v", i%keys, ok, err)
+			}
+			key, value := strconv.Itoa(2*rand.IntN(keys/2)+worker), strconv.Itoa(i)
+			if err := b.Set(t.Context(), key, []byte(value), 0); err != nil {
+				t.Error(err)
+			}
+			if got, _, _ := b.Get(t.Context(), key); string(got) != value {
+				t.Errorf("%s is %q, want %q", key, got, value)
+			}
+		}
+	})
+	checkShards(t, b)
+}
+
 // What has expired gives all of its memory back, that of tables and queues included.
 func TestHeapAfterExpiry(t *testing.T) {
 	const entries = 30_000

@@ -267,6 +267,8 @@ func TestAllocations(t *testing.T) {
 	var kept any = &value
 	must(t, b.Set(ctx, "bytes", value, end))
 	must(t, b.SetValue(ctx, "value", kept, end))
+	text := cache.Of[string](cache.New(b))
+	must(t, text.Set(ctx, "text", strings.Repeat("x", 1<<10)))
 	for _, test := range []struct {
 		name string
 		want float64
@@ -274,6 +276,7 @@ func TestAllocations(t *testing.T) {
 	}{
 		{"Get", 0, func() { b.Get(ctx, "bytes") }},
 		{"GetValue", 0, func() { b.GetValue(ctx, "value") }},
+		{"a string", 0, func() { text.Get(ctx, "text") }},
 		{"a miss", 0, func() { b.Get(ctx, "absent") }},
 		{"Has", 0, func() { b.Has(ctx, "bytes") }},
 		{"TTL", 0, func() { b.TTL(ctx, "bytes") }},
