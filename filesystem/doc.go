@@ -37,18 +37,20 @@
 // this is the eighth of all entries, and one process keeps the threshold exactly. Above,
 // each step of an eviction looks at a part of the directory: one of the 64 fan-out
 // directories or at least 4096 entries, in turn, and removes the eighth of these. Keys are
-// spread by their hash, so that the part is like the whole. Steps then begin while there
-// is still room for the entries that one of them removes, about 1/512 of the threshold,
-// so that writes seldom wait. A write that waits gets its room as soon as one file is
-// removed; all who wait get it in turn.
+// spread by their hash, so that the part is like the whole. Steps begin while there is
+// still room for a 64th of the threshold, so that writes seldom wait. A write that waits
+// gets its room as soon as files are removed, and those which wait get it in turn. If
+// there are far more entries than the threshold, because others have added them or the
+// threshold was higher, a write waits for the removal of two.
 //
 // Each process counts the entries separately. A step corrects the count, and begins at
 // the latest when the process has added an eighth of the entries that one step looks at.
 // So n processes which write at the same speed may exceed the threshold by n-1 eighths for
 // a while. A process that opens a directory of more than 4096 entries counts a part of it
-// and estimates the whole, usually to within a few hundredths. The scans go on without a
-// limit too, and remove what has expired: the whole directory is scanned after it has
-// doubled, and about every ten minutes in which something is written.
+// and estimates the whole, usually to within a tenth. Until it has scanned everything
+// once, it may exceed the threshold by an eighth. The scans go on without a limit too,
+// and remove what has expired: the whole directory is scanned after it has doubled, and
+// about every ten minutes in which something is written.
 //
 // An eviction runs in the background until it ends. A call whose context has a
 // deadline waits for it during half of the time that is left; it then stores its entry

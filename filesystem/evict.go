@@ -34,7 +34,7 @@ func (b *Backend) count(t *tree, now time.Time) error {
 		}
 	}
 	for i := listed; i < fanOut; i++ {
-		u.counted((first+i)%fanOut, sum/listed)
+		u.estimate((first+i)%fanOut, sum/listed)
 	}
 	u.addedSinceScan = rand.IntN(u.batchSize())
 	u.nextScan = now.Add(scanInterval * time.Duration(listed) / fanOut)
@@ -94,6 +94,11 @@ func (b *Backend) startEviction(t *tree, due bool) {
 // those which expire soonest. It takes locks only to remove files.
 func (b *Backend) scan(t *tree, due bool) (slices int, removed bool, err error) {
 	u, now := &t.usage, time.Now()
+	if u.estimated() {
+		if err := b.countUnlisted(t, now); err != nil {
+			return 0, false, err
+		}
+	}
 	listed, all, err := b.listNext(t, now)
 	if err != nil {
 		return 0, false, err
@@ -134,15 +139,11 @@ func (b *Backend) listNext(t *tree, now time.Time) (listed []int, all []candidat
 	u := &t.usage
 	added := u.addedBefore()
 	for len(listed) < fanOut && len(all) < u.scanSize {
-		index, err := b.beginList(t)
+		index := u.nextSlice()
+		s, names, err := b.countSlice(t, index, now)
 		if err != nil {
 			return nil, nil, err
 		}
-		s, names, err := list(t, index, now, 0)
-		if err != nil {
-			return nil, nil, err
-		}
-		u.counted(index, len(names))
 		listed = append(listed, index)
 		all = slices.Grow(all, len(names))
 		for _, name := range names {
@@ -153,23 +154,37 @@ func (b *Backend) listNext(t *tree, now time.Time) (listed []int, all []candidat
 	return listed, all, nil
 }
 
-// beginList returns the slice to be listed now. No write of this Backend is then between
-// counting its entry and giving it a name, so that each is in the list or counted as
-// added since.
-func (b *Backend) beginList(t *tree) (index int, err error) {
-	index = t.usage.nextSlice()
-	s := t.slices[index].Load()
-	if s == nil {
-		return index, nil
+// countUnlisted replaces estimates by numbers before anything is evicted for lack of
+// room.
+func (b *Backend) countUnlisted(t *tree, now time.Time) error {
+	for _, index := range t.usage.unlisted() {
+		if _, _, err := b.countSlice(t, index, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countSlice lists a slice, and counts its entries. When the list begins, no write of
+// this Backend is between counting its entry and giving it a name, so that each is in the
+// list or counted as added since.
+func (b *Backend) countSlice(t *tree, index int, now time.Time) (*slice, []string, error) {
+	writer := make(chan struct{}, 1) // a slice that is not open has no write in progress
+	if s := t.slices[index].Load(); s != nil {
+		writer = s.writer
 	}
 	select {
-	case s.writer <- struct{}{}:
-		t.usage.listBegins(index)
-		<-s.writer
-		return index, nil
 	case <-b.closing:
-		return index, driver.ErrClosed
+		return nil, nil, driver.ErrClosed
+	case writer <- struct{}{}:
+		t.usage.listBegins(index)
+		<-writer
 	}
+	s, names, err := list(t, index, now, 0)
+	if err == nil {
+		t.usage.counted(index, len(names))
+	}
+	return s, names, err
 }
 
 // candidate is an entry that may be evicted.
@@ -275,6 +290,12 @@ func (b *Backend) eachLocked(all []candidate, op func(candidate)) error {
 	return nil
 }
 
-// tryRemove removes the file of an entry, and reports whether it is absent now. The
+// tryRemove evicts the file of an entry, and reports whether it is absent now. The
 // caller holds the lock.
-func (s *slice) tryRemove(name string) bool { return ignoreNotExist(s.removeEntry(name)) == nil }
+func (s *slice) tryRemove(name string) bool {
+	err := s.remove(name)
+	if err == nil {
+		s.tree.usage.evicted(s.index)
+	}
+	return ignoreNotExist(err) == nil
+}

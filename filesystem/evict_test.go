@@ -131,19 +131,32 @@ func TestNoLimit(t *testing.T) {
 
 // Processes count separately; each scans the directory in time.
 func TestThresholdOfSharedDirectory(t *testing.T) {
-	const threshold, writers = 80, 4
-	dir := t.TempDir()
-	var backends []*Backend
-	for range writers {
-		backends = append(backends, openAt(t, Options{Dir: dir, Threshold: threshold}))
-	}
-	most := 0
-	for i := range 6 * threshold {
-		mustSet(t, backends[i%writers], strconv.Itoa(i), "v", 0)
-		most = max(most, count(t, backends[0]))
-	}
-	if allowed := threshold + (writers-1)*backends[0].tree.usage.batchSize(); most > allowed {
-		t.Errorf("up to %d entries, want %d at most", most, allowed)
+	const writers = 4
+	for name, test := range map[string]struct {
+		threshold int
+		open      func(dir string) *Backend
+	}{
+		"whole": {80, func(dir string) *Backend { return openAt(t, Options{Dir: dir, Threshold: 80}) }},
+		"parts": {640, func(dir string) *Backend { return openParts(t, dir, 640, 80) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			var backends []*Backend
+			for range writers {
+				backends = append(backends, test.open(dir))
+			}
+			most := 0
+			for i := range 4 * test.threshold {
+				mustSet(t, backends[i%writers], strconv.Itoa(i), "v", 0)
+				if i%5 == 0 {
+					most = max(most, len(files(t, dir, "*"+entrySuffix)))
+				}
+			}
+			if allowed := test.threshold + (writers-1)*test.threshold/8; most > allowed {
+				t.Errorf("up to %d entries, want %d at most", most, allowed)
+			}
+			t.Logf("up to %d entries with a threshold of %d", most, test.threshold)
+		})
 	}
 }
 

@@ -358,3 +358,25 @@ func TestScansInTurn(t *testing.T) {
 		t.Errorf("%d directories were listed", len(all))
 	}
 }
+
+// An estimate that is too high evicts nothing: the directory is counted first.
+func TestNoEvictionByEstimate(t *testing.T) {
+	const entries = 600
+	dir := t.TempDir()
+	full := openAt(t, Options{Dir: dir, Threshold: 2 * entries})
+	for i := range entries {
+		mustSet(t, full, strconv.Itoa(i), "v", time.Hour)
+	}
+	b := openAt(t, Options{Dir: dir, Threshold: 2 * entries})
+	u := &b.tree.usage
+	u.scanSize, u.entries, u.listed = 80, 0, 0
+	for i := range u.slices {
+		u.slices[i] = sliceUsage{}
+		u.estimate(i, 100*entries/fanOut)
+	}
+	mustSet(t, b, "new", "v", time.Hour)
+	b.evictions.Wait()
+	if got := b.evicted.Load(); got > 0 || u.entries != entries+1 {
+		t.Errorf("%d evictions, counted as %d", got, u.entries)
+	}
+}

@@ -18,14 +18,16 @@ type eviction struct {
 	slow atomic.Bool // a caller with a deadline has given up waiting: the others do not wait
 }
 
-// evictionEnds ends the eviction unless writes wait for room and it can make some. If
-// scans of the whole directory were in vain, it can do so only if writes have used the
-// room meanwhile that they had got, or are going to.
+// evictionEnds ends the eviction unless it can make room that is needed. If scans of the
+// whole directory were in vain, it can do so only if writes wait, and others have used
+// the room meanwhile that they had got, or are going to.
 func (u *usage) evictionEnds(err error, inVain bool) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.giveRoom()
-	if err == nil && len(u.waiting) > 0 && (!inVain || u.promised > 0 || u.addedSinceScan > 0) {
+	switch {
+	case err != nil:
+	case u.needsRoom() && !inVain, len(u.waiting) > 0 && (u.promised > 0 || u.addedSinceScan > 0):
 		return false
 	}
 	u.eviction.err = err
@@ -104,6 +106,7 @@ func (tx *writeTx) makeRoom(n int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	begin, wait := u.scanAfter()
+	_, whole := u.scanned()
 	due := tx.entry.written.After(u.nextScan)
 	if due || u.nearlyFull(n) || n > 0 && u.addedSinceScan >= begin {
 		tx.backend.startEviction(tx.slice.tree, due)
@@ -114,7 +117,7 @@ func (tx *writeTx) makeRoom(n int) error {
 	case tx.hasRoom: // it is counted already
 		tx.hasRoom = false
 		u.usePromise()
-	case u.eviction != nil && !tx.anyway && (due || u.full(n) || u.addedSinceScan >= wait):
+	case u.eviction != nil && !tx.anyway && (due && whole || !u.hasRoom() || u.addedSinceScan >= wait):
 		tx.eviction, tx.turn = u.eviction, make(chan struct{})
 		u.waiting = append(u.waiting, tx.turn)
 		return errNoRoom

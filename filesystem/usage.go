@@ -22,13 +22,16 @@ type usage struct {
 	addedSinceScan int // entries that this Backend added since its last scan
 	nextScan       time.Time
 	cursor         int             // the slice that the next scan begins with
+	listed         int             // slices that have been listed
 	waiting        []chan struct{} // writes that wait for room; closed when it is theirs
+	credit         int             // entries evicted since a write passed
 	eviction       *eviction       // in progress, or nil
 
 	sizedFiles, sizedBytes int64 // of files written and scanned lately
 }
 
 type sliceUsage struct {
+	listed         bool
 	entries        int // when it was last listed, and what this Backend has changed since
 	held           int
 	addedSinceScan int
@@ -82,13 +85,23 @@ func (u *usage) full(n int) bool {
 	return u.threshold != NoLimit && u.entries-u.held+n > u.threshold
 }
 
-// nearlyFull reports whether n more entries would leave less room than one scan makes.
-// If scans look at the whole directory, it is full: they keep the threshold exactly.
+// hasRoom reports whether a new entry need not wait. As long as the number of entries is
+// an estimate, it may exceed the threshold by an eighth.
+func (u *usage) hasRoom() bool {
+	if _, whole := u.scanned(); whole || u.listed == fanOut {
+		return !u.full(1)
+	}
+	return !u.full(1 - u.threshold/8)
+}
+
+// nearlyFull reports whether n more entries would leave little room: eight times what one
+// scan makes. If scans look at the whole directory, it is full: they keep the threshold
+// exactly.
 func (u *usage) nearlyFull(n int) bool {
 	if _, whole := u.scanned(); whole {
 		return u.full(n)
 	}
-	return u.full(n + u.batchSize())
+	return u.full(n + 8*u.batchSize())
 }
 
 // needsRoom reports whether a scan has to remove live entries. If scans look at the
@@ -150,11 +163,32 @@ func (u *usage) usePromise() {
 // giveRoom promises the room that there is to the writes that wait for it, in their
 // order.
 func (u *usage) giveRoom() {
-	for len(u.waiting) > 0 && !u.full(1) {
-		u.entries++
-		u.promised++
-		close(u.waiting[0])
-		u.waiting = u.waiting[1:]
+	for len(u.waiting) > 0 && u.hasRoom() {
+		u.letPass()
+	}
+}
+
+// letPass promises room to the first of the writes that wait.
+func (u *usage) letPass() {
+	u.entries++
+	u.promised++
+	close(u.waiting[0])
+	u.waiting = u.waiting[1:]
+}
+
+// evicted counts an entry that an eviction has removed. If a large directory has far more
+// entries than it may have, a write passes for every second one, so that none waits for
+// the whole excess.
+func (u *usage) evicted(index int) {
+	u.removed(index)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if _, whole := u.scanned(); whole || len(u.waiting) == 0 {
+		return
+	}
+	if u.credit++; u.credit >= 2 {
+		u.credit = 0
+		u.letPass()
 	}
 }
 
@@ -178,6 +212,26 @@ func (u *usage) nextSlice() (index int) {
 	return index
 }
 
+// estimated reports whether there may be little room, according to an estimate.
+func (u *usage) estimated() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	_, whole := u.scanned()
+	return !whole && u.listed < fanOut && u.needsRoom()
+}
+
+// unlisted returns the slices that have not been listed.
+func (u *usage) unlisted() (indexes []int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := range u.slices {
+		if !u.slices[i].listed {
+			indexes = append(indexes, i)
+		}
+	}
+	return indexes
+}
+
 // listBegins precedes the list of a slice.
 func (u *usage) listBegins(index int) {
 	u.mu.Lock()
@@ -191,6 +245,10 @@ func (u *usage) counted(index, listed int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s := &u.slices[index]
+	if !s.listed {
+		s.listed = true
+		u.listed++
+	}
 	n := listed + s.addedSinceScan
 	u.entries += n - s.entries
 	s.entries = n
@@ -217,6 +275,14 @@ func (u *usage) setHeld(index, n int) {
 	u.held += n - u.slices[index].held
 	u.slices[index].held = n
 	u.giveRoom()
+}
+
+// estimate sets the number of entries of a slice that has not been listed.
+func (u *usage) estimate(index, n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.entries += n
+	u.slices[index].entries = n
 }
 
 func (u *usage) addHeld(index int) {
