@@ -66,8 +66,7 @@ type batch[T any] struct {
 	cancel  context.CancelCauseFunc
 	wanted  int  // flights that somebody waits for or that go on behind; guarded by flights.mu
 	forced  bool // by Refresh: what others have stored or load does not matter
-
-	deadline time.Time // of the caller that waits for it first; zero if there is none
+	limits  limits
 }
 
 // counter returns the number of loads of key that have ended, and of other keys.

@@ -25,15 +25,14 @@ func (l *Loader[T]) start(ctx context.Context, reads []*read[T], behind, forced 
 	}
 	for i, r := range reads {
 		if len(batches) == 0 || !l.many {
-			b := &batch[T]{run: newRun(), forced: forced}
-			if !behind {
-				b.deadline, _ = ctx.Deadline()
-			}
-			batches = append(batches, b)
+			batches = append(batches, &batch[T]{run: newRun(), forced: forced})
 		}
 		var isNew bool
 		if joined[i], isNew = fs.join(r, behind, batches[len(batches)-1]); !isNew && !l.many {
 			batches = batches[:len(batches)-1]
+		}
+		if !behind {
+			joined[i].batch.limits.add(ctx)
 		}
 	}
 	for _, b := range batches {
@@ -89,7 +88,7 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 	}
 	pending = l.flights.wanted(pending)
 	claims := make([]claim, len(pending))
-	ctx, stop := l.claimContext(b)
+	ctx, stop := l.flights.claimContext(b)
 	parallel(len(pending), func(i int) { claims[i] = l.claim(ctx, b, pending[i], again) })
 	stop()
 	var claimed []*flight[T]
@@ -106,16 +105,6 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 		l.loadClaimed(b, claimed, mine)
 	}
 	return rest
-}
-
-// claimContext returns the context of b with half of the time that the caller has left
-// which started b. After its deadline other callers are waiting.
-func (l *Loader[T]) claimContext(b *batch[T]) (context.Context, context.CancelFunc) {
-	left := time.Until(b.deadline)
-	if left <= 0 {
-		return b.ctx, func() {}
-	}
-	return context.WithTimeout(b.ctx, left/2)
 }
 
 // loadClaimed calls load for the keys of flights and stores what it returns.
