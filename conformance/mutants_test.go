@@ -826,7 +826,7 @@ func TestMutants(t *testing.T) {
 func caught(t *testing.T, rule string, also []string, h conformance.Harness) {
 	t.Helper()
 	concerned := func(c conformance.Case) bool { return c.ID == rule || !slices.Contains(withChance, c.ID) }
-	check(t, conformance.Verdicts(t, h, concerned), rule, also)
+	check(t, conformance.VerdictsOn(t, h, rule, concerned), rule, also)
 }
 
 // anyRule stands for all rules: a defect that shows after some milliseconds breaks

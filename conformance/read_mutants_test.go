@@ -558,7 +558,7 @@ func TestReadMutants(t *testing.T) {
 			about := func(c conformance.Case) bool {
 				return c.ID == m.rule || strings.ContainsAny(c.ID[:1], "ALWS") && slices.Contains([]string{"APP", "LIF", "WAT", "STA"}, c.ID[:3]) && !slices.Contains(withChance, c.ID)
 			}
-			check(t, conformance.Verdicts(t, m.mutant.harness(), about), m.rule, m.also)
+			check(t, conformance.VerdictsOn(t, m.mutant.harness(), m.rule, about), m.rule, m.also)
 		})
 	}
 }
