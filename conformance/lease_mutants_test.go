@@ -48,14 +48,19 @@ func (m *mutant) CompareAndSwap(ctx context.Context, key string, old, value []by
 	return m.reference.CompareAndSwap(ctx, m.k(key), old, value, m.life(ttl))
 }
 
-// usesOthers reports whether the rule that failed is about leases or
-// compare-and-swap and the defect is not: such rules call every other method.
+// usesOthers reports whether the rule that failed is one of a group whose rules call
+// all methods, and the defect is not of this group.
 func usesOthers(defect, failed string) bool {
-	return aboutLeases(failed) && !aboutLeases(defect)
+	group := groupOf(failed)
+	return group != groupOf(defect) && slices.Contains([]string{"APP", "LIF", "LSE", "MEM", "STA", "SWP", "WAT"}, group)
 }
 
-func aboutLeases(id string) bool {
-	return strings.HasPrefix(id, "LSE-") || strings.HasPrefix(id, "SWP-")
+func groupOf(id string) string {
+	if id == "VAL-19" || id == "VAL-20" {
+		return "MEM"
+	}
+	group, _, _ := strings.Cut(id, "-")
+	return group
 }
 
 // keyRules are the rules that call all operations with one key after the other.
