@@ -64,14 +64,16 @@ func StartRedisCluster(t *testing.T) *Redis {
 			" --cluster-node-timeout 1000 --cluster-require-full-coverage no --cluster-announce-ip 127.0.0.1 --repl-diskless-sync-delay 0 &\n", port, quiet)
 	}
 	r.Machine = Start(t, Spec{Needs: redisNeeds, Ports: ports, Script: script.String() + "wait"})
+	var ready []string
 	for _, port := range ports {
-		r.await(t, r.cli(port, "ping")+" | grep -q PONG")
+		ready = append(ready, r.cli(port, "ping")+" | grep -q PONG")
 	}
-	r.await(t, "redis-cli --cluster create "+strings.Join(r.Addrs, " ")+" --cluster-replicas 1 --cluster-yes")
+	ready = append(ready, "redis-cli --cluster create "+strings.Join(r.Addrs, " ")+" --cluster-replicas 1 --cluster-yes")
 	for _, port := range ports {
-		r.await(t, r.cli(port, "cluster info")+" | grep -q cluster_state:ok")
-		r.await(t, fmt.Sprintf("%s | grep -qE 'master_link_status:up|role:master'", r.cli(port, "info replication")))
+		ready = append(ready, r.cli(port, "cluster info")+" | grep -q cluster_state:ok",
+			r.cli(port, "info replication")+" | grep -qE 'master_link_status:up|role:master'")
 	}
+	r.await(t, ready...)
 	return r
 }
 
@@ -101,12 +103,14 @@ func StartRedisSentinel(t *testing.T, password, sentinelPassword string) *Redis 
 		fmt.Fprintf(&script, "redis-server %s --sentinel --bind $BIND &\n", name)
 	}
 	r.Machine = Start(t, Spec{Needs: redisNeeds, Ports: all, Files: files, Script: script.String() + "wait"})
+	var ready []string
 	for _, port := range sentinels {
 		ask := fmt.Sprintf("redis-cli -p %d -a %s --no-auth-warning sentinel ", port, sentinelPassword)
-		r.await(t, ask+"ckquorum mymaster | grep -q '^OK 3'")
-		r.await(t, ask+"master mymaster | grep -A1 num-slaves | grep -qx 2")
-		r.await(t, ask+"master mymaster | grep -A1 num-other-sentinels | grep -qx 2")
+		ready = append(ready, ask+"ckquorum mymaster | grep -q '^OK 3'",
+			ask+"master mymaster | grep -A1 num-slaves | grep -qx 2",
+			ask+"master mymaster | grep -A1 num-other-sentinels | grep -qx 2")
 	}
+	r.await(t, ready...)
 	return r
 }
 
@@ -189,16 +193,24 @@ func (r *Redis) KillPrimary(t *testing.T) {
 	t.Fatal("no data server is a primary")
 }
 
-// await repeats script until it succeeds.
-func (r *Redis) await(t *testing.T, script string) {
+// await repeats each script until it succeeds. One process of the container runs all of
+// them: to start one costs more than most scripts.
+func (r *Redis) await(t *testing.T, scripts ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	out, err := r.Exec(ctx, "for i in $(seq 300); do if ("+script+") >out 2>&1; then exit 0; fi; sleep 0.1; done; cat out; exit 1")
-	if err != nil {
-		t.Fatalf("the servers do not become ready (%s): %v: %s\nthey printed:\n%s", script, err, out, r.logs())
+	var all strings.Builder
+	for _, script := range scripts {
+		fmt.Fprintf(&all, "ok=; for i in $(seq 600); do if (%[1]s) >out 2>&1; then ok=1; break; fi; sleep 0.05; done; "+
+			"[ $ok ] || { cat out; echo %[2]s; exit 1; }\n", script, quoted(script))
+	}
+	if out, err := r.Exec(ctx, all.String()); err != nil {
+		t.Fatalf("the servers do not become ready: %v: %s\nthey printed:\n%s", err, out, r.logs())
 	}
 }
+
+// quoted returns text as one word of the shell.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func addrs(ports []int) []string {
 	list := make([]string, len(ports))

@@ -39,7 +39,7 @@ func StartUwsgi(t *testing.T, program string) *Uwsgi {
 	u := &Uwsgi{Addr: list[0], URL: "http://" + list[1], Socket: filepath.Join(dir, "uwsgi.sock")}
 	cache := fmt.Sprintf("items=%d,blocksize=%d", UwsgiItems+1, UwsgiBlockSize)
 	u.Machine = Start(t, Spec{
-		Needs: []string{"uwsgi"}, Ports: ports, HostNetwork: true, Dirs: []string{dir}, Files: map[string]string{"program.py": program},
+		Needs: []string{"uwsgi"}, Ports: ports, Dirs: []string{dir}, Files: map[string]string{"program.py": program},
 		Script: fmt.Sprintf("while :; do uwsgi --plugins cache,python3 --master --no-orphans --die-on-term --workers 2 --threads 4"+
 			" --disable-logging --pidfile $PWD/uwsgi.pid --socket $BIND:%d --http-socket $BIND:%d --socket %s --chmod-socket=666"+
 			" --cache2 name=first,%[4]s --cache2 name=second,%[4]s --wsgi-file program.py || sleep 0.1; done",
@@ -56,7 +56,7 @@ func StartOtherUwsgi(t *testing.T, args string) (addr string) {
 	ports := FreePorts(t, 1)
 	u := &Uwsgi{Addr: addrs(ports)[0]}
 	u.Machine = Start(t, Spec{
-		Needs: []string{"uwsgi"}, Ports: ports, HostNetwork: true,
+		Needs: []string{"uwsgi"}, Ports: ports,
 		Script: fmt.Sprintf("exec uwsgi --master --no-orphans --die-on-term --workers 2 --disable-logging %s $BIND:%d", args, ports[0]),
 	})
 	u.await(t)
