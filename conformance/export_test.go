@@ -41,7 +41,7 @@ func Verdicts(t *testing.T, h Harness, only func(Case) bool) Report {
 	}
 	for _, c := range causesFirst(Cases()) {
 		if s.concerns(c) && only(c) {
-			s.judge(t.Context(), t, c, c.modes(), nil)
+			s.judge(t.Context(), t, c, c.modes(h.Slow), nil)
 		}
 	}
 	s.judgeLeak(t.Name())
