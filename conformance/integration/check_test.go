@@ -51,7 +51,7 @@ func TestCheck(t *testing.T) {
 	}
 	for name, start := range stores {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			busy(t)
 			b := over(start(t)).New(t)
 			defer b.Close()
 			report := conformance.Check(t.Context(), b)

@@ -50,6 +50,7 @@ func overOneServer(h conformance.Harness, addr string, o memcached.Options) conf
 }
 
 func TestMemcached(t *testing.T) {
+	busy(t)
 	if named := os.Getenv("CACHE_TEST_MEMCACHED_SERVERS"); named != "" {
 		h := memcachedOver(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": named})
 		h.Unsupported[conformance.Network] = "no faults are injected into the servers of CACHE_TEST_MEMCACHED_SERVERS"
@@ -72,7 +73,7 @@ func TestMemcached(t *testing.T) {
 const onlyOneMemcached = "TestMemcached injects faults with one server, memcached_failover_test.go with several"
 
 func TestMemcachedThreeServers(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	three := servers.StartMemcached(t, 3, "-m 256")
 	h := memcachedOver(map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": strings.Join(three.Addrs, ",")})
 	h.Server, h.ServerVersion = "memcached", three.Version(t)
@@ -82,11 +83,12 @@ func TestMemcachedThreeServers(t *testing.T) {
 		return openMemcached(t, memcached.Options{Servers: others.Addrs}).Backend(), func() { others.Kill(t, 1) }
 	}
 	h.Unsupported[conformance.Network] = onlyOneMemcached
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
 func TestMemcachedTextAuth(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	server := servers.StartMemcachedText(t, "app", "hunter2")
 	addr := server.Addrs[0]
 	settings := func(password string) map[string]any {
@@ -100,6 +102,7 @@ func TestMemcachedTextAuth(t *testing.T) {
 	h.Name, h.Secrets = "memcached-text-auth", []string{"hunter2"}
 	h.Unsupported[conformance.Network] = "TestMemcached covers the protocol after the login"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
@@ -113,7 +116,7 @@ func overBinary(h conformance.Harness) conformance.Harness {
 }
 
 func TestMemcachedSASL(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	server := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 256")
 	addr := server.Addrs[0]
 	spare := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 256")
@@ -131,7 +134,7 @@ func TestMemcachedSASL(t *testing.T) {
 }
 
 func TestMemcachedTLS(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	certificate := servers.NewCertificate(t)
 	server := servers.StartMemcachedTLS(t, certificate)
 	addr := server.Addrs[0]
@@ -141,6 +144,7 @@ func TestMemcachedTLS(t *testing.T) {
 	h.Name = "memcached-tls"
 	h.Unsupported[conformance.Network] = "TestMemcached covers the protocol inside TLS"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
@@ -154,7 +158,7 @@ func overSpread(h conformance.Harness, name string) conformance.Harness {
 var spreadOptions = map[string]any{"spread": true, "max_chunks": spreadChunks}
 
 func TestMemcachedSpread(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	server := servers.StartMemcached(t, 2, "-m 1024")
 	addr, spare := server.Addrs[0], server.Addrs[1]
 	settings := map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_OPTIONS": spreadOptions}
@@ -165,7 +169,7 @@ func TestMemcachedSpread(t *testing.T) {
 }
 
 func TestMemcachedSpreadSASL(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	server := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 1024")
 	addr := server.Addrs[0]
 	h := overSpread(overBinary(memcachedOver(map[string]any{
@@ -175,12 +179,13 @@ func TestMemcachedSpreadSASL(t *testing.T) {
 	h.Secrets = []string{"hunter2"}
 	h.Unsupported[conformance.Network] = "TestMemcachedSASL covers the protocol, TestMemcachedSpread the chunks"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
 // A gomemcache client passes all rules except those of operations that it lacks.
 func TestMemcachedBorrowed(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	four := servers.StartMemcached(t, 4, "-m 256")
 	client, spare := memcache.New(four.Addrs[:2]...), memcache.New(four.Addrs[2:]...)
 	t.Cleanup(func() { client.Close(); spare.Close() })
@@ -194,5 +199,6 @@ func TestMemcachedBorrowed(t *testing.T) {
 	h.Unsupported[conformance.Lease] = "a lease requires meta commands, which gomemcache does not send"
 	h.Unsupported[conformance.Network] = "deadlines and retries are those of gomemcache"
 	h.Limits.CounterMin = new(int64(0))
+	h.Slow = true
 	conformance.Run(t, h)
 }

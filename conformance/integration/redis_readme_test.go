@@ -7,6 +7,7 @@ import (
 )
 
 func TestRedisReadme(t *testing.T) {
+	busy(t)
 	one := servers.StartRedis(t, "--user user on '>password' '~*' '&*' +@all")
 	worksAsShown(t, "redis", "CACHE_TYPE=redis ", "localhost:6379", one.Addrs[0])
 

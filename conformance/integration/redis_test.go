@@ -28,6 +28,7 @@ func redisOver(settings map[string]any) conformance.Harness {
 }
 
 func TestRedis(t *testing.T) {
+	busy(t)
 	if url := os.Getenv("CACHE_TEST_REDIS_URL"); url != "" {
 		h := redisOver(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": url})
 		h.Unsupported[conformance.Network] = "the server of CACHE_TEST_REDIS_URL is not for breaking"
@@ -58,7 +59,7 @@ func TestRedis(t *testing.T) {
 const onlyOneServer = "faults of the wire are tested with one server; what happens to several is in redis_failover_test.go"
 
 func TestRedisUserTLS(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	certificate := servers.NewCertificate(t)
 	server := servers.StartRedisTLS(t, certificate, "app", "hunter2")
 	settings := func(password string) map[string]any {
@@ -71,11 +72,12 @@ func TestRedisUserTLS(t *testing.T) {
 	h.Name, h.Secrets = "redis-tls", []string{"hunter2"}
 	h.Server, h.ServerVersion = "redis", server.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
 func TestRedisCluster(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	cluster := servers.StartRedisCluster(t)
 	h := redisOver(map[string]any{"CACHE_TYPE": "RedisClusterCache", "CACHE_REDIS_CLUSTER": cluster.Addrs})
 	h.Name = "redis-cluster"
@@ -89,7 +91,7 @@ func TestRedisCluster(t *testing.T) {
 }
 
 func TestRedisSentinel(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	sentinel := servers.StartRedisSentinel(t, "hunter2", "sesame")
 	settings := func(password, sentinelPassword string) map[string]any {
 		return map[string]any{
@@ -102,5 +104,6 @@ func TestRedisSentinel(t *testing.T) {
 	h.Name, h.Secrets = "redis-sentinel", []string{"hunter2", "sesame"}
 	h.Server, h.ServerVersion = "redis", sentinel.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer
+	h.Slow = true
 	conformance.Run(t, h)
 }

@@ -79,11 +79,11 @@ func together(callers int, call func(caller int)) {
 }
 
 // patiently tries with a little time, and again with more while something is wrong:
-// a busy machine does not get everything done in a short time.
+// a busy machine does not get everything done in a short time. A defect fails each time.
 func patiently(t *testing.T, try func(patience time.Duration) error) {
 	t.Helper()
 	var err error
-	for patience := 100 * time.Millisecond; patience < 5*time.Second; patience *= 4 {
+	for patience := 100 * time.Millisecond; patience < 10*time.Second; patience *= 4 {
 		if err = try(patience); err == nil {
 			return
 		}

@@ -42,6 +42,7 @@ func uwsgiAt(name string) conformance.Harness {
 }
 
 func TestUWSGI(t *testing.T) {
+	busy(t)
 	server := servers.StartUwsgi(t, "")
 	h := uwsgiAt("first@" + server.Addr)
 	h.Server, h.ServerVersion = "uwsgi", server.Version(t)
@@ -60,12 +61,13 @@ func TestUWSGI(t *testing.T) {
 }
 
 func TestUWSGISecondUnix(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	server := servers.StartUwsgi(t, "")
 	h := uwsgiAt("second@" + server.Socket)
 	h.Name = "uwsgi-unix"
 	h.Server, h.ServerVersion = "uwsgi", server.Version(t)
 	h.Unsupported[conformance.Network] = "network faults are tested over TCP"
 	h.Unsupported[conformance.FullClear] = "the server can clear only its first cache"
+	h.Slow = true
 	conformance.Run(t, h)
 }

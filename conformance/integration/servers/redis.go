@@ -138,13 +138,19 @@ func (r *Redis) Restart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.kill(t, r.ports[0])
+	r.signal(t, 0, "9")
 	r.await(t, fmt.Sprintf("%s && ! %[1]s | grep -q %s", r.cli(r.ports[0], "info server"), before))
 }
 
-func (r *Redis) kill(t *testing.T, port int) {
+// Pause makes the i-th data server neither answer nor end, until Resume.
+func (r *Redis) Pause(t *testing.T, i int) { r.signal(t, i, "STOP") }
+
+// Resume makes the i-th data server answer again.
+func (r *Redis) Resume(t *testing.T, i int) { r.signal(t, i, "CONT") }
+
+func (r *Redis) signal(t *testing.T, i int, name string) {
 	t.Helper()
-	if _, err := r.Exec(t.Context(), fmt.Sprintf("kill -9 $(cat %d.pid)", port)); err != nil {
+	if _, err := r.Exec(t.Context(), fmt.Sprintf("kill -%s $(cat %d.pid)", name, r.ports[i])); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -168,29 +174,40 @@ func (r *Redis) Reshard(t *testing.T, slots int) {
 func (r *Redis) KillShard(t *testing.T) {
 	t.Helper()
 	primary := r.ports[0]
-	for i, port := range r.ports[1:] {
+	for i := range r.ports[1:] {
 		role, err := r.Cli(t.Context(), i+1, "role")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if strings.HasPrefix(role, "slave") && strings.Contains(role, fmt.Sprint(primary)) {
-			r.kill(t, port)
+			r.signal(t, i+1, "9")
 		}
 	}
-	r.kill(t, primary)
+	r.signal(t, 0, "9")
 }
 
 // KillPrimary kills the first data server that is a primary, as a crash would.
 func (r *Redis) KillPrimary(t *testing.T) {
 	t.Helper()
-	for i, port := range r.ports {
+	for i := range r.ports {
 		role, err := r.Cli(t.Context(), i, "role")
 		if err == nil && strings.HasPrefix(role, "master") {
-			r.kill(t, port)
+			r.signal(t, i, "9")
 			return
 		}
 	}
 	t.Fatal("no data server is a primary")
+}
+
+// AwaitPromotion waits until one of the replicas of the first data server, which was a
+// primary and has been killed, is a primary.
+func (r *Redis) AwaitPromotion(t *testing.T, primaries int) {
+	t.Helper()
+	var roles []string
+	for _, port := range r.ports[1:] {
+		roles = append(roles, r.cli(port, "role")+" | head -1")
+	}
+	r.await(t, fmt.Sprintf("[ $( (%s) 2>/dev/null | grep -c master) -eq %d ]", strings.Join(roles, "; "), primaries))
 }
 
 // await repeats each script until it succeeds. One process of the container runs all of
