@@ -105,21 +105,21 @@ const recovery = 5 * time.Second
 func TestRedisSentinelFailover(t *testing.T) {
 	timed(t)
 	sentinel := servers.StartRedisSentinel(t, "hunter2", "sesame")
-	c := openRedis(t, redis.Options{Sentinels: sentinel.Addrs, Password: cache.Secret("hunter2"), SentinelPassword: cache.Secret("sesame")})
-	l := startLoad(t, c, time.Second)
-	sentinel.KillPrimary(t)
-	sentinel.AwaitPromotion(t, 1)
-	l.await(t, recovery)
-	l.end(t)
+	failOver(t, sentinel, redis.Options{Sentinels: sentinel.Addrs, Password: cache.Secret("hunter2"), SentinelPassword: cache.Secret("sesame")}, 1)
 }
 
 func TestRedisClusterFailover(t *testing.T) {
 	timed(t)
 	cluster := servers.StartRedisCluster(t)
-	c := openRedis(t, redis.Options{Cluster: cluster.Addrs})
-	l := startLoad(t, c, time.Second)
-	cluster.KillPrimary(t)
-	cluster.AwaitPromotion(t, 3)
+	failOver(t, cluster, redis.Options{Cluster: cluster.Addrs}, 3)
+}
+
+// failOver kills a primary under load. There are primaries of them before and afterwards.
+func failOver(t *testing.T, r *servers.Redis, o redis.Options, primaries int) {
+	t.Helper()
+	l := startLoad(t, openRedis(t, o), time.Second)
+	r.KillPrimary(t)
+	r.AwaitPromotion(t, primaries)
 	l.await(t, recovery)
 	l.end(t)
 }
@@ -129,7 +129,7 @@ func TestRedisClusterReshard(t *testing.T) {
 	cluster := servers.StartRedisCluster(t)
 	c := openRedis(t, redis.Options{Cluster: cluster.Addrs})
 	l := startLoad(t, c, time.Minute) // a call fails because of its reply, not because the machine is busy
-	cluster.Reshard(t, 750) // among them the slots of load0b and load1b, whichever they are
+	cluster.Reshard(t, 750) // among them those of load0 and load4
 	l.await(t, time.Minute)
 	l.end(t)
 	if len(l.failed) > 0 {

@@ -87,6 +87,7 @@ func TestRedisCluster(t *testing.T) {
 	}
 	h.Server, h.ServerVersion = "redis", cluster.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer
+	h.Slow = true // TestRedis repeats what is random more often
 	conformance.Run(t, h)
 }
 

@@ -57,6 +57,7 @@ func TestUWSGI(t *testing.T) {
 		return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "first", FirstCache: true, AllowFlush: true})
 	}
 	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend { return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "second"}) }
+	h.Slow = true // each request has a connection of its own
 	conformance.Run(t, h)
 }
 

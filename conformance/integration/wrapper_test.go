@@ -87,6 +87,7 @@ func TestWrapperOverRedis(t *testing.T) {
 		},
 		CancelBound: time.Second,
 	}
+	h.Slow = true // TestRedis tests the store
 	conformance.Run(t, h)
 }
 
