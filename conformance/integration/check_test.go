@@ -46,7 +46,7 @@ func TestCheck(t *testing.T) {
 		"gcs": func(t *testing.T) settings {
 			endpoint, newBucket := startGCS(t)
 			newBucket("checked")
-			return settings{"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": "checked", "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true}
+			return gcsSettings(endpoint, "checked")
 		},
 	}
 	for name, start := range stores {

@@ -25,15 +25,17 @@ var refusedByGCS = []string{"a\rb", "a\nb", "\xff", strings.Repeat("x", 1025)}
 
 // gcsOver is the harness of a gcs at endpoint, in one bucket for all cases.
 func gcsOver(endpoint, bucket string) conformance.Harness {
-	h := over(map[string]any{
-		"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket, "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true,
-	})
+	h := over(gcsSettings(endpoint, bucket))
 	h.Limits.MaxKey, h.Limits.RefusedKeys = 1024, refusedByGCS
 	h.Traits = traitsOfGCS
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,
 	}
 	return h
+}
+
+func gcsSettings(endpoint, bucket string) map[string]any {
+	return map[string]any{"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket, "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true}
 }
 
 func TestGCS(t *testing.T) {
@@ -97,7 +99,8 @@ func TestGCSServer(t *testing.T) {
 	variant(t)
 	endpoint, newBucket := startGCSServer(t)
 	newBucket("suite")
-	h := gcsOver(endpoint, "suite")
+	newBucket("spare")
+	h := emptied(gcsOver(endpoint, "suite"), gcsSettings(endpoint, "spare"))
 	h.Name = "gcs-server"
 	h.Unsupported[conformance.Network] = "faults of the network are tested with the fake in this process"
 	h.Slow = true

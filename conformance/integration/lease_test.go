@@ -37,7 +37,7 @@ var leasingStores = map[string]func(t *testing.T) map[string]any{
 	"gcs": func(t *testing.T) map[string]any {
 		endpoint, newBucket := startGCS(t)
 		newBucket("leases")
-		return map[string]any{"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": "leases", "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true}
+		return gcsSettings(endpoint, "leases")
 	},
 }
 

@@ -74,8 +74,11 @@ const onlyOneMemcached = "TestMemcached injects faults with one server, memcache
 
 func TestMemcachedThreeServers(t *testing.T) {
 	variant(t)
-	three := servers.StartMemcached(t, 3, "-m 256")
-	h := memcachedOver(map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": strings.Join(three.Addrs, ",")})
+	three := servers.StartMemcached(t, 6, "-m 256")
+	settings := func(addrs []string) map[string]any {
+		return map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": strings.Join(addrs, ",")}
+	}
+	h := emptied(memcachedOver(settings(three.Addrs[:3])), settings(three.Addrs[3:]))
 	h.Server, h.ServerVersion = "memcached", three.Version(t)
 	h.Name = "memcached-three"
 	h.Stores.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
@@ -89,16 +92,15 @@ func TestMemcachedThreeServers(t *testing.T) {
 
 func TestMemcachedTextAuth(t *testing.T) {
 	variant(t)
-	server := servers.StartMemcachedText(t, "app", "hunter2")
-	addr := server.Addrs[0]
-	settings := func(password string) map[string]any {
+	server, spare := servers.StartMemcachedText(t, "app", "hunter2"), servers.StartMemcachedText(t, "app", "hunter2")
+	settings := func(server *servers.Memcached, password string) map[string]any {
 		return map[string]any{
-			"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr,
+			"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": server.Addrs[0],
 			"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": password,
 		}
 	}
-	h := memcachedOver(settings("hunter2"))
-	h.Stores.Unauthorized = over(settings("wrong")).New
+	h := emptied(memcachedOver(settings(server, "hunter2")), settings(spare, "hunter2"))
+	h.Stores.Unauthorized = over(settings(server, "wrong")).New
 	h.Name, h.Secrets = "memcached-text-auth", []string{"hunter2"}
 	h.Unsupported[conformance.Network] = "TestMemcached covers the protocol after the login"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
@@ -136,11 +138,11 @@ func TestMemcachedSASL(t *testing.T) {
 func TestMemcachedTLS(t *testing.T) {
 	variant(t)
 	certificate := servers.NewCertificate(t)
-	server := servers.StartMemcachedTLS(t, certificate)
-	addr := server.Addrs[0]
-	h := memcachedOver(map[string]any{
-		"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_MEMCACHED_TLS_CA": caFile(t, certificate),
-	})
+	server, spare, authority := servers.StartMemcachedTLS(t, certificate), servers.StartMemcachedTLS(t, certificate), caFile(t, certificate)
+	settings := func(server *servers.Memcached) map[string]any {
+		return map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": server.Addrs[0], "CACHE_MEMCACHED_TLS_CA": authority}
+	}
+	h := emptied(memcachedOver(settings(server)), settings(spare))
 	h.Name = "memcached-tls"
 	h.Unsupported[conformance.Network] = "TestMemcached covers the protocol inside TLS"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
@@ -170,12 +172,15 @@ func TestMemcachedSpread(t *testing.T) {
 
 func TestMemcachedSpreadSASL(t *testing.T) {
 	variant(t)
-	server := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 1024")
-	addr := server.Addrs[0]
-	h := overSpread(overBinary(memcachedOver(map[string]any{
-		"CACHE_TYPE": "SpreadSASLMemcachedCache", "CACHE_MEMCACHED_SERVERS": addr,
-		"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": "hunter2", "CACHE_OPTIONS": spreadOptions,
-	})), "memcached-spread-sasl")
+	server, spare := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 1024"), servers.StartMemcachedSASL(t, "app", "hunter2", "-m 1024")
+	settings := func(server *servers.Memcached) map[string]any {
+		return map[string]any{
+			"CACHE_TYPE": "SpreadSASLMemcachedCache", "CACHE_MEMCACHED_SERVERS": server.Addrs[0],
+			"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": "hunter2", "CACHE_OPTIONS": spreadOptions,
+		}
+	}
+	h := overSpread(overBinary(memcachedOver(settings(server))), "memcached-spread-sasl")
+	h = emptied(h, settings(spare))
 	h.Secrets = []string{"hunter2"}
 	h.Unsupported[conformance.Network] = "TestMemcachedSASL covers the protocol, TestMemcachedSpread the chunks"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)

@@ -129,7 +129,7 @@ func TestRedisClusterReshard(t *testing.T) {
 	cluster := servers.StartRedisCluster(t)
 	c := openRedis(t, redis.Options{Cluster: cluster.Addrs})
 	l := startLoad(t, c, time.Minute) // a call fails because of its reply, not because the machine is busy
-	cluster.Reshard(t, 750) // among them those of load0 and load4
+	cluster.Reshard(t, 750)           // among them those of load0 and load4
 	l.await(t, time.Minute)
 	l.end(t)
 	if len(l.failed) > 0 {

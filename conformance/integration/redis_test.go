@@ -62,13 +62,14 @@ func TestRedisUserTLS(t *testing.T) {
 	variant(t)
 	certificate := servers.NewCertificate(t)
 	server := servers.StartRedisTLS(t, certificate, "app", "hunter2")
-	settings := func(password string) map[string]any {
+	authority := caFile(t, certificate)
+	settings := func(password, database string) map[string]any {
 		return map[string]any{
-			"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "rediss://app:" + password + "@" + server.Addrs[0], "CACHE_REDIS_TLS_CA": caFile(t, certificate),
+			"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "rediss://app:" + password + "@" + server.Addrs[0] + database, "CACHE_REDIS_TLS_CA": authority,
 		}
 	}
-	h := redisOver(settings("hunter2"))
-	h.Stores.Unauthorized = over(settings("wrong")).New
+	h := emptied(redisOver(settings("hunter2", "/0")), settings("hunter2", "/1"))
+	h.Stores.Unauthorized = over(settings("wrong", "/0")).New
 	h.Name, h.Secrets = "redis-tls", []string{"hunter2"}
 	h.Server, h.ServerVersion = "redis", server.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer
@@ -79,7 +80,10 @@ func TestRedisUserTLS(t *testing.T) {
 func TestRedisCluster(t *testing.T) {
 	busy(t)
 	cluster := servers.StartRedisCluster(t)
-	h := redisOver(map[string]any{"CACHE_TYPE": "RedisClusterCache", "CACHE_REDIS_CLUSTER": cluster.Addrs})
+	settings := func(cluster *servers.Redis) map[string]any {
+		return map[string]any{"CACHE_TYPE": "RedisClusterCache", "CACHE_REDIS_CLUSTER": cluster.Addrs}
+	}
+	h := emptied(redisOver(settings(cluster)), settings(servers.StartRedisCluster(t)))
 	h.Name = "redis-cluster"
 	h.Stores.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
 		other := servers.StartRedisCluster(t)
@@ -100,7 +104,9 @@ func TestRedisSentinel(t *testing.T) {
 			"CACHE_REDIS_PASSWORD": password, "CACHE_REDIS_SENTINEL_PASSWORD": sentinelPassword,
 		}
 	}
-	h := redisOver(settings("hunter2", "sesame"))
+	spare := settings("hunter2", "sesame")
+	spare["CACHE_REDIS_DB"] = 1
+	h := emptied(redisOver(settings("hunter2", "sesame")), spare)
 	h.Stores.Unauthorized = over(settings("wrong", "sesame")).New
 	h.Name, h.Secrets = "redis-sentinel", []string{"hunter2", "sesame"}
 	h.Server, h.ServerVersion = "redis", sentinel.Version(t)
