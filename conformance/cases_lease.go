@@ -415,11 +415,7 @@ func (t *attempt) leaseCalls(ctx context.Context, when, key string, want error) 
 }
 
 func leaseMistakes(t *attempt) {
-	invalid := t.harness.Limits.RefusedKeys
-	if limit := t.harness.Limits.MaxKey; limit != 0 {
-		invalid = append(invalid[:len(invalid):len(invalid)], t.keyOfLength(limit+1))
-	}
-	for _, key := range invalid {
+	for _, key := range t.invalidKeys() {
 		t.leaseCalls(t.ctx, "with the key "+show(key), key, driver.ErrInvalidKey)
 	}
 	if t.mode != bare {

@@ -127,9 +127,7 @@ func (t *attempt) cacheKey(name string) string {
 }
 
 // storedKey returns the key that the backend receives for name.
-func (t *attempt) storedKey(name string) string {
-	return t.handle.written.prefix + t.handle.prefix + name
-}
+func (t *attempt) storedKey(name string) string { return t.handle.stored(name) }
 
 // newCache returns another Cache over the same backend, with the same prefix.
 func (t *attempt) newCache(options ...cache.Option) *cache.Cache {

@@ -56,6 +56,20 @@ func TestGetAppendReadsIntoTheCallersMemory(t *testing.T) {
 	}
 }
 
+// leftover is a backend that returns a value with ok=false.
+type leftover struct{ *fake }
+
+func (leftover) Get(context.Context, string) ([]byte, bool, error) {
+	return []byte("expired"), false, nil
+}
+
+func TestGetAppendOfAMissReturnsDst(t *testing.T) {
+	got, ok, err := cache.New(leftover{newFake()}).GetAppend(t.Context(), "k", []byte("dst:"))
+	if string(got) != "dst:" || ok || err != nil {
+		t.Errorf("GetAppend of a key that is absent = %q, %v, %v", got, ok, err)
+	}
+}
+
 func TestStats(t *testing.T) {
 	backend := &appending{fake: newFake()}
 	c := cache.New(backend)
