@@ -15,11 +15,14 @@ REPORT := go run ./conformance/cmd/conformance-report -readme README.md -o docs/
 demo:
 	sh tools/demo/demo.sh
 
-## test: every test of every module
+## test: every test of every module. Not in it: the proofs of release-check, more than
+## seconds of random histories of leases (CONFORMANCE_LEASES), a real bucket
+## (CACHE_TEST_GCS_BUCKET), fuzzing and benchmarks
 test: servers
 	go test -timeout 20m work
 
-## race: the same under the race detector (needs a C compiler), without tests that mostly wait
+## race: the same under the race detector (needs a C compiler), without tests that mostly
+## wait and without suites over variants, which run the code of another suite
 race: servers
 	go test -race -short -timeout 20m work
 

@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 			return settings{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://" + servers.StartRedis(t, "").Addrs[0]}
 		},
 		"redis cluster": func(t *testing.T) settings {
-			return settings{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_CLUSTER": servers.StartRedisCluster(t).Addrs}
+			return settings{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_CLUSTER": servers.StartRedisCluster(t, 0).Addrs}
 		},
 		"memcached": func(t *testing.T) settings {
 			return settings{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": servers.StartMemcached(t, 1, "").Addrs[0]}

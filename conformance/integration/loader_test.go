@@ -70,7 +70,7 @@ func TestLoaderRedis(t *testing.T) {
 
 func TestLoaderRedisCluster(t *testing.T) {
 	timed(t)
-	addrs := servers.StartRedisCluster(t).Addrs
+	addrs := servers.StartRedisCluster(t, 0).Addrs
 	loaders(t, func(t *testing.T) (cache.Backend, error) {
 		return redis.New(t.Context(), redis.Options{Cluster: addrs})
 	})

@@ -27,9 +27,6 @@ func openMemcached(t *testing.T, o memcached.Options) *cache.Cache {
 	return opened(t, b, err)
 }
 
-// slowMachine is a timeout that a busy machine does not reach.
-const slowMachine = 30 * time.Second
-
 // eachProtocol runs a test twice over servers that speak both protocols.
 func eachProtocol(t *testing.T, server *servers.Memcached, test func(t *testing.T, o memcached.Options)) {
 	for name, protocol := range map[string]memcached.Protocol{"text": memcached.Text, "binary": memcached.Binary} {

@@ -63,8 +63,8 @@ func TestMemcached(t *testing.T) {
 	h = emptied(h, map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare})
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	h.Stores.ClearForbidden = over(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare}).New
+	small := servers.StartMemcached(t, 1, "-M -m 8")
 	h.Stores.Full = func(t *testing.T) cache.Backend {
-		small := servers.StartMemcached(t, 1, "-M -m 8")
 		return openMemcached(t, memcached.Options{Servers: small.Addrs}).Backend()
 	}
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{}))
@@ -81,8 +81,8 @@ func TestMemcachedThreeServers(t *testing.T) {
 	h := emptied(memcachedOver(settings(three.Addrs[:3])), settings(three.Addrs[3:]))
 	h.Server, h.ServerVersion = "memcached", three.Version(t)
 	h.Name = "memcached-three"
+	others := servers.StartMemcached(t, 3, "")
 	h.Stores.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
-		others := servers.StartMemcached(t, 3, "")
 		return openMemcached(t, memcached.Options{Servers: others.Addrs}).Backend(), func() { others.Kill(t, 1) }
 	}
 	h.Unsupported[conformance.Network] = onlyOneMemcached

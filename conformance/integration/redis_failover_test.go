@@ -110,7 +110,7 @@ func TestRedisSentinelFailover(t *testing.T) {
 
 func TestRedisClusterFailover(t *testing.T) {
 	timed(t)
-	cluster := servers.StartRedisCluster(t)
+	cluster := servers.StartRedisCluster(t, 1)
 	failOver(t, cluster, redis.Options{Cluster: cluster.Addrs}, 3)
 }
 
@@ -126,7 +126,7 @@ func failOver(t *testing.T, r *servers.Redis, o redis.Options, primaries int) {
 
 func TestRedisClusterReshard(t *testing.T) {
 	timed(t)
-	cluster := servers.StartRedisCluster(t)
+	cluster := servers.StartRedisCluster(t, 1)
 	c := openRedis(t, redis.Options{Cluster: cluster.Addrs})
 	l := startLoad(t, c, time.Minute) // a call fails because of its reply, not because the machine is busy
 	cluster.Reshard(t, 750)           // among them those of load0 and load4

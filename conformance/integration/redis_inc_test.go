@@ -113,7 +113,7 @@ func TestRedisIncOfExpiringKey(t *testing.T) {
 
 func TestRedisIncInCluster(t *testing.T) {
 	busy(t)
-	cluster := servers.StartRedisCluster(t)
+	cluster := servers.StartRedisCluster(t, 0)
 	for name, rules := range map[string]string{"scripts": "+@all", "transactions": "+@all -@scripting", "commands": "+cluster +incrby +set +pttl +pexpire"} {
 		for i := range cluster.Addrs {
 			if out, err := cluster.Cli(t.Context(), i, "acl setuser app reset on '>secret' '~*' "+rules); out != "OK" || err != nil {

@@ -29,7 +29,7 @@ func leaseOf(t *testing.T, b *redis.Backend, key string) (token string) {
 // Every change of a key ends its lease, even if the entry has expired before Fill.
 func TestRedisLeaseEnds(t *testing.T) {
 	busy(t)
-	nodes := servers.StartRedisCluster(t).Addrs
+	nodes := servers.StartRedisCluster(t, 0).Addrs
 	for name, o := range map[string]redis.Options{
 		"one server": {Addr: servers.StartRedis(t, "").Addrs[0], AllowFlush: true},
 		"cluster":    {Cluster: nodes, AllowFlush: true},
@@ -134,7 +134,7 @@ func TestRedisLeaseIsHidden(t *testing.T) {
 // One of many callers in several processes loads.
 func TestRedisLeaseIsTakenOnce(t *testing.T) {
 	busy(t)
-	nodes := servers.StartRedisCluster(t).Addrs
+	nodes := servers.StartRedisCluster(t, 0).Addrs
 	for name, o := range map[string]redis.Options{"one server": {Addr: servers.StartRedis(t, "").Addrs[0]}, "cluster": {Cluster: nodes}} {
 		t.Run(name, func(t *testing.T) {
 			var backends []*redis.Backend
@@ -244,7 +244,7 @@ func TestRedisCompareAndSwap(t *testing.T) {
 // it, whichever way the key is written.
 func TestRedisNoStaleFill(t *testing.T) {
 	busy(t)
-	nodes := servers.StartRedisCluster(t).Addrs
+	nodes := servers.StartRedisCluster(t, 0).Addrs
 	for name, o := range map[string]redis.Options{"one server": {Addr: servers.StartRedis(t, "").Addrs[0]}, "cluster": {Cluster: nodes}} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

@@ -29,7 +29,7 @@ func redisAdmin(t *testing.T) (addr string, admin *goredis.Client) {
 func TestRedisForeignType(t *testing.T) {
 	busy(t)
 	addr, one := redisAdmin(t)
-	nodes := servers.StartRedisCluster(t).Addrs
+	nodes := servers.StartRedisCluster(t, 0).Addrs
 	cluster := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: nodes})
 	defer cluster.Close()
 	for name, tt := range map[string]struct {

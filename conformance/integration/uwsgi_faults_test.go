@@ -20,6 +20,7 @@ import (
 func newUwsgi(t *testing.T, o uwsgi.Options) *uwsgi.Backend {
 	t.Helper()
 	o.MaxValue = servers.UwsgiBlockSize
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = slowMachine, slowMachine, slowMachine
 	b, err := uwsgi.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +79,7 @@ func TestUWSGIWorkersBusy(t *testing.T) {
 	server := servers.StartUwsgi(t, "")
 	for name, addr := range map[string]string{"tcp": server.Addr, "unix": server.Socket} {
 		t.Run(name, func(t *testing.T) {
-			b := newUwsgi(t, uwsgi.Options{Addr: addr, Cache: "first", ReadTimeout: slowMachine, WriteTimeout: slowMachine})
+			b := newUwsgi(t, uwsgi.Options{Addr: addr, Cache: "first"})
 			server.Freeze(t)
 			for name, call := range map[string]struct {
 				want error

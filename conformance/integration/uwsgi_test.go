@@ -14,10 +14,10 @@ import (
 func uwsgiAt(name string) conformance.Harness {
 	open := func(t *testing.T) cache.Backend {
 		t.Helper()
-		c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{
+		c, err := cache.Open(t.Context(), cache.FromMap(patient(map[string]any{
 			"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": name,
 			"CACHE_OPTIONS": map[string]any{"max_value": servers.UwsgiBlockSize},
-		}))
+		})))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,11 +52,11 @@ func StartRedisTLS(t *testing.T, certificate Certificate, user, password string)
 	return r
 }
 
-// StartRedisCluster starts three primaries, each with a replica. A node is taken
+// StartRedisCluster starts three primaries, each with so many replicas. A node is taken
 // for dead after a second; slots without a node leave the others at work.
-func StartRedisCluster(t *testing.T) *Redis {
+func StartRedisCluster(t *testing.T, replicas int) *Redis {
 	t.Helper()
-	ports := FreePorts(t, 6)
+	ports := FreePorts(t, 3*(1+replicas))
 	r := &Redis{ports: ports, Addrs: addrs(ports)}
 	var script strings.Builder
 	for _, port := range ports {
@@ -68,7 +68,7 @@ func StartRedisCluster(t *testing.T) *Redis {
 	for _, port := range ports {
 		ready = append(ready, r.cli(port, "ping")+" | grep -q PONG")
 	}
-	ready = append(ready, "redis-cli --cluster create "+strings.Join(r.Addrs, " ")+" --cluster-replicas 1 --cluster-yes")
+	ready = append(ready, fmt.Sprintf("redis-cli --cluster create %s --cluster-replicas %d --cluster-yes", strings.Join(r.Addrs, " "), replicas))
 	for _, port := range ports {
 		ready = append(ready, r.cli(port, "cluster info")+" | grep -q cluster_state:ok",
 			r.cli(port, "info replication")+" | grep -qE 'master_link_status:up|role:master'")
@@ -170,7 +170,7 @@ func (r *Redis) Reshard(t *testing.T, slots int) {
 	}
 }
 
-// KillShard kills a primary of a cluster and its replica, so that no replica takes over.
+// KillShard kills a primary of a cluster and its replicas, so that no replica takes over.
 func (r *Redis) KillShard(t *testing.T) {
 	t.Helper()
 	primary := r.ports[0]
