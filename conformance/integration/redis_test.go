@@ -87,7 +87,7 @@ func TestRedisCluster(t *testing.T) {
 	h.Name = "redis-cluster"
 	other := servers.StartRedisCluster(t, 0) // not in the rule, which is ended while a busy machine starts servers
 	h.Stores.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
-		return openRedis(t, redis.Options{Cluster: other.Addrs[1:]}).Backend(), func() { other.KillShard(t) }
+		return openRedis(t, redis.Options{Cluster: other.Addrs[1:]}).Backend(), func() { other.Kill(t, 0) }
 	}
 	h.Server, h.ServerVersion = "redis", cluster.Version(t)
 	h.Unsupported[conformance.Network] = onlyOneServer

@@ -52,16 +52,21 @@ func StartRedisTLS(t *testing.T, certificate Certificate, user, password string)
 	return r
 }
 
-// StartRedisCluster starts three primaries, each with so many replicas. A node is taken
-// for dead after a second; slots without a node leave the others at work.
+// StartRedisCluster starts three primaries, each with so many replicas. If there are some,
+// a node is taken for dead after a second: without, a busy machine would only interrupt
+// the cluster. Slots without a node leave the others at work.
 func StartRedisCluster(t *testing.T, replicas int) *Redis {
 	t.Helper()
 	ports := FreePorts(t, 3*(1+replicas))
 	r := &Redis{ports: ports, Addrs: addrs(ports)}
+	timeout := 30_000
+	if replicas > 0 {
+		timeout = 1000
+	}
 	var script strings.Builder
 	for _, port := range ports {
 		fmt.Fprintf(&script, "redis-server --port %[1]d %[2]s --pidfile $PWD/%[1]d.pid --cluster-enabled yes --cluster-config-file nodes-%[1]d.conf"+
-			" --cluster-node-timeout 1000 --cluster-require-full-coverage no --cluster-announce-ip 127.0.0.1 --repl-diskless-sync-delay 0 &\n", port, quiet)
+			" --cluster-node-timeout %[3]d --cluster-require-full-coverage no --cluster-announce-ip 127.0.0.1 --repl-diskless-sync-delay 0 &\n", port, quiet, timeout)
 	}
 	r.Machine = Start(t, Spec{Needs: redisNeeds, Ports: ports, Script: script.String() + "wait"})
 	var ready []string
@@ -138,7 +143,7 @@ func (r *Redis) Restart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.signal(t, 0, "9")
+	r.Kill(t, 0)
 	r.await(t, fmt.Sprintf("%s && ! %[1]s | grep -q %s", r.cli(r.ports[0], "info server"), before))
 }
 
@@ -170,21 +175,8 @@ func (r *Redis) Reshard(t *testing.T, slots int) {
 	}
 }
 
-// KillShard kills a primary of a cluster and its replicas, so that no replica takes over.
-func (r *Redis) KillShard(t *testing.T) {
-	t.Helper()
-	primary := r.ports[0]
-	for i := range r.ports[1:] {
-		role, err := r.Cli(t.Context(), i+1, "role")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasPrefix(role, "slave") && strings.Contains(role, fmt.Sprint(primary)) {
-			r.signal(t, i+1, "9")
-		}
-	}
-	r.signal(t, 0, "9")
-}
+// Kill kills the i-th data server, as a crash would.
+func (r *Redis) Kill(t *testing.T, i int) { r.signal(t, i, "9") }
 
 // KillPrimary kills the first data server that is a primary, as a crash would.
 func (r *Redis) KillPrimary(t *testing.T) {
@@ -192,7 +184,7 @@ func (r *Redis) KillPrimary(t *testing.T) {
 	for i := range r.ports {
 		role, err := r.Cli(t.Context(), i, "role")
 		if err == nil && strings.HasPrefix(role, "master") {
-			r.signal(t, i, "9")
+			r.Kill(t, i)
 			return
 		}
 	}
