@@ -28,7 +28,7 @@ func patient(settings map[string]any) map[string]any {
 	case "simple", "filesystem", "gcs":
 		return settings
 	}
-	if isClient {
+	if isClient || settings == nil {
 		return settings
 	}
 	settings = maps.Clone(settings)
