@@ -63,10 +63,18 @@ const (
 	bare     mode = "bare"     // on the Backend itself
 )
 
-func (c Case) modes() []mode {
+// modes returns the modes in which c runs. For a slow store these are plain and bare, and
+// for a rule that clears the store also the mode with a prefix, which clears otherwise.
+func (c Case) modes(slow bool) []mode {
 	switch {
 	case c.has(oneModeOnly):
 		return []mode{plain}
+	case slow && c.has(cacheOnly):
+		return []mode{plain}
+	case slow && c.has(emptiesStore):
+		return []mode{plain, prefixed, bare}
+	case slow:
+		return []mode{plain, bare}
 	case c.has(cacheOnly):
 		return []mode{plain, prefixed, fallback}
 	}

@@ -142,9 +142,9 @@ func (t *attempt) cacheHolds(key, want string) {
 	equal(t, "the value of "+show(key)+" afterwards", string(got), want)
 }
 
-// fewer returns n, or a fifth of n with -short.
+// fewer returns n, or a fifth of n with -short or for a slow store.
 func (t *attempt) fewer(n int) int {
-	if t.short {
+	if t.short || t.harness.Slow {
 		return n / 5
 	}
 	return n
