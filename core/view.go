@@ -18,7 +18,8 @@ type View[T any] struct {
 
 // Of returns the typed view of c; it allocates nothing. Values of type []byte
 // and string are stored as they are, integers as decimal text, all others with
-// the codec of the cache.
+// the codec of the cache. A string that a view returns is not copied: it shares the
+// memory of a store in the process.
 func Of[T any](c *Cache, options ...ViewOption) View[T] {
 	v := View[T]{cache: c}
 	for _, option := range options {

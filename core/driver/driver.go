@@ -15,7 +15,11 @@ import (
 //     never down and never to 0. The expiry time is computed once, before any I/O. An
 //     expired entry is absent for every method.
 //   - A backend may keep the value that it receives and may return memory that it
-//     still uses. Neither is modified, unless the backend is a [Copier].
+//     still uses. Nobody modifies such memory: neither the backend, for which an
+//     overwritten value is new memory, nor the caller, unless the backend is a
+//     [Copier]. Views of string depend on it: they return that memory as strings.
+//   - A backend never writes to a value that it receives, even if it is a [Copier]: the
+//     value may be the memory of a string.
 //   - A zero-length value is a hit. A nil value is stored as an empty one, and
 //     ok=true with a nil value is an empty value.
 //   - Errors wrap the sentinels of this package, so that errors.Is matches the same
