@@ -47,7 +47,9 @@
 // # Expiry
 //
 // The TTL is rounded up to milliseconds. It begins when the server executes the command,
-// and the server's clock counts it. TTL returns the remaining TTL.
+// and the server's clock counts it. TTL returns the remaining TTL. The TTL that
+// [Backend.GetWithTTL] returns is shortened by the duration of the call, so that a copy of
+// the value does not outlive the entry.
 //
 // # Limits
 //

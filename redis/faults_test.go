@@ -34,6 +34,11 @@ var verbs = []verb{
 	{"Has", "type", false, func(ctx context.Context, b *Backend) error { _, err := b.Has(ctx, "k"); return err }},
 	{"TTL", "pttl", false, func(ctx context.Context, b *Backend) error { _, _, err := b.TTL(ctx, "k"); return err }},
 	{"GetMany", "mget", false, func(ctx context.Context, b *Backend) error { _, err := b.GetMany(ctx, []string{"k"}); return err }},
+	{"GetWithTTL", "get", false, func(ctx context.Context, b *Backend) error { _, _, _, err := b.GetWithTTL(ctx, "k"); return err }},
+	{"GetManyWithTTL", "get", false, func(ctx context.Context, b *Backend) error {
+		_, _, err := b.GetManyWithTTL(ctx, []string{"k"})
+		return err
+	}},
 	{"Set", "set", true, func(ctx context.Context, b *Backend) error { return b.Set(ctx, "k", []byte(value), time.Minute) }},
 	{"Add", "set", true, func(ctx context.Context, b *Backend) error {
 		_, err := b.Add(ctx, "k", []byte(value), time.Minute)

@@ -53,9 +53,7 @@ func valueSize(cmd goredis.Cmder) int {
 // valueArgs returns the arguments of a command among which its values are. The helpers of
 // a plan have none.
 func valueArgs(cmd goredis.Cmder) []any {
-	if p, ok := cmd.(*plan); ok {
-		cmd = p.Cmder
-	}
+	cmd = mainCommand(cmd)
 	if c, ok := cmd.(*singleAttempt); ok {
 		cmd = c.Cmder
 	}

@@ -106,17 +106,17 @@ func getCmd(ctx context.Context, key string) *goredis.StringCmd {
 
 // prepare makes a GET ready to be sent, for the first time or again.
 func prepare(cmd goredis.Cmder) {
-	if get, ok := cmd.(*goredis.StringCmd); ok {
+	if get, ok := mainCommand(cmd).(*goredis.StringCmd); ok {
 		get.SetVal(noReply)
 	}
 }
 
-// isMiss reports whether cmd is a GET whose own reply is null. The driver also returns
+// isMiss reports whether cmd is a GET, or a plan of one, whose own reply is null. The driver also returns
 // goredis.Nil for a command that it has not sent: if a null came instead of the map of a
 // cluster, or while the connection was set up.
 func isMiss(cmd goredis.Cmder, err error) bool {
-	get, ok := cmd.(*goredis.StringCmd)
-	return ok && err == goredis.Nil && get.Val() != noReply
+	get, ok := mainCommand(cmd).(*goredis.StringCmd)
+	return ok && err == goredis.Nil && get.Err() == goredis.Nil && get.Val() != noReply
 }
 
 // bytesOf returns the memory of text, which the driver allocated for this call.
