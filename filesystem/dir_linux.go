@@ -108,8 +108,11 @@ func (d *dir) create(name string, mode fs.FileMode) (file, error) {
 }
 
 func (d *dir) openat(name string, flags int, mode uint32) (file, error) {
+	path := pathOf(name)
+	flags |= syscall.O_NOFOLLOW | syscall.O_CLOEXEC
 	fd, err := retry(func() (int, error) {
-		return syscall.Openat(d.fd, name, flags|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, mode)
+		fd, _, errno := syscall.Syscall6(syscall.SYS_OPENAT, uintptr(d.fd), uintptr(unsafe.Pointer(&path)), uintptr(flags), uintptr(mode), 0, 0)
+		return int(fd), errnoError(0, 0, errno)
 	})
 	return file{d, name, fd}, d.fail("open", name, err)
 }
@@ -118,10 +121,8 @@ func (d *dir) openat(name string, flags int, mode uint32) (file, error) {
 func (d *dir) mtime(name string) (time.Time, error) {
 	const atSymlinkNoFollow = 0x100
 	var stat syscall.Stat_t
-	p, err := syscall.BytePtrFromString(name)
-	if err == nil {
-		err = errnoError(syscall.Syscall6(sysFstatat, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&stat)), atSymlinkNoFollow, 0, 0))
-	}
+	path := pathOf(name)
+	err := errnoError(syscall.Syscall6(sysFstatat, uintptr(d.fd), uintptr(unsafe.Pointer(&path)), uintptr(unsafe.Pointer(&stat)), atSymlinkNoFollow, 0, 0))
 	if err != nil {
 		return time.Time{}, d.fail("stat", name, err)
 	}
@@ -139,7 +140,7 @@ func (d *dir) link(temp, name string) error {
 
 // rename renames temp to name, and replaces the file called name if there is one.
 func (d *dir) rename(temp, name string) error {
-	return d.fail("rename", name, syscall.Renameat(d.fd, temp, d.fd, name))
+	return d.fail("rename", name, d.callWithNames(syscall.SYS_RENAMEAT, temp, name, 0))
 }
 
 // replace is rename for a name that exists.
@@ -157,20 +158,21 @@ func (d *dir) replace(temp, name string) error {
 
 // callWithNames makes a system call that takes two names of the directory.
 func (d *dir) callWithNames(call uintptr, from, to string, flags uintptr) error {
-	p, err := syscall.BytePtrFromString(from)
-	if err != nil {
-		return err
-	}
-	q, err := syscall.BytePtrFromString(to)
-	if err != nil {
-		return err
-	}
-	return errnoError(syscall.Syscall6(call, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(d.fd), uintptr(unsafe.Pointer(q)), flags, 0))
+	p, q := pathOf(from), pathOf(to)
+	return errnoError(syscall.Syscall6(call, uintptr(d.fd), uintptr(unsafe.Pointer(&p)), uintptr(d.fd), uintptr(unsafe.Pointer(&q)), flags, 0))
+}
+
+// pathOf returns name as system calls take it, with a NUL at the end. It is a value, so
+// that calls need no memory of their own. Names of the directory have at most 255 bytes.
+func pathOf(name string) (path [256]byte) {
+	copy(path[:len(path)-1], name)
+	return path
 }
 
 // remove removes a file that is not a directory.
 func (d *dir) remove(name string) error {
-	err := syscall.Unlinkat(d.fd, name)
+	path := pathOf(name)
+	err := errnoError(syscall.Syscall(syscall.SYS_UNLINKAT, uintptr(d.fd), uintptr(unsafe.Pointer(&path)), 0))
 	if err == syscall.EISDIR {
 		return errNotRegular
 	}
@@ -249,6 +251,25 @@ func (f file) fail(op string, err error) error { return f.dir.fail(op, f.name, e
 func (f file) readAt(p []byte, offset int64) (int, error) {
 	n, err := retry(func() (int, error) { return syscall.Pread(f.fd, p, offset) })
 	return n, readError(f.fail("read", err))
+}
+
+// readParts reads the beginning of the file into head, then spare, then rest, by one
+// system call. Fewer bytes than fit do not mean the end of the file.
+func (f file) readParts(head, spare, rest []byte) (int, error) {
+	var parts [3]syscall.Iovec
+	count := 0
+	for _, part := range [...][]byte{head, spare, rest} {
+		if len(part) > 0 {
+			parts[count].Base = unsafe.SliceData(part)
+			parts[count].SetLen(len(part))
+			count++
+		}
+	}
+	n, err := retry(func() (int, error) {
+		n, _, errno := syscall.Syscall6(syscall.SYS_PREADV, uintptr(f.fd), uintptr(unsafe.Pointer(&parts)), uintptr(count), 0, 0, 0)
+		return int(n), errnoError(0, 0, errno)
+	})
+	return max(0, n), readError(f.fail("read", err))
 }
 
 // size returns the size of the file, and whether the disk holds less: a sparse file,

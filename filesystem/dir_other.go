@@ -161,6 +161,16 @@ func (f file) readAt(p []byte, offset int64) (int, error) {
 	return n, readError(f.fail("read", err))
 }
 
+func (f file) readParts(head, spare, rest []byte) (total int, err error) {
+	for _, part := range [][]byte{head, spare, rest} {
+		n, err := f.readAt(part, int64(total))
+		if total += n; n < len(part) || err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
 // size returns the size of the file, and whether the disk may hold less, which this
 // implementation cannot find out: it suspects every large file.
 func (f file) size() (size int64, sparse bool, err error) {

@@ -15,9 +15,9 @@ import (
 // safe for concurrent use, and any number of Backends, in one process or in
 // several, may share a directory.
 type Backend struct {
-	options   Options
-	entryName func(key string) string // name of the file that holds key
-	temps     *tempNames
+	options Options
+	hash    func(key []byte) fileName
+	temps   *tempNames
 
 	mu      sync.RWMutex  // read-locked during every operation
 	dir     *dir          // nil after Close
@@ -42,11 +42,11 @@ func New(_ context.Context, o Options) (*Backend, error) {
 		return nil, classify(err)
 	}
 	b := &Backend{
-		options:   o,
-		entryName: o.hashMethod(),
-		temps:     &tempNames{random: rand.Text()},
-		closing:   make(chan struct{}),
-		writer:    make(chan struct{}, 1),
+		options: o,
+		hash:    o.hashMethod(),
+		temps:   &tempNames{random: rand.Text()},
+		closing: make(chan struct{}),
+		writer:  make(chan struct{}, 1),
 	}
 	b.close = sync.OnceFunc(func() { close(b.closing) })
 	if b.dir, err = b.makeDir(); err != nil {
@@ -57,43 +57,6 @@ func New(_ context.Context, o Options) (*Backend, error) {
 		return nil, classify(err)
 	}
 	return b, nil
-}
-
-// Get returns the value of key. The caller owns the slice. If the file of key
-// does not hold a valid entry of key, the error wraps [driver.ErrCorrupt].
-func (b *Backend) Get(_ context.Context, key string) ([]byte, bool, error) {
-	e, err := b.read(key, true)
-	if !e.live() {
-		return nil, false, err
-	}
-	return e.value, true, err
-}
-
-// Has reports whether key is present. It reads the file and verifies its checksum, so
-// that its answer is that of Get.
-func (b *Backend) Has(_ context.Context, key string) (bool, error) {
-	e, err := b.read(key, false)
-	return e.live(), ignoreCorrupt(err)
-}
-
-// TTL returns the remaining TTL of key; 0 with ok=true means that key never
-// expires.
-func (b *Backend) TTL(_ context.Context, key string) (ttl time.Duration, ok bool, err error) {
-	e, err := b.read(key, false)
-	now := time.Now()
-	if e.value == nil || e.expires.expired(now) {
-		return 0, false, ignoreCorrupt(err)
-	}
-	return e.expires.remaining(now), true, nil
-}
-
-func (b *Backend) read(key string, keep bool) (e entry, err error) {
-	name := b.entryName(key)
-	err = b.inDir(func(d *dir) (err error) {
-		e, err = read(d, name, key, keep)
-		return err
-	})
-	return e, err
 }
 
 // Set stores value under key. If the disk is full, the error wraps
@@ -138,6 +101,8 @@ var (
 	_ driver.Counter       = (*Backend)(nil)
 	_ driver.PrefixClearer = (*Backend)(nil)
 	_ driver.TTLer         = (*Backend)(nil)
+	_ driver.Appender      = (*Backend)(nil)
+	_ driver.LifeGetter    = (*Backend)(nil)
 	_ driver.Pinger        = (*Backend)(nil)
 	_ driver.Copier        = (*Backend)(nil)
 	_ driver.Leaser        = (*Backend)(nil)

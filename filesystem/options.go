@@ -57,7 +57,7 @@ func (o Options) Validate(p *driver.Problems) {
 	}
 }
 
-func (o Options) hashMethod() func(key string) (name string) {
+func (o Options) hashMethod() func(key []byte) fileName {
 	return hashMethods[strings.ToLower(o.HashMethod)]
 }
 

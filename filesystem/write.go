@@ -59,7 +59,7 @@ func (tx *writeTx) rewrite(ctx context.Context) error {
 // stored returns what the file of the key holds, expired or not. If the file is absent
 // or corrupt, the value is nil.
 func (tx *writeTx) stored() (entry, error) {
-	e, err := read(tx.dir, tx.name, tx.entry.key, true)
+	e, err := read(tx.dir, tx.name, tx.entry.key, nil, true)
 	return e, ignoreNotExist(ignoreCorrupt(err))
 }
 
