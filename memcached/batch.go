@@ -17,7 +17,7 @@ func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 		return values, err
 	}
 	b.many(ctx, wire.OpGet, items)
-	b.joinMany(ctx, items, 1)
+	b.joinMany(ctx, items, 1, nil)
 	for i := range items {
 		if items[i].OK {
 			values[i] = unpadded(items[i].Value, items[i].Flags)

@@ -43,7 +43,8 @@
 //
 // The server counts in seconds. An entry expires up to 4 s later than requested, never
 // earlier, and at the latest on 2038-01-19, unless it never expires. TTL returns the
-// remaining TTL in the server's seconds.
+// remaining TTL in the server's seconds. GetWithTTL returns up to 2 s less, because the
+// entry is present at least that long; the shortest TTL that it returns is 1 ns.
 //
 // # Limits
 //
@@ -59,7 +60,8 @@
 // The modes other than text have limits:
 //
 //   - Binary: no TTL, no Clear of a prefix, no counters below zero, no leases. If another
-//     program leases a key, Add and Delete treat the leased key as present.
+//     program leases a key, Add and Delete treat the leased key as present. (The protocol
+//     has a command that returns a value and sets its TTL, but none that returns the TTL.)
 //   - A gomemcache client: the same, and no batches of writes in one round trip. When its
 //     context ends, a call returns, but gomemcache continues until its own timeout. It
 //     accepts replies of any length.
@@ -80,7 +82,8 @@
 // A [Backend] is safe for concurrent use. Up to four calls at a time use a connection
 // each. Beyond that, calls share round trips: while two are under way, further requests
 // gather for the next one. A call whose context ends before that is not sent. Fill,
-// CompareAndSwap and values larger than 4 KiB do not share round trips. See [remote.Group].
+// CompareAndSwap, values larger than 4 KiB and GetAppend with 16 KiB of unused capacity do
+// not share round trips. See [remote.Group].
 //
 // # Wire format
 //

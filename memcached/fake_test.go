@@ -374,16 +374,24 @@ func (f *fake) execute(words []string, value string) string {
 		case left > fakeTime:
 			left -= fakeTime
 		}
-		reply := "HD"
-		for letter, n := range map[string]any{"f": e.flags, "t": left, "c": e.cas} {
-			if slices.Contains(words[2:], letter) {
-				reply += fmt.Sprintf(" %s%d", letter, n)
+		reply, block := "HD", ""
+		for _, word := range words[2:] {
+			switch word {
+			case "v":
+				reply, block = fmt.Sprintf("VA %d", len(e.value)), e.value+"\r\n"
+			case "f":
+				reply += fmt.Sprintf(" f%d", e.flags)
+			case "t":
+				reply += fmt.Sprintf(" t%d", left)
+			case "c":
+				reply += fmt.Sprintf(" c%d", e.cas)
+			case "k":
+				reply += " k" + key
+			case "T-1":
+				delete(f.entries, key)
 			}
 		}
-		if slices.Contains(words, "T-1") {
-			delete(f.entries, key)
-		}
-		return reply + "\r\n"
+		return reply + "\r\n" + block
 	case "ms":
 		flags, _ := flag(words[3:], "F")
 		expiry, _ := flag(words[3:], "T")

@@ -44,6 +44,24 @@ func (o operation) call(ctx context.Context, b *Backend) error {
 var verbs = []operation{
 	{"Get", []string{"get", "0x0c"}, false, func(ctx context.Context, b *Backend, key string) error { _, _, err := b.Get(ctx, key); return err }, nil},
 	{"Has", []string{"mg", "get", "0x0c"}, false, func(ctx context.Context, b *Backend, key string) error { _, err := b.Has(ctx, key); return err }, nil},
+	{"GetAppend", []string{"get", "0x0c"}, false, func(ctx context.Context, b *Backend, key string) error {
+		_, _, err := b.GetAppend(ctx, key, make([]byte, 1, 100))
+		return err
+	}, nil},
+	{"GetWithTTL", []string{"mg", "get", "0x0c"}, false, func(ctx context.Context, b *Backend, key string) error {
+		_, _, _, err := b.GetWithTTL(ctx, key)
+		if driver.IsUnsupported(err) && b.meta == nil {
+			_, _, err = b.Get(ctx, key)
+		}
+		return err
+	}, nil},
+	{"GetManyWithTTL", []string{"mg", "get", "0x0d", "0x0c"}, false, func(ctx context.Context, b *Backend, key string) error {
+		_, _, err := b.GetManyWithTTL(ctx, []string{key})
+		if driver.IsUnsupported(err) && b.meta == nil {
+			_, err = b.GetMany(ctx, []string{key})
+		}
+		return err
+	}, nil},
 	{"GetMany", []string{"get", "0x0d", "0x0c"}, false, func(ctx context.Context, b *Backend, key string) error {
 		_, err := b.GetMany(ctx, []string{key})
 		return err

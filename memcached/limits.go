@@ -40,15 +40,18 @@ func checkSize(value []byte, limit int) error {
 // lastDate is the latest date in the server's 32 bits with a sign: 2038-01-19.
 const lastDate = math.MaxInt32
 
-// expiryOf returns the expiry to send for ttl, 0 if the entry never expires. The server
-// counts in ticks of a second, and the current tick has begun already. The next one may be
-// shorter as well: ticks come some milliseconds late, and when that adds up to a second,
-// the server's clock jumps by two. So two seconds are added to the rounded value.
+// graceSeconds is by how much an entry may expire earlier than its seconds on the server say.
+// The server counts in ticks of a second, and the current tick has begun already. The next
+// one may be shorter as well: ticks come some milliseconds late, and when that adds up to a
+// second, the server's clock jumps by two.
+const graceSeconds = 2
+
+// expiryOf returns the expiry to send for ttl, 0 if the entry never expires.
 func expiryOf(ttl time.Duration) int64 {
 	if ttl == 0 {
 		return 0
 	}
-	seconds := int64((ttl-1)/time.Second) + 1 + 2
+	seconds := int64((ttl-1)/time.Second) + 1 + graceSeconds
 	if seconds > wire.MaxRelative {
 		return min(time.Now().Unix()+seconds, lastDate)
 	}

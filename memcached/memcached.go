@@ -91,8 +91,9 @@ func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
 
 // valueOf returns the value of an item that was read.
 func (b *Backend) valueOf(ctx context.Context, it wire.Item) (value []byte, ok bool, err error) {
-	if it.Flags == flagSpread {
-		return b.join(ctx, it, 1)
+	it = b.join(ctx, it, nil)
+	if !it.OK {
+		return nil, false, it.Err
 	}
 	return unpadded(it.Value, it.Flags), true, nil
 }
@@ -261,8 +262,10 @@ func (b *Backend) one(ctx context.Context, op wire.Op, it wire.Item) (wire.Item,
 
 // many performs op, which reads or deletes, for items.
 func (b *Backend) many(ctx context.Context, op wire.Op, items []wire.Item) {
+	since := wire.Clock()
 	b.store.Many(ctx, op, items)
 	for i := range items {
+		items[i].Since = since
 		items[i].OK = items[i].OK && !items[i].HasPlaceholder(op)
 	}
 }
@@ -291,4 +294,8 @@ var (
 	_ driver.Copier        = (*Backend)(nil)
 	_ driver.Leaser        = (*Backend)(nil)
 	_ driver.Swapper       = (*Backend)(nil)
+
+	_ driver.Appender       = (*Backend)(nil)
+	_ driver.LifeGetter     = (*Backend)(nil)
+	_ driver.ManyLifeGetter = (*Backend)(nil)
 )

@@ -25,14 +25,12 @@ const maxRaces = 10
 
 var errRaces = fmt.Errorf("%w: gave up after losing every race with concurrent writers", driver.ErrUnavailable)
 
-// join returns the value of the index in it.
-func (b *Backend) join(ctx context.Context, it wire.Item, races int) (value []byte, ok bool, err error) {
+// join returns it with its value in place of an index. It uses memory for the value if
+// the capacity is large enough.
+func (b *Backend) join(ctx context.Context, it wire.Item, memory []byte) wire.Item {
 	items := []wire.Item{it}
-	b.joinMany(ctx, items, races)
-	if !items[0].OK {
-		return nil, false, items[0].Err
-	}
-	return items[0].Value, true, nil
+	b.joinMany(ctx, items, 1, memory)
+	return items[0]
 }
 
 // joining is an item with an index whose chunks are read.
@@ -44,8 +42,8 @@ type joining struct {
 
 // joinMany replaces the indexes among items by their values. It reads many together, but
 // never more chunks than one value may have: an index takes little to send and much to
-// read.
-func (b *Backend) joinMany(ctx context.Context, items []wire.Item, races int) {
+// read. A single item uses memory if the capacity is large enough.
+func (b *Backend) joinMany(ctx context.Context, items []wire.Item, races int, memory []byte) {
 	var group []joining
 	var chunks []wire.Item // of the group
 	ahead := 0             // bytes of memory
@@ -56,11 +54,13 @@ func (b *Backend) joinMany(ctx context.Context, items []wire.Item, races int) {
 			value, complete, err := j.assemble(j.memory, chunks[:n])
 			clear(chunks[:n])
 			chunks = chunks[n:]
-			if j.OK = complete; !complete && err == nil {
-				value, j.OK, err = b.rejoin(ctx, *j.Item, j.index, races)
-			}
-			if j.Value, j.Flags = value, 0; err != nil {
+			switch {
+			case err != nil:
 				j.Fail(err)
+			case complete:
+				j.Value, j.Flags = value, flagVerbatim
+			default:
+				*j.Item = b.rejoin(ctx, *j.Item, j.index, races, memory)
 			}
 		}
 		group, chunks, ahead = nil, nil, 0
@@ -79,7 +79,11 @@ func (b *Backend) joinMany(ctx context.Context, items []wire.Item, races int) {
 			read()
 		}
 		j := joining{Item: it, index: x}
-		if x.size <= maxAhead-ahead {
+		switch {
+		case len(items) == 1 && x.size <= cap(memory):
+			it.Value = bytes.Clone(it.Value) // it may be in memory
+			j.memory = memory[:x.size]
+		case x.size <= maxAhead-ahead:
 			j.memory, ahead = make([]byte, x.size), ahead+x.size
 		}
 		group, chunks = append(group, j), append(chunks, x.chunks(it.Key, j.memory)...)
@@ -89,23 +93,32 @@ func (b *Backend) joinMany(ctx context.Context, items []wire.Item, races int) {
 	}
 }
 
-// rejoin reads the value of it again, of which chunks are missing: another writer may have
-// replaced it meanwhile. Otherwise rejoin removes the index.
-func (b *Backend) rejoin(ctx context.Context, it wire.Item, x index, races int) (value []byte, ok bool, err error) {
+// rejoin reads it again, of which chunks are missing: another writer may have replaced it
+// meanwhile. Otherwise rejoin removes the index.
+func (b *Backend) rejoin(ctx context.Context, it wire.Item, x index, races int, memory []byte) wire.Item {
 	if races == maxRaces {
-		return nil, false, errRaces
+		it.Fail(errRaces)
+		return it
 	}
-	again, err := b.one(ctx, wire.OpGets, wire.Item{Key: it.Key})
+	op := wire.OpGets
+	if b.meta != nil {
+		op = wire.OpGetTTL
+	}
+	again, err := b.one(ctx, op, wire.Item{Key: it.Key})
 	switch {
-	case err != nil || !again.OK:
-		return nil, false, err
-	case again.Flags != flagSpread:
-		return unpadded(again.Value, again.Flags), true, nil
+	case err != nil:
+		again.Key = it.Key
+		again.Fail(err)
+	case !again.OK || again.Flags != flagSpread:
 	case bytes.Equal(again.Value, it.Value):
 		b.discard(ctx, again, x)
-		return nil, false, nil
+		again.OK = false
+	default:
+		items := []wire.Item{again}
+		b.joinMany(ctx, items, races+1, memory)
+		return items[0]
 	}
-	return b.join(ctx, again, races+1)
+	return again
 }
 
 func (b *Backend) indexIn(it wire.Item) (index, error) {

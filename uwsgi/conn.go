@@ -33,14 +33,14 @@ func (b *Backend) roundTrip(ctx context.Context, r request) (entry, error) {
 	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)
 	conn.SetWriteDeadline(earlier(ctx, b.options.WriteTimeout))
-	if _, err := conn.Write(r.appendTo(buffer[:0], b.options.Cache)); err != nil {
+	if err := r.send(conn, buffer[:0], b.options.Cache); err != nil {
 		return entry{}, remote.Unsent{Err: err} // in part: the server does not execute it
 	}
 	conn.SetReadDeadline(earlier(ctx, b.options.ReadTimeout))
 	if ctx.Err() != nil { // the line above may have replaced the deadline in the past
 		conn.SetReadDeadline(past)
 	}
-	e, err := readReply(conn, buffer[:], uint64(max(b.options.MaxValue, minReply)))
+	e, err := readReply(conn, buffer[:], uint64(max(b.options.MaxValue, minReply)), r.memory)
 	if remote.IsTimeout(err) && remote.Ended(ctx) == nil {
 		err = fmt.Errorf("timed out waiting for the server: its workers are busy, or %s is not a uwsgi socket (--socket): %w", b.options.Addr, err)
 	}

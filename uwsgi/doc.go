@@ -40,7 +40,8 @@
 // entries every few seconds (--cache-expire-freq, 3 by default) and serves them until
 // then. This package checks the expiry time itself, so the clocks of both machines
 // must agree. Add of an expired key waits until the server has removed the entry or
-// the context ends.
+// the context ends. GetWithTTL returns the time until the second at which the server may
+// remove the entry.
 //
 // # Limits
 //

@@ -92,13 +92,13 @@ func (b *Backend) checkExists(ctx context.Context) error {
 	held := request{command: "set", key: probeKey(), value: []byte("v")}
 	data := held.appendTo(nil, b.options.Cache)
 	conn.SetDeadline(time.Now().Add(refusalTimeout))
-	if _, err = conn.Write(data[:len(data)-len(held.value)]); err == nil {
+	if _, err = conn.Write(data); err == nil {
 		_, err = conn.Read(data)
 	}
 	if remote.IsTimeout(err) {
 		return nil
 	}
-	return fmt.Errorf("%w: no cache %q at %s: the server needs the plugin cache (--plugins cache) and --cache2 name=%s,items=1000",
+	return fmt.Errorf("%w: no cache %q at %s: the server needs both the plugin cache (--plugins cache) and --cache2 name=%s,items=1000",
 		driver.ErrUnavailable, b.options.Cache, b.options.Addr, cmp.Or(b.options.Cache, "mycache"))
 }
 

@@ -32,7 +32,7 @@ func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
 	case !s.Has("CACHE_UWSGI_NAME"):
 		s.Fail("CACHE_UWSGI_NAME", "missing: mycache@host:port or mycache@/path/to.sock")
 	case !found || o.Addr == "":
-		s.Fail("CACHE_UWSGI_NAME", "%q has no address: mycache@host:port or mycache@/path/to.sock", o.Cache)
+		s.Fail("CACHE_UWSGI_NAME", "%q has no address: add that of the server's uwsgi socket, as in %[1]s@127.0.0.1:3031 or %[1]s@/path/to.sock", o.Cache)
 	}
 	if err := s.Check(&o); err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func TestInvalidSettings(t *testing.T) {
 		want     string
 	}{
 		"missing":         {nil, "CACHE_UWSGI_NAME (Options.Addr): missing"},
-		"no server":       {map[string]any{"CACHE_UWSGI_NAME": "mycache"}, `CACHE_UWSGI_NAME (Options.Addr): "mycache" has no address: mycache@host:port or`},
+		"no server":       {map[string]any{"CACHE_UWSGI_NAME": "mycache"}, `CACHE_UWSGI_NAME (Options.Addr): "mycache" has no address: add that of the server's uwsgi socket, as in mycache@127.0.0.1:3031 or mycache@/path/to.sock`},
 		"nothing after @": {map[string]any{"CACHE_UWSGI_NAME": "mycache@"}, "has no address"},
 		"no port":         {map[string]any{"CACHE_UWSGI_NAME": "mycache@localhost"}, `CACHE_UWSGI_NAME (Options.Addr): "localhost" is not host:port`},
 		"a list":          {map[string]any{"CACHE_UWSGI_NAME": []int{1}}, "CACHE_UWSGI_NAME: not text"},

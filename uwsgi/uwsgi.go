@@ -45,11 +45,34 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 
 // Get returns the value of key. The caller owns the slice.
 func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	e, err := b.lookup(ctx, key)
+	e, err := b.lookup(ctx, key, nil)
 	if err != nil || !e.isAlive() {
 		return nil, false, err
 	}
 	return e.value, true, nil
+}
+
+// GetAppend reads the value into the capacity of dst if it is large enough.
+func (b *Backend) GetAppend(ctx context.Context, key string, dst []byte) ([]byte, bool, error) {
+	e, err := b.lookup(ctx, key, dst[len(dst):])
+	if err != nil || !e.isAlive() {
+		return dst, false, err
+	}
+	return remote.Append(dst, e.value), true, nil
+}
+
+// GetWithTTL returns the value of key with its remaining TTL, both of one reply. The TTL
+// ends with a second of the server's clock, up to two seconds after what was set.
+func (b *Backend) GetWithTTL(ctx context.Context, key string) ([]byte, time.Duration, bool, error) {
+	e, err := b.lookup(ctx, key, nil)
+	ttl, ok := e.ttl()
+	if err != nil || !ok {
+		return nil, 0, false, err
+	}
+	if ttl > 0 { // the server's clock may be exact
+		ttl = max(ttl-clockTick, 1)
+	}
+	return e.value, ttl, true, nil
 }
 
 // Set stores value. The TTL starts when the server executes the request.
@@ -69,7 +92,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 // explainSet returns why the update r, sent not before the unix second start, got no
 // reply. The server has finished with r, because it has closed the connection.
 func (b *Backend) explainSet(ctx context.Context, r request, start int64) error {
-	e, err := b.read(ctx, r.key)
+	e, err := b.read(ctx, r.key, nil)
 	switch {
 	case err != nil:
 		return remote.Outcome(ctx, err, true)
@@ -95,7 +118,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 		if err != errNoReply {
 			return err == nil, remote.Outcome(ctx, err, true)
 		}
-		e, err := b.read(ctx, key)
+		e, err := b.read(ctx, key, nil)
 		switch {
 		case err != nil:
 			return false, remote.Outcome(ctx, err, true)
@@ -124,7 +147,7 @@ const (
 // Delete removes key. It reads the entry first, because the server also reports an
 // expired entry as deleted; a present key takes two requests.
 func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
-	e, err := b.lookup(ctx, key)
+	e, err := b.lookup(ctx, key, nil)
 	if err != nil || !e.isAlive() {
 		return false, err
 	}
@@ -137,7 +160,7 @@ func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 
 // TTL returns the remaining TTL of key, up to two seconds more than what was set.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
-	e, err := b.lookup(ctx, key) // the zero entry after an error
+	e, err := b.lookup(ctx, key, nil) // the zero entry after an error
 	ttl, ok := e.ttl()
 	return ttl, ok, err
 }
@@ -152,19 +175,20 @@ func (b *Backend) Close() error {
 	return nil
 }
 
-// lookup checks and reads key. The entry may be expired.
-func (b *Backend) lookup(ctx context.Context, key string) (entry, error) {
+// lookup checks and reads key, with its value in memory if the capacity is large enough.
+// The entry may be expired.
+func (b *Backend) lookup(ctx context.Context, key string, memory []byte) (entry, error) {
 	if err := b.check(request{key: key}); err != nil {
 		return entry{}, err
 	}
-	e, err := b.read(ctx, key)
+	e, err := b.read(ctx, key, memory)
 	return e, remote.Outcome(ctx, err, false)
 }
 
 // read gets key. Its error is that of the round trip, and not marked as unsent: a read
 // also explains why a write that was sent got no reply.
-func (b *Backend) read(ctx context.Context, key string) (entry, error) {
-	e, err := b.roundTripAgain(ctx, request{command: "get", key: key})
+func (b *Backend) read(ctx context.Context, key string, memory []byte) (entry, error) {
+	e, err := b.roundTripAgain(ctx, request{command: "get", key: key, memory: memory})
 	if unsent, ok := err.(remote.Unsent); ok {
 		err = unsent.Err
 	}
@@ -198,4 +222,8 @@ var (
 	_ driver.TTLer       = (*Backend)(nil)
 	_ driver.Pinger      = (*Backend)(nil)
 	_ driver.Copier      = (*Backend)(nil)
+
+	_ driver.Appender       = (*Backend)(nil)
+	_ driver.LifeGetter     = (*Backend)(nil)
+	_ driver.ManyLifeGetter = (*Backend)(nil)
 )

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"strconv"
 )
 
@@ -24,10 +25,24 @@ type request struct {
 	key     string
 	value   []byte // nil or not empty, see escape
 	seconds int64  // TTL; 0 never expires
+
+	memory []byte // for the value of the reply, used if its capacity is large enough
 }
 
-// appendTo appends r as a packet. The caller has checked that the pairs are shorter
-// than 65,536 bytes.
+// send writes r. A value that does not fit into buffer is written from the memory of the
+// caller.
+func (r request) send(conn net.Conn, buffer []byte, cacheName string) error {
+	data := r.appendTo(buffer, cacheName)
+	if len(r.value) <= cap(data)-len(data) {
+		_, err := conn.Write(append(data, r.value...))
+		return err
+	}
+	_, err := (&net.Buffers{data, r.value}).WriteTo(conn)
+	return err
+}
+
+// appendTo appends r as a packet without its value. The caller has checked that the pairs
+// are shorter than 65,536 bytes.
 func (r request) appendTo(data []byte, cacheName string) []byte {
 	start := len(data)
 	data = append(data, modifier1, 0, 0, modifier2)
@@ -45,7 +60,7 @@ func (r request) appendTo(data []byte, cacheName string) []byte {
 		data = appendPair(data, "expires", strconv.FormatInt(r.seconds, 10))
 	}
 	binary.LittleEndian.PutUint16(data[start+1:], uint16(len(data)-start-headerSize))
-	return append(data, r.value...)
+	return data
 }
 
 func appendPair(data []byte, name, text string) []byte {
@@ -59,7 +74,7 @@ func appendPair(data []byte, name, text string) []byte {
 func overhead(cacheName string) int {
 	const maxSize = math.MaxInt64 // of a value; it has as many digits as the longest TTL
 	r := request{command: "update", key: "k", value: []byte{0}, seconds: math.MaxInt64}
-	return len(r.appendTo(nil, cacheName)) - headerSize - len(r.key) - len(r.value) + len(strconv.FormatInt(maxSize, 10))
+	return len(r.appendTo(nil, cacheName)) - headerSize - len(r.key) + len(strconv.FormatInt(maxSize, 10))
 }
 
 const (
@@ -73,8 +88,9 @@ const (
 )
 
 // readReply reads the reply to a request, with a value of at most maxValue bytes. It
-// uses buffer, and the value is not part of it.
-func readReply(conn io.Reader, buffer []byte, maxValue uint64) (entry, error) {
+// uses buffer, and the value is not part of it. The value is in memory if the capacity is
+// large enough.
+func readReply(conn io.Reader, buffer []byte, maxValue uint64, memory []byte) (entry, error) {
 	n, err := io.ReadAtLeast(conn, buffer, headerSize)
 	if err == io.EOF {
 		return entry{}, errNoReply
@@ -100,15 +116,18 @@ func readReply(conn io.Reader, buffer []byte, maxValue uint64) (entry, error) {
 	if size > maxValue {
 		return entry{}, fmt.Errorf("%w: value of %d bytes", errMalformed, size)
 	}
-	if e.value, err = readValue(conn, buffer[end:n], size); err != nil {
+	if e.value, err = readValue(conn, buffer[end:n], size, memory); err != nil {
 		return entry{}, err
 	}
 	return e, nil
 }
 
 // readValue reads a value of size bytes that begins with read.
-func readValue(conn io.Reader, read []byte, size uint64) ([]byte, error) {
-	value := make([]byte, min(size, maxPrealloc))
+func readValue(conn io.Reader, read []byte, size uint64, memory []byte) ([]byte, error) {
+	value := memory[:min(size, uint64(cap(memory)))]
+	if uint64(len(value)) < size || memory == nil {
+		value = make([]byte, min(size, maxPrealloc))
+	}
 	have := copy(value, read)
 	for {
 		if _, err := io.ReadFull(conn, value[have:]); err != nil {

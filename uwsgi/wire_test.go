@@ -19,7 +19,7 @@ func TestRequestBytes(t *testing.T) {
 		"o\x1c\x00\x11\x03\x00cmd\x05\x00clear\x05\x00cache\x07\x00mycache":                                                                                 {command: "clear"},
 		"o\x3c\x00\x11\x03\x00cmd\x06\x00update\x03\x00key\x01\x00k\x05\x00cache\x07\x00mycache\x04\x00size\x02\x0012\x07\x00expires\x02\x0060twelve bytes": {command: "update", key: "k", value: []byte("twelve bytes"), seconds: 60},
 	} {
-		if got := string(r.appendTo(nil, "mycache")); got != want {
+		if got := string(append(r.appendTo(nil, "mycache"), r.value...)); got != want {
 			t.Errorf("%+v:\n got %q\nwant %q", r, got, want)
 		}
 	}
@@ -28,7 +28,7 @@ func TestRequestBytes(t *testing.T) {
 // The pairs of every request fit in the reserved overhead.
 func TestOverhead(t *testing.T) {
 	r := request{command: "update", key: strings.Repeat("k", 100), value: make([]byte, 1<<20), seconds: math.MaxInt64}
-	got := len(r.appendTo(nil, "mycache")) - headerSize - len(r.value)
+	got := len(r.appendTo(nil, "mycache")) - headerSize
 	if most := overhead("mycache") + len(r.key); got > most || got < most-20 {
 		t.Errorf("%d bytes of pairs, %d reserved", got, most)
 	}
@@ -68,7 +68,7 @@ func TestReadReply(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for way, r := range map[string]io.Reader{"at once": strings.NewReader(c.data), "byte by byte": iotest.OneByteReader(strings.NewReader(c.data))} {
-				e, err := readReply(r, make([]byte, bufferSize), minReply)
+				e, err := readReply(r, make([]byte, bufferSize), minReply, nil)
 				if !errors.Is(err, c.err) || err == nil && (string(e.value) != c.value || e.expires != c.expires || !e.found || e.value == nil) {
 					t.Errorf("%s: %q, expires %d, found %v, %v; want %q, %d, %v", way, e.value, e.expires, e.found, err, c.value, c.expires, c.err)
 				}
@@ -82,7 +82,7 @@ func TestLargeClaimedSize(t *testing.T) {
 	const data = "o\x1c\x00\x11\x06\x00status\x02\x00ok\x04\x00size\x08\x0067108864begin"
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := readReply(strings.NewReader(data), make([]byte, bufferSize), minReply)
+	_, err := readReply(strings.NewReader(data), make([]byte, bufferSize), minReply, nil)
 	runtime.ReadMemStats(&after)
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v, want %v", err, io.ErrUnexpectedEOF)
@@ -94,7 +94,7 @@ func TestLargeClaimedSize(t *testing.T) {
 
 func TestLargeValue(t *testing.T) {
 	value := bytes.Repeat([]byte("0123456789abcde\n"), 3*maxPrealloc/16+1)
-	e, err := readReply(bytes.NewReader(replyBytes(entry{true, value, 0})), make([]byte, bufferSize), minReply)
+	e, err := readReply(bytes.NewReader(replyBytes(entry{true, value, 0})), make([]byte, bufferSize), minReply, nil)
 	if err != nil || !bytes.Equal(e.value, value) {
 		t.Errorf("%d bytes, %v; want %d", len(e.value), err, len(value))
 	}
@@ -138,7 +138,7 @@ func FuzzReadReply(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n"))
 	f.Add([]byte("o\x27\x00\x11\x06\x00status\x02\x00ok\x04\x00size\x13\x009223372036854775807"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := readReply(bytes.NewReader(data), make([]byte, bufferSize), minReply)
+		e, err := readReply(bytes.NewReader(data), make([]byte, bufferSize), minReply, nil)
 		if err != nil {
 			if e.found || e.value != nil {
 				t.Errorf("an entry with an error: %+v, %v", e, err)
@@ -148,7 +148,7 @@ func FuzzReadReply(f *testing.F) {
 		if len(e.value) > len(data) || e.expires < 0 {
 			t.Errorf("%+v of %q", e, data)
 		}
-		again, err := readReply(bytes.NewReader(replyBytes(entry{true, escape(e.value), e.expires})), make([]byte, bufferSize), minReply)
+		again, err := readReply(bytes.NewReader(replyBytes(entry{true, escape(e.value), e.expires})), make([]byte, bufferSize), minReply, nil)
 		if err != nil || !slices.Equal(again.value, e.value) || again.expires != e.expires {
 			t.Errorf("%+v became %+v, %v", e, again, err)
 		}

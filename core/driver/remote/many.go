@@ -2,14 +2,16 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // Many has the batch operations for a store that has no command for several keys:
-// [driver.ManyGetter], [driver.ManySetter] and [driver.ManyDeleter]. Each key is a call
-// of its own to the backend, and the calls run in [Parallel]. A backend embeds it.
+// [driver.ManyGetter], [driver.ManySetter], [driver.ManyDeleter] and
+// [driver.ManyLifeGetter]. Each key is a call of its own to the backend, and the calls run
+// in [Parallel]. A backend embeds it.
 type Many struct {
 	backend driver.Backend
 	limit   int
@@ -34,6 +36,25 @@ func (m Many) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 		return err
 	})
 	return values, err
+}
+
+// GetManyWithTTL calls GetWithTTL for each key. It returns [errors.ErrUnsupported] if the
+// backend is not a [driver.LifeGetter].
+func (m Many) GetManyWithTTL(ctx context.Context, keys []string) ([][]byte, []time.Duration, error) {
+	values, ttls := make([][]byte, len(keys)), make([]time.Duration, len(keys))
+	backend, ok := m.backend.(driver.LifeGetter)
+	if !ok {
+		return values, ttls, errors.ErrUnsupported
+	}
+	err := m.each(ctx, keys, func(i int) error {
+		value, ttl, ok, err := backend.GetWithTTL(ctx, keys[i])
+		if ok && value == nil {
+			value = []byte{}
+		}
+		values[i], ttls[i] = value, ttl
+		return err
+	})
+	return values, ttls, err
 }
 
 // SetMany calls Set for each item.

@@ -82,3 +82,31 @@ func TestMany(t *testing.T) {
 		t.Errorf("DeleteMany = %v", deleted)
 	}
 }
+
+// lives is a store that knows remaining TTLs.
+type lives struct{ *store }
+
+func (s lives) GetWithTTL(ctx context.Context, key string) (value []byte, ttl time.Duration, ok bool, err error) {
+	value, ok, err = s.Get(ctx, key)
+	return value, time.Duration(len(value)) * time.Second, ok, err
+}
+
+func TestManyWithTTL(t *testing.T) {
+	s := &store{values: map[string][]byte{"a": []byte("1"), "b": nil}}
+	check := func(string) error { return nil }
+	values, ttls, err := NewMany(lives{s}, 3, check).GetManyWithTTL(t.Context(), []string{"b", "absent", "bad", "a", "a"})
+	var batch *driver.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != 1 || batch.Failed[0].Key != "bad" {
+		t.Errorf("GetManyWithTTL: %v; want only bad to fail", err)
+	}
+	if values[0] == nil || values[1] != nil || values[2] != nil || string(values[3]) != "1" || string(values[4]) != "1" {
+		t.Errorf("values %q", values)
+	}
+	if want := []time.Duration{0, 0, 0, time.Second, time.Second}; !slices.Equal(ttls, want) {
+		t.Errorf("TTLs %v; want %v", ttls, want)
+	}
+	values, ttls, err = NewMany(s, 3, check).GetManyWithTTL(t.Context(), []string{"a"})
+	if !errors.Is(err, errors.ErrUnsupported) || len(values) != 1 || len(ttls) != 1 {
+		t.Errorf("a backend without GetWithTTL: %q, %v, %v", values, ttls, err)
+	}
+}

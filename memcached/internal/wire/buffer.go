@@ -15,7 +15,7 @@ const (
 	readBuffer = 16 << 10
 	// maxWriteBuffer is the size up to which a connection keeps the memory of its writer.
 	maxWriteBuffer = 64 << 10
-	// uncopied is the size from which a value is written without a copy.
+	// uncopied is the size from which a value is written, and read, without a copy.
 	uncopied = 16 << 10
 
 	// maxTrusted is the size up to which memory is allocated as soon as a reply states it.
@@ -52,14 +52,14 @@ func (r *reader) line() ([]byte, error) {
 	return nil, err
 }
 
-// value reads n bytes, into memory if it has that size. If several values are read
-// together, small ones share a slab.
+// value reads n bytes, into memory if its capacity is large enough. If several values are
+// read together, small ones share a slab.
 func (r *reader) value(n int, together bool, memory []byte) ([]byte, error) {
 	if n < 0 || n > r.maxValue {
 		return nil, ErrMalformed
 	}
-	value := memory
-	if len(memory) != n || memory == nil {
+	value := memory[:min(n, cap(memory))]
+	if len(value) < n || memory == nil {
 		value = r.allocate(min(n, maxTrusted), together)
 	}
 	if _, err := io.ReadFull(r, value); err != nil {

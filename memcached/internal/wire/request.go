@@ -18,6 +18,7 @@ const (
 	OpGet            Op = iota // value and flags
 	OpGets                     // value, flags and CAS
 	OpMeta                     // flags, remaining TTL and CAS, without the value
+	OpGetTTL                   // what OpGets and OpMeta return
 	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
 	OpSet                      // store
 	OpLease                    // store if the key is absent, then do what OpGets does
@@ -57,7 +58,7 @@ func (op Op) IsRetryable() bool { return !op.IsWrite() || op == OpFlush }
 // Item is one key of a request, what to store under it, and the reply.
 type Item struct {
 	Key    string
-	Value  []byte // for OpGet: memory for the value, if its size is known
+	Value  []byte // for reads: memory for the value, used if its capacity is large enough
 	Flags  uint32
 	Expiry int64 // seconds, in the form of the server
 	CAS    uint64
@@ -130,7 +131,10 @@ func NewRequest(op Op, it Item) *Request {
 	r.Op = op
 	r.one[0] = it
 	r.Items = r.one[:]
-	r.shareable = op != OpExpiryTime && len(it.Value) <= maxShared && it.Since == 0
+	// The memory of a caller who leaves must not be read into, so a request that shares a
+	// round trip does not use it. Large memory is for large values, which do not share.
+	large := len(it.Value) > maxShared || op == OpGet && cap(it.Value) >= uncopied
+	r.shareable = op != OpExpiryTime && !large && it.Since == 0
 	return r
 }
 

@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// text is the text protocol. It reads values with get and gets, whose replies name the
-// key, and does everything else with the meta commands, whose replies distinguish more
-// outcomes.
+// text is the text protocol. It reads values with get and gets, which the server executes
+// faster than mg, and does everything else with the meta commands, whose replies
+// distinguish more outcomes.
 type text struct{}
 
 var crlf = []byte("\r\n")
@@ -39,9 +39,14 @@ func (text) login(c *conn, username, password string) error {
 	return fatal(string(line))
 }
 
-// maxBytes needs no limit for gets: the server reads all keys before it replies. The
-// replies to other commands are short.
-func (text) maxBytes(Op) int { return chunkBytes }
+// maxBytes needs no limit for get and gets: the server reads all keys before it replies.
+// Only mg has long replies while the server reads further keys.
+func (text) maxBytes(op Op) int {
+	if op == OpGetTTL {
+		return maxBatch
+	}
+	return chunkBytes
+}
 
 func (text) write(w *writer, r *Request) {
 	switch r.Op {
@@ -81,6 +86,8 @@ func (w *writer) meta(op Op, it *Item, quiet bool) {
 	switch op {
 	case OpMeta:
 		w.string("mg ", it.Key, " f t c\r\n")
+	case OpGetTTL:
+		w.string("mg ", it.Key, " v f t c k\r\n")
 	case OpExpiryTime:
 		// The server's time is read after the remaining TTL: if it ticks in between, the
 		// expiry is a second too late, never too early.
@@ -169,7 +176,7 @@ func (text) read(in *reader, r *Request) error {
 func (r *Request) readItem(in *reader, i int) error {
 	it := &r.Items[i]
 	replies := it.replies(r.Op)
-	if err := it.readMeta(in, r.Op); err != nil || replies == 1 {
+	if err := it.readMeta(in, r.Op, len(r.Items) > 1); err != nil || replies == 1 {
 		return err
 	}
 	ok, err := it.OK, it.Err
@@ -178,7 +185,7 @@ func (r *Request) readItem(in *reader, i int) error {
 		it.Value = nil
 		return readValues(in, r.Items[i:i+1])
 	}
-	fault := it.readMeta(in, r.Op)
+	fault := it.readMeta(in, r.Op, false)
 	it.OK, it.Err = ok, err
 	return fault
 }
@@ -253,6 +260,12 @@ func (it *Item) readValue(in *reader, rest []byte, together bool) error {
 			return ErrMalformed
 		}
 	}
+	return it.readBlock(in, length, together)
+}
+
+// readBlock reads the value and the end of its line. The caller sets Answered when the
+// reply is complete.
+func (it *Item) readBlock(in *reader, length uint64, together bool) error {
 	value, err := in.value(int(length), together, it.Value)
 	if err != nil {
 		return err
@@ -264,7 +277,7 @@ func (it *Item) readValue(in *reader, rest []byte, together bool) error {
 	if !bytes.Equal(end, crlf) {
 		return ErrMalformed
 	}
-	it.Value, it.OK = value, true // answered when the reply is complete
+	it.Value, it.OK = value, true
 	_, err = in.Discard(len(crlf))
 	return err
 }
@@ -282,8 +295,9 @@ func cutNumber(rest []byte, limit uint64) (n uint64, _ []byte, ok bool) {
 	return n, rest[min(i+1, len(rest)):], i > 0
 }
 
-// readMeta reads the reply to the meta command for one item.
-func (it *Item) readMeta(in *reader, op Op) error {
+// readMeta reads the reply to the meta command for one item. Values that are read together
+// share memory.
+func (it *Item) readMeta(in *reader, op Op, together bool) error {
 	line, err := in.line()
 	if err != nil {
 		return err
@@ -291,15 +305,18 @@ func (it *Item) readMeta(in *reader, op Op) error {
 	code, rest, _ := bytes.Cut(line, []byte(" "))
 	switch string(code) {
 	case "HD":
-		if op == OpIncrement || !it.readFlags(rest) {
+		if op == OpIncrement || op == OpGetTTL || !it.readFlags(rest) {
 			return ErrMalformed
 		}
 		it.Answer(true)
 	case "VA":
-		if op != OpIncrement {
-			return ErrMalformed
+		switch op {
+		case OpIncrement:
+			return it.readSum(in, rest)
+		case OpGetTTL:
+			return it.readEntryTTL(in, rest, together)
 		}
-		return it.readSum(in, rest)
+		return ErrMalformed
 	case "EN", "NF", "NS", "EX":
 		it.Answer(false)
 	default:
@@ -320,7 +337,22 @@ func (it *Item) readMeta(in *reader, op Op) error {
 	return nil
 }
 
-// readFlags reads what a reply without a value says about the entry.
+// readEntryTTL reads the reply to OpGetTTL: the length, the flags of which the last is the
+// key, and the value.
+func (it *Item) readEntryTTL(in *reader, rest []byte, together bool) error {
+	length, rest, ok := cutNumber(rest, math.MaxInt32)
+	begin, named := bytes.CutSuffix(rest, []byte(it.Key))
+	if !ok || !named || !bytes.HasSuffix(begin, []byte(" k")) || !it.readFlags(rest) {
+		return ErrMalformed
+	}
+	if err := it.readBlock(in, length, together); err != nil {
+		return err
+	}
+	it.Answer(true)
+	return nil
+}
+
+// readFlags reads what a reply to a meta command says about the entry.
 func (it *Item) readFlags(rest []byte) bool {
 	for flag := range bytes.FieldsSeq(rest) {
 		var err error

@@ -489,3 +489,17 @@ func TestStatedLength(t *testing.T) {
 		t.Errorf("%v after an allocation of %d bytes", err, grown)
 	}
 }
+
+// The server replies to mg while it reads: neither side must wait for the other to read.
+func TestLongRepliesLimitRequests(t *testing.T) {
+	items := make([]Item, 1000)
+	for i := range items {
+		items[i].Key = strings.Repeat("k", 250)
+	}
+	n := (&node{protocol: text{}, config: &Config{}}).fit(OpGetTTL, items)
+	var w writer
+	text{}.write(&w, &Request{Op: OpGetTTL, Items: items[:n]})
+	if n == 0 || len(w.buf) > maxBatch {
+		t.Errorf("a request of %d keys has %d bytes; want at most %d", n, len(w.buf), maxBatch)
+	}
+}
