@@ -2,6 +2,7 @@ package tiered
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -109,7 +110,10 @@ func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 	if len(far) == 0 && len(keys) > 0 {
 		return values, nil
 	}
-	read, _, err := b.readMany(ctx, far)
+	read, err := b.readMany(ctx, far)
+	if err != nil && errors.Is(err, driver.ErrInvalidKey) {
+		return make([][]byte, len(keys)), err // it fails the batch, whatever is near
+	}
 	for at, value := range read {
 		values[missing[at]] = value
 	}
@@ -128,20 +132,23 @@ func (b *Backend) GetManyWithTTL(ctx context.Context, keys []string) ([][]byte, 
 	return values, ttls, err
 }
 
-// readMany reads keys from far and keeps the values near. ttls is nil if far does not
-// report them.
-func (b *Backend) readMany(ctx context.Context, keys []string) (values [][]byte, ttls []time.Duration, err error) {
+// readMany reads keys from far and keeps the values near. If far returns single values
+// with their remaining TTL, but no batches, they are not kept: near would outlive far.
+func (b *Backend) readMany(ctx context.Context, keys []string) ([][]byte, error) {
 	start, reads := time.Now(), b.near.beginReads(keys)
 	defer endAll(reads)
 	if b.manyLives {
-		values, ttls, err = b.far.GetManyWithTTL(ctx, keys)
+		values, ttls, err := b.far.GetManyWithTTL(ctx, keys)
+		if !driver.IsUnsupported(err) {
+			b.keepMany(reads, start, values, ttls, err)
+			return values, err
+		}
 	}
-	if !b.manyLives || driver.IsUnsupported(err) {
-		ttls = nil
-		values, err = b.far.GetMany(ctx, keys)
+	values, err := b.far.GetMany(ctx, keys)
+	if !b.lives || b.manyLives {
+		b.keepMany(reads, start, values, nil, err)
 	}
-	b.keepMany(reads, start, values, ttls, err)
-	return values, ttls, err
+	return values, err
 }
 
 // keepMany keeps the values near that a batch has returned with err.

@@ -21,7 +21,7 @@ type Backend struct {
 	options Options
 
 	lives     bool // far returns values with their remaining TTL
-	manyLives bool // and batches of them
+	manyLives bool // and batches of them in no more round trips than without TTL
 
 	watching atomic.Bool
 	stop     context.CancelFunc // of the goroutine that watches; nil without one
@@ -52,6 +52,9 @@ func New(near, far driver.Backend, o Options) (*Backend, error) {
 	b := &Backend{far: driver.Resolve(far), options: o}
 	_, b.lives = far.(driver.LifeGetter)
 	_, b.manyLives = far.(driver.ManyLifeGetter)
+	if _, batches := far.(driver.ManyGetter); !batches {
+		b.manyLives = b.lives // one call for each key in any case
+	}
 	b.close = sync.OnceValue(b.closeBoth)
 	watcher := o.watcher(far)
 	if watcher == nil {

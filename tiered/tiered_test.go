@@ -79,7 +79,7 @@ func TestGetMany(t *testing.T) {
 		op   string
 	}{
 		"with TTLs":    {func(f memory.Far) driver.Backend { return f }, "get_many_ttl"},
-		"without TTLs": {func(f memory.Far) driver.Backend { return struct{ *memory.Store }{f.Store} }, "get_many"},
+		"without TTLs": {func(f memory.Far) driver.Backend { return f.Store }, "get_many"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := setup{options: Options{NearTTL: time.Minute}, far: far.wrap}
@@ -114,7 +114,8 @@ func TestGetMany(t *testing.T) {
 	}
 }
 
-// A batch of which some keys failed keeps the others.
+// A read of which some keys failed keeps the others near. A write does not: if one key
+// is invalid, far has stored nothing.
 func TestBatchFailsInPart(t *testing.T) {
 	for _, failure := range run(t, bounded, func(w *world) {
 		w.far.Before(func(op, key string) error {
@@ -128,8 +129,19 @@ func TestBatchFailsInPart(t *testing.T) {
 		if !errors.As(err, &batch) || len(batch.Failed) != 1 {
 			w.errorf("got %v, want the failure of one key", err)
 		}
-		w.want("good", "1", "near")
 		w.want("bad", "", "far")
+		w.want("good", "1", "far")
+		w.b.near.changed("good")
+		w.far.After(func(op, _ string) error {
+			if op == "get_many_ttl" {
+				return &driver.BatchError{Failed: []driver.KeyError{{Key: "bad", Err: driver.ErrCorrupt}}}
+			}
+			return nil
+		})
+		if _, err := w.one.GetMany(w.ctx, []string{"good", "bad"}); !errors.As(err, &batch) {
+			w.errorf("got %v, want the failure of one key", err)
+		}
+		w.want("good", "1", "near")
 	}) {
 		t.Error(failure)
 	}

@@ -64,7 +64,8 @@ func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 	return b.far.Delete(ctx, key)
 }
 
-// SetMany stores items with one ttl.
+// SetMany stores items with one ttl. After an error no value is kept near: far stores
+// nothing if a key is invalid, and the error names only that key.
 func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Duration) error {
 	start, writes := time.Now(), make([]call, len(items))
 	for i, item := range items {
@@ -72,11 +73,9 @@ func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Dur
 	}
 	defer endAll(writes)
 	err := b.far.SetMany(ctx, items, ttl)
-	if failed, ok := failedKeys(err); ok {
+	if err == nil {
 		for i, item := range items {
-			if !failed[item.Key] {
-				b.keep(&writes[i], start, item.Value, lifetime{ttl, true})
-			}
+			b.keep(&writes[i], start, item.Value, lifetime{ttl, true})
 		}
 	}
 	return err
