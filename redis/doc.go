@@ -61,6 +61,13 @@
 // less before login. A connection on which a malformed reply arrives is closed. A client
 // of the application has no such bounds.
 //
+// # Watch
+//
+// [Backend.Watch] reports changes, whoever makes them, by CLIENT TRACKING in broadcasting
+// mode. It requires Redis 6, and ends with errors.ErrUnsupported if the server refuses
+// CLIENT TRACKING or RESP3. Before Redis 8.10 the server reports the names of keys that
+// the user has no permission to read.
+//
 // # Leases
 //
 // [Backend.Lease] stores its token under a second key, which expires at the end of the
