@@ -37,6 +37,13 @@
 // If far reads from replicas that lag behind, set NearTTL: a notice may arrive before
 // the replica has the change, and the old value is then kept.
 //
+// # Values without encoding
+//
+// Far stores bytes. What a view with cache.WithoutEncoding has decoded from them is kept
+// near in their place, if near is a [driver.ValueKeeper] and a [driver.TTLer], as package
+// simple is. Later hits return that value and allocate nothing; all callers share it. If
+// other views read the same key, its bytes are read from far again.
+//
 // # Errors and retries
 //
 // Errors are those of far. What far does not support is unsupported here. A failure of

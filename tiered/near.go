@@ -22,6 +22,7 @@ import (
 type nearStore struct {
 	store  driver.Backend
 	ops    *driver.Operations // store, with fallbacks
+	values driver.ValueKeeper // store, if it keeps Go values; else nil
 	prefix string             // of the keys that may be kept
 
 	// usable reports whether reads may be answered and entries stored: it is allowed
@@ -68,6 +69,7 @@ type call struct {
 
 func newNearStore(store driver.Backend, prefix string, allowed bool) *nearStore {
 	n := &nearStore{store: store, ops: driver.Resolve(store), prefix: prefix, allowed: allowed, seed: maphash.MakeSeed()}
+	n.values, _ = store.(driver.ValueKeeper)
 	n.usable.Store(allowed)
 	for i := range n.stripes {
 		n.stripes[i].keys = make(map[string]activity)

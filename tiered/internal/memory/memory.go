@@ -329,3 +329,20 @@ func (s *Store) Release(_ context.Context, key, token string) error {
 func (s *Store) Plain() driver.Backend { return plain{s} }
 
 type plain struct{ driver.Backend }
+
+func (s *Store) GetValue(_ context.Context, key string) (any, bool, error) {
+	i, _, ok, err := s.get("get_value", key)
+	if _, isBytes := i.value.([]byte); isBytes {
+		return nil, false, driver.ErrCorrupt
+	}
+	return i.value, ok, err
+}
+
+func (s *Store) SetValue(_ context.Context, key string, value any, ttl time.Duration) error {
+	_, err := s.set("set_value", key, value, ttl, nil)
+	return err
+}
+
+func (s *Store) AddValue(_ context.Context, key string, value any, ttl time.Duration) (bool, error) {
+	return s.set("add_value", key, value, ttl, isAbsent)
+}
