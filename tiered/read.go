@@ -11,8 +11,10 @@ import (
 // Get returns the value of key, which the caller must not modify. A value that it reads
 // from far is kept near.
 func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	if value, ok := b.near.get(ctx, key); ok {
-		return value, true, nil
+	if n := b.near; n.usable.Load() { // n.get, which costs a call
+		if value, ok, err := n.store.Get(ctx, key); ok && err == nil {
+			return value, true, nil
+		}
 	}
 	value, _, ok, err := b.read(ctx, key)
 	return value, ok, err

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -68,20 +69,16 @@ func TestTieredOverFilesystem(t *testing.T) {
 	conformance.Run(t, h)
 }
 
-// Redis, opened from nested settings, with faults.
+// Redis that reports changes, opened from nested settings, with faults.
 func TestTieredOverRedis(t *testing.T) {
 	t.Parallel()
 	server := servers.StartRedis(t, "--databases 10000")
 	addr := server.Addrs[0]
-	h := apart(redisOver(nil), func(t *testing.T, n int) driver.Backend {
-		far := map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": fmt.Sprintf("redis://%s/%d", addr, n), "CACHE_ALLOW_FLUSH": true}
-		return over(map[string]any{"CACHE_TYPE": "tiered", "CACHE_OPTIONS": map[string]any{
-			"near": map[string]any{"CACHE_TYPE": "simple"}, "far": far, "near_ttl": nearTTL, "no_watch": true,
-		}}).New(t)
-	})
+	h := apart(redisOver(nil), func(t *testing.T, n int) driver.Backend { return tieredRedis(t, addr, n, nil) })
 	h.Name, h.NoReport = "tiered-redis", true
 	h.Server, h.ServerVersion = "redis", server.Version(t)
-	h.Limits.Staleness = nearTTL
+	h.Stores.Reopen = nil
+	h.Unsupported[conformance.Persistence] = "TestTieredOverRedisWithoutNotices has two handles; the delay of a notice has no bound that a rule could wait for"
 	h.Faults = &conformance.Faults{
 		Addr: addr,
 		New: func(t *testing.T, addr string) (driver.Backend, error) {
@@ -89,11 +86,36 @@ func TestTieredOverRedis(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			return inFrontOf(t, far, tiered.Options{NearTTL: nearTTL, NoWatch: true}), nil
+			return inFrontOf(t, far, tiered.Options{OnLost: func(error) {}}), nil
 		},
 		CancelBound: time.Second,
 	}
 	conformance.Run(t, h)
+}
+
+// Redis without notices: another handle is seen within NearTTL.
+func TestTieredOverRedisWithoutNotices(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t, "--databases 10000")
+	h := apart(redisOver(nil), func(t *testing.T, n int) driver.Backend {
+		return tieredRedis(t, server.Addrs[0], n, map[string]any{"near_ttl": nearTTL, "no_watch": true})
+	})
+	h.Name, h.NoReport = "tiered-redis-without-notices", true
+	h.Server, h.ServerVersion = "redis", server.Version(t)
+	h.Limits.Staleness = nearTTL
+	h.Unsupported[conformance.Network] = "TestTieredOverRedis injects faults"
+	conformance.Run(t, h)
+}
+
+// tieredRedis opens simple in front of a database of a redis.
+func tieredRedis(t *testing.T, addr string, database int, options map[string]any) driver.Backend {
+	t.Helper()
+	all := map[string]any{
+		"near": map[string]any{"CACHE_TYPE": "simple"},
+		"far":  map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": fmt.Sprintf("redis://%s/%d", addr, database), "CACHE_ALLOW_FLUSH": true},
+	}
+	maps.Copy(all, options)
+	return over(map[string]any{"CACHE_TYPE": "tiered", "CACHE_OPTIONS": all}).New(t)
 }
 
 // memcached reports no changes, and returns values with their remaining TTL.
