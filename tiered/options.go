@@ -33,7 +33,7 @@ type Options struct {
 
 	// OnLost receives the error with which a Watch has ended, also if it had not begun
 	// to report changes. near is empty then. It returns quickly. Nil logs a warning
-	// when notices stop and no second one before they have arrived again.
+	// if Watch cannot be begun, and no second one before it could.
 	OnLost func(err error)
 }
 

@@ -20,7 +20,7 @@ const (
 // been missed.
 func (b *Backend) watch(ctx context.Context, watcher driver.Watcher) {
 	defer close(b.stopped)
-	pause, failed := minPause, false
+	pause, logged := minPause, false
 	for {
 		var ready time.Time
 		err := watcher.Watch(ctx, b.near.prefix, b.options.Grace, driver.Notices{
@@ -34,7 +34,7 @@ func (b *Backend) watch(ctx context.Context, watcher driver.Watcher) {
 		if !ready.IsZero() {
 			b.watching.Store(false)
 			b.near.reset(b.options.NearTTL > 0)
-			failed = false
+			logged = false
 			if time.Since(ready) > maxPause { // else the connection may break again and again
 				pause = minPause
 			}
@@ -42,25 +42,20 @@ func (b *Backend) watch(ctx context.Context, watcher driver.Watcher) {
 		if ctx.Err() != nil {
 			return
 		}
-		b.lost(ctx, err, failed)
-		failed = true
+		switch {
+		case b.options.OnLost != nil:
+			b.options.OnLost(err)
+		case ready.IsZero() && !logged:
+			// Not if notices had arrived before: a Clear ends Watch too, and the next
+			// one begins at once.
+			slog.WarnContext(ctx, "cache: tiered: no notices of changes", "far", b.far.Name(), "err", err)
+			logged = true
+		}
 		select {
 		case <-time.After(pause/2 + rand.N(pause/2)): // many processes may have lost one server
 		case <-ctx.Done():
 			return
 		}
 		pause = min(2*pause, maxPause)
-	}
-}
-
-// lost reports that Watch has ended. again is true if it had not begun to report
-// changes since the last call.
-func (b *Backend) lost(ctx context.Context, err error, again bool) {
-	if b.options.OnLost != nil {
-		b.options.OnLost(err)
-		return
-	}
-	if !again {
-		slog.WarnContext(ctx, "cache: tiered: notices of changes have stopped", "far", b.far.Name(), "err", err)
 	}
 }
