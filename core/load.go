@@ -221,7 +221,9 @@ func (v View[T]) lookup(ctx context.Context, key string) (value T, ok bool, faul
 	}
 	if v.values == nil || fault != nil && driver.IsUnsupported(fault) {
 		if data, ok, fault = c.fetch(ctx, c.full(key)); ok && fault == nil {
-			value, fault = v.decode(data)
+			if value, fault = v.decode(data); fault == nil {
+				v.keep(c.full(key), data, value)
+			}
 		}
 	}
 	if c.quiet(fault) {

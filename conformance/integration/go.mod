@@ -14,6 +14,7 @@ require (
 	github.com/cachebackends/cachebackends/null v0.1.0
 	github.com/cachebackends/cachebackends/redis v0.1.0
 	github.com/cachebackends/cachebackends/simple v0.1.0
+	github.com/cachebackends/cachebackends/tiered v0.1.0
 	github.com/cachebackends/cachebackends/uwsgi v0.1.0
 	github.com/fsouza/fake-gcs-server v1.56.1
 	github.com/moby/moby/api v1.54.2
@@ -123,6 +124,7 @@ replace (
 	github.com/cachebackends/cachebackends/null => ../../null
 	github.com/cachebackends/cachebackends/redis => ../../redis
 	github.com/cachebackends/cachebackends/simple => ../../simple
+	github.com/cachebackends/cachebackends/tiered => ../../tiered
 	github.com/cachebackends/cachebackends/uwsgi => ../../uwsgi
 )
 

@@ -136,6 +136,21 @@ type ValueKeeper interface {
 	AddValue(ctx context.Context, key string, value any, ttl time.Duration) (added bool, err error)
 }
 
+// DecodedKeeper is a [ValueKeeper] in front of a store of bytes. It keeps the values that
+// its callers have decoded. GetValue returns the value of key if it is kept; otherwise,
+// as SetValue and AddValue do always, it returns an error wrapping
+// errors.ErrUnsupported, and the caller reads and decodes the bytes.
+//
+// KeepDecoded offers value, which the caller has decoded from data. data is the memory
+// that Get or GetMany has returned for key. If the backend still keeps that memory for
+// key, it keeps value in its place, with the remaining TTL. Later calls of GetValue
+// return value to any caller.
+// Fallback: every caller decodes the bytes.
+type DecodedKeeper interface {
+	ValueKeeper
+	KeepDecoded(key string, data []byte, value any)
+}
+
 // Namer returns the name of the backend in errors and events, such as
 // "tiered(redis)".
 // Fallback: the package of the backend's type: "redis" for a *redis.Backend,

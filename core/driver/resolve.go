@@ -45,6 +45,7 @@ type optional struct {
 	pinger        Pinger
 	copier        Copier
 	values        ValueKeeper
+	decoded       DecodedKeeper
 	leaser        Leaser
 	valueLeaser   ValueLeaser
 	swapper       Swapper
@@ -72,6 +73,7 @@ func Resolve(backend Backend) *Operations {
 	o.own.pinger, _ = backend.(Pinger)
 	o.own.copier, _ = backend.(Copier)
 	o.own.values, _ = backend.(ValueKeeper)
+	o.own.decoded, _ = backend.(DecodedKeeper)
 	o.own.leaser, _ = backend.(Leaser)
 	o.own.valueLeaser, _ = backend.(ValueLeaser)
 	o.own.swapper, _ = backend.(Swapper)
@@ -210,6 +212,13 @@ func (o *Operations) Ping(ctx context.Context) error {
 	return err
 }
 
+// KeepDecoded offers a decoded value to a backend that keeps such values.
+func (o *Operations) KeepDecoded(key string, data []byte, value any) {
+	if o.own.decoded != nil {
+		o.own.decoded.KeepDecoded(key, data, value)
+	}
+}
+
 // CopiesValues reports whether the backend shares no memory with its callers.
 func (o *Operations) CopiesValues() bool {
 	return o.own.copier != nil && o.own.copier.CopiesValues()
@@ -251,6 +260,7 @@ var (
 	_ Pinger        = (*Operations)(nil)
 	_ Copier        = (*Operations)(nil)
 	_ ValueKeeper   = (*Operations)(nil)
+	_ DecodedKeeper = (*Operations)(nil)
 	_ Leaser        = (*Operations)(nil)
 	_ ValueLeaser   = (*Operations)(nil)
 	_ Swapper       = (*Operations)(nil)
