@@ -9,6 +9,7 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/proxy"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 const (
@@ -64,7 +65,12 @@ func (w proxied) inject(f proxy.Fault) { w.t.must("setting the proxy", w.Set(f))
 // call may still use a broken connection.
 func (w proxied) recovers(after string) {
 	w.inject(proxy.Pass)
-	w.handle.Get(w.t.ctx, "proxied")
+	ends := time.Now().Add(w.t.harness.Faults.Recovery)
+	_, _, err := w.handle.Get(w.t.ctx, "proxied")
+	for errors.Is(err, driver.ErrUnavailable) && time.Now().Before(ends) {
+		time.Sleep(time.Millisecond)
+		_, _, err = w.handle.Get(w.t.ctx, "proxied")
+	}
 	for i := range 5 {
 		value, ok, err := w.handle.Get(w.t.ctx, "proxied")
 		if err != nil || !ok || !bytes.Equal(value, w.t.proxiedValue()) {

@@ -101,7 +101,8 @@ func (v View[T]) getKept(ctx context.Context, keys []string, results []Result[T]
 // getEncoded reads the keys at indexes, and returns the size of their values.
 func (v View[T]) getEncoded(ctx context.Context, keys []string, indexes []int, results []Result[T]) (size int, err error) {
 	c := v.cache
-	values, err := c.ops.GetMany(ctx, c.fullKeys(keys, indexes))
+	full := c.fullKeys(keys, indexes)
+	values, err := c.ops.GetMany(ctx, full)
 	var undecodable BatchError
 	for at, value := range values {
 		if value == nil {
@@ -113,6 +114,7 @@ func (v View[T]) getEncoded(ctx context.Context, keys []string, indexes []int, r
 			undecodable.Fail(keys[i], err)
 			continue
 		}
+		v.keep(full[at], value, decoded)
 		results[i] = Result[T]{decoded, true}
 		size += len(value)
 	}

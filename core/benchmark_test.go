@@ -21,11 +21,13 @@ func (constant) GetValue(context.Context, string) (any, bool, error) { return so
 func BenchmarkOverheadOfAHit(b *testing.B) {
 	ctx := b.Context()
 	c := cache.New(constant{newRich()})
+	text := cache.Of[string](c)
 	kept := cache.Of[*int](c, cache.WithoutEncoding())
 	buffer := make([]byte, 0, 16)
 	for name, get := range map[string]func(){
 		"Get":             func() { c.Get(ctx, "k") },
 		"GetAppend":       func() { c.GetAppend(ctx, "k", buffer) },
+		"String":          func() { text.Get(ctx, "k") },
 		"WithoutEncoding": func() { kept.Get(ctx, "k") },
 	} {
 		b.Run(name, func(b *testing.B) {

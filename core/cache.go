@@ -18,8 +18,9 @@ import (
 // errors.Is.
 type Cache struct {
 	backend  Backend
-	ops      *driver.Operations // backend, with fallbacks
-	values   driver.ValueKeeper // backend, if it keeps values; else nil. Views call it directly
+	ops      *driver.Operations   // backend, with fallbacks
+	values   driver.ValueKeeper   // backend, if it keeps values; else nil. Views call it directly
+	decoded  driver.DecodedKeeper // backend, if it keeps decoded values; else nil
 	name     string
 	prefix   string
 	timeout  time.Duration
@@ -41,9 +42,13 @@ func New(backend Backend, options ...Option) *Cache {
 		timeout: DefaultTimeout, codec: JSON,
 	}
 	c.values, _ = backend.(driver.ValueKeeper)
+	c.decoded, _ = backend.(driver.DecodedKeeper)
 	_, c.appends = backend.(driver.Appender)
 	for _, option := range options {
 		option(c)
+	}
+	if c.observer != nil {
+		ops.OnEvent(c.report)
 	}
 	return c
 }

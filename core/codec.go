@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"unsafe"
 )
 
 // Codec turns values into bytes and back. It is not used for views of []byte and
@@ -56,7 +57,7 @@ func encode[T any](c *Cache, value T) ([]byte, error) {
 	case *[]byte:
 		return c.copyIn(*p), nil
 	case *string:
-		return []byte(*p), nil
+		return c.bytesOf(*p), nil
 	case *int:
 		return strconv.AppendInt(nil, int64(*p), 10), nil
 	case *int8:
@@ -81,6 +82,22 @@ func encode[T any](c *Cache, value T) ([]byte, error) {
 	return encodeOther(c.codec, value)
 }
 
+// bytesOf returns the bytes of text as memory that the backend may keep. They are a
+// copy if it does keep them: text may be a small part of a large one. A Copier, which
+// keeps nothing, receives the memory of text; no backend writes to a value that it
+// receives.
+func (c *Cache) bytesOf(text string) []byte {
+	if c.copies && text != "" {
+		return unsafe.Slice(unsafe.StringData(text), len(text))
+	}
+	return []byte(text)
+}
+
+// textOf returns data, which a backend has returned, as a string without copying it.
+// This is safe because of the contract of [driver.Backend]: a backend that still uses
+// the memory does not write to it, and package cache gives it to nobody else who could.
+func textOf(data []byte) string { return unsafe.String(unsafe.SliceData(data), len(data)) }
+
 // encodeOther is a function of its own because value escapes to the heap where it is
 // passed to the codec. In encode every value would escape.
 func encodeOther[T any](codec Codec, value T) (data []byte, err error) {
@@ -100,7 +117,7 @@ func encodeOther[T any](codec Codec, value T) (data []byte, err error) {
 	return data, nil
 }
 
-// decode takes data from the backend. If it cannot be decoded, the error is
+// decode takes data from the backend; a string shares its memory. If it cannot be decoded, the error is
 // ErrCorrupt without its cause, which could quote the value.
 func decode[T any](c *Cache, data []byte) (value T, err error) {
 	switch p := any(&value).(type) {
@@ -111,7 +128,7 @@ func decode[T any](c *Cache, data []byte) (value T, err error) {
 		}
 		return value, nil
 	case *string:
-		*p = string(data)
+		*p = textOf(data)
 		return value, nil
 	}
 	return decodeOther[T](c.codec, data)

@@ -18,7 +18,8 @@ type View[T any] struct {
 
 // Of returns the typed view of c; it allocates nothing. Values of type []byte
 // and string are stored as they are, integers as decimal text, all others with
-// the codec of the cache.
+// the codec of the cache. A string that a view returns is not copied: it shares the
+// memory of a store in the process.
 func Of[T any](c *Cache, options ...ViewOption) View[T] {
 	v := View[T]{cache: c}
 	for _, option := range options {
@@ -33,7 +34,9 @@ func Of[T any](c *Cache, options ...ViewOption) View[T] {
 type ViewOption struct{ shared bool }
 
 // WithoutEncoding keeps values as they are if the backend is in the memory of the
-// process (a [driver.ValueKeeper]); other backends encode them as usual. A hit then
+// process (a [driver.ValueKeeper]); other backends encode them as usual. A backend in
+// memory that is in front of such a backend (a [driver.DecodedKeeper]) keeps what was
+// decoded. A hit then
 // allocates nothing, and all callers share one value: what T refers to (slices, maps,
 // pointers) must not be changed after it was stored or read. Such entries can be read
 // only through views of the same T WithoutEncoding.
@@ -110,3 +113,10 @@ func (v View[T]) storeKept(ctx context.Context, op, fullKey string, value T, ttl
 }
 
 func (v View[T]) decode(data []byte) (T, error) { return decode[T](v.cache, data) }
+
+// keep offers a value that was decoded from data to a backend that keeps such values.
+func (v View[T]) keep(fullKey string, data []byte, value T) {
+	if v.values != nil && v.cache.decoded != nil {
+		v.cache.decoded.KeepDecoded(fullKey, data, value)
+	}
+}

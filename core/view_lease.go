@@ -9,12 +9,23 @@ import (
 
 // Encode returns value as a view stores it, unless the view is [WithoutEncoding]. The
 // caller owns the bytes.
-func (v View[T]) Encode(value T) ([]byte, error) { return encode(v.cache, value) }
+func (v View[T]) Encode(value T) ([]byte, error) {
+	if text, ok := any(&value).(*string); ok {
+		return []byte(*text), nil
+	}
+	return encode(v.cache, value)
+}
 
 // Decode returns the value of bytes that Encode returned. The value does not share
 // memory with data, unless the backend is a [driver.Copier] and T is []byte. If data
 // cannot be decoded as a T, the error wraps [ErrCorrupt].
-func (v View[T]) Decode(data []byte) (T, error) { return v.decode(data) }
+func (v View[T]) Decode(data []byte) (value T, err error) {
+	if text, ok := any(&value).(*string); ok {
+		*text = string(data)
+		return value, nil
+	}
+	return v.decode(data)
+}
 
 // Lease is [Cache.Lease] for a view [WithoutEncoding] over a backend in the memory of the
 // process. For other views and backends the error wraps errors.ErrUnsupported: use

@@ -35,6 +35,19 @@ func BenchmarkGet(b *testing.B) {
 	})
 }
 
+func BenchmarkGetAppend(b *testing.B) {
+	eachSize(b, func(b *testing.B, value []byte) {
+		backend := openAt(b, Options{Dir: b.TempDir()})
+		mustSet(b, backend, "key", string(value), time.Hour)
+		buffer := make([]byte, 0, len(value))
+		for b.Loop() {
+			if _, ok, err := backend.GetAppend(b.Context(), "key", buffer); !ok || err != nil {
+				b.Fatal(ok, err)
+			}
+		}
+	})
+}
+
 func BenchmarkGetRaw(b *testing.B) {
 	eachSize(b, func(b *testing.B, value []byte) {
 		path := filepath.Join(b.TempDir(), "key")

@@ -44,6 +44,42 @@ func openDir(path string) (*dir, error) {
 	return &dir{fd: fd, path: path, kind: kindOf(fd)}, nil
 }
 
+// openDir opens a directory in d. It does not follow links.
+func (d *dir) openDir(name string) (*dir, error) {
+	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, directoryError(err)
+	}
+	return &dir{fd: f.fd, path: d.path + "/" + name, kind: kindOf(f.fd)}, nil
+}
+
+// makeDir makes a directory in d with the permissions of d and, if this process may set
+// it, the owner of d: all who can use d can use it.
+func (d *dir) makeDir(name string) error {
+	var want, got syscall.Stat_t
+	if err := syscall.Fstat(d.fd, &want); err != nil {
+		return d.fail("stat", ".", err)
+	}
+	if err := syscall.Mkdirat(d.fd, name, want.Mode&0o7777); err != nil {
+		return d.fail("mkdir", name, err)
+	}
+	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if err := syscall.Fstat(f.fd, &got); err != nil {
+		return d.fail("stat", name, err)
+	}
+	if got.Uid != want.Uid || got.Gid != want.Gid {
+		syscall.Fchown(f.fd, int(want.Uid), int(want.Gid))
+	}
+	if got.Mode != want.Mode {
+		syscall.Fchmod(f.fd, want.Mode&0o7777)
+	}
+	return nil
+}
+
 // fsKind is what has to be known about a file system.
 type fsKind struct {
 	// exchanges: replace exchanges two names. ext4 flushes a file when it is renamed
@@ -95,7 +131,7 @@ func (d *dir) fail(op, name string, err error) error {
 func (d *dir) open(name string) (file, error) {
 	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		_, statErr := d.mtime(name)
+		_, statErr := d.stat(name)
 		err = openError(err, statErr)
 	}
 	return f, err
@@ -108,27 +144,34 @@ func (d *dir) create(name string, mode fs.FileMode) (file, error) {
 }
 
 func (d *dir) openat(name string, flags int, mode uint32) (file, error) {
+	path := pathOf(name)
+	flags |= syscall.O_NOFOLLOW | syscall.O_CLOEXEC
 	fd, err := retry(func() (int, error) {
-		return syscall.Openat(d.fd, name, flags|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, mode)
+		fd, _, errno := syscall.Syscall6(syscall.SYS_OPENAT, uintptr(d.fd), uintptr(unsafe.Pointer(&path)), uintptr(flags), uintptr(mode), 0, 0)
+		return int(fd), errnoError(0, 0, errno)
 	})
 	return file{d, name, fd}, d.fail("open", name, err)
 }
 
-// mtime returns the modification time of a regular file.
-func (d *dir) mtime(name string) (time.Time, error) {
+// fileInfo is what eviction has to know about a file.
+type fileInfo struct {
+	mtime time.Time
+	bytes int64 // on the disk
+}
+
+// stat describes a regular file.
+func (d *dir) stat(name string) (fileInfo, error) {
 	const atSymlinkNoFollow = 0x100
 	var stat syscall.Stat_t
-	p, err := syscall.BytePtrFromString(name)
-	if err == nil {
-		err = errnoError(syscall.Syscall6(sysFstatat, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&stat)), atSymlinkNoFollow, 0, 0))
-	}
+	path := pathOf(name)
+	err := errnoError(syscall.Syscall6(sysFstatat, uintptr(d.fd), uintptr(unsafe.Pointer(&path)), uintptr(unsafe.Pointer(&stat)), atSymlinkNoFollow, 0, 0))
 	if err != nil {
-		return time.Time{}, d.fail("stat", name, err)
+		return fileInfo{}, d.fail("stat", name, err)
 	}
 	if stat.Mode&syscall.S_IFMT != syscall.S_IFREG {
-		return time.Time{}, errNotRegular
+		return fileInfo{}, errNotRegular
 	}
-	return time.Unix(stat.Mtim.Unix()), nil
+	return fileInfo{time.Unix(stat.Mtim.Unix()), stat.Blocks * 512}, nil
 }
 
 // link gives the file called temp a second name, and fails with fs.ErrExist if that
@@ -139,7 +182,7 @@ func (d *dir) link(temp, name string) error {
 
 // rename renames temp to name, and replaces the file called name if there is one.
 func (d *dir) rename(temp, name string) error {
-	return d.fail("rename", name, syscall.Renameat(d.fd, temp, d.fd, name))
+	return d.fail("rename", name, d.callWithNames(syscall.SYS_RENAMEAT, temp, name, 0))
 }
 
 // replace is rename for a name that exists.
@@ -157,36 +200,38 @@ func (d *dir) replace(temp, name string) error {
 
 // callWithNames makes a system call that takes two names of the directory.
 func (d *dir) callWithNames(call uintptr, from, to string, flags uintptr) error {
-	p, err := syscall.BytePtrFromString(from)
-	if err != nil {
-		return err
-	}
-	q, err := syscall.BytePtrFromString(to)
-	if err != nil {
-		return err
-	}
-	return errnoError(syscall.Syscall6(call, uintptr(d.fd), uintptr(unsafe.Pointer(p)), uintptr(d.fd), uintptr(unsafe.Pointer(q)), flags, 0))
+	p, q := pathOf(from), pathOf(to)
+	return errnoError(syscall.Syscall6(call, uintptr(d.fd), uintptr(unsafe.Pointer(&p)), uintptr(d.fd), uintptr(unsafe.Pointer(&q)), flags, 0))
+}
+
+// pathOf returns name as system calls take it, with a NUL at the end. It is a value, so
+// that calls need no memory of their own. Names of the directory have at most 255 bytes.
+func pathOf(name string) (path [256]byte) {
+	copy(path[:len(path)-1], name)
+	return path
 }
 
 // remove removes a file that is not a directory.
 func (d *dir) remove(name string) error {
-	err := syscall.Unlinkat(d.fd, name)
+	path := pathOf(name)
+	err := errnoError(syscall.Syscall(syscall.SYS_UNLINKAT, uintptr(d.fd), uintptr(unsafe.Pointer(&path)), 0))
 	if err == syscall.EISDIR {
 		return errNotRegular
 	}
 	return d.fail("remove", name, err)
 }
 
-// names lists the directory, sorted by inode. In the order of the directory, which
+// names lists the directory, sorted by inode, but not many more than most names unless
+// that is 0. In the order of the directory, which
 // on ext4 is that of hashes, a stat of each of very many files takes twice as long.
-func (d *dir) names() ([]string, error) {
+func (d *dir) names(most int) ([]string, error) {
 	f, err := d.openat(".", syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.close()
 	var all []dirent
-	for buffer := make([]byte, 64<<10); ; {
+	for buffer := make([]byte, 64<<10); most == 0 || len(all) < most; {
 		n, err := retry(func() (int, error) { return syscall.ReadDirent(f.fd, buffer) })
 		if err != nil {
 			return nil, f.fail("list", err)
@@ -249,6 +294,25 @@ func (f file) fail(op string, err error) error { return f.dir.fail(op, f.name, e
 func (f file) readAt(p []byte, offset int64) (int, error) {
 	n, err := retry(func() (int, error) { return syscall.Pread(f.fd, p, offset) })
 	return n, readError(f.fail("read", err))
+}
+
+// readParts reads the beginning of the file into head, then spare, then rest, by one
+// system call. Fewer bytes than fit do not mean the end of the file.
+func (f file) readParts(head, spare, rest []byte) (int, error) {
+	var parts [3]syscall.Iovec
+	count := 0
+	for _, part := range [...][]byte{head, spare, rest} {
+		if len(part) > 0 {
+			parts[count].Base = unsafe.SliceData(part)
+			parts[count].SetLen(len(part))
+			count++
+		}
+	}
+	n, err := retry(func() (int, error) {
+		n, _, errno := syscall.Syscall6(syscall.SYS_PREADV, uintptr(f.fd), uintptr(unsafe.Pointer(&parts)), uintptr(count), 0, 0, 0)
+		return int(n), errnoError(0, 0, errno)
+	})
+	return max(0, n), readError(f.fail("read", err))
 }
 
 // size returns the size of the file, and whether the disk holds less: a sparse file,

@@ -13,7 +13,7 @@ import (
 // The format, as the package comment describes it.
 const (
 	magic      = "cbfs"
-	version    = 1
+	version    = 2
 	checksumAt = 28
 	headerSize = 32
 
@@ -39,7 +39,7 @@ func expiryAfter(now time.Time, ttl time.Duration) expiry {
 
 func (x expiry) expired(now time.Time) bool { return x != 0 && int64(x) <= now.UnixMicro() }
 
-// remaining returns the remaining TTL, 0 for never.
+// remaining returns the remaining TTL, 0 for never. It is positive unless x has expired.
 func (x expiry) remaining(now time.Time) time.Duration {
 	if x == 0 {
 		return 0
@@ -63,6 +63,15 @@ func newEntry(key string, value []byte, ttl time.Duration) entry {
 
 // live reports whether e was read and has not expired.
 func (e entry) live() bool { return e.value != nil && !e.expires.expired(time.Now()) }
+
+// remaining returns the remaining TTL of an entry that is live, 0 for never.
+func (e entry) remaining() (ttl time.Duration, ok bool) {
+	now := time.Now()
+	if e.value == nil || e.expires.expired(now) {
+		return 0, false
+	}
+	return e.expires.remaining(now), true
+}
 
 // checkSize returns [driver.ErrTooLarge] if the file would be too large to be read.
 func (e entry) checkSize() error {
@@ -145,18 +154,14 @@ func (h header) size() uint64 {
 	return headerSize + uint64(h.keyLen) + min(h.valueLen, math.MaxInt64)
 }
 
-// value returns the part of data that is the value, if data is the whole and
-// undamaged file of key.
-func (h header) value(data []byte, key string) ([]byte, error) {
-	if uint64(len(data)) != h.size() {
-		return nil, errWrongLength
+// verify checks that head, which is the header and the key, and value are the undamaged
+// parts of an entry of key.
+func (h header) verify(head, value []byte, key string) error {
+	switch {
+	case checksum(head, value) != h.checksum:
+		return errChecksum
+	case string(head[headerSize:]) != key:
+		return errOtherKey
 	}
-	head, value := data[:headerSize+uint64(h.keyLen)], data[headerSize+uint64(h.keyLen):]
-	if checksum(head, value) != h.checksum {
-		return nil, errChecksum
-	}
-	if string(head[headerSize:]) != key {
-		return nil, errOtherKey
-	}
-	return value, nil
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -15,22 +16,21 @@ import (
 // safe for concurrent use, and any number of Backends, in one process or in
 // several, may share a directory.
 type Backend struct {
-	options   Options
-	entryName func(key string) string // name of the file that holds key
-	temps     *tempNames
+	options Options
+	hash    func(key []byte) fileName
+	temps   *tempNames
 
 	mu      sync.RWMutex  // read-locked during every operation
-	dir     *dir          // nil after Close
-	closing chan struct{} // closed by Close; ends every wait for the lock
+	tree    *tree         // nil after Close
+	closing chan struct{} // closed by Close; ends every wait
 	close   func()        // closes closing, once
 
-	writer    chan struct{} // holds one element while a goroutine of this Backend has the lock
-	usage     usage         // guarded by the lock
-	evictions evictions
+	evictions        sync.WaitGroup // in progress
+	evicted, expired atomic.Int64   // entries that evictions have removed
 }
 
-// New opens the directory o.Dir, creates it if it does not exist, and removes
-// the temporary files that a crash has left in it. If the directory cannot be
+// New opens the directory o.Dir, creates it if it does not exist, and counts its entries,
+// in a part of it if they are many. If the directory cannot be
 // used, the error wraps [driver.ErrUnavailable] and the error of the file system.
 // Invalid options are [driver.ErrInvalidSettings].
 func New(_ context.Context, o Options) (*Backend, error) {
@@ -42,58 +42,20 @@ func New(_ context.Context, o Options) (*Backend, error) {
 		return nil, classify(err)
 	}
 	b := &Backend{
-		options:   o,
-		entryName: o.hashMethod(),
-		temps:     &tempNames{random: rand.Text()},
-		closing:   make(chan struct{}),
-		writer:    make(chan struct{}, 1),
+		options: o,
+		hash:    o.hashMethod(),
+		temps:   &tempNames{random: rand.Text()},
+		closing: make(chan struct{}),
 	}
 	b.close = sync.OnceFunc(func() { close(b.closing) })
-	if b.dir, err = b.makeDir(); err != nil {
+	if b.tree, err = b.openTree(true); err != nil {
 		return nil, classify(err)
 	}
-	if err := b.count(b.dir, time.Now()); err != nil {
-		b.dir.close()
+	if err := b.count(b.tree, time.Now()); err != nil {
+		b.tree.close()
 		return nil, classify(err)
 	}
 	return b, nil
-}
-
-// Get returns the value of key. The caller owns the slice. If the file of key
-// does not hold a valid entry of key, the error wraps [driver.ErrCorrupt].
-func (b *Backend) Get(_ context.Context, key string) ([]byte, bool, error) {
-	e, err := b.read(key, true)
-	if !e.live() {
-		return nil, false, err
-	}
-	return e.value, true, err
-}
-
-// Has reports whether key is present. It reads the file and verifies its checksum, so
-// that its answer is that of Get.
-func (b *Backend) Has(_ context.Context, key string) (bool, error) {
-	e, err := b.read(key, false)
-	return e.live(), ignoreCorrupt(err)
-}
-
-// TTL returns the remaining TTL of key; 0 with ok=true means that key never
-// expires.
-func (b *Backend) TTL(_ context.Context, key string) (ttl time.Duration, ok bool, err error) {
-	e, err := b.read(key, false)
-	now := time.Now()
-	if e.value == nil || e.expires.expired(now) {
-		return 0, false, ignoreCorrupt(err)
-	}
-	return e.expires.remaining(now), true, nil
-}
-
-func (b *Backend) read(key string, keep bool) (e entry, err error) {
-	name := b.entryName(key)
-	err = b.inDir(func(d *dir) (err error) {
-		e, err = read(d, name, key, keep)
-		return err
-	})
-	return e, err
 }
 
 // Set stores value under key. If the disk is full, the error wraps
@@ -110,7 +72,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (added bool, err error) {
 	err = b.write(newEntry(key, value, ttl), func(tx *writeTx) (err error) {
 		// The common case needs no temporary file. An error here occurs again below.
-		if ok, _ := exists(tx.dir, tx.name, key); ok {
+		if ok, _ := exists(tx.slice.dir, tx.name, key); ok {
 			return nil
 		}
 		added, err = tx.store(ctx, func() (bool, error) { return tx.publishIfAbsent(ctx) })
@@ -138,6 +100,9 @@ var (
 	_ driver.Counter       = (*Backend)(nil)
 	_ driver.PrefixClearer = (*Backend)(nil)
 	_ driver.TTLer         = (*Backend)(nil)
+	_ driver.Appender      = (*Backend)(nil)
+	_ driver.LifeGetter    = (*Backend)(nil)
+	_ driver.Stater        = (*Backend)(nil)
 	_ driver.Pinger        = (*Backend)(nil)
 	_ driver.Copier        = (*Backend)(nil)
 	_ driver.Leaser        = (*Backend)(nil)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 const (
@@ -21,25 +22,47 @@ const (
 	staleAge = time.Hour
 )
 
+// fileName is the name of an entry's file. It is a value, so that a read needs no memory
+// of its own for the name.
+type fileName struct {
+	text   [2*sha512.Size + len(entrySuffix)]byte
+	length int
+}
+
+// String returns the name. It shares the memory of n, which does not change.
+func (n *fileName) String() string { return unsafe.String(&n.text[0], n.length) }
+
 // hashMethods maps the name of a hash method to the function that makes a file
 // name of a key. The name depends on nothing but the key, so that all writers
 // agree on it. MD5 and SHA-1 are extended by half of a SHA-256, because keys
 // with equal MD5 or SHA-1 sums can be made on purpose.
-var hashMethods = map[string]func(key string) (name string){
-	"md5":    func(key string) string { sum := md5.Sum([]byte(key)); return extendedName(sum[:], key) },
-	"sha1":   func(key string) string { sum := sha1.Sum([]byte(key)); return extendedName(sum[:], key) },
-	"sha256": func(key string) string { sum := sha256.Sum256([]byte(key)); return entryName(sum[:]) },
-	"sha512": func(key string) string { sum := sha512.Sum512([]byte(key)); return entryName(sum[:]) },
+var hashMethods = map[string]func(key []byte) fileName{
+	"md5":    func(key []byte) fileName { sum := md5.Sum(key); return extendedName(sum[:], key) },
+	"sha1":   func(key []byte) fileName { sum := sha1.Sum(key); return extendedName(sum[:], key) },
+	"sha256": func(key []byte) fileName { sum := sha256.Sum256(key); return nameOf(sum[:], nil) },
+	"sha512": func(key []byte) fileName { sum := sha512.Sum512(key); return nameOf(sum[:], nil) },
 }
 
-func extendedName(weak []byte, key string) string {
-	strong := sha256.Sum256([]byte(key))
-	return entryName(append(weak, strong[:16]...))
+func extendedName(weak, key []byte) fileName {
+	strong := sha256.Sum256(key)
+	return nameOf(weak, strong[:16])
 }
 
-func entryName(sum []byte) string {
-	name := make([]byte, 0, 2*sha512.Size+len(entrySuffix))
-	return string(append(hex.AppendEncode(name, sum), entrySuffix...))
+func nameOf(sum, extension []byte) (n fileName) {
+	text := hex.AppendEncode(hex.AppendEncode(n.text[:0], sum), extension)
+	n.length = len(append(text, entrySuffix...))
+	return n
+}
+
+// fileName returns the name of the file of key.
+func (b *Backend) fileName(key string) fileName {
+	return b.hash(unsafe.Slice(unsafe.StringData(key), len(key))) // a hash does not write to its input
+}
+
+// entryName is fileName for callers that keep the name.
+func (b *Backend) entryName(key string) string {
+	n := b.fileName(key)
+	return string(n.text[:n.length])
 }
 
 // isEntry reports whether name has the form of an entry's file name, by any of

@@ -2,22 +2,24 @@ package filesystem
 
 import (
 	"hash/crc32"
+	"slices"
 	"sync"
 	"time"
 )
 
 // readBuffers holds buffers for whole files. A file which fits is read by one
-// system call and its value is copied out. The copy costs no more than zeroing
-// a new slice before reading into it.
+// system call. Its value is read into the memory of the caller or copied out. The copy
+// costs no more than zeroing a new slice before reading into it.
 var readBuffers = sync.Pool{New: func() any { return new([readBufferSize]byte) }}
 
 const readBufferSize = 128 << 10
 
-// read returns the entry in the file of key, expired or not. If keep is not set, its
-// value is empty, read allocates nothing, and it does not verify an expired entry.
-// Otherwise it verifies the checksum in any case: damage need not change the
-// modification time or the size, and all methods have to agree on what is damaged.
-func read(d *dir, name, key string, keep bool) (e entry, err error) {
+// read returns the entry in the file of key, expired or not. If keep is set, its value
+// is dst with the value of the entry appended; otherwise the value is empty, read
+// allocates nothing, and it does not verify an expired entry. In all other cases it
+// verifies the checksum: damage need not change the modification time or the size, and
+// all methods have to agree on what is damaged.
+func read(d *dir, name, key string, dst []byte, keep bool) (e entry, err error) {
 	f, err := d.open(name)
 	if err != nil {
 		return e, err
@@ -25,35 +27,74 @@ func read(d *dir, name, key string, keep bool) (e entry, err error) {
 	defer f.close()
 	buffer := readBuffers.Get().(*[readBufferSize]byte)
 	defer readBuffers.Put(buffer)
-	n, err := f.readAt(buffer[:], 0)
+	var head, rest []byte
+	if n := headerSize + len(key); n < len(buffer) {
+		head, rest = buffer[:n], buffer[n:]
+	} else {
+		head, rest = make([]byte, n), buffer[:]
+	}
+	spare := dst[len(dst):cap(dst)]
+	n, err := f.readParts(head, spare, rest)
 	if err != nil {
 		return e, err
 	}
-	h, err := parseHeader(buffer[:n])
+	h, err := parseHeader(head[:min(n, len(head))])
 	if err != nil {
 		return e, err
 	}
-	e.expires, e.value = h.expires, []byte{}
-	switch {
-	case !keep && e.expires.expired(time.Now()):
-	case h.size() > uint64(n):
-		e.value, err = readLarge(f, h, buffer[:], n, key, keep)
-	default:
-		var value []byte
-		if value, err = h.value(buffer[:n], key); keep {
-			e.value = append(e.value, value...)
+	all := len(head) + len(spare) + len(rest)
+	if n < all && h.size() > uint64(n) { // a network file system may return less than it has
+		if n, err = readOn(f, n, head, spare, rest); err != nil {
+			return e, err
 		}
 	}
-	if err != nil {
-		return entry{}, err
+	var value []byte
+	switch {
+	case !keep && h.expires.expired(time.Now()):
+		return entry{expires: h.expires, value: []byte{}}, nil
+	case uint64(h.keyLen) != uint64(len(key)):
+		err = errOtherKey
+	case h.size() == uint64(n):
+		valueLen := n - len(head)
+		value = rest[:max(0, valueLen-len(spare))]
+		if keep {
+			value = append(dst[:len(dst)+min(valueLen, len(spare))], value...)
+		}
+		err = h.verify(head, value[len(dst):], key)
+	case n == all && h.size() > uint64(n):
+		value, err = readLarge(f, h, head, dst, rest, key, keep)
+	default:
+		err = errWrongLength
 	}
-	return e, nil
+	if err != nil {
+		return e, err
+	}
+	if !keep || value == nil {
+		value = []byte{}
+	}
+	return entry{expires: h.expires, value: value}, nil
 }
 
-// readLarge reads a file of which buffer holds the first n bytes into a new slice. A
-// header that does not agree with the size of the file allocates nothing. Nor does a
-// sparse file, unless its checksum is right.
-func readLarge(f file, h header, buffer []byte, n int, key string, keep bool) ([]byte, error) {
+// readOn continues readParts, which has returned n bytes.
+func readOn(f file, n int, parts ...[]byte) (int, error) {
+	begin := 0
+	for _, part := range parts {
+		for end := begin + len(part); n < end; {
+			m, err := f.readAt(part[n-begin:], int64(n))
+			if m == 0 || err != nil {
+				return n, err
+			}
+			n += m
+		}
+		begin += len(part)
+	}
+	return n, nil
+}
+
+// readLarge is read for a file of which head, the capacity of dst and rest hold the
+// beginning. It overwrites rest. A header that does not agree with the size of the file
+// allocates nothing. Nor does a sparse file, unless its checksum is right.
+func readLarge(f file, h header, head, dst, rest []byte, key string, keep bool) ([]byte, error) {
 	size, sparse, err := f.size()
 	if err != nil {
 		return nil, err
@@ -61,55 +102,45 @@ func readLarge(f file, h header, buffer []byte, n int, key string, keep bool) ([
 	if uint64(size) != h.size() || size > maxFileSize {
 		return nil, errWrongLength
 	}
+	value := dst[:cap(dst)]
 	if sparse || !keep {
-		if err := verifyLarge(f, h, buffer, n, key); err != nil || !keep {
-			return []byte{}, err
+		if err := verifyLarge(f, h, head, value[len(dst):], rest, key); err != nil || !keep {
+			return nil, err
 		}
-		n = 0 // buffer holds the end of the file
+		rest = nil // it holds the end of the file
 	}
-	data := make([]byte, h.size())
-	for n = copy(data, buffer[:n]); n < len(data); {
-		m, err := f.readAt(data[n:], int64(n))
+	value = slices.Grow(value, int(h.valueLen)-(len(value)-len(dst)))
+	value = append(value, rest...)
+	for end := len(dst) + int(h.valueLen); len(value) < end; {
+		n, err := f.readAt(value[len(value):end], int64(len(head)+len(value)-len(dst)))
 		if err != nil {
 			return nil, err
 		}
-		if m == 0 {
+		if n == 0 {
 			return nil, errWrongLength
 		}
-		n += m
+		value = value[:len(value)+n]
 	}
-	return h.value(data, key)
+	return value, h.verify(head, value[len(dst):], key)
 }
 
-// exists reports whether there is a live entry of key. A corrupt file is false with a
-// nil error.
-func exists(d *dir, name, key string) (bool, error) {
-	e, err := read(d, name, key, false)
-	return e.live(), ignoreCorrupt(err)
-}
-
-// verifyLarge checks the key and the checksum of a file without keeping its value.
-// buffer holds the first n bytes of the file, and then others.
-func verifyLarge(f file, h header, buffer []byte, n int, key string) error {
-	if uint64(h.keyLen) != uint64(len(key)) {
+// verifyLarge checks the key and the checksum of a file without keeping its value. head,
+// spare and rest hold the beginning of the file; rest then holds other parts.
+func verifyLarge(f file, h header, head, spare, rest []byte, key string) error {
+	if string(head[headerSize:]) != key {
 		return errOtherKey
 	}
-	rest, same := cutKey(key, buffer[headerSize:n])
-	sum := checksum(buffer[:headerSize], buffer[headerSize:n])
-	for at, size := int64(n), int64(h.size()); same && at < size; {
-		m, err := f.readAt(buffer[:min(int64(len(buffer)), size-at)], at)
+	sum := crc32.Update(checksum(head, spare), castagnoli, rest)
+	for at, size := int64(len(head)+len(spare)+len(rest)), int64(h.size()); at < size; {
+		n, err := f.readAt(rest[:min(int64(len(rest)), size-at)], at)
 		if err != nil {
 			return err
 		}
-		if m == 0 {
+		if n == 0 {
 			return errWrongLength
 		}
-		rest, same = cutKey(rest, buffer[:m])
-		sum = crc32.Update(sum, castagnoli, buffer[:m])
-		at += int64(m)
-	}
-	if !same {
-		return errOtherKey
+		sum = crc32.Update(sum, castagnoli, rest[:n])
+		at += int64(n)
 	}
 	if sum != h.checksum {
 		return errChecksum
@@ -117,11 +148,11 @@ func verifyLarge(f file, h header, buffer []byte, n int, key string) error {
 	return nil
 }
 
-// cutKey compares the beginning of data with as much of key, and returns the rest of
-// key.
-func cutKey(key string, data []byte) (rest string, same bool) {
-	n := min(len(key), len(data))
-	return key[n:], string(data[:n]) == key[:n]
+// exists reports whether there is a live entry of key. A corrupt file is false with a
+// nil error.
+func exists(d *dir, name, key string) (bool, error) {
+	e, err := read(d, name, key, nil, false)
+	return e.live(), ignoreCorrupt(err)
 }
 
 // readHead returns the header of the entry in the file called name, and up to n bytes

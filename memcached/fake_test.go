@@ -409,6 +409,9 @@ func (f *fake) execute(words []string, value string) string {
 			return "EX\r\n"
 		}
 		f.put(key, entry{value: value, flags: uint32(flags), expiry: int64(expiry)})
+		if slices.Contains(words[3:], "c") {
+			return fmt.Sprintf("HD c%d\r\n", f.cas)
+		}
 		return "HD\r\n"
 	case "ma":
 		by, _ := flag(words[2:], "D")

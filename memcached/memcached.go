@@ -285,6 +285,7 @@ func (b *Backend) checkOne(it wire.Item) error {
 
 var (
 	_ driver.Backend       = (*Backend)(nil)
+	_ driver.Placer        = (*Backend)(nil)
 	_ driver.Haser         = (*Backend)(nil)
 	_ driver.ManyGetter    = (*Backend)(nil)
 	_ driver.ManySetter    = (*Backend)(nil)

@@ -128,6 +128,8 @@ func usual(name string) string {
 		return "+PONG\r\n"
 	case "type":
 		return "+string\r\n"
+	case "pttl":
+		return ":-1\r\n"
 	case "hello":
 		return "-ERR unknown command 'HELLO'\r\n"
 	}

@@ -51,7 +51,7 @@ func TestNullIsNoMiss(t *testing.T) {
 // A null in place of another reply is not a miss either, and not a success.
 func TestNullReply(t *testing.T) {
 	for _, v := range verbs {
-		if v.name == "Get" || v.name == "Add" || v.name == "Ping" {
+		if v.command == "get" || v.name == "Add" || v.name == "Ping" {
 			continue
 		}
 		b := start(t, Options{Addr: startFake(t, on(v.command, always("$-1\r\n"))).addr, AllowFlush: true})

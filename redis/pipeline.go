@@ -53,9 +53,7 @@ func valueSize(cmd goredis.Cmder) int {
 // valueArgs returns the arguments of a command among which its values are. The helpers of
 // a plan have none.
 func valueArgs(cmd goredis.Cmder) []any {
-	if p, ok := cmd.(*plan); ok {
-		cmd = p.Cmder
-	}
+	cmd = mainCommand(cmd)
 	if c, ok := cmd.(*singleAttempt); ok {
 		cmd = c.Cmder
 	}
@@ -65,6 +63,9 @@ func valueArgs(cmd goredis.Cmder) []any {
 // detach replaces the caller's memory by copies: a command may be written after its
 // caller has left.
 func detach(cmd goredis.Cmder) {
+	if get, ok := cmd.(*appendCmd); ok {
+		get.detach()
+	}
 	args := valueArgs(cmd)
 	for i, arg := range args {
 		if value, ok := arg.([]byte); ok {

@@ -27,6 +27,14 @@ func (p *plan) Err() error {
 	return nil
 }
 
+// mainCommand returns cmd, or the command of a plan.
+func mainCommand(cmd goredis.Cmder) goredis.Cmder {
+	if p, ok := cmd.(*plan); ok {
+		return p.Cmder
+	}
+	return cmd
+}
+
 // withoutPlans replaces plans by their commands.
 func withoutPlans(cmds []goredis.Cmder) []goredis.Cmder {
 	isPlan := func(cmd goredis.Cmder) bool { _, ok := cmd.(*plan); return ok }
@@ -52,9 +60,6 @@ func appendCommands(all []goredis.Cmder, cmd goredis.Cmder) []goredis.Cmder {
 // singleAttemptOf returns the command that must be sent only once, nil if cmd may be
 // repeated.
 func singleAttemptOf(cmd goredis.Cmder) *singleAttempt {
-	if p, ok := cmd.(*plan); ok {
-		cmd = p.Cmder
-	}
-	c, _ := cmd.(*singleAttempt)
+	c, _ := mainCommand(cmd).(*singleAttempt)
 	return c
 }

@@ -20,10 +20,13 @@ type Backend struct {
 	one        *goredis.Client              // one server, or the primary that sentinels monitor
 	cluster    *goredis.ClusterClient       // nil if there is none
 	pipeline   *remote.Group[goredis.Cmder] // nil if every call has a round trip of its own
+	options    Options                      // zero for a client of the application
 	borrowed   bool
 	allowFlush bool
 	incMethod  atomic.Int32 // index of incMethods
 	closed     atomic.Bool
+	open       context.Context // ends with Close
+	close      context.CancelFunc
 }
 
 // New returns a Backend that opens connections when they are needed: the server need
@@ -38,7 +41,7 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 		slog.WarnContext(ctx, "redis: the password is sent to the server without TLS", "server", addr)
 	}
 	b := newBackend(o.client(), o)
-	b.borrowed = false
+	b.options, b.borrowed = o, false
 	return b, nil
 }
 
@@ -68,6 +71,7 @@ func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) 
 
 func newBackend(client goredis.UniversalClient, o Options) *Backend {
 	b := &Backend{client: client, borrowed: true, allowFlush: o.AllowFlush}
+	b.open, b.close = context.WithCancel(context.Background())
 	b.one, _ = client.(*goredis.Client)
 	b.cluster, _ = client.(*goredis.ClusterClient)
 	if b.one != nil && !o.NoAutoPipeline && o.ClientSideCache == 0 {
@@ -106,17 +110,20 @@ func getCmd(ctx context.Context, key string) *goredis.StringCmd {
 
 // prepare makes a GET ready to be sent, for the first time or again.
 func prepare(cmd goredis.Cmder) {
-	if get, ok := cmd.(*goredis.StringCmd); ok {
+	switch get := mainCommand(cmd).(type) {
+	case *goredis.StringCmd:
 		get.SetVal(noReply)
+	case *appendCmd:
+		get.reset()
 	}
 }
 
-// isMiss reports whether cmd is a GET whose own reply is null. The driver also returns
+// isMiss reports whether cmd is a GET, or a plan of one, whose own reply is null. The driver also returns
 // goredis.Nil for a command that it has not sent: if a null came instead of the map of a
 // cluster, or while the connection was set up.
 func isMiss(cmd goredis.Cmder, err error) bool {
-	get, ok := cmd.(*goredis.StringCmd)
-	return ok && err == goredis.Nil && get.Val() != noReply
+	get, ok := mainCommand(cmd).(*goredis.StringCmd)
+	return ok && err == goredis.Nil && get.Err() == goredis.Nil && get.Val() != noReply
 }
 
 // bytesOf returns the memory of text, which the driver allocated for this call.
@@ -133,7 +140,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 		return err
 	}
 	set := b.once(setCmd(ctx, key, value, ttlArgs(ttl)))
-	return b.failure(ctx, b.sendAgain(ctx, withEndOfLease(ctx, set, key, ttl)), true)
+	return b.write(ctx, withEndOfLease(ctx, set, key, ttl))
 }
 
 // Add stores value if key is absent. If another type is stored under key, Add removes it
@@ -240,7 +247,11 @@ func (b *Backend) CopiesValues() bool { return true }
 
 // Close closes the connections, but not those of a client of the application.
 func (b *Backend) Close() error {
-	if b.closed.Swap(true) || b.borrowed {
+	if b.closed.Swap(true) {
+		return nil
+	}
+	b.close()
+	if b.borrowed {
 		return nil
 	}
 	return b.client.Close()

@@ -83,6 +83,12 @@ func TestNamesOfLeasesAreNoKeys(t *testing.T) {
 			_, err := b.DeleteMany(ctx, []string{"k", key})
 			return named(err, key)
 		},
+		"GetAppend":  func(key string) error { _, _, err := b.GetAppend(ctx, key, nil); return err },
+		"GetWithTTL": func(key string) error { _, _, _, err := b.GetWithTTL(ctx, key); return err },
+		"GetManyWithTTL": func(key string) error {
+			_, _, err := b.GetManyWithTTL(ctx, []string{"k", key})
+			return named(err, key)
+		},
 		"Lease":          func(key string) error { _, _, _, err := b.Lease(ctx, key, driver.MaxHold); return err },
 		"Fill":           func(key string) error { _, err := b.Fill(ctx, key, "token", nil, 0); return err },
 		"Release":        func(key string) error { return b.Release(ctx, key, "token") },

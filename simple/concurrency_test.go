@@ -144,8 +144,8 @@ func TestConcurrentAddAndDelete(t *testing.T) {
 					balance.Add(-1)
 				}
 			case 3: // replaces the node
-				if n, slot, _ := b.shards[0].find(b.hasher.hash(key), key); n != nil {
-					b.shards[0].replace(slot, n, &node{key: key, value: n.value, size: n.size, deadline: never, hash: n.hash})
+				if n, slot, t, _ := b.shards[0].find(b.hasher.hash(key), key); n != nil {
+					b.shards[0].replace(t, slot, n, &node{key: key, value: n.value, size: n.size, deadline: never, hash: n.hash, units: n.units})
 				}
 			}
 		}

@@ -23,24 +23,28 @@ const (
 	maxReinserted = 1000
 )
 
-// evict removes one entry of a shard that is not empty, an expired one if sweep finds
-// one. It is called before the new entry is inserted, which cannot be the victim.
-func (s *shard) evict() {
-	if s.clock.passed(s.sweep.soonest) && s.evictExpired() {
-		return
+// evict removes one entry, an expired one if sweep finds one, and keeps its room for
+// the caller. It returns false if the shard has no entry except the one at the place
+// keep, which is not removed; 0 is the place of no entry. A new entry cannot be the
+// victim, because evict is called before it is inserted.
+func (s *shard) evict(keep uint32) bool {
+	nodes := s.table.Load().usage.nodes
+	if nodes == 0 || nodes == 1 && keep != 0 {
+		return false
 	}
-	if s.ghost.sets == nil {
-		s.ghost = newGhost(s.share / ghostPart)
+	if s.clock.passed(s.sweep.soonest) && s.evictExpired(keep) {
+		return true
 	}
+	s.fitGhost(nodes)
 	for reinserted := 0; ; reinserted++ {
 		from := s.nextQueue()
 		id := s.queues.oldest(from)
 		n := s.node(id)
 		uses := atomic.LoadUint32(&n.uses)
-		if uses > 0 && reinserted < maxReinserted && !s.clock.passed(n.deadline) {
-			atomic.StoreUint32(&n.uses, uses-1)
-			s.queues.unlink(id)
-			s.queues.push(id, main)
+		if id == keep || uses > 0 && reinserted < maxReinserted && !s.clock.passed(n.deadline) {
+			atomic.StoreUint32(&n.uses, max(uses, 1)-1)
+			s.queues.unlink(id, s.load(n))
+			s.queues.push(id, main, s.load(n))
 			continue
 		}
 		// If the node has just been replaced, the loop examines the new one.
@@ -48,16 +52,29 @@ func (s *shard) evict() {
 			if from == small {
 				s.ghost.remember(n.hash)
 			}
-			return
+			s.evictions++
+			return true
 		}
 	}
 }
 
 // nextQueue returns the queue whose oldest entry is examined next.
 func (s *shard) nextQueue() queue {
-	length := s.queues.length
-	if length[main] == 0 || length[small] > (length[small]+length[main])/smallPart {
+	load := s.queues.load
+	if load[main] == 0 || load[small] > (load[small]+load[main])/smallPart {
 		return small
 	}
 	return main
+}
+
+// fitGhost makes the ghost before the first eviction. If the cache is bounded in bytes,
+// the number of entries changes with their size, and the ghost follows.
+func (s *shard) fitGhost(nodes int) {
+	keys := s.share
+	if s.room.maxBytes > 0 {
+		keys = min(keys, nodes)
+	}
+	if s.ghost.sets == nil || s.room.maxBytes > 0 && keys > 2*ghostPart*ghostWays*len(s.ghost.sets) {
+		s.ghost = newGhost(keys / ghostPart)
+	}
 }

@@ -13,7 +13,7 @@ func count(b *Backend) int {
 	defer b.lockAll()()
 	total := 0
 	for i := range b.shards {
-		total += b.shards[i].table.Load().used
+		total += b.shards[i].table.Load().usage.nodes
 	}
 	return total
 }

@@ -13,6 +13,7 @@ import (
 // an integer, whatever its type.
 func (b *Backend) Inc(_ context.Context, key string, delta int64, ttl time.Duration) (sum int64, err error) {
 	n := &node{key: key}
+	n.weigh(longestInteger)
 	_, err = b.update(b.hasher.hash(key), n, func(old *node) (bool, error) {
 		var err error
 		if old == nil {
@@ -26,6 +27,9 @@ func (b *Backend) Inc(_ context.Context, key string, delta int64, ttl time.Durat
 	})
 	return sum, err
 }
+
+// longestInteger is the memory of the text of an int64.
+const longestInteger = 24
 
 // plus returns the sum of delta and the integer stored in n.
 func (n *node) plus(delta int64) (int64, error) {

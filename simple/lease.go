@@ -52,7 +52,7 @@ func (b *Backend) Fill(_ context.Context, key, token string, value []byte, ttl t
 
 // FillValue stores value under key without encoding it if token is the lease of key.
 func (b *Backend) FillValue(_ context.Context, key, token string, value any, ttl time.Duration) (bool, error) {
-	return b.fill(&node{key: key, value: value, deadline: b.clock.deadline(ttl)}, token)
+	return b.fill(b.valueNode(key, value, ttl), token)
 }
 
 // Release ends the lease of key if token is that lease.
@@ -90,25 +90,31 @@ func (b *Backend) lease(key string, hold time.Duration, bytes bool) (*node, stri
 		if now < n.deadline && n.isBytes() == bytes {
 			return n, "", nil
 		}
-		s.release(n) // fails if the node has just been replaced
+		if s.release(n) && n.deadline <= now { // release fails if the node has just been replaced
+			s.expirations++
+		}
 	}
 }
 
-func (b *Backend) fill(n *node, token string) (bool, error) {
+func (b *Backend) fill(n *node, token string) (filled bool, err error) {
 	hash := b.hasher.hash(n.key)
 	n.hash, n.key = uint32(hash), strings.Clone(n.key)
 	s := b.shard(hash)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.open()
-	if err != nil {
-		return false, err
-	}
-	if l := s.leases.byKey[n.key]; l.token != token || l.end <= s.clock.now() {
-		return false, nil
-	}
-	s.add(t, n, hash)
-	return true, nil
+	err = s.withRoom(n, func() (full bool, err error) {
+		t, err := s.open()
+		if err != nil {
+			return false, err
+		}
+		if n.units > b.mostUnits {
+			return false, b.tooLarge(n)
+		}
+		if l := s.leases.byKey[n.key]; l.token != token || l.end <= s.clock.now() {
+			return false, nil
+		}
+		filled = s.add(t, n, hash)
+		return !filled, nil
+	})
+	return filled, err
 }
 
 // grant returns the token of a new lease, or "" if a lease of key is held.

@@ -141,6 +141,17 @@ func compareWithModel(t *testing.T, script []byte, keys int) {
 			if ok != had || left != want {
 				t.Fatalf("step %d: TTL(%s) = %v, %v, want %v, %v", step, key, left, ok, want, had)
 			}
+			value, left, ok, err := b.GetWithTTL(ctx, key)
+			if had && old.value == nil {
+				if !errors.Is(err, driver.ErrCorrupt) {
+					t.Fatalf("step %d: GetWithTTL of a Go value: %v", step, err)
+				}
+				break
+			}
+			must(t, err)
+			if ok != had || left != want || had && !bytes.Equal(value, old.value) {
+				t.Fatalf("step %d: GetWithTTL(%s) = %q, %v, %v, want %q, %v, %v", step, key, value, left, ok, old.value, want, had)
+			}
 		case 7:
 			time.Sleep(ttl)
 		case 8:
@@ -257,11 +268,11 @@ func compareEntry(t *testing.T, b *Backend, key string, want modelEntry, has boo
 func checkShards(t *testing.T, b *Backend) {
 	t.Helper()
 	defer b.lockAll()()
-	total, spare := 0, int64(0)
+	total, spare, bytes := 0, int64(0), b.room.bytes.Load()
 	for i := range b.shards {
 		s := &b.shards[i]
 		table := s.table.Load()
-		reached := 0
+		reached, weight, load := 0, int64(0), [numQueues]int64{}
 		for _, p := range s.queues.places {
 			if p.queue == unused {
 				continue
@@ -271,13 +282,19 @@ func checkShards(t *testing.T, b *Backend) {
 			if n == nil {
 				t.Fatalf("place of an entry which is not in the table: %+v", p)
 			}
+			weight += n.weight()
+			load[p.queue] += s.load(n)
 			if found, _ := table.find(b.hasher.hash(n.key), n.key); found != n {
 				t.Fatalf("%q is in the table and not found", n.key)
 			}
 		}
-		if table.used != reached || table.used != s.queues.length[small]+s.queues.length[main] {
-			t.Fatalf("%d entries in the table, %d places used, queues of %v", table.used, reached, s.queues.length)
+		if table.usage.nodes != reached || load != s.queues.load {
+			t.Fatalf("%d entries in the table, %d places used; queues of %v, counted %v", table.usage.nodes, reached, load, s.queues.load)
 		}
+		if counted := table.usage.weight.Load(); counted != weight {
+			t.Fatalf("the entries weigh %d, counted %d", weight, counted)
+		}
+		bytes += weight + s.spare
 		for key := range s.leases.byKey {
 			if n, _ := table.find(b.hasher.hash(key), key); n != nil {
 				t.Fatalf("%q is in the table and leased", key)
@@ -288,7 +305,10 @@ func checkShards(t *testing.T, b *Backend) {
 			spare++
 		}
 	}
-	if left := b.room.left.Load(); left+int64(total)+spare != b.limit+int64(len(b.shards)) {
+	if b.room.maxBytes > 0 && bytes != b.room.maxBytes {
+		t.Fatalf("entries and room for others are %d bytes, the bound is %d", bytes, b.room.maxBytes)
+	}
+	if left := b.room.left.Load(); b.room.counted && left+int64(total)+spare != b.limit+int64(len(b.shards)) {
 		t.Fatalf("%d entries and room for %d more, limit %d", total, left, b.limit)
 	}
 }

@@ -10,7 +10,9 @@ type queues struct {
 	// own place, so that linking has no special cases.
 	places []place
 	free   uint32 // first of the unused places, linked by newer; 0 = none
-	length [numQueues]int
+	// load is the number of entries of each queue, or their weight in a cache that
+	// is bounded in bytes.
+	load [numQueues]int64
 }
 
 type place struct {
@@ -47,25 +49,25 @@ func (q *queues) reserve() uint32 {
 }
 
 // push makes the entry the newest of queue.
-func (q *queues) push(id uint32, to queue) {
+func (q *queues) push(id uint32, to queue, load int64) {
 	end, p := &q.places[to], &q.places[id]
 	p.older, p.newer, p.queue = end.older, uint32(to), to
 	q.places[end.older].newer = id
 	end.older = id
-	q.length[to]++
+	q.load[to] += load
 }
 
 // unlink takes the entry out of its queue.
-func (q *queues) unlink(id uint32) {
+func (q *queues) unlink(id uint32, load int64) {
 	p := &q.places[id]
 	q.places[p.older].newer = p.newer
 	q.places[p.newer].older = p.older
-	q.length[p.queue]--
+	q.load[p.queue] -= load
 }
 
 // remove frees the place of an entry.
-func (q *queues) remove(id uint32) {
-	q.unlink(id)
+func (q *queues) remove(id uint32, load int64) {
+	q.unlink(id, load)
 	q.places[id] = place{newer: q.free, queue: unused}
 	q.free = id
 }

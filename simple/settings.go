@@ -10,7 +10,8 @@ import (
 // settings are what CACHE_* can say about a Backend.
 type settings struct {
 	// Threshold is 0 for no limit, as in Flask-Caching.
-	Threshold int `setting:"CACHE_THRESHOLD" default:"500" min:"0" help:"maximum number of entries; 0 is no limit (in Go: NoLimit)"`
+	Threshold int         `setting:"CACHE_THRESHOLD" default:"500" min:"0" help:"maximum number of entries; 0 is no limit (in Go: NoLimit), which is the default with CACHE_MAX_BYTES"`
+	MaxBytes  driver.Size `setting:"CACHE_MAX_BYTES" min:"0" help:"maximum memory of the entries: bytes, a size such as \"256MiB\", or a part of the memory limit of the process such as \"10%\"; 0 is no bound"`
 	Options
 }
 
@@ -26,7 +27,10 @@ func init() {
 func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
 	var given settings
 	s.Bind(&given)
-	o := Options{Threshold: cmp.Or(given.Threshold, NoLimit)}
+	o := Options{Threshold: cmp.Or(given.Threshold, NoLimit), MaxBytes: int64(given.MaxBytes)}
+	if o.MaxBytes > 0 && !s.Has("CACHE_THRESHOLD") {
+		o.Threshold = NoLimit
+	}
 	if err := s.Check(&o); err != nil {
 		return nil, err
 	}

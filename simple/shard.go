@@ -18,36 +18,21 @@ type shard struct {
 	mu     sync.Mutex
 	clock  *clock
 	room   *room
-	share  int // approximate number of entries when the cache is full
+	expect func(deadline int64) // wakes the reaper
+	share  int                  // approximate number of entries when the cache is full
+	spare  int64                // bytes of room that evictions have left to this shard
 	queues queues
 	ghost  ghost
 	sweep  sweep
 	leases leases
-	_      [56]byte
+
+	evictions, expirations int64
+	_                      [56]byte
 }
 
-// room counts the entries that may still be added without an eviction. One entry per
-// shard is not counted but reserved, so that no shard has to evict from another: an
-// empty shard uses its reserved entry, every other shard evicts one of its own.
-// Shards thus divide the limit as the keys require, and never exceed it together.
-type room struct{ left atomic.Int64 }
-
-// take takes room for one entry and reports whether there was any.
-func (r *room) take() bool {
-	for {
-		left := r.left.Load()
-		if left <= 0 {
-			return false
-		}
-		if r.left.CompareAndSwap(left, left-1) {
-			return true
-		}
-	}
-}
-
-// find returns the node of key, expired or not, and its slot; or nil.
-func (s *shard) find(hash uint64, key string) (n *node, slot *slot, err error) {
-	t := s.table.Load()
+// find returns the node of key, expired or not, its slot and the table; or nil.
+func (s *shard) find(hash uint64, key string) (n *node, slot *slot, t *table, err error) {
+	t = s.table.Load()
 	if n, slot = t.find(hash, key); n == nil && t.moved.Load() {
 		s.mu.Lock()
 		if t, err = s.open(); err == nil {
@@ -55,62 +40,125 @@ func (s *shard) find(hash uint64, key string) (n *node, slot *slot, err error) {
 		}
 		s.mu.Unlock()
 	}
-	return n, slot, err
+	return n, slot, t, err
 }
 
-// replace puts n into the slot of old if old is still in it, and reports whether it
-// was. It counts as a use. The key stays the one of old, which insert has copied.
-func (s *shard) replace(slot *slot, old, n *node) bool {
+// replace puts n into the slot of old, in the table t, if old is still in it, and
+// reports whether it was. It counts as a use. The key stays the one of old, which
+// insert has copied.
+func (s *shard) replace(t *table, slot *slot, old, n *node) bool {
 	n.key = old.key
 	n.place = old.place
 	n.uses = min(atomic.LoadUint32(&old.uses)+1, maxUses)
-	if n.deadline >= old.deadline {
-		return slot.CompareAndSwap(old, n)
+	if n.deadline < old.deadline || n.units != old.units && s.room.maxBytes > 0 {
+		return s.replaceLocked(t, slot, old, n)
 	}
-	s.mu.Lock()
-	s.sweep.admit(n.deadline)
-	replaced := slot.CompareAndSwap(old, n)
-	s.mu.Unlock()
-	return replaced
+	if !slot.CompareAndSwap(old, n) {
+		return false
+	}
+	if n.units != old.units {
+		t.usage.weight.Add(n.weight() - old.weight())
+	}
+	return true
+}
+
+func (s *shard) replaceLocked(t *table, slot *slot, old, n *node) bool {
+	grown := n.weight() - old.weight()
+	for {
+		s.mu.Lock()
+		replaced, full := s.exchange(t, slot, old, n, grown)
+		s.mu.Unlock()
+		if !full {
+			return replaced
+		}
+		s.room.make(grown, s, old.place)
+	}
+}
+
+// exchange is replaceLocked without the lock. full means that other shards have to make
+// room.
+func (s *shard) exchange(t *table, slot *slot, old, n *node, grown int64) (replaced, full bool) {
+	if s.table.Load() != t || slot.Load() != old {
+		return false, false
+	}
+	bounded := s.room.maxBytes > 0
+	if bounded && grown > 0 && !s.charge(grown, old.place) {
+		return false, true
+	}
+	s.admit(n.deadline)
+	if !slot.CompareAndSwap(old, n) {
+		s.refund(max(grown, 0))
+		return false, false
+	}
+	t.usage.weight.Add(grown)
+	if bounded {
+		s.queues.load[s.queues.places[n.place].queue] += grown
+		s.refund(max(-grown, 0))
+		s.returnSpare()
+	}
+	return true, false
 }
 
 // insert adds n if its key is absent, and reports whether it was. The entry gets a
 // copy of the key: that of the caller may be a part of a large text, or a view of a
 // buffer that the caller uses again.
-func (s *shard) insert(n *node, hash uint64) (bool, error) {
+func (s *shard) insert(n *node, hash uint64) (inserted bool, err error) {
 	n.key = strings.Clone(n.key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.open()
-	if err != nil {
-		return false, err
-	}
-	if old, _ := t.find(hash, n.key); old != nil {
-		return false, nil
-	}
-	s.add(t, n, hash)
-	return true, nil
+	err = s.withRoom(n, func() (full bool, err error) {
+		t, err := s.open()
+		if err != nil {
+			return false, err
+		}
+		if old, _ := t.find(hash, n.key); old != nil {
+			return false, nil
+		}
+		inserted = s.add(t, n, hash)
+		return !inserted, nil
+	})
+	return inserted, err
 }
 
-// add adds n, whose key is absent, to the open shard, and ends the lease of the key.
-func (s *shard) add(t *table, n *node, hash uint64) {
+// withRoom calls add with the lock. If add returns full, other shards make room for n,
+// and withRoom calls add again.
+func (s *shard) withRoom(n *node, add func() (full bool, err error)) error {
+	for {
+		s.mu.Lock()
+		full, err := add()
+		s.mu.Unlock()
+		if !full || err != nil {
+			return err
+		}
+		s.room.make(n.weight(), nil, 0)
+	}
+}
+
+// add adds n, whose key is absent, to the open shard, and ends the lease of the key. It
+// returns false if other shards have to make room.
+func (s *shard) add(t *table, n *node, hash uint64) bool {
+	if s.room.maxBytes > 0 && !s.charge(n.weight(), 0) {
+		return false
+	}
 	if len(s.leases.byKey) > 0 {
 		s.endLease(n.key)
 	}
-	if t.used > 0 && !s.room.take() {
-		s.evict()
+	if t.usage.nodes > 0 && !s.room.take() {
+		s.evict(0)
 	}
 	if t.full() {
 		t = s.grow(t)
 	}
-	s.sweep.admit(n.deadline)
+	s.admit(n.deadline)
 	n.place = s.queues.reserve()
 	s.queues.places[n.place].at = t.insert(n, tagOf(hash))
 	if s.ghost.recall(n.hash) {
-		s.queues.push(n.place, main)
+		s.queues.push(n.place, main, s.load(n))
 	} else {
-		s.queues.push(n.place, small)
+		s.queues.push(n.place, small, s.load(n))
 	}
+	if s.isSparse() { // large values have taken the place of small ones
+		s.shrink()
+	}
+	return true
 }
 
 // delete removes key and returns its node, or nil.
@@ -171,14 +219,21 @@ func (s *shard) node(id uint32) *node {
 	return s.table.Load().slot(s.queues.places[id].at).Load()
 }
 
+// load returns what n adds to the load of its queue.
+func (s *shard) load(n *node) int64 {
+	if s.room.maxBytes > 0 {
+		return n.weight()
+	}
+	return 1
+}
+
 // release removes n, unless it has been replaced, and returns its room.
 func (s *shard) release(n *node) bool {
 	if !s.drop(n) {
 		return false
 	}
-	if s.table.Load().used > 0 {
-		s.room.left.Add(1)
-	}
+	s.returnPlace()
+	s.returnSpare()
 	return true
 }
 
@@ -187,17 +242,18 @@ func (s *shard) drop(n *node) bool {
 	if !s.table.Load().remove(s.queues.places[n.place].at, n) {
 		return false
 	}
-	s.queues.remove(n.place)
+	s.queues.remove(n.place, s.load(n))
+	s.refund(n.weight())
 	return true
 }
 
 // grow doubles the table, up to the size that a full cache needs.
 func (s *shard) grow(t *table) *table {
 	size := 2 * targetLoad * len(t.buckets)
-	if t.used < s.share {
+	if t.usage.nodes < s.share {
 		size = min(size, s.share)
 	}
-	larger := newTable(size)
+	larger := newTable(size, t.usage)
 	t.moveTo(larger, func(n *node, at uint32) { s.queues.places[n.place].at = at })
 	s.table.Store(larger)
 	return larger
@@ -210,9 +266,10 @@ const firstSize = 1000
 // reset makes the shard empty.
 func (s *shard) reset() {
 	size := min(s.share, firstSize)
-	s.table.Store(newTable(size))
+	s.table.Store(newTable(size, new(usage)))
 	s.queues = newQueues(size)
 	s.ghost = ghost{}
+	s.spare = 0
 	s.sweep = newSweep()
 	s.leases = leases{}
 }
@@ -222,5 +279,6 @@ func (s *shard) close() {
 	s.table.Store(closedTable)
 	s.queues = queues{}
 	s.ghost = ghost{}
+	s.spare = 0
 	s.leases = leases{}
 }

@@ -18,8 +18,12 @@ type Backend struct {
 	byHash [maxShards]*shard // indexed by the top bits of a hash; repeats if there are fewer shards
 	shards []shard
 	clock  clock
+	reaper reaper
 	limit  int64 // entries beyond the one that is reserved for each shard
 	room   *room
+
+	mostUnits uint32                // of an entry
+	weight    func(value any) int64 // Options.Weight
 }
 
 const (
@@ -30,11 +34,16 @@ const (
 	// (s = 1.01, 2,000 entries) shards of 250 entries lose nothing and shards of 125
 	// lose 0.1 % of the hits.
 	minShare = 1000
+	// minShareBytes is the same for a bound in bytes: 8,000 entries of 1 KB.
+	minShareBytes = 8 << 20
 )
 
-// New returns an empty cache. It does not use ctx. An invalid Threshold is
+// New returns an empty cache. It does not use ctx. An invalid Threshold or MaxBytes is
 // [driver.ErrInvalidSettings].
 func New(_ context.Context, o Options) (*Backend, error) {
+	if o.MaxBytes > 0 && o.Threshold == 0 {
+		o.Threshold = NoLimit
+	}
 	if err := driver.Complete(&o); err != nil {
 		return nil, fmt.Errorf("simple: %w", err)
 	}
@@ -43,21 +52,33 @@ func New(_ context.Context, o Options) (*Backend, error) {
 		entries = math.MaxInt
 	}
 	shards := int64(1)
-	for shards < maxShards && entries/(2*shards) >= minShare {
+	for shards < maxShards && entries/(2*shards) >= minShare && (o.MaxBytes == 0 || o.MaxBytes/(2*shards) >= minShareBytes) {
 		shards *= 2
+	}
+	share := entries / shards
+	if o.MaxBytes > 0 {
+		share = max(1, min(share, o.MaxBytes/shards/overhead))
 	}
 	b := &Backend{
 		hasher: newHasher(),
 		shards: make([]shard, shards),
 		limit:  entries - shards,
-		room:   new(room),
+		room:   &room{counted: entries < math.MaxInt, maxBytes: o.MaxBytes, share: o.MaxBytes / shards, mostSpare: o.MaxBytes / shards / spareParts},
+		weight: o.Weight,
+
+		mostUnits: math.MaxUint32,
+	}
+	if o.MaxBytes > 0 {
+		b.mostUnits = uint32(min(o.MaxBytes/unit, math.MaxUint32-1)) // an entry of MaxUint32 may be heavier
 	}
 	b.clock.base = time.Now()
 	b.clock.horizon.Store(noHorizon)
-	b.room.left.Store(b.limit)
+	b.reaper.due.Store(never)
+	b.room.shards = b.shards
+	b.room.reset(b.limit)
 	for i := range b.shards {
 		s := &b.shards[i]
-		s.clock, s.room, s.share = &b.clock, b.room, int(entries/shards)
+		s.clock, s.room, s.expect, s.share = &b.clock, b.room, b.expect, int(share)
 		s.reset()
 	}
 	for i := range b.byHash {
@@ -111,7 +132,7 @@ var (
 
 // find returns the live node of key, or nil. It takes no lock.
 func (b *Backend) find(hash uint64, key string) (*node, error) {
-	n, _, err := b.shard(hash).find(hash, key)
+	n, _, _, err := b.shard(hash).find(hash, key)
 	if n == nil || b.clock.passed(n.deadline) {
 		return nil, err
 	}
@@ -122,17 +143,6 @@ func (b *Backend) find(hash uint64, key string) (*node, error) {
 func (b *Backend) Has(_ context.Context, key string) (bool, error) {
 	n, err := b.find(b.hasher.hash(key), key)
 	return n != nil, err
-}
-
-// TTL returns the remaining TTL of key; 0 with ok=true means that key never
-// expires.
-func (b *Backend) TTL(_ context.Context, key string) (time.Duration, bool, error) {
-	n, err := b.find(b.hasher.hash(key), key)
-	if n == nil || n.deadline == never {
-		return 0, n != nil, err
-	}
-	left := n.deadline - b.clock.now()
-	return time.Duration(max(left, 0)), left > 0, nil
 }
 
 func (b *Backend) shard(hash uint64) *shard { return b.byHash[hash>>(64-maxShardBits)] }
@@ -146,7 +156,18 @@ func (b *Backend) Set(_ context.Context, key string, value []byte, ttl time.Dura
 
 // SetValue stores value under key without encoding it.
 func (b *Backend) SetValue(_ context.Context, key string, value any, ttl time.Duration) error {
-	return b.set(&node{key: key, value: value, deadline: b.clock.deadline(ttl)})
+	return b.set(b.valueNode(key, value, ttl))
+}
+
+// valueNode returns the node of a Go value.
+func (b *Backend) valueNode(key string, value any, ttl time.Duration) *node {
+	n := &node{key: key, value: value, deadline: b.clock.deadline(ttl)}
+	if b.weight != nil {
+		n.weigh(b.weight(value))
+	} else {
+		n.weigh(valueWeight)
+	}
+	return n
 }
 
 func (b *Backend) set(n *node) error {
@@ -154,8 +175,9 @@ func (b *Backend) set(n *node) error {
 	n.hash = uint32(hash)
 	s := b.shard(hash)
 	// The fast path for a key that is present, as in Get.
-	slot := s.table.Load().guess(hash)
-	if old := slot.Load(); old != nil && same(old.key, n.key) && s.replace(slot, old, n) {
+	t := s.table.Load()
+	slot := t.guess(hash)
+	if old := slot.Load(); old != nil && same(old.key, n.key) && n.units <= b.mostUnits && s.replace(t, slot, old, n) {
 		return nil
 	}
 	_, err := b.update(hash, n, func(*node) (bool, error) { return true, nil })
@@ -171,7 +193,7 @@ func (b *Backend) Add(_ context.Context, key string, value []byte, ttl time.Dura
 
 // AddValue stores value under key without encoding it if key is absent.
 func (b *Backend) AddValue(_ context.Context, key string, value any, ttl time.Duration) (bool, error) {
-	return b.add(&node{key: key, value: value, deadline: b.clock.deadline(ttl)})
+	return b.add(b.valueNode(key, value, ttl))
 }
 
 func (b *Backend) add(n *node) (bool, error) {
@@ -195,7 +217,7 @@ func (b *Backend) CompareAndSwap(_ context.Context, key string, old, value []byt
 // CompareAndSwapValue is CompareAndSwap for Go values, which it compares with ==. Bytes
 // equal no Go value.
 func (b *Backend) CompareAndSwapValue(_ context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
-	n := &node{key: key, value: value, deadline: b.clock.deadline(ttl)}
+	n := b.valueNode(key, value, ttl)
 	return b.update(b.hasher.hash(key), n, func(present *node) (bool, error) {
 		return present != nil && !present.isBytes() && present.value == old, nil
 	})
@@ -209,9 +231,12 @@ func (b *Backend) update(hash uint64, n *node, accept func(old *node) (bool, err
 	s := b.shard(hash)
 	for {
 		done := false
-		old, slot, err := s.find(hash, n.key)
+		old, slot, t, err := s.find(hash, n.key)
 		if err != nil {
 			return false, err
+		}
+		if n.units > b.mostUnits {
+			return false, b.tooLarge(n)
 		}
 		live := old
 		if old != nil && b.clock.passed(old.deadline) {
@@ -221,7 +246,7 @@ func (b *Backend) update(hash uint64, n *node, accept func(old *node) (bool, err
 			return false, err
 		}
 		if old != nil {
-			done = s.replace(slot, old, n)
+			done = s.replace(t, slot, old, n)
 		} else {
 			done, err = s.insert(n, hash)
 		}
@@ -248,7 +273,7 @@ func (b *Backend) Clear(context.Context) error {
 	for i := range b.shards {
 		b.shards[i].reset()
 	}
-	b.room.left.Store(b.limit)
+	b.room.reset(b.limit)
 	return nil
 }
 
@@ -265,11 +290,14 @@ func (b *Backend) ClearPrefix(_ context.Context, prefix string) error {
 
 // Close releases the memory. It always returns nil.
 func (b *Backend) Close() error {
-	defer b.lockAll()()
+	unlock := b.lockAll()
 	for i := range b.shards {
 		b.shards[i].close()
 	}
+	b.room.reset(b.limit) // so that nobody waits for room
+	unlock()
 	b.clock.close()
+	b.reaper.stop()
 	return nil
 }
 
@@ -291,6 +319,8 @@ var (
 	_ driver.Counter       = (*Backend)(nil)
 	_ driver.PrefixClearer = (*Backend)(nil)
 	_ driver.TTLer         = (*Backend)(nil)
+	_ driver.LifeGetter    = (*Backend)(nil)
+	_ driver.Stater        = (*Backend)(nil)
 	_ driver.ValueKeeper   = (*Backend)(nil)
 	_ driver.Leaser        = (*Backend)(nil)
 	_ driver.ValueLeaser   = (*Backend)(nil)

@@ -19,17 +19,28 @@ const (
 func newSweep() sweep { return sweep{soonest: never, seen: never} }
 
 // admit records the deadline of an entry that is about to be stored.
-func (w *sweep) admit(deadline int64) {
-	w.soonest = min(w.soonest, deadline)
+func (s *shard) admit(deadline int64) {
+	w := &s.sweep
+	if deadline < w.soonest {
+		w.soonest = deadline
+		s.expect(deadline)
+	}
 	w.seen = min(w.seen, deadline)
 	w.credit = min(w.credit+creditPerSet, maxCredit)
 }
 
-// evictExpired drops one expired entry and reports whether it found one.
-func (s *shard) evictExpired() bool {
-	now := s.clock.now()
+// evictExpired drops one expired entry, but not the one at the place keep, and reports
+// whether it found one.
+func (s *shard) evictExpired(keep uint32) bool {
+	return s.dropExpired(s.clock.now(), &s.sweep.credit, keep)
+}
+
+// dropExpired drops the next expired entry and reports whether it found one. It
+// examines at most credit places, which it subtracts from credit, and stops before the
+// first place if nothing has expired.
+func (s *shard) dropExpired(now int64, credit *int, keep uint32) bool {
 	w := &s.sweep
-	for ; w.credit > 0; w.credit-- {
+	for ; *credit > 0; *credit-- {
 		if w.next >= len(s.queues.places) {
 			w.soonest, w.seen, w.next = w.seen, never, 0
 			if w.soonest > now {
@@ -42,7 +53,8 @@ func (s *shard) evictExpired() bool {
 			continue
 		}
 		n := s.node(id)
-		if n.deadline <= now && s.drop(n) {
+		if n.deadline <= now && id != keep && s.drop(n) {
+			s.expirations++
 			return true
 		}
 		w.seen = min(w.seen, n.deadline)

@@ -31,7 +31,16 @@ import (
 type table struct {
 	buckets []bucket
 	moved   atomic.Bool
-	used    int // nodes in the table; guarded by the shard's lock
+	usage   *usage
+}
+
+// usage counts the nodes of a shard. It is not a part of table, so that counting does
+// not invalidate the cache line from which every reader loads the address of the
+// buckets. A table that replaces another continues its usage.
+type usage struct {
+	nodes  int          // guarded by the shard's lock
+	weight atomic.Int64 // see node.weight
+	_      [48]byte
 }
 
 type bucket struct {
@@ -58,13 +67,13 @@ const (
 
 // closedTable is the empty table of every closed shard.
 var closedTable = func() *table {
-	t := newTable(0)
+	t := newTable(0, new(usage))
 	t.moved.Store(true)
 	return t
 }()
 
-func newTable(nodes int) *table {
-	return &table{buckets: make([]bucket, nodes/targetLoad+1)}
+func newTable(nodes int, u *usage) *table {
+	return &table{buckets: make([]bucket, nodes/targetLoad+1), usage: u}
 }
 
 // The parts of a hash do not overlap: the lower 32 bits select the bucket, the 8 bits
@@ -134,7 +143,13 @@ func (t *table) slot(at uint32) *slot {
 // insert adds a node whose key is not in the table, which has room, and returns
 // the number of its slot.
 func (t *table) insert(n *node, tag uint8) uint32 {
-	t.used++
+	t.usage.nodes++
+	t.usage.weight.Add(n.weight())
+	return t.put(n, tag)
+}
+
+// put is insert without counting.
+func (t *table) put(n *node, tag uint8) uint32 {
 	for i := t.home(n.hash); ; i = t.after(i) {
 		b := &t.buckets[i]
 		tags := b.tags.Load()
@@ -157,7 +172,8 @@ func (t *table) remove(at uint32, n *node) bool {
 	if !t.slot(at).CompareAndSwap(n, nil) {
 		return false
 	}
-	t.used--
+	t.usage.nodes--
+	t.usage.weight.Add(-n.weight())
 	// The buckets from its home to this one no longer count n.
 	for i := t.home(n.hash); i != int(at/slotsPerBucket); i = t.after(i) {
 		b := &t.buckets[i]
@@ -169,9 +185,10 @@ func (t *table) remove(at uint32, n *node) bool {
 }
 
 // full reports whether the table has to grow before another node is inserted.
-func (t *table) full() bool { return t.used >= maxLoad*len(t.buckets) }
+func (t *table) full() bool { return t.usage.nodes >= maxLoad*len(t.buckets) }
 
-// moveTo moves all nodes to larger and calls moved for each with its new slot.
+// moveTo moves all nodes to larger, which has the same usage, and calls moved for each
+// with its new slot.
 func (t *table) moveTo(larger *table, moved func(n *node, at uint32)) {
 	t.moved.Store(true)
 	for i := range t.buckets {
@@ -179,7 +196,7 @@ func (t *table) moveTo(larger *table, moved func(n *node, at uint32)) {
 		tags := b.tags.Load()
 		for j := range b.slots {
 			if n := b.slots[j].Swap(nil); n != nil {
-				moved(n, larger.insert(n, uint8(tags>>(8*j))))
+				moved(n, larger.put(n, uint8(tags>>(8*j))))
 			}
 		}
 	}

@@ -22,7 +22,7 @@ func TestTable(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const keys = 60
-			table := newTable(keys - targetLoad)
+			table := newTable(keys-targetLoad, new(usage))
 			hashes := make([]uint64, keys)
 			nodes := make([]*node, keys)
 			at := make([]uint32, keys)
@@ -51,8 +51,8 @@ func TestTable(t *testing.T) {
 					table.remove(at[i], n)
 				}
 			}
-			if table.used != 0 {
-				t.Errorf("%d nodes counted in an empty table", table.used)
+			if table.usage.nodes != 0 {
+				t.Errorf("%d nodes counted in an empty table", table.usage.nodes)
 			}
 			for i := range table.buckets {
 				if passed := table.buckets[i].tags.Load() >> passedShift; passed != 0 {
@@ -67,7 +67,7 @@ func TestTable(t *testing.T) {
 // is lost.
 func TestTableCounterSaturates(t *testing.T) {
 	const keys = 2 * maxPassed
-	table := newTable(keys)
+	table := newTable(keys, new(usage))
 	nodes, at := make([]*node, keys), make([]uint32, keys)
 	all := func(from, to int) {
 		t.Helper()
@@ -92,7 +92,8 @@ func TestTableCounterSaturates(t *testing.T) {
 // that no writer replaces them in the old one.
 func TestTableMove(t *testing.T) {
 	const keys = 100
-	old, larger := newTable(keys), newTable(2*keys)
+	old := newTable(keys, new(usage))
+	larger := newTable(2*keys, old.usage)
 	slots := map[*node]*slot{}
 	for i := range keys {
 		n := &node{key: strconv.Itoa(i), hash: uint32(i) << 25}
@@ -118,14 +119,14 @@ func TestTableMove(t *testing.T) {
 			t.Errorf("%s is lost", n.key)
 		}
 	}
-	if moved != keys || larger.used != keys {
-		t.Errorf("%d nodes moved, %d counted, want %d", moved, larger.used, keys)
+	if moved != keys || larger.usage.nodes != keys {
+		t.Errorf("%d nodes moved, %d counted, want %d", moved, larger.usage.nodes, keys)
 	}
 }
 
 // A removed node cannot be removed or replaced again.
 func TestTableRemoveTwice(t *testing.T) {
-	table := newTable(10)
+	table := newTable(10, new(usage))
 	n := &node{key: "key"}
 	at := table.insert(n, 0)
 	_, slot := table.find(0, "key")

@@ -16,6 +16,7 @@ import (
 	_ "github.com/cachebackends/cachebackends/null"
 	_ "github.com/cachebackends/cachebackends/redis"
 	_ "github.com/cachebackends/cachebackends/simple"
+	_ "github.com/cachebackends/cachebackends/tiered"
 	_ "github.com/cachebackends/cachebackends/uwsgi"
 )
 

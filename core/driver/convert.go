@@ -221,6 +221,8 @@ func toMap(given any) (map[string]any, error) {
 	switch v := given.(type) {
 	case map[string]any:
 		return v, nil
+	case Nested:
+		return v, nil
 	case string:
 		var object map[string]any
 		if decodeJSON(v, &object) != nil || object == nil {

@@ -16,6 +16,7 @@ type Setting struct {
 	Min, Max string // bounds as text; empty for none
 	Secret   bool   // never shown
 	Required bool
+	Nested   bool // settings of another backend; see [Settings.OpenNested]
 }
 
 // optionsKey is the setting that holds the options of a backend.
@@ -65,7 +66,7 @@ func appendFields(found []field, t reflect.Type, index []int, prefix string) []f
 			Setting: Setting{
 				Name: name, Default: sf.Tag.Get("default"), Help: sf.Tag.Get("help"),
 				Min: sf.Tag.Get("min"), Max: sf.Tag.Get("max"), Required: sf.Tag.Get("required") == "true",
-				Secret: sf.Type == secretType,
+				Secret: sf.Type == secretType, Nested: sf.Type == nestedType,
 			},
 			index: append(index[:len(index):len(index)], i), typ: sf.Type,
 			inside: t.Name() == "Options",
@@ -101,6 +102,7 @@ func settingName(tag reflect.StructTag, prefix string) string {
 
 var (
 	secretType      = reflect.TypeFor[Secret]()
+	nestedType      = reflect.TypeFor[Nested]()
 	unmarshalerType = reflect.TypeFor[Unmarshaler]()
 )
 

@@ -15,7 +15,11 @@ import (
 //     never down and never to 0. The expiry time is computed once, before any I/O. An
 //     expired entry is absent for every method.
 //   - A backend may keep the value that it receives and may return memory that it
-//     still uses. Neither is modified, unless the backend is a [Copier].
+//     still uses. Nobody modifies such memory: neither the backend, for which an
+//     overwritten value is new memory, nor the caller, unless the backend is a
+//     [Copier]. Views of string depend on it: they return that memory as strings.
+//   - A backend never writes to a value that it receives, even if it is a [Copier]: the
+//     value may be the memory of a string.
 //   - A zero-length value is a hit. A nil value is stored as an empty one, and
 //     ok=true with a nil value is an empty value.
 //   - Errors wrap the sentinels of this package, so that errors.Is matches the same
@@ -130,6 +134,21 @@ type ValueKeeper interface {
 	GetValue(ctx context.Context, key string) (value any, ok bool, err error)
 	SetValue(ctx context.Context, key string, value any, ttl time.Duration) error
 	AddValue(ctx context.Context, key string, value any, ttl time.Duration) (added bool, err error)
+}
+
+// DecodedKeeper is a [ValueKeeper] in front of a store of bytes. It keeps the values that
+// its callers have decoded. GetValue returns the value of key if it is kept; otherwise,
+// as SetValue and AddValue do always, it returns an error wrapping
+// errors.ErrUnsupported, and the caller reads and decodes the bytes.
+//
+// KeepDecoded offers value, which the caller has decoded from data. data is the memory
+// that Get or GetMany has returned for key. If the backend still keeps that memory for
+// key, it keeps value in its place, with the remaining TTL. Later calls of GetValue
+// return value to any caller.
+// Fallback: every caller decodes the bytes.
+type DecodedKeeper interface {
+	ValueKeeper
+	KeepDecoded(key string, data []byte, value any)
 }
 
 // Namer returns the name of the backend in errors and events, such as

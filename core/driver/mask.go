@@ -41,6 +41,13 @@ func (f field) mask(value any) any {
 	if f.isSecret() {
 		return Masked
 	}
+	if f.isNested() {
+		settings, err := toMap(value)
+		if err != nil {
+			return Masked // text that cannot be parsed may contain a secret
+		}
+		value = settings
+	}
 	return show(value)
 }
 
@@ -48,6 +55,12 @@ func (f field) mask(value any) any {
 func (f field) isSecret() bool {
 	s, _ := lookupSetting(f.Name)
 	return f.Secret || s.Secret
+}
+
+// isNested reports whether any backend declares the setting as [Nested].
+func (f field) isNested() bool {
+	s, _ := lookupSetting(f.Name)
+	return f.Nested || s.Nested
 }
 
 // show returns text without credentials, numbers and booleans unchanged, lists and

@@ -14,6 +14,7 @@ import (
 // settings.
 type Problems struct {
 	options reflect.Value
+	path    string // of the settings inside the options of a wrapper, with a dot at its end; else empty
 	errs    []error
 	failed  map[string]bool // by setting, or field without one: zero instead of what was given
 }
@@ -70,7 +71,7 @@ func (p *Problems) field(name string) Setting {
 // add records err, unless an error with the same text is recorded already, or the value
 // of the setting was refused: err would be a consequence.
 func (p *Problems) add(name, label string, err error) {
-	err = fmt.Errorf("%s: %w", label, err)
+	err = fmt.Errorf("%s%s: %w", p.path, label, err)
 	same := func(known error) bool { return known.Error() == err.Error() }
 	if !p.failed[name] && !slices.ContainsFunc(p.errs, same) {
 		p.errs = append(p.errs, err)

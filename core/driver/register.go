@@ -26,7 +26,7 @@ import (
 //	prefix    of a struct: put before the names inside it
 //
 // Fields are of type string, bool, int, int64, float64, time.Duration, []string,
-// map[string]any, [Secret], an encoding.TextUnmarshaler, an [Unmarshaler], or an
+// map[string]any, [Secret], [Nested], an encoding.TextUnmarshaler, an [Unmarshaler], or an
 // interface or pointer for a Go value, such as a ready client. Usually the struct
 // embeds the Options of the backend and adds fields for settings that Options does
 // not have.
@@ -102,6 +102,7 @@ func Register(info Info) {
 	}
 	for _, s := range declared {
 		s.Secret = s.Secret || registry.settings[s.Name].Secret // a name is not shown if any backend hides it
+		s.Nested = s.Nested || registry.settings[s.Name].Nested
 		registry.settings[s.Name] = s
 	}
 	registry.infos = append(registry.infos, info)
@@ -248,5 +249,5 @@ var modules = map[string]string{
 	"null": "null", "simple": "simple", "filesystem": "filesystem",
 	"redis": "redis", "rediscluster": "redis", "redissentinel": "redis",
 	"memcached": "memcached", "saslmemcached": "memcached", "spreadsaslmemcached": "memcached",
-	"uwsgi": "uwsgi", "gcs": "gcs", "googlecloudstorage": "gcs",
+	"uwsgi": "uwsgi", "gcs": "gcs", "googlecloudstorage": "gcs", "tiered": "tiered",
 }

@@ -45,6 +45,7 @@ type optional struct {
 	pinger        Pinger
 	copier        Copier
 	values        ValueKeeper
+	decoded       DecodedKeeper
 	leaser        Leaser
 	valueLeaser   ValueLeaser
 	swapper       Swapper
@@ -55,6 +56,8 @@ type optional struct {
 	manyLives     ManyLifeGetter
 	watcher       Watcher
 	stater        Stater
+	placer        Placer
+	events        EventSource
 }
 
 // Resolve finds the optional interfaces of backend, once.
@@ -70,6 +73,7 @@ func Resolve(backend Backend) *Operations {
 	o.own.pinger, _ = backend.(Pinger)
 	o.own.copier, _ = backend.(Copier)
 	o.own.values, _ = backend.(ValueKeeper)
+	o.own.decoded, _ = backend.(DecodedKeeper)
 	o.own.leaser, _ = backend.(Leaser)
 	o.own.valueLeaser, _ = backend.(ValueLeaser)
 	o.own.swapper, _ = backend.(Swapper)
@@ -80,6 +84,8 @@ func Resolve(backend Backend) *Operations {
 	o.own.manyLives, _ = backend.(ManyLifeGetter)
 	o.own.watcher, _ = backend.(Watcher)
 	o.own.stater, _ = backend.(Stater)
+	o.own.placer, _ = backend.(Placer)
+	o.own.events, _ = backend.(EventSource)
 	return o
 }
 
@@ -206,9 +212,31 @@ func (o *Operations) Ping(ctx context.Context) error {
 	return err
 }
 
+// KeepDecoded offers a decoded value to a backend that keeps such values.
+func (o *Operations) KeepDecoded(key string, data []byte, value any) {
+	if o.own.decoded != nil {
+		o.own.decoded.KeepDecoded(key, data, value)
+	}
+}
+
 // CopiesValues reports whether the backend shares no memory with its callers.
 func (o *Operations) CopiesValues() bool {
 	return o.own.copier != nil && o.own.copier.CopiesValues()
+}
+
+// Place returns the server that stores key, "" if the backend has one place for all.
+func (o *Operations) Place(key string) string {
+	if o.own.placer == nil {
+		return ""
+	}
+	return o.own.placer.Place(key)
+}
+
+// OnEvent passes report to the backend, if it has events.
+func (o *Operations) OnEvent(report func(op string, err error)) {
+	if o.own.events != nil {
+		o.own.events.OnEvent(report)
+	}
 }
 
 // Name returns the name of the backend in errors and events.
@@ -232,6 +260,7 @@ var (
 	_ Pinger        = (*Operations)(nil)
 	_ Copier        = (*Operations)(nil)
 	_ ValueKeeper   = (*Operations)(nil)
+	_ DecodedKeeper = (*Operations)(nil)
 	_ Leaser        = (*Operations)(nil)
 	_ ValueLeaser   = (*Operations)(nil)
 	_ Swapper       = (*Operations)(nil)
@@ -243,4 +272,6 @@ var (
 	_ ManyLifeGetter = (*Operations)(nil)
 	_ Watcher        = (*Operations)(nil)
 	_ Stater         = (*Operations)(nil)
+	_ Placer         = (*Operations)(nil)
+	_ EventSource    = (*Operations)(nil)
 )

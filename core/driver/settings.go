@@ -53,9 +53,13 @@ type values struct {
 }
 
 // NewSettings returns settings by name. A nil value counts as not set.
-func NewSettings(given map[string]any) *Settings {
+func NewSettings(given map[string]any) *Settings { return newSettings(given, "") }
+
+// newSettings is NewSettings with the path of the settings, which errors show.
+func newSettings(given map[string]any, path string) *Settings {
 	v := &values{given: given}
 	s := &Settings{hidden: &v}
+	s.problems.path = path
 	var common withOptions
 	s.Bind(&common)
 	v.common, v.options = common.Common, common.Options
@@ -207,18 +211,24 @@ func (s *Settings) isBound(name string) bool {
 func (s *Settings) findUnknown() {
 	names := s.names()
 	families := s.families()
+	_, registered := Lookup(s.Common().Type)
+	everyOne := s.isNested() && registered
 	for _, name := range slices.Sorted(maps.Keys(s.values().given)) {
 		if option, ok := strings.CutPrefix(name, optionsKey+"."); ok && s.values().given[name] != nil {
 			s.problems.add(name, name, fmt.Errorf("no such setting: put %s inside %s", option, optionsKey))
 		}
 	}
 	for _, name := range s.Unread() {
-		if _, declared := lookupSetting(name); declared || strings.HasPrefix(name, optionsKey+".") {
+		_, declared := lookupSetting(name)
+		if declared && everyOne {
+			s.problems.add(name, name, fmt.Errorf("not a setting of %s", s.Type()))
+		}
+		if declared || strings.HasPrefix(name, optionsKey+".") {
 			continue
 		}
 		near := suggestion(name, names)
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(name, family) })
-		if near != "" || inFamily {
+		if near != "" || inFamily || everyOne {
 			s.problems.add(name, name, fmt.Errorf("no such setting%s", near))
 		}
 	}

@@ -22,7 +22,7 @@ const (
 	OpStats                    // without items: the statistics of the server
 	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
 	OpSet                      // store
-	OpLease                    // store if the key is absent, then do what OpGets does
+	OpLease                    // store if the key is absent and return the CAS; otherwise do what OpGets does
 	OpAdd                      // store if the key is absent; otherwise flags and CAS, unless Value is large
 	OpCompareAndSwap           // store if CAS is still that of the entry
 	OpIncrement                // add Number if CAS is still that of the entry; Number becomes the sum

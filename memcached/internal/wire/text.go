@@ -121,6 +121,9 @@ func (w *writer) meta(op Op, it *Item, quiet bool) {
 		if op == OpAdd || op == OpLease {
 			w.string(" ME")
 		}
+		if op == OpLease {
+			w.string(" c")
+		}
 		if op == OpCompareAndSwap {
 			w.number(" C", it.CAS)
 		}
@@ -184,14 +187,18 @@ func (r *Request) readItem(in *reader, i int) error {
 	if err := it.readMeta(in, r.Op, len(r.Items) > 1); err != nil || replies == 1 {
 		return err
 	}
-	ok, err := it.OK, it.Err
+	first := *it
 	it.OK, it.Answered = false, false
 	if r.Op == OpLease {
-		it.Value = nil
-		return readValues(in, r.Items[i:i+1])
+		it.Value, it.CAS = nil, 0
+		fault := readValues(in, r.Items[i:i+1])
+		if first.OK && first.CAS != 0 && fault == nil { // what gets has found came later
+			*it = first
+		}
+		return fault
 	}
 	fault := it.readMeta(in, r.Op, false)
-	it.OK, it.Err = ok, err
+	it.OK, it.Err = first.OK, first.Err
 	return fault
 }
 

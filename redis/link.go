@@ -1,0 +1,233 @@
+package redis
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// link is a connection on which a server reports changes. The driver sets it up, with TLS
+// and login, and does not use it afterwards: it reads notifications only together with
+// replies.
+type link struct {
+	addr    string
+	client  *goredis.Client // owns the connection
+	conn    net.Conn
+	in      *bufio.Reader
+	answers atomic.Int64 // to PING
+}
+
+// newLink connects to a server that another client has the options for, and makes it
+// report changes of keys with prefix.
+func newLink(ctx context.Context, o goredis.Options, prefix string) (_ *link, err error) {
+	var opened atomic.Pointer[net.Conn]
+	dial := o.Dialer
+	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		opened.Store(&conn)
+		return conn, err
+	}
+	o.PoolSize, o.MinIdleConns, o.MaxRetries, o.DialerRetries, o.PipelinePoolSize = 1, 0, -1, 1, -1
+	o.ClientSideCacheConfig, o.ClientSideCache = nil, nil
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	l := &link{addr: o.Addr, client: goredis.NewClient(&o)}
+	l.client.AddHook(clientHook{})
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	defer context.AfterFunc(ctx, l.close)()
+	if err := l.client.Conn().Ping(ctx).Err(); err != nil { // and the pool does not get the connection back
+		return nil, err
+	}
+	l.conn = *opened.Load()
+	l.in = bufio.NewReaderSize(guard(l.conn, false), afterLogin.line+len("\r\n"))
+	return l, l.track(prefix, time.Now().Add(o.DialTimeout))
+}
+
+func (l *link) close() { l.client.Close() }
+
+// track begins the reports.
+func (l *link) track(prefix string, deadline time.Time) error {
+	track := []string{"CLIENT", "TRACKING", "ON", "BCAST"}
+	if prefix != "" {
+		track = append(track, "PREFIX", prefix)
+	}
+	l.conn.SetReadDeadline(deadline)
+	for _, command := range [][]string{{"HELLO", "3"}, track} {
+		if err := l.send(deadline, command...); err != nil {
+			return err
+		}
+		if err := l.readReply(); err != nil {
+			return notTracked(err, command[0])
+		}
+	}
+	return l.conn.SetReadDeadline(time.Time{})
+}
+
+// notTracked returns the error of a command that begins the reports.
+func notTracked(err error, command string) error {
+	if !isCommandRefused(err) {
+		return err
+	}
+	what := "CLIENT TRACKING"
+	if command == "HELLO" {
+		what = "RESP3"
+	}
+	return fmt.Errorf("%w: the server does not accept %s, which reports changes: %w", errors.ErrUnsupported, what, err)
+}
+
+// send sends a command.
+func (l *link) send(deadline time.Time, args ...string) error {
+	command := fmt.Appendf(nil, "*%d\r\n", len(args))
+	for _, arg := range args {
+		command = fmt.Appendf(command, "$%d\r\n%s\r\n", len(arg), arg)
+	}
+	l.conn.SetWriteDeadline(deadline)
+	_, err := l.conn.Write(command)
+	return err
+}
+
+// read reads reports and answers until the connection ends.
+func (l *link) read(changed func(key string)) error {
+	for {
+		kind, n, err := l.readHeader()
+		switch {
+		case err != nil:
+		case kind == '>':
+			err = l.readPush(n, changed)
+		case kind == '+':
+			l.answers.Add(1)
+		default:
+			err = errMalformed
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.addr, err)
+		}
+	}
+}
+
+// readPush reads a notification of n elements.
+func (l *link) readPush(n int, changed func(key string)) error {
+	kind, size, err := l.readHeader()
+	name := ""
+	if err == nil && kind == '$' {
+		name, err = l.readString(size)
+	}
+	if err != nil {
+		return err
+	}
+	if name != "invalidate" || n != 2 {
+		return l.skip(n - 1)
+	}
+	kind, n, err = l.readHeader()
+	switch {
+	case err != nil:
+		return err
+	case n < 0:
+		return errFlushed
+	case kind != '*':
+		return errMalformed
+	}
+	for range n {
+		if kind, size, err = l.readHeader(); err != nil || kind != '$' || size < 0 {
+			return orMalformed(err)
+		}
+		key, err := l.readString(size)
+		if err != nil {
+			return err
+		}
+		changed(key)
+	}
+	return nil
+}
+
+// orMalformed returns err, or that the reply was malformed.
+func orMalformed(err error) error {
+	if err == nil {
+		return errMalformed
+	}
+	return err
+}
+
+// readReply reads the reply to a command and ignores it unless it is an error.
+func (l *link) readReply() error {
+	kind, n, err := l.readHeader()
+	if err != nil {
+		return err
+	}
+	return l.skipBody(kind, n)
+}
+
+// skip reads n values.
+func (l *link) skip(n int) error {
+	for range n {
+		if err := l.readReply(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *link) skipBody(kind byte, n int) error {
+	switch kind {
+	case '$', '=':
+		if n < 0 {
+			return nil
+		}
+		_, err := l.in.Discard(n + len("\r\n"))
+		return err
+	case '*', '~', '>':
+		return l.skip(n)
+	case '%':
+		return l.skip(2 * n)
+	}
+	return nil
+}
+
+// readHeader reads the line that begins a value: its kind, and the length of a string or
+// a list, -1 for null. The guard has checked it.
+func (l *link) readHeader() (kind byte, n int, err error) {
+	line, err := l.in.ReadSlice('\n')
+	if err != nil {
+		return 0, 0, err
+	}
+	kind, text := line[0], string(line[1:len(line)-len("\r\n")])
+	switch kind {
+	case '$', '=', '*', '~', '>', '%':
+		n, err = strconv.Atoi(text)
+	case '_':
+		n = -1
+	case '-':
+		err = replyError(text)
+	case '!', '|': // the driver's commands do not receive these either
+		err = errMalformed
+	}
+	return kind, n, err
+}
+
+func (l *link) readString(n int) (string, error) {
+	text := make([]byte, max(n, 0)+len("\r\n"))
+	if _, err := io.ReadFull(l.in, text); err != nil {
+		return "", err
+	}
+	return string(text[:max(n, 0)]), nil
+}
+
+// replyError is an error reply.
+type replyError string
+
+func (e replyError) Error() string { return string(e) }
+
+// RedisError marks a goredis.Error.
+func (replyError) RedisError() {}
