@@ -2,6 +2,10 @@ package gcs
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"math"
 	"net/http"
@@ -12,6 +16,9 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/option"
 )
 
 func TestGetWithTTL(t *testing.T) {
@@ -120,19 +127,12 @@ func TestReadAll(t *testing.T) {
 	}
 }
 
-// A large value is read into the memory of the caller, and written from it: what is
-// allocated besides does not grow with the value.
-func TestLargeValuesAreNotCopied(t *testing.T) {
-	f := startFake(t)
-	const size = 2 << 20
-	value := bytes.Repeat([]byte("v"), size)
-	b := start(t, f, Options{})
-	if err := b.Set(t.Context(), "k", value, 0); err != nil {
-		t.Fatal(err)
-	}
-	checksum := f.get("k").Crc32c
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if kindOf(r) == "write" { // without keeping the value, as the fake does
+// startLean returns the address of a service that has value under every key and keeps
+// nothing.
+func startLean(tb testing.TB, value []byte) (url string) {
+	sum := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(value, castagnoli)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if kindOf(r) == "write" {
 			buffer := make([]byte, 16<<10)
 			for _, err := r.Body.Read(buffer); err == nil; _, err = r.Body.Read(buffer) {
 			}
@@ -141,13 +141,20 @@ func TestLargeValuesAreNotCopied(t *testing.T) {
 		}
 		w.Header().Set("X-Goog-Generation", "7")
 		w.Header().Set("X-Goog-Meta-Cache-Expires", "0")
-		w.Header().Set("X-Goog-Hash", "crc32c="+checksum)
-		w.Header().Set("Content-Length", strconv.Itoa(size))
+		w.Header().Set("X-Goog-Hash", "crc32c="+sum)
+		w.Header().Set("Content-Length", strconv.Itoa(len(value)))
 		w.Write(value)
 	}))
-	server.Start()
-	t.Cleanup(server.Close)
-	b = start(t, &fake{url: server.URL}, Options{})
+	tb.Cleanup(server.Close)
+	return server.URL
+}
+
+// A large value is read into the memory of the caller, and written from it: what is
+// allocated besides does not grow with the value.
+func TestLargeValuesAreNotCopied(t *testing.T) {
+	const size = 2 << 20
+	value := bytes.Repeat([]byte("v"), size)
+	b := start(t, &fake{url: startLean(t, value)}, Options{})
 	if n := allocated(func() {
 		if err := b.Set(t.Context(), "k", value, 0); err != nil {
 			t.Fatal(err)
@@ -163,6 +170,56 @@ func TestLargeValuesAreNotCopied(t *testing.T) {
 		}
 	}); n > size/8 {
 		t.Errorf("GetAppend of %d bytes allocates %d", size, n)
+	}
+}
+
+// BenchmarkRead compares GetAppend into one buffer with Get and with the client library. The
+// server is in this process and its work counts for all of them.
+func BenchmarkRead(b *testing.B) {
+	for _, size := range []int{64 << 10, 1_000_000} {
+		url := startLean(b, bytes.Repeat([]byte("v"), size))
+		ours, err := New(b.Context(), Options{Bucket: "b", Endpoint: url, Anonymous: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		client, err := storage.NewClient(b.Context(), option.WithEndpoint(url+"/storage/v1/"), option.WithoutAuthentication())
+		if err != nil {
+			b.Fatal(err)
+		}
+		buffer := make([]byte, 0, size)
+		for _, peer := range []struct {
+			name string
+			read func() (n int, err error)
+		}{
+			{"GetAppend", func() (int, error) {
+				value, _, err := ours.GetAppend(b.Context(), "k", buffer)
+				return len(value), err
+			}},
+			{"Get", func() (int, error) {
+				value, _, err := ours.Get(b.Context(), "k")
+				return len(value), err
+			}},
+			{"storage", func() (int, error) {
+				r, err := client.Bucket("b").Object("k").NewReader(b.Context())
+				if err != nil {
+					return 0, err
+				}
+				defer r.Close()
+				value, err := io.ReadAll(r)
+				return len(value), err
+			}},
+		} {
+			b.Run(fmt.Sprintf("%d/%s", size, peer.name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if n, err := peer.read(); n != size || err != nil {
+						b.Fatalf("%d bytes, %v", n, err)
+					}
+				}
+			})
+		}
+		client.Close()
+		ours.Close()
 	}
 }
 

@@ -42,6 +42,7 @@ var (
 		return best.Difference(ours, memory.HitPercent)
 	}}
 	allocs         = absolute("allocations", measure.Allocs)
+	bytesAllocated = absolute("bytes allocated", measure.Bytes)
 	loadsPerExpiry = absolute("loads per expiry", loads.PerExpiry)
 	errorsSeen     = absolute("errors", loads.Errors)
 	callsPerSecond = absolute("calls of the source per second", loads.PerSecond)
@@ -88,9 +89,16 @@ var goals = []goal{
 	{"Memcached/[gs]et/callers=16", "memcached", timeOf, 0.59, "gomemcache"},
 	{"Memcached/[gs]et/callers=64", "memcached", timeOf, 0.33, "gomemcache"},
 	{"Memcached/[sd]e*many/keys=100", "memcached", timeOf, 0.05, "gomemcache"},
+	{"Memcached/append/bytes=64KiB", "memcached", bytesAllocated, 2 << 10, ""},
+	{"Memcached/append/bytes=1M", "memcached", bytesAllocated, 16 << 10, ""},
+	{"Memcached/append/bytes=*", "memcached", timeOf, 1, "gomemcache"},
+	{"Memcached/set/bytes=*", "memcached", bytesAllocated, 2 << 10, ""},
 
 	{"Uwsgi/[gs]et/callers=1", "uwsgi", timeOf, 1.1, "raw-uwsgi"},
 	{"Uwsgi/getmany/keys=100", "uwsgi", timeOf, 0.5, "raw-uwsgi"},
+	{"Uwsgi/append/bytes=32KiB", "uwsgi", bytesAllocated, 4 << 10, ""},
+	{"Uwsgi/append/bytes=32KiB", "uwsgi", timeOf, 1.1, "raw-uwsgi"},
+	{"Uwsgi/set/bytes=32KiB", "uwsgi", bytesAllocated, 4 << 10, ""},
 
 	{"Gcs/[gs]et/callers=1", "gcs", timeOf, 1.05, "raw-http"},
 	{"Gcs/*/*many/keys=100", "gcs", timeOf, 1.05, "raw-http"},

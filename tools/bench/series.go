@@ -88,14 +88,14 @@ func groups(dirs []string) []group {
 				{Part: "memcached", Label: "batch of 100 reads", Series: "Memcached/getmany/keys=100", Ours: "memcached", Peers: "gomemcache"},
 				{Part: "memcached", Label: "batch of 100 writes", Series: "Memcached/setmany/keys=100", Ours: "memcached", Peers: "gomemcache"},
 			},
-		}, stores.Memcached.Series("Memcached", remoteTasks+"deletemany/keys=100 get/bytes=512KiB set/bytes=512KiB")},
+		}, stores.Memcached.Series("Memcached", remoteTasks+"deletemany/keys=100 get/bytes=512KiB set/bytes=512KiB append/bytes=64KiB append/bytes=1M set/bytes=64KiB set/bytes=1M")},
 		{report.Section{
 			Name: "Uwsgi", Title: "uWSGI", Allocs: true, Text: remoteText,
 			Rows: []report.Row{
 				{Part: "uwsgi", Label: "get", Series: "Uwsgi/get/callers=1", Ours: "uwsgi", Peers: "raw-uwsgi"},
 				{Part: "uwsgi", Label: "batch of 100 reads", Series: "Uwsgi/getmany/keys=100", Ours: "uwsgi", Peers: "raw-uwsgi"},
 			},
-		}, stores.Uwsgi.Series("Uwsgi", "get/callers=1 set/callers=1 getmany/keys=100")},
+		}, stores.Uwsgi.Series("Uwsgi", "get/callers=1 set/callers=1 getmany/keys=100 append/bytes=32KiB set/bytes=32KiB")},
 		{report.Section{
 			Name: "Gcs", Title: "Google Cloud Storage", Allocs: true,
 			Text: "A fake of the service behind a link on which each request takes 20 ms. Batches are of 100 keys, with so many requests at a time.",
@@ -139,7 +139,7 @@ func groups(dirs []string) []group {
 const (
 	loadsText = "4 processes over the same store have 64 callers each, and a caller calls every 20 ms. The processes are caches in this process, each with a client of its own. " +
 		"A value is fresh for 200 ms and a load takes 50 ms. TTLs of memcached are up to three seconds longer. Peers whose store is part of the process have four stores; each expiry of one of them counts as a quarter."
-	remoteText  = "Calls by so many callers at a time, and batches by one caller. Client and server share the processors; allocations are those of the client."
+	remoteText  = "Calls by so many callers at a time, and batches by one caller. Client and server share the processors; allocations are those of the client. append reads into one buffer that is used again, if the client can; otherwise it is get."
 	remoteTasks = "get/callers=1 get/callers=16 get/callers=64 set/callers=1 set/callers=16 set/callers=64 " +
 		"getmany/keys=100 setmany/keys=100 getmany/keys=1k setmany/keys=1k "
 )

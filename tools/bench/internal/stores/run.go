@@ -46,6 +46,19 @@ func check(b bench, err error) {
 	}
 }
 
+// runAppend reads into one buffer all the time, with a client that can.
+func runAppend(b bench, s store, keys []string, size int) {
+	buffer := make([]byte, 0, size)
+	runCallers(b, 1, func(i int) (err error) {
+		if s.getAppend == nil {
+			_, err = s.get(keys[i%len(keys)])
+		} else {
+			buffer, err = s.getAppend(keys[i%len(keys)], buffer[:0])
+		}
+		return err
+	})
+}
+
 // runDeleteMany deletes a batch of other keys each time: all are present.
 func runDeleteMany(b bench, s store, size int, value []byte) {
 	keys := workload.Keys(size, b.N*size)

@@ -35,6 +35,7 @@ type peer struct {
 // store is an open peer. A miss is an error.
 type store struct {
 	get        func(key string) ([]byte, error)
+	getAppend  func(key string, buffer []byte) ([]byte, error) // into the caller's buffer; nil if the client cannot
 	set        func(key string, value []byte) error
 	remove     func(key string) error                               // of a client without batches
 	each       func(keys []string, do func(key string) error) error // does what a client without batches does instead
@@ -62,6 +63,9 @@ func through(b cache.Backend, err error) (store, error) {
 	c := cache.New(b, cache.WithDefaultTimeout(workload.Life))
 	return store{
 		get: func(key string) ([]byte, error) { return hit(c.Get(ctx, key)) },
+		getAppend: func(key string, buffer []byte) ([]byte, error) {
+			return hit(c.GetAppend(ctx, key, buffer))
+		},
 		set: func(key string, value []byte) error { return c.Set(ctx, key, value) },
 		getMany: func(keys []string) (found int, err error) {
 			results, err := c.GetMany(ctx, keys...)
@@ -195,6 +199,7 @@ func (p peer) openRun(addr string, t task, keys []string) (run func(bench), clos
 	}
 	s = s.batches()
 	value := make([]byte, t.bytes)
+	value[0] = 'v' // uwsgi stores NUL bytes alone as others
 	if err := fill(s, keys, value); err != nil {
 		s.close()
 		return nil, nil, err
@@ -203,6 +208,7 @@ func (p peer) openRun(addr string, t task, keys []string) (run func(bench), clos
 		"get": func(b bench) {
 			runCallers(b, t.callers, func(i int) error { _, err := s.get(keys[i%len(keys)]); return err })
 		},
+		"append":  func(b bench) { runAppend(b, s, keys, t.bytes) },
 		"set":     func(b bench) { runCallers(b, t.callers, func(i int) error { return s.set(keys[i%len(keys)], value) }) },
 		"getmany": func(b bench) { runCallers(b, 1, func(int) error { return foundAll(t.keys)(s.getMany(keys[:t.keys])) }) },
 		"setmany": func(b bench) {

@@ -214,7 +214,7 @@ func TestCallersCallAtOnce(t *testing.T) {
 func TestTasks(t *testing.T) {
 	dir := t.TempDir()
 	all := append(Files(dir, 20).Series("Full", "full/entries=20 open/entries=20 clear/entries=20"),
-		Files(dir, 0).Series("File", "get/callers=2 set/bytes=1KiB create/bytes=100B getmany/keys=3 setmany/keys=3 deletemany/keys=3")...)
+		Files(dir, 0).Series("File", "get/callers=2 append/bytes=1KiB set/bytes=1KiB create/bytes=100B getmany/keys=3 setmany/keys=3 deletemany/keys=3")...)
 	for _, s := range all {
 		for _, l := range s.Lanes {
 			release, err := s.Setup()
