@@ -69,6 +69,30 @@ func BenchmarkSetEvicting(b *testing.B) {
 	})
 }
 
+// BenchmarkSetEvictingBytes stores values of different sizes in room for size values of
+// 1 KB, so that every Set of a new key evicts one entry on average.
+func BenchmarkSetEvictingBytes(b *testing.B) {
+	for _, size := range []int{500, 100_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			backend := newBounded(b, Options{MaxBytes: int64(size) << 10})
+			keys := benchmarkKeys(3 * size)
+			for i, key := range keys {
+				backend.Set(b.Context(), key, zeros[:shuffled(i, 2000):shuffled(i, 2000)], time.Hour)
+			}
+			b.ReportAllocs()
+			var start atomic.Int64
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				ctx := b.Context()
+				for i := int(start.Add(1 << 20)); pb.Next(); i++ {
+					bytes := shuffled(i, 2000)
+					backend.Set(ctx, keys[shuffled(i, len(keys))], zeros[:bytes:bytes], time.Hour)
+				}
+			})
+		})
+	}
+}
+
 func BenchmarkMixParallel(b *testing.B) {
 	benchmarkSizes(b, func(b *testing.B, backend *Backend, keys []string) {
 		ctx, value := b.Context(), make([]byte, 100)

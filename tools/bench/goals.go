@@ -59,7 +59,10 @@ func relative(name, unit string) bound {
 }
 
 var goals = []goal{
-	{"Hit/*", "simple,simple-view", allocs, 0, ""},
+	{"Hit/*", "simple,simple-view,simple-string", allocs, 0, ""},
+	{"Hit/*", "simple-string", timeOf, 1.4, "simple"},
+	{"Copy/bytes=1KiB/*", "simple-string", timeOf, 0.15, "bigcache"},
+	{"Copy/bytes=1KiB/*", "simple-string", timeOf, 0.15, "freecache"},
 	{"Hit/entries=500", "simple,simple-view", timeOf, 0.45, "otter*"},
 	{"Hit/entries=1M", "simple,simple-view", timeOf, 0.75, "otter*"},
 	{"Mix/writes=[15]0/entries=500", "simple,simple-view", timeOf, 0.56, bounded},
