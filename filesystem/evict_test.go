@@ -146,9 +146,9 @@ func TestThresholdOfSharedDirectory(t *testing.T) {
 				backends = append(backends, test.open(dir))
 			}
 			most := 0
-			for i := range 4 * test.threshold {
+			for i := range 3 * test.threshold {
 				mustSet(t, backends[i%writers], strconv.Itoa(i), "v", 0)
-				if i%5 == 0 {
+				if i%40 == 0 {
 					most = max(most, len(files(t, dir, "*"+entrySuffix)))
 				}
 			}
