@@ -50,7 +50,7 @@ func (d *dir) openDir(name string) (*dir, error) {
 	if err != nil {
 		return nil, directoryError(err)
 	}
-	return &dir{fd: f.fd, path: d.path + "/" + name, kind: kindOf(f.fd)}, nil
+	return &dir{fd: f.fd, path: d.path + "/" + name, kind: d.kind}, nil
 }
 
 // makeDir makes a directory in d with the permissions of d and, if this process may set
@@ -230,9 +230,11 @@ func (d *dir) names(most int) ([]string, error) {
 		return nil, err
 	}
 	defer f.close()
+	buffer := readBuffers.Get().(*[readBufferSize]byte)
+	defer readBuffers.Put(buffer)
 	var all []dirent
-	for buffer := make([]byte, 64<<10); most == 0 || len(all) < most; {
-		n, err := retry(func() (int, error) { return syscall.ReadDirent(f.fd, buffer) })
+	for most == 0 || len(all) < most {
+		n, err := retry(func() (int, error) { return syscall.ReadDirent(f.fd, buffer[:]) })
 		if err != nil {
 			return nil, f.fail("list", err)
 		}

@@ -27,7 +27,7 @@ func (b *Backend) count(t *tree, now time.Time) error {
 		}
 		u.counted(index, len(names))
 		sum += len(names)
-		for _, name := range names[:min(2, len(names))] {
+		for _, name := range names[:min(1, len(names))] {
 			if info, err := s.stat(name); err == nil {
 				u.sized(1, info.bytes)
 			}

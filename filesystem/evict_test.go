@@ -137,7 +137,7 @@ func TestThresholdOfSharedDirectory(t *testing.T) {
 		open      func(dir string) *Backend
 	}{
 		"whole": {80, func(dir string) *Backend { return openAt(t, Options{Dir: dir, Threshold: 80}) }},
-		"parts": {640, func(dir string) *Backend { return openParts(t, dir, 640, 80) }},
+		"parts": {320, func(dir string) *Backend { return openParts(t, dir, 320, 40) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -146,9 +146,9 @@ func TestThresholdOfSharedDirectory(t *testing.T) {
 				backends = append(backends, test.open(dir))
 			}
 			most := 0
-			for i := range 4 * test.threshold {
+			for i := range 2 * test.threshold {
 				mustSet(t, backends[i%writers], strconv.Itoa(i), "v", 0)
-				if i%5 == 0 {
+				if i%40 == 0 {
 					most = max(most, len(files(t, dir, "*"+entrySuffix)))
 				}
 			}

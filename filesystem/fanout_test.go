@@ -46,7 +46,7 @@ func TestFanOutDirectories(t *testing.T) {
 // Evictions of a part of the directory keep the threshold, remove no more than needed,
 // and remove what expires soonest first. Rules EVI-1 to EVI-5.
 func TestEvictionInParts(t *testing.T) {
-	const threshold, scanSize = 640, 80
+	const threshold, scanSize = 320, 40
 	b := openParts(t, t.TempDir(), threshold, scanSize)
 	for i := range 3 * threshold {
 		ttl := time.Hour
@@ -82,8 +82,8 @@ func TestEvictionInParts(t *testing.T) {
 
 // Expired entries are removed first, in parts too.
 func TestExpiryInParts(t *testing.T) {
-	const threshold = 640
-	b := openParts(t, t.TempDir(), threshold, 80)
+	const threshold = 320
+	b := openParts(t, t.TempDir(), threshold, 40)
 	for i := range threshold / 2 {
 		mustSet(t, b, "expired"+strconv.Itoa(i), "v", time.Nanosecond)
 		mustSet(t, b, "live"+strconv.Itoa(i), "v", time.Hour)
@@ -180,13 +180,13 @@ func TestPartialCount(t *testing.T) {
 // A Clear by another handle leaves room: the next writes evict nothing.
 func TestClearByAnotherHandle(t *testing.T) {
 	for name, open := range map[string]func(dir string) *Backend{
-		"whole": func(dir string) *Backend { return openAt(t, Options{Dir: dir, Threshold: 640}) },
-		"parts": func(dir string) *Backend { return openParts(t, dir, 640, 80) },
+		"whole": func(dir string) *Backend { return openAt(t, Options{Dir: dir, Threshold: 320}) },
+		"parts": func(dir string) *Backend { return openParts(t, dir, 320, 40) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			b := open(dir)
-			for i := range 600 {
+			for i := range 270 {
 				mustSet(t, b, strconv.Itoa(i), "v", time.Hour)
 			}
 			b.evictions.Wait()
@@ -194,7 +194,7 @@ func TestClearByAnotherHandle(t *testing.T) {
 			if err := openAt(t, Options{Dir: dir}).Clear(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			for i := range 500 {
+			for i := range 200 {
 				mustSet(t, b, "new"+strconv.Itoa(i), "v", time.Minute)
 			}
 			b.evictions.Wait()
@@ -340,15 +340,15 @@ func TestStats(t *testing.T) {
 
 // A scan passes over all slices in turn, wherever it begins.
 func TestScansInTurn(t *testing.T) {
-	b := openParts(t, t.TempDir(), 640, 80)
-	for i := range 600 {
+	b := openParts(t, t.TempDir(), 320, 40)
+	for i := range 270 {
 		mustSet(t, b, strconv.Itoa(i), "v", time.Hour)
 	}
 	b.evictions.Wait()
 	var listed []int
 	for len(listed) < fanOut {
 		indexes, all, err := b.listNext(b.tree, time.Now())
-		if err != nil || len(all) < 80 || len(indexes) > fanOut/2 {
+		if err != nil || len(all) < 40 || len(indexes) > fanOut/2 {
 			t.Fatalf("%d entries of %d directories, %v", len(all), len(indexes), err)
 		}
 		listed = append(listed, indexes...)

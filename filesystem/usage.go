@@ -94,14 +94,14 @@ func (u *usage) hasRoom() bool {
 	return !u.full(1 - u.threshold/8)
 }
 
-// nearlyFull reports whether n more entries would leave little room: eight times what one
-// scan makes. If scans look at the whole directory, it is full: they keep the threshold
+// nearlyFull reports whether n more entries would leave little room, a 64th of the
+// threshold. If scans look at the whole directory, it is full: they keep the threshold
 // exactly.
 func (u *usage) nearlyFull(n int) bool {
 	if _, whole := u.scanned(); whole {
 		return u.full(n)
 	}
-	return u.full(n + 8*u.batchSize())
+	return u.full(n + u.threshold/64)
 }
 
 // needsRoom reports whether a scan has to remove live entries. If scans look at the
@@ -126,7 +126,7 @@ func (u *usage) excess(seen int) int {
 	if seen < u.entries {
 		excess = int((int64(excess)*int64(seen) + int64(u.entries) - 1) / int64(u.entries))
 	}
-	return excess
+	return max(0, excess)
 }
 
 // added counts an entry of this Backend.
