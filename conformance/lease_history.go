@@ -108,8 +108,8 @@ func (t *attempt) leaseHistory(key string, ops []string, handles []*handle, brok
 			switch c.op {
 			case "clear":
 				c.repeated = true // a scan may find a key twice
-			case "set", "add", "delete", "release", "lease":
-				c.repeated = broken != nil // the client may send it again
+			case "delete", "release", "lease":
+				c.repeated = broken != nil // a client may send it again, but nothing that stores a value
 			}
 			c.began = moment.Add(1)
 			happened := t.executeLease(h, key, &c)

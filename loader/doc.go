@@ -86,7 +86,8 @@
 //
 // The entry of a key is stored under that key. The key "loader-tag:" + tag has the version
 // of a tag for 30 days. The key "loader-lease:" + key is leased while an entry is loaded
-// again; it stays absent.
+// again; it stays absent. If key is longer than 128 bytes, its SHA-256 in hex is used, so
+// that the key of the lease is not too long for the store.
 //
 // An entry is a header, followed by the bytes that a view would store. Other readers of
 // the key get [cache.ErrCorrupt], except those that accept any bytes: views of []byte and

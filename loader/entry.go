@@ -56,7 +56,7 @@ func (h *header) phase() phase {
 		return absent
 	case age < -maxSkew: // by another clock: its age is unknown
 		return stale
-	case age < h.fresh:
+	case h.fresh > 0 && age < h.fresh: // age is negative if another clock is ahead
 		return fresh
 	case h.missing:
 		return absent

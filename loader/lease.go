@@ -2,14 +2,32 @@ package loader
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// While one process loads an entry again, it holds the lease of leasePrefix + key. Nothing
-// is stored under that key. The key of the entry cannot be leased, because it is present.
-const leasePrefix = "loader-lease:"
+// While one process loads an entry again, it holds the lease of leaseKey(key). Nothing is
+// stored under that key. The key of the entry cannot be leased, because it is present.
+const (
+	leasePrefix = "loader-lease:"
+
+	// maxLeased is the length of the longest key to which leasePrefix is added. With it, the
+	// keys of stores that limit their length, such as memcached, could be too long.
+	maxLeased = 128
+)
+
+// leaseKey returns the key that is leased while the entry of key is loaded again. It is not
+// longer than key, or short.
+func leaseKey(key string) string {
+	if len(key) > maxLeased {
+		sum := sha256.Sum256([]byte(key))
+		key = hex.EncodeToString(sum[:])
+	}
+	return leasePrefix + key
+}
 
 // releaseTimeout bounds the release of a lease, which ends by itself too.
 const releaseTimeout = time.Second
@@ -64,7 +82,7 @@ func (l *Loader[T]) claim(ctx context.Context, b *batch[T], f *flight[T], again 
 		if l.store.keeps {
 			return claim{} // no other process
 		}
-		key := leasePrefix + f.key
+		key := leaseKey(f.key)
 		_, _, token, err := l.store.cache.Lease(ctx, key, hold)
 		if err != nil {
 			return l.withoutLease(f, err)
@@ -101,7 +119,7 @@ func (l *Loader[T]) withoutLease(f *flight[T], err error) claim {
 	switch {
 	case driver.IsUnsupported(err):
 		l.store.noLeases.Store(true)
-	case !isMistake(err): // such as a key that is too long with leasePrefix
+	case !isMistake(err):
 		f.old.fault = err
 	}
 	return claim{}

@@ -275,7 +275,7 @@ func (l *Loader[T]) Expire(ctx context.Context, key string) error {
 	if e != nil && err == nil && l.policy.Lease > 0 && !l.store.keeps {
 		// The next caller does not wait for a load that began before. The lease ends by
 		// itself too.
-		_, _ = l.store.cache.Delete(ctx, leasePrefix+key)
+		_, _ = l.store.cache.Delete(ctx, leaseKey(key))
 	}
 	return err
 }

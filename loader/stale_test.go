@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -226,4 +227,43 @@ func TestExpireDuringLoad(t *testing.T) {
 			t.Errorf("Get: %v after %v", err, time.Since(began))
 		}
 	})
+}
+
+// Over a store that limits the length of keys, also the longest stale keys are loaded by one
+// process at a time.
+func TestLeaseOfLongKey(t *testing.T) {
+	const limit = 250 // of memcached
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		s.Before = func(_, key string) error {
+			if len(key) > limit {
+				return cache.ErrInvalidKey
+			}
+			return nil
+		}
+		for length := 1; length <= limit; length++ {
+			var loads atomic.Int64
+			load := func(context.Context, string) (string, error) {
+				loads.Add(1)
+				time.Sleep(time.Second)
+				return "value", nil
+			}
+			key := strings.Repeat("k", length)
+			policy := Policy{Fresh: time.Minute, Stale: time.Hour, Lease: time.Minute}
+			one, two := testLoader(t, s, policy, load), testLoader(t, s, policy, load)
+			for range 2 {
+				go one.Get(t.Context(), key)
+				if _, err := two.Get(t.Context(), key); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Minute)
+			}
+			if n := loads.Load(); n != 2 {
+				t.Fatalf("a key of %d bytes was loaded %d times by 2 processes, want once and again", length, n)
+			}
+		}
+	})
+	if a, b := leaseKey(strings.Repeat("k", 200)), leaseKey(strings.Repeat("k", 199)+"l"); a == b {
+		t.Error("two keys have one lease")
+	}
 }

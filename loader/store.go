@@ -228,8 +228,19 @@ func (s *store[T]) rewrite(ctx context.Context, key string, old *entry[T], edit 
 func expire[T any](e *entry[T]) bool {
 	e.nonce = newNonce()
 	e.clock = nil
-	e.fresh = min(e.fresh, max(0, time.Since(e.loaded)))
-	return e.stale+e.rescue > 0 && !e.missing
+	if e.stale+e.rescue == 0 || e.missing {
+		return false
+	}
+	// Not even a process whose clock is behind takes the entry for fresh. The other phases
+	// end when they did if Fresh had ended now.
+	elapsed := min(e.fresh, max(0, time.Since(e.loaded)))
+	e.fresh = 0
+	if e.stale > 0 {
+		e.stale += elapsed
+	} else {
+		e.rescue += elapsed
+	}
+	return true
 }
 
 // budget returns ctx with half of its remaining time, for the read of the store before a

@@ -62,28 +62,47 @@ func currentTags(ctx context.Context, c *cache.Cache, names []string) ([]tag, er
 		if err != nil {
 			return nil, err
 		}
-		var without []string
+		var missing []string
 		for _, name := range names {
 			if version := current[name]; version != 0 {
 				tags = append(tags, tag{name, version})
-				continue
-			}
-			version := newVersion()
-			added, err := cache.Of[uint64](c).Add(ctx, tagPrefix+name, version, cache.Timeout(versionLife))
-			switch {
-			case err != nil:
-				return nil, err
-			case added:
-				tags = append(tags, tag{name, version})
-			default: // another load was faster
-				without = append(without, name)
+			} else {
+				missing = append(missing, name)
 			}
 		}
-		if names = without; len(names) == 0 {
+		if len(missing) == 0 {
+			return tags, nil
+		}
+		added, errs := make([]tag, len(missing)), make([]error, len(missing))
+		parallel(len(missing), func(i int) { // stores have no Add of many keys
+			added[i], errs[i] = addTag(ctx, c, missing[i])
+		})
+		names = nil
+		for i, t := range added {
+			switch {
+			case errs[i] != nil:
+				return nil, errs[i]
+			case t.version == 0:
+				names = append(names, missing[i])
+			default:
+				tags = append(tags, t)
+			}
+		}
+		if len(names) == 0 {
 			return tags, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: the version of a tag could not be stored", cache.ErrUnavailable)
+}
+
+// addTag gives a version to a tag that has none. The version is 0 if another load was faster.
+func addTag(ctx context.Context, c *cache.Cache, name string) (tag, error) {
+	version := newVersion()
+	added, err := cache.Of[uint64](c).Add(ctx, tagPrefix+name, version, cache.Timeout(versionLife))
+	if !added || err != nil {
+		return tag{}, err
+	}
+	return tag{name, version}, nil
 }
 
 // newVersion returns a random number that is not 0.
