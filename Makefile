@@ -6,8 +6,8 @@ RELEASED := $(filter-out $(CURDIR)/tools/% %/integration,$(MODULES))
 PLATFORMS := windows/amd64 darwin/arm64 freebsd/amd64 linux/386 linux/arm
 # Versions of tools are pinned in tools/mod/go.mod.
 GOVULNCHECK := GOWORK=off go tool -modfile=$(CURDIR)/tools/mod/go.mod govulncheck
-# The matrix and the page are made from these reports.
-REPORT := go run ./conformance/cmd/conformance-report -readme README.md -o docs/support.html
+# The matrix, the page and a page for each rule are made from these reports.
+REPORT := go run ./conformance/cmd/conformance-report -readme README.md -o docs/support.html -rules docs/rules
 
 .PHONY: demo test race check vulnerabilities bench servers matrix matrix-check release-check
 
@@ -15,11 +15,14 @@ REPORT := go run ./conformance/cmd/conformance-report -readme README.md -o docs/
 demo:
 	sh tools/demo/demo.sh
 
-## test: every test of every module
+## test: every test of every module. Not in it: the proofs of release-check, more than
+## seconds of random histories of leases (CONFORMANCE_LEASES), a real bucket
+## (CACHE_TEST_GCS_BUCKET), fuzzing and benchmarks
 test: servers
 	go test -timeout 20m work
 
-## race: the same under the race detector (needs a C compiler), without tests that mostly wait
+## race: the same under the race detector (needs a C compiler), without tests that mostly
+## wait and without suites over variants, which run the code of another suite
 race: servers
 	go test -race -short -timeout 20m work
 
@@ -48,13 +51,14 @@ vulnerabilities:
 bench:
 	go run ./tools/bench -out docs/bench
 
-## matrix: run the suite over every backend and update docs/support, README.md and docs/support.html
+## matrix: run the suite over every backend and update docs/support, docs/rules, README.md and docs/support.html
 matrix: servers
+	go test -count=1 -run TestDefects ./conformance/cmd/conformance-report -update
 	@reports=$$(mktemp -d) && trap 'rm -rf "$$reports"' EXIT && \
 	CONFORMANCE_STRICT=1 CONFORMANCE_REPORT=$$reports go test ./conformance/integration && \
 	$(REPORT) -merge $$reports docs/support
 
-## matrix-check: find what is stale in docs/support, README.md and docs/support.html, compared with the reports in REPORTS
+## matrix-check: find what is stale in docs/support, docs/rules, README.md and docs/support.html, compared with the reports in REPORTS
 matrix-check:
 	$(REPORT) -check -strict $(if $(REPORTS),-merge $(REPORTS)) docs/support
 

@@ -154,6 +154,26 @@ func (s *spelled) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 	return values, s.spelling.batch(err, keys)
 }
 
+func (s *spelled) GetAppend(ctx context.Context, key string, dst []byte) ([]byte, bool, error) {
+	extended, ok, err := s.Operations.GetAppend(ctx, s.spelling.key(key), dst)
+	return extended, ok, s.spelling.check(err, key)
+}
+
+func (s *spelled) GetWithTTL(ctx context.Context, key string) ([]byte, time.Duration, bool, error) {
+	value, ttl, ok, err := s.Operations.GetWithTTL(ctx, s.spelling.key(key))
+	return value, ttl, ok, s.spelling.check(err, key)
+}
+
+func (s *spelled) GetManyWithTTL(ctx context.Context, keys []string) ([][]byte, []time.Duration, error) {
+	values, ttls, err := s.Operations.GetManyWithTTL(ctx, s.spelling.keys(keys))
+	return values, ttls, s.spelling.batch(err, keys)
+}
+
+// Watch reports keys as the store spells them.
+func (s *spelled) Watch(ctx context.Context, prefix string, grace time.Duration, notices driver.Notices) error {
+	return s.spelling.check(s.Operations.Watch(ctx, s.spelling.key(prefix), grace, notices), prefix)
+}
+
 func (s *spelled) SetMany(ctx context.Context, items []driver.Item, ttl time.Duration) error {
 	list, keys := make([]driver.Item, len(items)), make([]string, len(items))
 	for i, item := range items {

@@ -42,8 +42,8 @@ func (c Case) has(f flag) bool { return c.flags&f != 0 }
 
 // Cases returns all cases in the order of the contract.
 func Cases() []Case {
-	all := slices.Concat(declarationCases, basicCases, ttlCases, keyCases, valueCases, batchCases, addCases, deleteCases, clearCases,
-		counterCases, leaseCases, swapCases, evictionCases, concurrencyCases, contextCases, closeCases, persistenceCases,
+	all := slices.Concat(declarationCases, basicCases, ttlCases, keyCases, valueCases, memoryCases, batchCases, addCases, deleteCases, clearCases,
+		counterCases, appendCases, lifeCases, watchCases, statsCases, leaseCases, swapCases, evictionCases, concurrencyCases, contextCases, closeCases, persistenceCases,
 		configCases, errorCases, modelCases, nullCases)
 	for i := range all {
 		if all[i].Since == "" {
@@ -63,10 +63,18 @@ const (
 	bare     mode = "bare"     // on the Backend itself
 )
 
-func (c Case) modes() []mode {
+// modes returns the modes in which c runs. For a slow store these are plain and bare, and
+// for a rule that clears the store also the mode with a prefix, which clears otherwise.
+func (c Case) modes(slow bool) []mode {
 	switch {
 	case c.has(oneModeOnly):
 		return []mode{plain}
+	case slow && c.has(cacheOnly):
+		return []mode{plain}
+	case slow && c.has(emptiesStore):
+		return []mode{plain, prefixed, bare}
+	case slow:
+		return []mode{plain, bare}
 	case c.has(cacheOnly):
 		return []mode{plain, prefixed, fallback}
 	}

@@ -204,10 +204,7 @@ func needsInvalidKeys(h Harness) string {
 // invalidKeysInBatches puts every invalid key that the harness knows between two
 // valid ones.
 func invalidKeysInBatches(t *attempt) {
-	invalid := slices.Clone(t.harness.Limits.RefusedKeys)
-	if limit := t.harness.Limits.MaxKey; limit != 0 {
-		invalid = append(invalid, t.keyOfLength(limit+1))
-	}
+	invalid := t.invalidKeys()
 	list := slices.Concat([]string{"a"}, invalid, []string{"b"})
 	_, ownGet := t.backend.(driver.ManyGetter)
 	_, ownSet := t.backend.(driver.ManySetter)

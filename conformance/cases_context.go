@@ -56,7 +56,7 @@ func doneBeforeCall(t *attempt) {
 	}
 	counted := &countingBackend{Backend: t.backend}
 	through := &handle{cache: cache.New(counted, cache.WithPrefix(t.handle.written.prefix)), written: t.handle.written}
-	for _, op := range t.supported(allOperations) {
+	for _, op := range t.ofCache(allOperations) {
 		t.errorIs(op.name+" with a cancelled context", op.call(cancelled, through, key), context.Canceled)
 		t.errorIs(op.name+" with a deadline in the past", op.call(late, through, key), context.DeadlineExceeded)
 	}
@@ -106,7 +106,7 @@ func doneSendsNothing(t *attempt) {
 	done, cancel := context.WithCancel(t.ctx)
 	cancel()
 	_, _, before, _ := w.Counts()
-	for _, op := range t.supported(allOperations) {
+	for _, op := range t.ofCache(allOperations) {
 		t.errorIs(op.name+" with a cancelled context", op.call(done, w.handle, "k"), context.Canceled)
 	}
 	_, _, after, _ := w.Counts()

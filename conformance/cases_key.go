@@ -18,7 +18,7 @@ var keyCases = []Case{
 		flags: cacheOnly | alsoNull,
 		run: func(t *attempt) {
 			through := &handle{cache: t.cache, written: t.handle.written}
-			for _, op := range t.supported(keyOperations) {
+			for _, op := range t.ofCache(keyOperations) {
 				t.errorIs(op.name+` with the key ""`, op.call(t.ctx, through, ""), driver.ErrInvalidKey)
 			}
 			for _, list := range [][]string{{"a", ""}, {"", "a"}} {
@@ -179,7 +179,8 @@ var keyCases = []Case{
 		flags: cacheOnly | oneModeOnly,
 		run: func(t *attempt) {
 			for _, prefix := range []string{"{tag}:", "{}:", "{:", "}{:"} {
-				under := &handle{cache: cache.New(t.backend, cache.WithPrefix(t.storedKey(prefix))), written: t.handle.written}
+				full := t.storedKey(prefix)
+				under := &handle{cache: cache.New(t.backend, cache.WithPrefix(full)), written: &keySet{prefix: full, keys: map[string]struct{}{}}}
 				t.cacheKey(prefix + "k")
 				for _, op := range t.supported(keyOperations) {
 					t.must(op.name+" with the prefix "+prefix, op.call(t.ctx, under, "k"))
@@ -245,6 +246,15 @@ func (t *attempt) keepsAlphabet(alphabet string) {
 			t.keyIsInvalid("a" + one + "b")
 		}
 	}
+}
+
+// invalidKeys returns the keys that the harness declares invalid.
+func (t *attempt) invalidKeys() []string {
+	list := slices.Clone(t.harness.Limits.RefusedKeys)
+	if limit := t.harness.Limits.MaxKey; limit != 0 {
+		list = append(list, t.keyOfLength(limit+1))
+	}
+	return list
 }
 
 // keyOfLength returns a key that has length bytes including the prefix.

@@ -124,6 +124,11 @@ var leaseCases = []Case{
 		Why:      "If two keys share a lease, the load of one waits for the load of the other.",
 		Features: []Feature{Lease}, flags: needsOwnStore,
 		run: leasesAreIndependent},
+	{ID: "LSE-21", Name: "fill_after_a_history",
+		Rule:     "LSE-3 holds for keys whose entry has expired, was deleted, or was filled without expiry and deleted",
+		Why:      "What a removed entry leaves behind makes Delete or Fill take another path, which may keep the lease.",
+		Features: []Feature{Lease}, flags: needsTime,
+		run: fillAfterHistory},
 	{ID: "LSE-20", Name: "kept_values",
 		Rule:     "the rules of leases hold for values without encoding: LeaseValue, FillValue and Release",
 		Why:      "Otherwise a view without encoding stores a value that was loaded before an invalidation.",
@@ -193,6 +198,12 @@ type write struct {
 var writes = []write{
 	{"Set", "", func(t *attempt, key string, ttl time.Duration) { t.set(key, "new", ttl) }, "new"},
 	{"SetMany", "", func(t *attempt, key string, ttl time.Duration) { t.setMany(sameItems([]string{key}, "new"), ttl) }, "new"},
+	{"SetMany after another key", "", func(t *attempt, key string, ttl time.Duration) {
+		t.setMany(sameItems([]string{key + "-0", key, key + "-1"}, "new"), ttl)
+	}, "new"},
+	{"DeleteMany after another key", "", func(t *attempt, key string, _ time.Duration) {
+		equal(t, "keys that DeleteMany of a leased key reports", len(t.deleteMany(key+"-0", key, key+"-1")), 0)
+	}, ""},
 	{"Add", "", func(t *attempt, key string, ttl time.Duration) {
 		equal(t, "Add of a leased key", t.add(key, "new", ttl), true)
 	}, "new"},
@@ -252,6 +263,46 @@ func fillAfterWrite(t *attempt) {
 			t.fills(after+" and Lease", key, t.lease(after, key, driver.MaxHold), "fresh")
 		}
 	}
+}
+
+// fillAfterHistory leases keys of each past, and writes each in each way.
+func fillAfterHistory(t *attempt) {
+	pasts := []string{"expired", "deleted", "filled"}
+	key := func(past string, i int) string { return fmt.Sprintf("%s%d", past, i) }
+	writes := t.supportedWrites()
+	ttl := t.shortTTL()
+	used := map[string]string{}
+	for i := range writes {
+		t.set(key("expired", i), "old", ttl)
+		t.set(key("deleted", i), "old", time.Hour)
+		filled := key("filled", i)
+		used[filled] = t.lease("absent key", filled, driver.MaxHold)
+		equal(t, "Fill", t.fillLease(filled, used[filled], "old", 0), true)
+		t.delete(key("deleted", i))
+		t.delete(filled)
+	}
+	t.set("held", "old", ttl)
+	t.pass(ttl + t.resolution())
+	for i, w := range writes {
+		for _, past := range pasts {
+			key, after := key(past, i), past+", Lease and "+w.name
+			if old := used[key]; old != "" {
+				t.refuses("with a used token", key, old)
+			}
+			token := t.lease(past+" key", key, driver.MaxHold)
+			w.call(t, key, time.Hour)
+			t.refuses(after, key, token)
+			if w.left != "" {
+				t.hit(after+" and a refused Fill", key, w.left)
+				continue
+			}
+			t.miss(after+" and a refused Fill", key)
+			t.fills(after+" and Lease", key, t.lease(after, key, driver.MaxHold), "fresh")
+		}
+	}
+	t.lease("expired key", "held", ttl)
+	t.pass(ttl + t.resolution())
+	t.fills("expired key, after hold", "held", t.lease("expired key, after hold", "held", driver.MaxHold), "new")
 }
 
 func leasedKeyIsAbsent(t *attempt) {
@@ -415,11 +466,7 @@ func (t *attempt) leaseCalls(ctx context.Context, when, key string, want error) 
 }
 
 func leaseMistakes(t *attempt) {
-	invalid := t.harness.Limits.RefusedKeys
-	if limit := t.harness.Limits.MaxKey; limit != 0 {
-		invalid = append(invalid[:len(invalid):len(invalid)], t.keyOfLength(limit+1))
-	}
-	for _, key := range invalid {
+	for _, key := range t.invalidKeys() {
 		t.leaseCalls(t.ctx, "with the key "+show(key), key, driver.ErrInvalidKey)
 	}
 	if t.mode != bare {
@@ -597,7 +644,7 @@ func leaseUnavailable(t *attempt) {
 	t.must("Lease through the proxy", err)
 	ignoring := t.throughCache(cache.New(w.handle.cache.Backend(), cache.WithIgnoreErrors()))
 	w.inject(proxy.Refuse)
-	w.reach() // finds that the connection is broken
+	_ = w.reach() // finds that the connection is broken
 	for name, call := range map[string]func() error{
 		"Lease":                       func() error { _, _, _, err := w.handle.Lease(t.ctx, key, time.Second); return err },
 		"Lease with WithIgnoreErrors": func() error { _, _, _, err := ignoring.Lease(t.ctx, key, time.Second); return err },

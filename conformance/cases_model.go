@@ -67,12 +67,18 @@ func (m *model) report(steps []step, bad *mismatch) {
 func (m *model) code(steps []step) string {
 	var b strings.Builder
 	line := func(s string) { b.WriteString("          " + s + "\n") }
-	hasRandom, hasSecond := false, false
+	hasRandom, hasSecond, hasTokens := false, false, false
 	for _, s := range steps {
-		hasRandom, hasSecond = hasRandom || s.value.size > 0, hasSecond || s.by > 0
+		hasRandom, hasSecond = hasRandom || s.value.size > 0 || s.old.size > 0, hasSecond || s.by > 0
+		hasTokens = hasTokens || s.verb == "Lease" || s.verb == "Fill" || s.verb == "Release"
 	}
 	if hasRandom {
 		line("random := func(seed byte, size int) []byte { b := make([]byte, size); rand.NewChaCha8([32]byte{seed}).Read(b); return b }")
+	}
+	if hasTokens {
+		kind := map[bool]string{true: "*driver.Operations", false: "*cache.Cache"}[m.t.mode == bare]
+		line("tokens := map[string]string{}")
+		line(`lease := func(c ` + kind + `, key string, hold time.Duration) { if _, _, token, _ := c.Lease(ctx, key, hold); token != "" { tokens[key] = token } }`)
 	}
 	open := map[mode]string{
 		plain: "cache.New(%s)", prefixed: "cache.New(%s, cache.WithPrefix(prefix))", bare: "driver.Resolve(%s)",

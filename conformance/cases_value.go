@@ -209,22 +209,6 @@ var valueCases = []Case{
 				t.countsFrom(n)
 			}
 		}},
-	{ID: "VAL-19", Name: "bytes_got_stay",
-		Rule: "the bytes that a read has returned never change",
-		Why:  "A backend that reuses its read buffer gives two requests the same memory.",
-		run: func(t *attempt) {
-			t.set("a", "first", time.Hour)
-			t.set("b", "other", time.Hour)
-			got, _, err := t.handle.Get(t.ctx, "a")
-			t.must("Get", err)
-			many := t.getMany("a", "b")
-			t.hit("after Set", "b", "other")
-			t.getMany("b", "a")
-			t.set("a", "third", time.Hour)
-			t.setMany(map[string]string{"b": "fifth"}, time.Hour)
-			equal(t, "the bytes of Get after other calls", string(got), "first")
-			equal(t, "the bytes of GetMany after other calls", string(many[0])+" "+string(many[1]), "first other")
-		}},
 	{ID: "VAL-18", Name: "sizes_around_powers_of_two",
 		Rule:  "values of all sizes around a power of two are returned unchanged, up to Limits.MaxValue or 1 MiB",
 		Why:   "Buffers, blocks and length fields end at such sizes, and a value may lose or gain a byte.",

@@ -20,6 +20,7 @@ func testServer(t *testing.T, addr string) {
 	}
 	conformance.Run(t, conformance.Harness{
 		New:    open,
+		Slow:   true, // each call opens a connection
 		Limits: conformance.Limits{MaxValue: clientLimit},
 		Stores: conformance.Stores{
 			Reopen: func(t *testing.T, _ driver.Backend) driver.Backend { return open(t) },

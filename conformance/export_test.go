@@ -29,6 +29,32 @@ func ShortenAttempts(t *testing.T, limit time.Duration) {
 // Verdicts runs the cases for which only returns true, as Run does with -short. It
 // returns the report instead of failing t.
 func Verdicts(t *testing.T, h Harness, only func(Case) bool) Report {
+	return verdicts(t, h, func(c Case) []mode {
+		if only(c) {
+			return c.modes(h.Slow)
+		}
+		return nil
+	})
+}
+
+// VerdictsOn is Verdicts for a test of one rule: the others run in one mode each, a
+// different one from case to case.
+func VerdictsOn(t *testing.T, h Harness, rule string, only func(Case) bool) Report {
+	n := 0
+	return verdicts(t, h, func(c Case) []mode {
+		switch modes := c.modes(h.Slow); {
+		case !only(c):
+			return nil
+		case c.ID == rule:
+			return modes
+		default:
+			n++
+			return modes[n%len(modes):][:1]
+		}
+	})
+}
+
+func verdicts(t *testing.T, h Harness, modesOf func(Case) []mode) Report {
 	s, err := newSuite(h)
 	if err != nil {
 		t.Fatal(err)
@@ -40,8 +66,8 @@ func Verdicts(t *testing.T, h Harness, only func(Case) bool) Report {
 		t.Fatal(err)
 	}
 	for _, c := range causesFirst(Cases()) {
-		if s.concerns(c) && only(c) {
-			s.judge(t.Context(), t, c, c.modes(), nil)
+		if modes := modesOf(c); s.concerns(c) && len(modes) > 0 {
+			s.judge(t.Context(), t, c, modes, nil)
 		}
 	}
 	s.judgeLeak(t.Name())

@@ -24,6 +24,12 @@ const (
 	FullClear Feature = "FullClear"
 	// TTL is the interface [driver.TTLer].
 	TTL Feature = "TTL"
+	// GetWithTTL is the interface [driver.LifeGetter]. Its absence needs no declaration.
+	GetWithTTL Feature = "GetWithTTL"
+	// Watch is the interface [driver.Watcher]. Its absence needs no declaration.
+	Watch Feature = "Watch"
+	// Stats is the interface [driver.Stater]. Its absence needs no declaration.
+	Stats Feature = "Stats"
 	// Persistence means that the store outlives the handle: Stores.Reopen. It is also
 	// absent if the harness has Bubble.
 	Persistence Feature = "Persistence"
@@ -39,7 +45,13 @@ var fieldOf = map[Feature]string{
 	Persistence: "Stores.Reopen", Threshold: "Stores.Bounded", Network: "Faults", FullClear: "Stores.ClearAllowed",
 }
 
-var features = []Feature{Storage, Counter, Lease, Swap, PrefixClear, FullClear, TTL, Persistence, Threshold, Network}
+var features = []Feature{Storage, Counter, Lease, Swap, PrefixClear, FullClear, TTL, GetWithTTL, Watch, Stats, Persistence, Threshold, Network}
+
+// extensions are the features of interfaces that core got after the others. Their
+// absence needs no declaration: a new version of core must not break the test of a
+// backend that was complete before. A declaration gives the report a better reason, and
+// is a failure if the feature works.
+var extensions = map[Feature]string{GetWithTTL: "driver.LifeGetter", Watch: "driver.Watcher", Stats: "driver.Stater"}
 
 // implied returns the features whose absence needs no declaration, with the reason.
 func (h Harness) implied() map[Feature]string {

@@ -169,10 +169,13 @@ type withoutFallbacks struct {
 	driver.Swapper
 	driver.PrefixClearer
 	driver.TTLer
+	driver.LifeGetter
+	driver.Watcher
+	driver.Stater
 	driver.Namer
 }
 
 func hideFallbacks(b driver.Backend) driver.Backend {
 	ops := driver.Resolve(b)
-	return withoutFallbacks{b, ops, ops, ops, ops, ops, ops}
+	return withoutFallbacks{b, ops, ops, ops, ops, ops, ops, ops, ops, ops}
 }

@@ -42,6 +42,12 @@ type Harness struct {
 	// and -short skips them.
 	Advance func(backend driver.Backend, d time.Duration)
 
+	// Slow says that calls take milliseconds or cost money, or that another test runs all
+	// of the suite over a store that differs only in how it is reached. Every rule then
+	// still runs, but in the modes plain and bare instead of all four, and what is random,
+	// concurrent or large is repeated a fifth as often, as with -short. The report says so.
+	Slow bool
+
 	// Limits are the documented limits of the store.
 	Limits Limits
 
@@ -67,7 +73,7 @@ type Harness struct {
 
 	// Unsupported declares the features that the backend does not support, each with
 	// the reason, which the report shows. A declared feature that works is a failure,
-	// and so is a missing feature that is not declared.
+	// and so is a missing feature that is not declared, except GetWithTTL, Watch and Stats.
 	Unsupported map[Feature]string
 }
 
@@ -159,6 +165,11 @@ type Faults struct {
 	// CancelBound is the longest time for which a call may go on after the
 	// cancellation of a context that has no deadline. Default 50 ms.
 	CancelBound time.Duration
+
+	// Recovery is the longest time after the end of an outage for which calls may
+	// still return ErrUnavailable, as those of a circuit breaker do. By default only
+	// the first call may fail.
+	Recovery time.Duration
 }
 
 func (h Harness) declares(trait Trait) bool {

@@ -158,7 +158,7 @@ func (s stuckInBubble) Delete(ctx context.Context, key string) (bool, error) {
 }
 
 func TestWatchdog(t *testing.T) {
-	conformance.ShortenSilence(t, time.Second)
+	conformance.ShortenSilence(t, 2*time.Second)
 	for _, c := range []struct {
 		name   string
 		open   func() driver.Backend

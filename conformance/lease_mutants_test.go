@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -47,14 +48,19 @@ func (m *mutant) CompareAndSwap(ctx context.Context, key string, old, value []by
 	return m.reference.CompareAndSwap(ctx, m.k(key), old, value, m.life(ttl))
 }
 
-// usesOthers reports whether the rule that failed is about leases or
-// compare-and-swap and the defect is not: such rules call every other method.
+// usesOthers reports whether the rule that failed is one of a group whose rules call
+// all methods, and the defect is not of this group.
 func usesOthers(defect, failed string) bool {
-	return aboutLeases(failed) && !aboutLeases(defect)
+	group := groupOf(failed)
+	return group != groupOf(defect) && slices.Contains([]string{"APP", "LIF", "LSE", "MEM", "STA", "SWP", "WAT"}, group)
 }
 
-func aboutLeases(id string) bool {
-	return strings.HasPrefix(id, "LSE-") || strings.HasPrefix(id, "SWP-")
+func groupOf(id string) string {
+	if id == "VAL-19" || id == "VAL-20" {
+		return "MEM"
+	}
+	group, _, _ := strings.Cut(id, "-")
+	return group
 }
 
 // keyRules are the rules that call all operations with one key after the other.
@@ -283,7 +289,7 @@ var leaseMutants = []struct {
 			}
 			return filled, err
 		}}},
-	{"Fill drops the ttl", "LSE-12", []string{"LSE-3", "LSE-10"}, mutant{
+	{"Fill drops the ttl", "LSE-12", []string{"LIF-1", "LSE-3", "LSE-10"}, mutant{
 		fill: func(r *reference, key, token string, value []byte, _ time.Duration) (bool, error) {
 			return r.Fill(ctx, key, token, value, 0)
 		}}},
@@ -362,6 +368,145 @@ var leaseMutants = []struct {
 			delete(r.leases, key)
 			return deleted, err
 		}}},
+	{"Delete keeps the lease of a key that has expired", "LSE-21", nil, mutant{
+		del: func(r *reference, key string) (deleted bool, err error) {
+			_, expired := remains(r, key)
+			if present, _ := r.Has(ctx, key); present || !expired {
+				return r.Delete(ctx, key)
+			}
+			r.keepLease(key, func() { deleted, err = r.Delete(ctx, key) })
+			return deleted, err
+		}}},
+	{"SetMany ends the lease of its first key", "LSE-3", []string{"BAT-7", "LSE-10", "LSE-21"}, mutant{
+		setMany: func(r *reference, items []driver.Item, ttl time.Duration) (err error) {
+			if len(items) < 2 {
+				return r.SetMany(ctx, items, ttl)
+			}
+			errFirst := r.SetMany(ctx, items[:1], ttl)
+			for _, item := range items[1:] {
+				r.keepLease(item.Key, func() { err = errors.Join(err, r.Set(ctx, item.Key, item.Value, ttl)) })
+			}
+			return errors.Join(errFirst, err)
+		}}},
+	{"DeleteMany ends the lease of its first key", "LSE-3", []string{"LSE-21"}, mutant{
+		delMany: func(r *reference, keys []string) ([]bool, error) {
+			deleted := make([]bool, len(keys))
+			if len(keys) == 0 {
+				return deleted, nil
+			}
+			first, err := r.Delete(ctx, keys[0])
+			deleted[0] = first
+			for i, key := range keys[1:] {
+				r.keepLease(key, func() {
+					var errDelete error
+					deleted[i+1], errDelete = r.Delete(ctx, key)
+					err = errors.Join(err, errDelete)
+				})
+			}
+			return deleted, err
+		}}},
+	{"Fill without expiry keeps the token", "LSE-21", nil, mutant{build: func() mutant {
+		used := map[string]string{}
+		return mutant{fill: func(r *reference, key, token string, value []byte, ttl time.Duration) (bool, error) {
+			filled, err := r.Fill(ctx, key, token, value, ttl)
+			if filled && ttl == 0 {
+				used[key] = token
+			}
+			if present, errHas := r.Has(ctx, key); !filled && !present && errHas == nil && token != "" && used[key] == token {
+				return true, r.Set(ctx, key, value, ttl)
+			}
+			return filled, err
+		}}
+	}}},
+	{"a lease of an expired entry is not granted again", "LSE-21", nil, mutant{
+		lease: func(r *reference, key string, hold time.Duration) ([]byte, bool, string, error) {
+			_, remains := remains(r, key)
+			if present, err := r.Has(ctx, key); remains && !present && err == nil && hold < time.Second {
+				return r.Lease(ctx, key, time.Hour)
+			}
+			return r.Lease(ctx, key, hold)
+		}}},
+	{"CompareAndSwap fails after Inc", "MOD-1", nil, mutant{build: func() mutant {
+		counted := keySet{}
+		return mutant{
+			inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+				counted.add(key)
+				return r.Inc(ctx, key, delta, ttl)
+			},
+			set: func(r *reference, key string, value []byte, ttl time.Duration) error {
+				delete(counted, key)
+				return r.Set(ctx, key, value, ttl)
+			},
+			del: func(r *reference, key string) (bool, error) { delete(counted, key); return r.Delete(ctx, key) },
+			swap: func(r *reference, key string, old, value []byte, ttl time.Duration) (bool, error) {
+				if counted[key] {
+					return false, r.Ping(ctx)
+				}
+				return r.CompareAndSwap(ctx, key, old, value, ttl)
+			},
+		}
+	}}},
+	{"GetAppend returns what CompareAndSwap has replaced", "MOD-1", nil, mutant{build: func() mutant {
+		replaced := map[string][]byte{}
+		return mutant{
+			swap: func(r *reference, key string, old, value []byte, ttl time.Duration) (bool, error) {
+				swapped, err := r.CompareAndSwap(ctx, key, old, value, ttl)
+				if swapped {
+					replaced[key] = bytes.Clone(old)
+				}
+				return swapped, err
+			},
+			append: func(r *reference, key string, dst []byte) ([]byte, bool, error) {
+				old, was := replaced[key]
+				extended, ok, err := r.GetAppend(ctx, key, dst)
+				if ok && was {
+					return append(dst, old...), true, nil
+				}
+				return extended, ok, err
+			},
+		}
+	}}},
+	{"Add is refused where Fill has stored before", "MOD-2", nil, mutant{build: func() mutant {
+		filled := keySet{}
+		return mutant{
+			fill: func(r *reference, key, token string, value []byte, ttl time.Duration) (bool, error) {
+				ok, err := r.Fill(ctx, key, token, value, ttl)
+				if ok && strings.Contains(key, "-by-Fill-") {
+					filled.add(key)
+				}
+				return ok, err
+			},
+			add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+				if filled[key] {
+					return false, r.Ping(ctx)
+				}
+				return r.Add(ctx, key, value, ttl)
+			},
+		}
+	}}},
+	{"Lease does not find what SetMany has stored", "MOD-2", nil, mutant{build: func() mutant {
+		batch := keySet{}
+		return mutant{
+			setMany: func(r *reference, items []driver.Item, ttl time.Duration) error {
+				batch.add(keysOf(items)...)
+				return r.SetMany(ctx, items, ttl)
+			},
+			lease: func(r *reference, key string, hold time.Duration) ([]byte, bool, string, error) {
+				if batch[key] {
+					delete(batch, key)
+					r.Delete(ctx, key)
+				}
+				return r.Lease(ctx, key, hold)
+			},
+		}
+	}}},
+	{"CompareAndSwap finds an expired counter", "MOD-2", nil, mutant{
+		swap: func(r *reference, key string, old, value []byte, ttl time.Duration) (bool, error) {
+			if e, left := remains(r, key); left && string(e.value) == "7" && bytes.Equal(old, e.value) && strings.Contains(key, "by-Inc") {
+				return true, r.Set(ctx, key, value, ttl)
+			}
+			return r.CompareAndSwap(ctx, key, old, value, ttl)
+		}}},
 	{"CompareAndSwap ignores the old value", "SWP-2", nil, mutant{
 		swap: func(r *reference, key string, _, value []byte, ttl time.Duration) (bool, error) {
 			old, _, err := r.Get(ctx, key)
@@ -384,7 +529,7 @@ var leaseMutants = []struct {
 			}
 			return r.CompareAndSwap(ctx, key, old, value, ttl)
 		}}},
-	{"CompareAndSwap keeps the TTL", "SWP-1", []string{"LSE-3", "LSE-10", "SWP-3"}, mutant{
+	{"CompareAndSwap keeps the TTL", "SWP-1", []string{"LIF-1", "LSE-3", "LSE-10", "SWP-3"}, mutant{
 		swap: func(r *reference, key string, old, value []byte, ttl time.Duration) (bool, error) {
 			if left, ok, _ := r.TTL(ctx, key); ok {
 				ttl = left

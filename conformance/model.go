@@ -3,6 +3,7 @@ package conformance
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ var never = time.Unix(1<<40, 0)
 // latest: no test knows when a write has begun to count, and stores round.
 type expected struct {
 	value            string
+	sample           sample // what value was made of
 	earliest, latest time.Time
 	long             bool // its TTL is so long that a store may shorten it
 }
@@ -27,6 +29,8 @@ type model struct {
 	t       *attempt
 	handles []*handle // a second one if the store can be shared
 	entries map[string]expected
+	leases  map[string]knownLease
+	tokens  map[string]string // the last token of each key
 	runs    int
 }
 
@@ -45,9 +49,10 @@ func (t *attempt) newModel() *model {
 // up to the first that returned another result than expected.
 func (m *model) run(steps []step) ([]step, *mismatch) {
 	m.runs++
-	m.entries = map[string]expected{}
-	for i, s := range steps {
-		if bad := m.do(s); bad != nil {
+	m.entries, m.leases, m.tokens = map[string]expected{}, map[string]knownLease{}, map[string]string{}
+	for i := range steps {
+		m.chooseOld(&steps[i])
+		if bad := m.do(steps[i]); bad != nil {
 			return steps[:i+1], bad
 		}
 	}
@@ -90,12 +95,23 @@ func (m *model) do(s step) (bad *mismatch) {
 		return m.inc(s)
 	case "Clear", "ClearPrefix":
 		return m.clear(s)
+	case "Lease":
+		return m.lease(s)
+	case "Fill":
+		return m.fill(s)
+	case "Release":
+		return m.release(s)
+	case "CompareAndSwap":
+		return m.swap(s)
 	}
 	return m.observe(s)
 }
 
 // reopen closes a handle and opens another one in its place.
 func (m *model) reopen(by int) {
+	for key := range m.leases {
+		m.doubtLease(key) // a store may end the leases of a handle that is closed
+	}
 	if by == 0 {
 		m.t.reopen()
 		m.handles[0] = m.t.handle
@@ -113,11 +129,24 @@ func (m *model) during(call func()) (began, ended time.Time) {
 }
 
 // life returns an entry that was written at a moment between began and ended.
-func (m *model) life(value string, ttl time.Duration, began, ended time.Time) expected {
+func (m *model) life(v sample, ttl time.Duration, began, ended time.Time) expected {
+	value := string(v.bytes())
 	if ttl == 0 {
-		return expected{value, never, never, false}
+		return expected{value, v, never, never, false}
 	}
-	return expected{value, began.Add(ttl), ended.Add(ttl + m.t.resolution()), ttl >= 10*year}
+	return expected{value, v, began.Add(ttl), ended.Add(ttl + m.t.resolution()), ttl >= 10*year}
+}
+
+// put notes that key was stored, which ends its lease.
+func (m *model) put(key string, e expected) {
+	m.entries[key] = e
+	delete(m.leases, key)
+}
+
+// remove notes that key was removed, which ends its lease.
+func (m *model) remove(key string) {
+	delete(m.entries, key)
+	delete(m.leases, key)
 }
 
 // may reports whether key can be present, and whether it can be absent, at a moment
@@ -146,10 +175,11 @@ func (m *model) set(s step) *mismatch {
 			e.earliest = time.Time{}
 			m.entries[s.keys[0]] = e
 		}
+		m.doubtLease(s.keys[0])
 		return m.mustBe(err, driver.ErrTooLarge)
 	}
 	for i, key := range s.keys {
-		m.entries[key] = m.life(string(s.valueOf(i).bytes()), s.ttl, began, ended)
+		m.put(key, m.life(s.valueOf(i), s.ttl, began, ended))
 	}
 	return m.mustBe(err, nil)
 }
@@ -187,7 +217,7 @@ func (m *model) add(s step) *mismatch {
 		return &mismatch{got: fmt.Sprint(added), want: fmt.Sprint(!added) + m.because(key)}
 	}
 	if added {
-		m.entries[key] = m.life(string(value), s.ttl, began, ended)
+		m.put(key, m.life(s.value, s.ttl, began, ended))
 	}
 	return nil
 }
@@ -237,7 +267,9 @@ func (m *model) inc(s step) *mismatch {
 		for _, other := range possible[1:] {
 			e.latest, e.long = later(e.latest, other.next.latest), e.long || other.next.long
 		}
-		m.entries[key] = e
+		m.put(key, e)
+	default:
+		m.doubtLease(key)
 	}
 	return nil
 }
@@ -251,11 +283,12 @@ func (m *model) counts(key string, s step, began, ended time.Time) (possible []c
 		if err == nil {
 			err = m.belowCounterMin(sum)
 		}
-		e.value = fmt.Sprint(sum)
+		e.sample = sample{text: fmt.Sprint(sum)}
+		e.value = e.sample.text
 		possible = append(possible, counted{sum, err, e})
 	}
 	if absent {
-		next := m.life(fmt.Sprint(s.delta), s.ttl, began, ended)
+		next := m.life(sample{text: fmt.Sprint(s.delta)}, s.ttl, began, ended)
 		possible = append(possible, counted{s.delta, m.belowCounterMin(s.delta), next})
 	}
 	for i := range possible {
@@ -296,103 +329,11 @@ func (m *model) clear(s step) *mismatch {
 	h := m.handle(s)
 	if s.verb == "Clear" {
 		clear(m.entries)
+		clear(m.leases)
 		return m.mustBe(h.Clear(m.t.ctx), nil)
 	}
-	for key := range m.entries {
-		if strings.HasPrefix(key, s.keys[0]) {
-			delete(m.entries, key)
-		}
-	}
+	hasPrefix := func(key string) bool { return strings.HasPrefix(key, s.keys[0]) }
+	maps.DeleteFunc(m.entries, func(key string, _ expected) bool { return hasPrefix(key) })
+	maps.DeleteFunc(m.leases, func(key string, _ knownLease) bool { return hasPrefix(key) })
 	return m.mustBe(h.ClearPrefix(m.t.ctx, s.keys[0]), nil)
-}
-
-// observe executes a step that stores nothing and checks each of its keys.
-func (m *model) observe(s step) *mismatch {
-	h, ctx := m.handle(s), m.t.ctx
-	found := make([]bool, len(s.keys))
-	var values [][]byte
-	var left time.Duration
-	var err error
-	began, ended := m.during(func() {
-		switch s.verb {
-		case "Get":
-			values = make([][]byte, 1)
-			values[0], found[0], err = h.Get(ctx, s.keys[0])
-		case "GetMany":
-			values, err = h.GetMany(ctx, s.keys...)
-		case "Has":
-			found[0], err = h.Has(ctx, s.keys[0])
-		case "TTL":
-			left, found[0], err = h.TTL(ctx, s.keys[0])
-		case "Delete":
-			found[0], err = h.Delete(ctx, s.keys[0])
-		case "DeleteMany":
-			var deleted []string
-			deleted, err = h.DeleteMany(ctx, s.keys...)
-			for i, key := range s.keys {
-				found[i] = slices.Contains(deleted, key)
-			}
-		}
-	})
-	if bad := m.mustBe(err, nil); bad != nil {
-		return bad
-	}
-	if s.verb == "GetMany" {
-		if len(values) != len(s.keys) {
-			return &mismatch{got: fmt.Sprintf("%d results", len(values)), want: fmt.Sprintf("%d results", len(s.keys))}
-		}
-		for i, value := range values {
-			found[i] = value != nil
-		}
-	}
-	for i, key := range s.keys {
-		if bad := m.found(key, found[i], began, ended); bad != nil {
-			return bad
-		}
-		if e := m.entries[key]; found[i] && values != nil && string(values[i]) != e.value {
-			return &mismatch{got: show(values[i]), want: show(e.value) + " of " + keyCode(key)}
-		}
-	}
-	switch s.verb {
-	case "TTL":
-		if found[0] {
-			return m.left(s.keys[0], left, began, ended)
-		}
-	case "Delete", "DeleteMany":
-		for _, key := range s.keys {
-			delete(m.entries, key)
-		}
-	}
-	return nil
-}
-
-// found checks whether key may be present, or absent.
-func (m *model) found(key string, found bool, began, ended time.Time) *mismatch {
-	present, absent := m.may(key, began, ended)
-	switch {
-	case found && !present:
-		return &mismatch{got: keyCode(key) + " is present", want: "absent" + m.because(key)}
-	case !found && !absent:
-		return &mismatch{got: keyCode(key) + " is absent", want: "present" + m.because(key)}
-	}
-	return nil
-}
-
-// left checks a remaining TTL.
-func (m *model) left(key string, left time.Duration, began, ended time.Time) *mismatch {
-	e := m.entries[key]
-	// A store with a coarse clock rounds again when it reads the remaining TTL.
-	least, most := max(0, e.earliest.Sub(ended)), e.latest.Add(m.t.resolution()).Sub(began)
-	if e.long { // the store may shorten it, or not let the entry expire
-		least = min(least, 10*year) - day
-	}
-	switch {
-	case left == 0 && (e.latest == never || e.long):
-		return nil
-	case e.earliest == never:
-		return &mismatch{got: left.String(), want: "0" + m.because(key)}
-	case left == 0 || left < least || left > most:
-		return &mismatch{got: left.String(), want: fmt.Sprintf("%v to %v", least, most) + m.because(key)}
-	}
-	return nil
 }

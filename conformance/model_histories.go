@@ -134,7 +134,7 @@ func cannotClear(t *attempt) bool {
 func cannotClearPrefix(t *attempt) bool { return !t.supports(PrefixClear) }
 func cannotReopen(t *attempt) bool      { return !t.canReopen() }
 
-// observer checks keys, all of which have the same past.
+// observer checks keys, all of which have the same past: two for a batch, else one.
 type observer struct {
 	name    string
 	needs   Feature
@@ -186,6 +186,38 @@ var observers = []observer{
 	{"Delete", "", eachKey(func(t *attempt, past, key string, live bool) {
 		equal(t, past+": Delete("+show(key)+")", t.delete(key), live)
 		t.miss(past+", then Delete", key)
+	})},
+	{"GetAppend", "", eachKey(func(t *attempt, past, key string, live bool) {
+		got, ok, err := t.handle.GetAppend(t.ctx, key, []byte(appendedTo))
+		t.must("GetAppend("+show(key)+")", err)
+		want := appendedTo + map[bool]string{true: "7", false: ""}[live]
+		if ok != live || string(got) != want {
+			t.wrong(fmt.Sprintf("%s: GetAppend(%s), ok=%v", past, show(key), ok), got, want)
+		}
+	})},
+	{"GetManyWithTTL", GetWithTTL, func(t *attempt, past string, keys []string, live bool) {
+		for i, key := range keys {
+			values, ttls := t.getManyWithTTL(key)
+			value, ttl, ok := t.getWithTTL(key)
+			switch {
+			case ok != live || (values[0] != nil) != live:
+				t.wrong(past+": GetWithTTL("+show(key)+") and GetManyWithTTL, a hit", text(fmt.Sprintf("%v and %v", ok, values[0] != nil)), live)
+			case live:
+				equal(t, past+": the values of GetWithTTL and GetManyWithTTL", value+string(values[0]), "77")
+				t.isLeftOf(past+": GetWithTTL("+show(key)+")", key, ttl, time.Hour)
+				t.isLeftOf(fmt.Sprintf("%s: GetManyWithTTL at position %d", past, i), key, ttls[0], time.Hour)
+			}
+		}
+	}},
+	{"Lease", Lease, eachKey(func(t *attempt, past, key string, live bool) {
+		if live {
+			t.leaseHits(past, key, "7")
+		} else {
+			t.fills(past, key, t.lease(past, key, driver.MaxHold), "new")
+		}
+	})},
+	{"CompareAndSwap", Swap, eachKey(func(t *attempt, past, key string, live bool) {
+		equal(t, past+": CompareAndSwap("+show(key)+")", t.swap(key, "7", "8", time.Hour), live)
 	})},
 	{"GetMany", "", func(t *attempt, past string, keys []string, live bool) {
 		for i, value := range t.getMany(keys...) {
@@ -242,7 +274,11 @@ func (t *attempt) observeAfter(e event) {
 				if !t.supports(o.needs) {
 					continue
 				}
-				list := keys(past+"-"+o.name, 2)
+				n := 1
+				if strings.Contains(o.name, "Many") {
+					n = 2
+				}
+				list := keys(past+"-"+o.name, n)
 				all = append(all, list...)
 				observe = append(observe, func() { o.observe(t, past, list, h.live && !e.clears) })
 			}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // step is one call of a generated sequence.
@@ -16,9 +18,11 @@ type step struct {
 	by    int      // which handle makes the call
 	keys  []string // several for a batch; for ClearPrefix, the prefix
 	value sample   // of the first key
+	old   sample   // that CompareAndSwap compares
+	match bool     // old is what the model expects, if the key is present
 	ttl   time.Duration
 	delta int64
-	wait  time.Duration
+	wait  time.Duration // of a pause, or the hold of a lease
 }
 
 // valueOf returns the value of keys[i]. The values of a batch differ.
@@ -65,18 +69,19 @@ func (v sample) code() string {
 // generator makes sequences of steps.
 type generator struct {
 	*rand.Rand
-	verbs    []string // each as often as its weight
-	handles  int
-	largest  int    // size of values
-	tooLarge int    // size of a value that the store refuses; 0 means that it refuses none
-	longest  string // key; "" if there is no room for one
-	integers []string
-	deltas   []int64
-	brief    time.Duration   // a TTL that is worth waiting for
-	waits    []time.Duration // what steps may wait
-	budget   time.Duration   // of all waits
-	oneTTL   bool            // the store ignores the TTL of a step
-	limits   Limits
+	verbs      []string // each as often as its weight
+	handles    int
+	largest    int    // size of values
+	tooLarge   int    // size of a value that the store refuses; 0 means that it refuses none
+	longest    string // key; "" if there is no room for one
+	integers   []string
+	deltas     []int64
+	brief      time.Duration   // a TTL that is worth waiting for
+	resolution time.Duration   // how long after its TTL an entry may be read
+	waits      []time.Duration // what steps may wait
+	budget     time.Duration   // of all waits
+	oneTTL     bool            // the store ignores the TTL of a step
+	limits     Limits
 }
 
 // verbWeights are in the order in which they are drawn.
@@ -86,11 +91,12 @@ var verbWeights = []struct {
 }{
 	{"Set", 5}, {"Add", 4}, {"SetMany", 3}, {"Inc", 5}, {"Get", 3}, {"GetMany", 2}, {"Has", 2}, {"TTL", 2},
 	{"Delete", 2}, {"DeleteMany", 2}, {"pass", 4}, {"Clear", 1}, {"ClearPrefix", 1}, {"Reopen", 1},
+	{"Lease", 4}, {"Fill", 2}, {"Release", 1}, {"CompareAndSwap", 2}, {"GetAppend", 1}, {"GetWithTTL", 1}, {"GetManyWithTTL", 1},
 }
 
 func (t *attempt) newGenerator(handles int) *generator {
 	g := &generator{
-		Rand: t.rand, handles: handles, limits: t.harness.Limits, brief: t.shortTTL(), budget: 60 * day,
+		Rand: t.rand, handles: handles, limits: t.harness.Limits, brief: t.shortTTL(), resolution: t.resolution(), budget: 60 * day,
 		largest:  1 << 20,
 		integers: []string{"0", "1", "7", "9", "99", "100", "9223372036854775807", "9223372036854775806"},
 		deltas:   []int64{0, 1, 1, 5, 900, math.MaxInt64, -1, -1, -10, math.MinInt64},
@@ -140,6 +146,12 @@ func (t *attempt) canCall(verb string) bool {
 		return t.supports(Counter)
 	case "TTL":
 		return t.supports(TTL) && !t.harness.declares(OneTTL)
+	case "GetWithTTL", "GetManyWithTTL":
+		return t.supports(GetWithTTL) && !t.harness.declares(OneTTL)
+	case "Lease", "Fill", "Release":
+		return t.supports(Lease)
+	case "CompareAndSwap":
+		return t.supports(Swap)
 	case "Clear":
 		_, unavailable := t.clearUnavailable()
 		return !unavailable
@@ -163,7 +175,11 @@ func (g *generator) sequence() []step {
 	pool = pool[:1+g.IntN(5)]
 	var steps []step
 	for range 3 + g.IntN(25) {
-		if s := g.step(pool); s.verb != "" {
+		switch s := g.step(pool); s.verb {
+		case "":
+		case "Lease":
+			steps = append(steps, g.load(s, pool)...)
+		default:
 			steps = append(steps, s)
 		}
 	}
@@ -179,6 +195,33 @@ func (g *generator) sequence() []step {
 		steps = append(steps, step{verb: "DeleteMany", by: g.IntN(g.handles), keys: pool[half:]})
 	}
 	return append(steps, step{verb: "GetMany", by: g.IntN(g.handles), keys: pool})
+}
+
+// load returns lease and what follows in the life of a lease: often a write of its key,
+// and then Fill. The key is often absent before, or has expired.
+func (g *generator) load(lease step, pool []string) (steps []step) {
+	key := lease.keys[0]
+	switch wait := g.brief + g.resolution; g.IntN(4) {
+	case 0:
+		steps = append(steps, step{verb: "Delete", by: g.IntN(g.handles), keys: []string{key}})
+	case 1:
+		if g.spend(wait) {
+			steps = append(steps, step{verb: "Set", keys: []string{key}, value: g.sample(), ttl: g.brief}, step{verb: "pass", wait: wait})
+		}
+	}
+	steps = append(steps, lease)
+	for range g.IntN(3) {
+		for range 5 {
+			if s := g.step(pool); s.verb == "pass" || slices.Contains(s.keys, key) {
+				steps = append(steps, s)
+				break
+			}
+		}
+	}
+	if g.IntN(4) > 0 {
+		steps = append(steps, step{verb: "Fill", by: g.IntN(g.handles), keys: []string{key}, value: g.sample(), ttl: g.ttl()})
+	}
+	return steps
 }
 
 // spend takes d from the budget of waits.
@@ -202,11 +245,11 @@ func (g *generator) step(pool []string) step {
 	case "Clear":
 	case "ClearPrefix":
 		s.keys = []string{key[:1+g.IntN(min(len(key), 3))]}
-	case "GetMany", "DeleteMany", "SetMany":
+	case "GetMany", "GetManyWithTTL", "DeleteMany", "SetMany":
 		s.keys = slices.Clone(pool)
 		g.Shuffle(len(s.keys), func(i, j int) { s.keys[i], s.keys[j] = s.keys[j], s.keys[i] })
 		s.keys = s.keys[:1+g.IntN(len(s.keys))]
-		if s.verb == "GetMany" && g.IntN(4) == 0 {
+		if strings.HasPrefix(s.verb, "GetMany") && g.IntN(4) == 0 {
 			s.keys = append(s.keys, s.keys[0])
 		}
 	default:
@@ -215,7 +258,12 @@ func (g *generator) step(pool []string) step {
 	switch s.verb {
 	case "Inc":
 		s.delta, s.ttl = g.deltas[g.IntN(len(g.deltas))], g.ttl()
-	case "Set", "Add", "SetMany":
+	case "Lease":
+		s.wait = []time.Duration{g.brief, driver.MaxHold, driver.MaxHold}[g.IntN(3)]
+	case "CompareAndSwap":
+		s.match, s.old = g.IntN(3) > 0, g.sample()
+		fallthrough
+	case "Set", "Add", "SetMany", "Fill":
 		s.value, s.ttl = g.sample(), g.ttl()
 		if s.verb == "Set" && g.tooLarge != 0 && g.IntN(50) == 0 {
 			s.value = sample{size: g.tooLarge}
@@ -226,7 +274,8 @@ func (g *generator) step(pool []string) step {
 
 // observers returns the calls that do not change pool, in random order.
 func (g *generator) observers(pool []string) (steps []step) {
-	for _, verb := range []string{"Get", "Has", "TTL"} {
+	sometimes := []string{"GetAppend", "GetWithTTL", "GetManyWithTTL"}
+	for _, verb := range append([]string{"Get", "Has", "TTL"}, sometimes[g.IntN(3)]) {
 		if !slices.Contains(g.verbs, verb) {
 			continue
 		}
@@ -280,117 +329,4 @@ func (g *generator) sample() sample {
 		size = g.largest - g.IntN(2)
 	}
 	return sample{size: max(1, min(size, g.largest)), seed: byte(g.Uint32())}
-}
-
-// simpler returns forms of s that may fail in the same way and are easier to read.
-func (s step) simpler() (list []step) {
-	add := func(change func(s *step)) {
-		other := s
-		other.keys = slices.Clone(s.keys)
-		change(&other)
-		list = append(list, other)
-	}
-	if s.by > 0 {
-		add(func(s *step) { s.by = 0 })
-	}
-	if len(s.keys) > 1 {
-		for i := range s.keys {
-			add(func(s *step) { s.keys = slices.Delete(s.keys, i, i+1) })
-		}
-	} else if verb, batch := strings.CutSuffix(s.verb, "Many"); batch {
-		add(func(s *step) { s.verb = verb })
-	}
-	if s.ttl != 0 && s.ttl != time.Hour {
-		add(func(s *step) { s.ttl = 0 })
-		add(func(s *step) { s.ttl = time.Hour })
-	}
-	if s.delta != 1 && s.verb == "Inc" {
-		add(func(s *step) { s.delta = 1 })
-	}
-	if s.value.size > 0 {
-		add(func(s *step) { s.value = sample{text: "v"} })
-		for _, smaller := range []int{s.value.size / 2, s.value.size - s.value.size/8, s.value.size - 1} {
-			if smaller > 0 {
-				add(func(s *step) { s.value.size = smaller })
-			}
-		}
-	} else if len(s.value.text) > 1 {
-		add(func(s *step) { s.value.text = "1" })
-	}
-	return list
-}
-
-// code returns s as Go.
-func (s step) code(m mode) string {
-	c, ttl := "c", fmt.Sprintf("cache.Timeout(%s)", durationCode(s.ttl))
-	if m == bare {
-		c, ttl = "b", durationCode(s.ttl)
-	}
-	if s.by > 0 {
-		c += "2"
-	}
-	list := keyList(s.keys)
-	if m == bare && strings.HasSuffix(s.verb, "Many") {
-		list = "[]string{" + list + "}"
-	}
-	switch s.verb {
-	case "pass":
-		return fmt.Sprintf("time.Sleep(%s)", durationCode(s.wait))
-	case "Reopen":
-		return fmt.Sprintf("%s.Close(); %s = reopen()", c, c)
-	case "Set", "Add":
-		return fmt.Sprintf("%s.%s(ctx, %s, %s, %s)", c, s.verb, list, s.value.code(), ttl)
-	case "Inc":
-		return fmt.Sprintf("%s.Inc(ctx, %s, %d, %s)", c, list, s.delta, ttl)
-	case "SetMany":
-		items := make([]string, len(s.keys))
-		for i, key := range s.keys {
-			if items[i] = keyCode(key) + ": " + s.valueOf(i).code(); m == bare {
-				items[i] = "{" + keyCode(key) + ", " + s.valueOf(i).code() + "}"
-			}
-		}
-		kind := "map[string][]byte"
-		if m == bare {
-			kind = "[]driver.Item"
-		}
-		return fmt.Sprintf("%s.SetMany(ctx, %s{%s}, %s)", c, kind, strings.Join(items, ", "), ttl)
-	case "Clear":
-		return c + ".Clear(ctx)"
-	case "ClearPrefix":
-		if m == bare {
-			return fmt.Sprintf("%s.ClearPrefix(ctx, %s)", c, list)
-		}
-		return fmt.Sprintf("cache.New(%s.Backend(), cache.WithPrefix(prefix+%s)).Clear(ctx)", c, list)
-	}
-	return fmt.Sprintf("%s.%s(ctx, %s)", c, s.verb, list)
-}
-
-func keyList(keys []string) string {
-	list := make([]string, len(keys))
-	for i, key := range keys {
-		list[i] = keyCode(key)
-	}
-	return strings.Join(list, ", ")
-}
-
-func keyCode(key string) string {
-	if len(key) > 40 {
-		return fmt.Sprintf("strings.Repeat(%q, %d)", key[:1], len(key))
-	}
-	return strconv.Quote(key)
-}
-
-func durationCode(d time.Duration) string {
-	for _, unit := range []struct {
-		d    time.Duration
-		code string
-	}{{time.Hour, "time.Hour"}, {time.Second, "time.Second"}, {time.Millisecond, "time.Millisecond"}, {1, "time.Nanosecond"}} {
-		if d == unit.d {
-			return unit.code
-		}
-		if d != 0 && d%unit.d == 0 {
-			return fmt.Sprintf("%d*%s", d/unit.d, unit.code)
-		}
-	}
-	return "0"
 }

@@ -74,6 +74,14 @@ func TestStepCode(t *testing.T) {
 			`c.Inc(ctx, "a", -1, cache.Timeout(time.Millisecond))`, `b.Inc(ctx, "a", -1, time.Millisecond)`},
 		{step{verb: "ClearPrefix", keys: []string{"a-"}},
 			`cache.New(c.Backend(), cache.WithPrefix(prefix+"a-")).Clear(ctx)`, `b.ClearPrefix(ctx, "a-")`},
+		{step{verb: "Lease", keys: []string{"a"}, wait: time.Minute}, `lease(c, "a", 60*time.Second)`, `lease(b, "a", 60*time.Second)`},
+		{step{verb: "Fill", keys: []string{"a"}, value: sample{text: "v"}, ttl: time.Hour},
+			`c.Fill(ctx, "a", tokens["a"], []byte("v"), cache.Timeout(time.Hour))`, `b.Fill(ctx, "a", tokens["a"], []byte("v"), time.Hour)`},
+		{step{verb: "Release", by: 1, keys: []string{"a"}}, `c2.Release(ctx, "a", tokens["a"])`, `b2.Release(ctx, "a", tokens["a"])`},
+		{step{verb: "CompareAndSwap", keys: []string{"a"}, old: sample{text: "7"}, value: sample{text: "8"}},
+			`c.CompareAndSwap(ctx, "a", []byte("7"), []byte("8"), cache.Timeout(0))`, `b.CompareAndSwap(ctx, "a", []byte("7"), []byte("8"), 0)`},
+		{step{verb: "GetManyWithTTL", keys: []string{"a", "b"}},
+			`driver.Resolve(c.Backend()).GetManyWithTTL(ctx, []string{"a", "b"})`, `b.GetManyWithTTL(ctx, []string{"a", "b"})`},
 		{step{verb: "pass", wait: 61 * time.Millisecond}, `time.Sleep(61*time.Millisecond)`, `time.Sleep(61*time.Millisecond)`},
 		{step{verb: "Reopen", by: 1}, `c2.Close(); c2 = reopen()`, `b2.Close(); b2 = reopen()`},
 	} {
@@ -104,7 +112,7 @@ func TestSequencesRepeat(t *testing.T) {
 		t.Error("two runs of a generator with one seed differ")
 	}
 	all := strings.Join(one, "\n")
-	for _, verb := range []string{".Set(", ".SetMany(", ".Add(", ".Inc(", ".GetMany(", ".TTL(", ".Delete(", ".DeleteMany(", ".Clear(ctx)", "reopen()", "Sleep(", "c2."} {
+	for _, verb := range []string{".Set(", ".SetMany(", ".Add(", ".Inc(", ".GetMany(", ".TTL(", ".Delete(", ".DeleteMany(", ".Fill(", ".Release(", ".CompareAndSwap(", "lease(", ".Clear(ctx)", "reopen()", "Sleep(", "c2."} {
 		if !strings.Contains(all, verb) {
 			t.Errorf("50 sequences do not contain %s", verb)
 		}

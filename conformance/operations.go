@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -45,6 +46,21 @@ var keyOperations = []operation{
 	{"TTL", TTL, func(ctx context.Context, h *handle, key string) error {
 		_, ok, err := h.TTL(ctx, key)
 		return expect(err, "ok", ok, true)
+	}},
+	{"GetAppend", "", func(ctx context.Context, h *handle, key string) error {
+		value, _, err := h.GetAppend(ctx, key, []byte(">"))
+		return expect(err, "value", string(value), ">2")
+	}},
+	{"GetWithTTL", GetWithTTL, func(ctx context.Context, h *handle, key string) error {
+		value, _, _, err := h.GetWithTTL(ctx, key)
+		return expect(err, "value", string(value), "2")
+	}},
+	{"GetManyWithTTL", GetWithTTL, func(ctx context.Context, h *handle, key string) error {
+		values, _, err := h.GetManyWithTTL(ctx, key, beside)
+		if err != nil {
+			return err
+		}
+		return expect(err, "value", string(values[0]), "2")
 	}},
 	{"GetMany", "", func(ctx context.Context, h *handle, key string) error {
 		values, err := h.GetMany(ctx, key, beside)
@@ -93,7 +109,19 @@ const beside = "beside"
 var allOperations = append(keyOperations[:len(keyOperations):len(keyOperations)],
 	operation{"ClearPrefix", PrefixClear, func(ctx context.Context, h *handle, key string) error { return h.ClearPrefix(ctx, key) }},
 	operation{"Clear", "", func(ctx context.Context, h *handle, _ string) error { return h.Clear(ctx) }},
+	operation{"Stats", Stats, func(ctx context.Context, h *handle, _ string) error { return h.Stats(ctx) }},
+	operation{"Watch", Watch, func(ctx context.Context, h *handle, key string) error {
+		return watchUntilReady(ctx, h.direct(), h.stored(key))
+	}},
 	operation{"Ping", "", func(ctx context.Context, h *handle, _ string) error { return h.Ping(ctx) }})
+
+// isOfCache reports whether Cache has the operation, and not only the backend.
+func (op operation) isOfCache() bool { return op.needs != GetWithTTL && op.needs != Watch }
+
+// ofCache returns the supported operations that Cache has.
+func (t *attempt) ofCache(operations []operation) []operation {
+	return slices.DeleteFunc(t.supported(operations), func(op operation) bool { return !op.isOfCache() })
+}
 
 // errResult marks an operation that returned no error, but a wrong result.
 var errResult = errors.New("wrong result")

@@ -42,6 +42,8 @@ func (s *suite) compare(feature Feature, works bool) {
 	case isNull:
 		s.absent[feature] = storesNothing
 	case feature == Storage: // BAS-1 fails, and every rule runs
+	case extensions[feature] != "":
+		s.absent[feature] = "the backend does not implement " + extensions[feature]
 	default:
 		s.undeclared = append(s.undeclared, feature)
 		s.absent[feature] = "the backend lacks it, and the harness does not declare it (" + declarationsID + ")"
@@ -137,6 +139,14 @@ func (s *suite) try(ctx context.Context, backend driver.Backend, feature Feature
 		return true, err
 	case TTL:
 		_, _, err = ops.TTL(ctx, key)
+		return true, err
+	case GetWithTTL:
+		_, _, _, err = ops.GetWithTTL(ctx, key)
+		return true, err
+	case Watch:
+		return true, watchUntilReady(ctx, ops, key)
+	case Stats:
+		_, err = ops.Stats(ctx)
 		return true, err
 	case PrefixClear:
 		return true, ops.ClearPrefix(ctx, key)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/proxy"
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 const (
@@ -62,13 +63,21 @@ func (w proxied) inject(f proxy.Fault) { w.t.must("setting the proxy", w.Set(f))
 
 // reach reads from the server. The key is absent: a wrapper may keep what it has read in
 // memory, but no miss.
-func (w proxied) reach() { w.handle.Get(w.t.ctx, "absent") }
+func (w proxied) reach() error {
+	_, _, err := w.handle.Get(w.t.ctx, "absent")
+	return err
+}
 
 // recovers ends all faults and checks that the backend works again. The first
 // call may still use a broken connection.
 func (w proxied) recovers(after string) {
 	w.inject(proxy.Pass)
-	w.reach()
+	ends := time.Now().Add(w.t.harness.Faults.Recovery)
+	err := w.reach()
+	for errors.Is(err, driver.ErrUnavailable) && time.Now().Before(ends) {
+		time.Sleep(time.Millisecond)
+		err = w.reach()
+	}
 	for i := range 5 {
 		value, ok, err := w.handle.Get(w.t.ctx, "proxied")
 		if err != nil || !ok || !bytes.Equal(value, w.t.proxiedValue()) {

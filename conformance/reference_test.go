@@ -21,6 +21,9 @@ import (
 type reference struct {
 	*store
 	closed bool
+
+	// The counters of the store when the handle was opened.
+	evictionsBefore, expirationsBefore int64
 }
 
 // store is what one or more handles share.
@@ -34,6 +37,10 @@ type store struct {
 
 	leases    map[string]lease
 	lastToken int
+
+	watchers               map[*watcher]struct{}
+	evictions, expirations int64
+	queue                  int // notices that wait for a watcher
 }
 
 type entry struct {
@@ -42,7 +49,7 @@ type entry struct {
 }
 
 func newReference() *reference {
-	return &reference{store: &store{entries: map[string]entry{}, leases: map[string]lease{}}}
+	return (&reference{store: &store{entries: map[string]entry{}, leases: map[string]lease{}, watchers: map[*watcher]struct{}{}, queue: 100}}).reopen()
 }
 
 func newBounded(most int) *reference {
@@ -57,7 +64,9 @@ var referenceStores = conformance.Stores{
 	Bounded: func(_ *testing.T, most int) driver.Backend { return newBounded(most) },
 }
 
-func (r *reference) reopen() *reference { return &reference{store: r.store} }
+func (r *reference) reopen() *reference {
+	return &reference{store: r.store, evictionsBefore: r.evictions, expirationsBefore: r.expirations}
+}
 
 // enter locks the store. Every method calls it first, and unlocks.
 func (r *reference) enter() error {
@@ -126,6 +135,7 @@ func (r *reference) put(key string, value []byte, ttl time.Duration) error {
 	}
 	r.entries[key] = e
 	delete(r.leases, key)
+	r.changed(key)
 	return nil
 }
 
@@ -136,6 +146,7 @@ func (r *reference) evict() {
 		for key, e := range r.entries {
 			if _, live := r.live(key); !live {
 				delete(r.entries, key)
+				r.expirations++
 			} else if !e.expires.IsZero() && e.expires.Before(r.soonest) {
 				r.soonest = e.expires
 			}
@@ -146,6 +157,8 @@ func (r *reference) evict() {
 			return
 		}
 		delete(r.entries, key)
+		r.evictions++
+		r.changed(key)
 	}
 }
 
@@ -182,6 +195,9 @@ func (r *reference) Add(_ context.Context, key string, value []byte, ttl time.Du
 }
 
 func (r *reference) remove(key string) {
+	if _, present := r.entries[key]; present {
+		r.changed(key)
+	}
 	delete(r.entries, key)
 	delete(r.leases, key)
 }
@@ -203,6 +219,7 @@ func (r *reference) Clear(context.Context) error {
 	}
 	clear(r.entries)
 	clear(r.leases)
+	r.loseAll(nil, errCleared)
 	return nil
 }
 
@@ -210,6 +227,7 @@ func (r *reference) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
+	r.loseAll(r, driver.ErrClosed)
 	return nil
 }
 
@@ -282,6 +300,7 @@ func (r *reference) Inc(_ context.Context, key string, delta int64, ttl time.Dur
 	}
 	e.value = strconv.AppendInt(nil, sum, 10)
 	r.entries[key] = e
+	r.changed(key)
 	return sum, nil
 }
 
@@ -290,7 +309,11 @@ func (r *reference) ClearPrefix(_ context.Context, prefix string) error {
 	if err := r.enter(); err != nil {
 		return err
 	}
-	maps.DeleteFunc(r.entries, func(key string, _ entry) bool { return strings.HasPrefix(key, prefix) })
+	for key := range r.entries {
+		if strings.HasPrefix(key, prefix) {
+			r.remove(key)
+		}
+	}
 	maps.DeleteFunc(r.leases, func(key string, _ lease) bool { return strings.HasPrefix(key, prefix) })
 	return nil
 }

@@ -44,7 +44,8 @@ type Report struct {
 	ServerVersion string           `json:"server_version,omitempty"`
 	Seed          uint64           `json:"seed"`
 	Started       time.Time        `json:"started"`
-	Features      []Support        `json:"features"` // all features, in the order of their constants
+	Slow          bool             `json:"slow,omitempty"` // as declared: fewer modes and repetitions
+	Features      []Support        `json:"features"`       // all features, in the order of their constants
 	Limits        Limits           `json:"limits"`
 	Traits        map[Trait]string `json:"traits,omitempty"` // as declared, with the reasons
 	Results       []Result         `json:"results"`

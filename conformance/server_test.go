@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,13 +26,20 @@ import (
 type client struct {
 	addr   string
 	closed atomic.Bool
+	open   context.Context // done after Close
+	close  context.CancelFunc
 	defects
 }
 
 // clientLimit is the largest value in bytes.
 const clientLimit = 64 << 10
 
-func newClient(addr string) (driver.Backend, error) { return &client{addr: addr}, nil }
+func newClient(addr string) (driver.Backend, error) { return newClientWith(addr, defects{}), nil }
+
+func newClientWith(addr string, bad defects) *client {
+	open, closed := context.WithCancel(context.Background())
+	return &client{addr: addr, open: open, close: closed, defects: bad}
+}
 
 type defects struct {
 	ignoresCtx bool
@@ -42,6 +50,9 @@ type defects struct {
 	cuts       bool   // it takes the part of a reply that it has read for the value
 	unbounded  string // the operation that ignores the context
 	kindless   string // the operation whose outage has no kind
+	earlyReady bool   // Watch is ready before the server has answered
+	noGrace    bool   // Watch waits for ever for a server that is silent
+	reconnects bool   // Watch does not tell that a connection was lost
 }
 
 type request struct {
@@ -81,7 +92,11 @@ func serve(t testing.TB) (addr string) {
 			go func() {
 				defer conn.Close()
 				var q request
-				if json.NewDecoder(conn).Decode(&q) == nil {
+				switch err := json.NewDecoder(conn).Decode(&q); {
+				case err != nil:
+				case q.Op == "watch":
+					serveWatch(conn, r, q)
+				default:
 					json.NewEncoder(conn).Encode(answer(r, q))
 				}
 			}()
@@ -108,6 +123,10 @@ func answer(r *reference, q request) (a reply) {
 		a.N, err = r.Inc(ctx, q.Key, q.Delta, q.TTL)
 	case "ttl":
 		a.TTL, a.OK, err = r.TTL(ctx, q.Key)
+	case "life":
+		a.Value, a.TTL, a.OK, err = r.GetWithTTL(ctx, q.Key)
+	case "stats":
+		a.N = int64(len(r.names()))
 	case "lease":
 		a.Value, a.OK, a.Token, err = r.Lease(ctx, q.Key, q.TTL)
 	case "fill":
@@ -156,7 +175,7 @@ func (b *client) try(ctx context.Context, q request) (a reply, err error) {
 		if _, bounded := ctx.Deadline(); bounded && errors.Is(err, os.ErrDeadlineExceeded) {
 			<-ctx.Done() // the deadline of the connection passed first
 		}
-		switch read := q.Op == "get" || q.Op == "ttl"; {
+		switch read := slices.Contains([]string{"get", "ttl", "life", "stats"}, q.Op); {
 		case err == nil:
 		case b.kindless == q.Op:
 		case ctx.Err() != nil && sent && !read:
@@ -288,13 +307,14 @@ func (b *client) Clear(context.Context) error {
 
 func (b *client) Close() error {
 	b.closed.Store(true)
+	b.close()
 	return nil
 }
 
 // overServer returns a harness of a server that all cases share.
 func overServer(t *testing.T, bad defects) conformance.Harness {
 	addr := serve(t)
-	open := func(addr string) driver.Backend { return &client{addr: addr, defects: bad} }
+	open := func(addr string) driver.Backend { return newClientWith(addr, bad) }
 	return conformance.Harness{
 		New: func(*testing.T) driver.Backend { return open(addr) },
 		Faults: &conformance.Faults{
@@ -331,6 +351,11 @@ func TestMutantsOfClients(t *testing.T) {
 		{"replies are not checked", "BAS-14", defects{trusts: true}},
 		{"a part of a reply is a value", "BAS-14", defects{cuts: true}},
 		{"a slow write expires late", "TTL-14", defects{lateTTL: true}},
+		{"GetWithTTL ignores the context", "CTX-2", defects{unbounded: "life"}},
+		{"an outage of Stats has no kind", "ERR-1", defects{kindless: "stats"}},
+		{"Watch is ready before the server", "WAT-8", defects{earlyReady: true}},
+		{"Watch does not notice that the server is silent", "WAT-8", defects{noGrace: true}},
+		{"Watch connects again without a word", "WAT-8", defects{reconnects: true}},
 	} {
 		t.Run(m.defect, func(t *testing.T) {
 			t.Parallel()

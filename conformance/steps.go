@@ -127,9 +127,7 @@ func (t *attempt) cacheKey(name string) string {
 }
 
 // storedKey returns the key that the backend receives for name.
-func (t *attempt) storedKey(name string) string {
-	return t.handle.written.prefix + t.handle.prefix + name
-}
+func (t *attempt) storedKey(name string) string { return t.handle.stored(name) }
 
 // newCache returns another Cache over the same backend, with the same prefix.
 func (t *attempt) newCache(options ...cache.Option) *cache.Cache {
@@ -144,9 +142,9 @@ func (t *attempt) cacheHolds(key, want string) {
 	equal(t, "the value of "+show(key)+" afterwards", string(got), want)
 }
 
-// fewer returns n, or a fifth of n with -short.
+// fewer returns n, or a fifth of n with -short or for a slow store.
 func (t *attempt) fewer(n int) int {
-	if t.short {
+	if t.short || t.harness.Slow {
 		return n / 5
 	}
 	return n

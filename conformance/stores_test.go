@@ -43,6 +43,12 @@ func (d denied) CompareAndSwap(context.Context, string, []byte, []byte, time.Dur
 	return false, d.why
 }
 
+func (d denied) GetWithTTL(context.Context, string) ([]byte, time.Duration, bool, error) {
+	return nil, 0, false, d.why
+}
+func (d denied) Watch(context.Context, string, time.Duration, driver.Notices) error { return d.why }
+func (d denied) Stats(context.Context) (driver.Stats, error)                        { return driver.Stats{}, d.why }
+
 // fullAt50 holds 50 entries. For a further key it calls full.
 func fullAt50(full func(r *reference, key string) error) *mutant {
 	const room = 50

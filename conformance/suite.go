@@ -52,7 +52,7 @@ func newSuite(h Harness) (*suite, error) {
 		crashes: map[string]string{},
 		report: Report{
 			Suite: Version, Backend: h.Name, Server: h.Server, ServerVersion: h.ServerVersion,
-			Seed: seed, Started: time.Now().UTC(), Limits: h.Limits.printable(), Traits: h.Traits,
+			Seed: seed, Started: time.Now().UTC(), Slow: h.Slow, Limits: h.Limits.printable(), Traits: h.Traits,
 		},
 	}, nil
 }

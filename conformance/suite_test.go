@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -365,5 +366,45 @@ func TestReport(t *testing.T) {
 		if r.ID != ids[i] || r.Rule == "" || r.Outcome == conformance.Unsupported && r.Reason == "" {
 			t.Errorf("result %d: %+v, want %s", i, r, ids[i])
 		}
+	}
+}
+
+// counted counts the calls of the methods that every backend has.
+type counted struct {
+	*reference
+	calls *atomic.Int64
+}
+
+func (c counted) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	c.calls.Add(1)
+	return c.reference.Get(ctx, key)
+}
+
+func (c counted) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	c.calls.Add(1)
+	return c.reference.Set(ctx, key, value, ttl)
+}
+
+// For a slow store every rule has the same outcome, after fewer calls.
+func TestSlow(t *testing.T) {
+	run := func(slow bool) (conformance.Report, int64) {
+		var calls atomic.Int64
+		r := conformance.Verdicts(t, conformance.Harness{
+			New:    func(*testing.T) driver.Backend { return counted{newReference(), &calls} },
+			Stores: referenceStores,
+			Bubble: true,
+			Slow:   slow,
+		}, func(c conformance.Case) bool { return c.ID != "CON-6" && c.ID != "MOD-1" }) // as many calls as fit into a time
+		return r, calls.Load()
+	}
+	whole, most := run(false)
+	slow, fewer := run(true)
+	for i, r := range whole.Results {
+		if other := slow.Results[i]; other.ID != r.ID || other.Outcome != r.Outcome {
+			t.Errorf("%s: %s, and %s for a slow store", r.ID, r.Outcome, other.Outcome)
+		}
+	}
+	if fewer > most*6/10 || whole.Slow || !slow.Slow {
+		t.Errorf("%d calls, %d for a slow store; reported as slow: %v, %v", most, fewer, whole.Slow, slow.Slow)
 	}
 }

@@ -41,6 +41,7 @@ func (h Harness) validate() error {
 	refuse(h.declares(LateEviction) && h.Stores.Bounded == nil, "Traits[LateEviction] needs Stores.Bounded")
 	refuse(h.Faults != nil && (h.Faults.Addr == "" || h.Faults.New == nil), "Faults needs Addr and New")
 	refuse(h.Faults != nil && h.Faults.CancelBound < 0, "Faults.CancelBound is negative")
+	refuse(h.Faults != nil && h.Faults.Recovery < 0, "Faults.Recovery is negative")
 	refuse(slices.Contains(h.Secrets, ""), "Secrets contains an empty secret")
 	return errors.Join(append(errs, h.Limits.validate()...)...)
 }

@@ -76,31 +76,34 @@ func (t *attempt) performInBubble(c Case) {
 	})
 }
 
-// await waits for done, but not for an attempt that hangs.
+// await waits for done, but not for an attempt that hangs. It counts ticks, of which a
+// machine that is too busy to run the attempt delivers fewer.
 func (t *attempt) await(done <-chan struct{}) {
-	begin := time.Now()
-	steps, since := t.steps.Load(), begin
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
+	const tick = 10 * time.Millisecond
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	steps := t.steps.Load()
+	var sinceBegin, sinceStep time.Duration
 	for {
 		select {
 		case <-done:
 			return
 		case <-t.ended:
 			return
-		case <-tick.C:
+		case <-ticker.C:
 		}
+		sinceBegin, sinceStep = sinceBegin+tick, sinceStep+tick
 		if n := t.steps.Load(); n != steps {
-			steps, since = n, time.Now()
+			steps, sinceStep = n, 0
 		}
-		if time.Since(begin) > attemptLimit && !t.unlimited.Load() && t.expired.CompareAndSwap(false, true) && t.expire != nil {
+		if sinceBegin > attemptLimit && !t.unlimited.Load() && t.expired.CompareAndSwap(false, true) && t.expire != nil {
 			t.expire()
 		}
 		limit := silenceLimit
 		if t.suite.hung.Load() || t.hasPanicked.Load() {
 			limit = shortSilence
 		}
-		if time.Since(since) > limit+time.Duration(t.sleeping.Load()) {
+		if sinceStep > limit+time.Duration(t.sleeping.Load()) {
 			t.hangs(fmt.Sprintf("no step of the case for %v", limit))
 			return
 		}

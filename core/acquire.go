@@ -31,9 +31,9 @@ type lease struct {
 // acquire asks the store for the lease of f's key until it gets the lease, it finds a
 // value that another process has stored, or p.hold has passed. fault replaces p.fault.
 func (v View[T]) acquire(ctx context.Context, f *flight, p plan) (held lease, found *loadedValue[T], fault error) {
-	end, answerBy := time.Now().Add(p.hold), p.half
+	end := time.Now().Add(p.hold)
 	for poll := minPoll; ; poll = min(2*poll, maxPoll) {
-		held, found, err := v.askForLease(ctx, f.key, p.hold, answerBy)
+		held, found, err := v.askForLease(ctx, f, p.hold)
 		left := time.Until(end)
 		switch {
 		case driver.IsUnsupported(err):
@@ -48,22 +48,15 @@ func (v View[T]) acquire(ctx context.Context, f *flight, p plan) (held lease, fo
 		case <-ctx.Done():
 			return lease{}, nil, ctx.Err()
 		}
-		// The caller was waiting for another process, not for the store.
-		answerBy = time.Time{}
-		if time.Now().Before(p.deadline) {
-			answerBy = halfway(p.deadline)
-		} // else callers without this deadline are waiting
+		v.cache.flights.renewLimits(f) // the callers waited for another process, not for the store
 	}
 }
 
-// askForLease calls Lease of the backend once. It ends at answerBy, if that is not zero.
-func (v View[T]) askForLease(ctx context.Context, key string, hold time.Duration, answerBy time.Time) (held lease, found *loadedValue[T], err error) {
-	c := v.cache
-	if !answerBy.IsZero() {
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadline(ctx, answerBy)
-		defer stop()
-	}
+// askForLease calls Lease of the backend once, within the limits of the callers.
+func (v View[T]) askForLease(ctx context.Context, f *flight, hold time.Duration) (held lease, found *loadedValue[T], err error) {
+	c, key := v.cache, f.key
+	ctx, stop := c.flights.limited(ctx, f)
+	defer stop()
 	start := c.watch()
 	var data []byte
 	found, held.token, err = v.leaseKept(ctx, c.full(key), hold)

@@ -47,6 +47,9 @@ func New(backend Backend, options ...Option) *Cache {
 	for _, option := range options {
 		option(c)
 	}
+	if c.observer != nil {
+		ops.OnEvent(c.report)
+	}
 	return c
 }
 

@@ -306,6 +306,51 @@ func TestLoadRunsIfLeaseHangs(t *testing.T) {
 	})
 }
 
+// A caller with a deadline that joins a load without one, or with a later one, gets the
+// value in its own time, also if the store hangs in Lease.
+func TestJoinedLoadRunsIfLeaseHangs(t *testing.T) {
+	for name, first := range map[string]time.Duration{"without a deadline": 0, "with a later deadline": time.Minute, "with an earlier deadline": 300 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newLeasing()
+				var hung atomic.Value
+				store.ask = func(ctx context.Context) error { <-ctx.Done(); hung.Store(ctx.Err()); return ctx.Err() }
+				v := cache.Of[string](cache.New(store))
+				load := func(context.Context) (string, error) { time.Sleep(time.Second / 5); return "v", nil }
+				var callers sync.WaitGroup
+				callers.Go(func() {
+					ctx := t.Context()
+					if first > 0 {
+						var cancel context.CancelFunc
+						ctx, cancel = context.WithTimeout(ctx, first)
+						defer cancel()
+					}
+					if got, err := v.GetOrSet(ctx, "k", load, cache.Lease(hold)); (got != "v" || err != nil) && first != 300*time.Millisecond {
+						t.Errorf("the first caller got %q, %v", got, err)
+					}
+				})
+				synctest.Wait()
+				time.Sleep(time.Second / 10)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				began := time.Now()
+				got, err := v.GetOrSet(ctx, "k", load, cache.Lease(hold))
+				want := time.Second/2 + time.Second/5
+				if first == 300*time.Millisecond {
+					want = first/2 - time.Second/10 + time.Second/5
+				}
+				if took := time.Since(began); got != "v" || err != nil || took != want {
+					t.Errorf("got %q, %v after %v, want the value after %v", got, err, took, want)
+				}
+				callers.Wait()
+				if err := hung.Load(); err != context.DeadlineExceeded {
+					t.Errorf("the call of the store ended with %v", err)
+				}
+			})
+		})
+	}
+}
+
 // Waiting for another process is not the fault of the store: the caller may wait until
 // its deadline.
 func TestWaitingForALeaseTakesTheWholeDeadline(t *testing.T) {

@@ -56,7 +56,7 @@ func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context
 		if fault != nil || again {
 			stored = math.MaxUint64 // another read would only cost time
 		}
-		f, start := c.flights.join(ctx, key, v.identity(), stored)
+		f, start := c.flights.join(ctx, key, v.identity(), stored, p.limit)
 		if f == nil {
 			continue // a load has stored its value after the read
 		}
@@ -85,11 +85,10 @@ func (v View[T]) lookupWithin(ctx context.Context, key string) (value T, ok bool
 
 // plan has the parameters of a load, from the call that starts it.
 type plan struct {
-	ttl      time.Duration
-	hold     time.Duration // of the lease; 0 without one
-	deadline time.Time     // of the caller; zero if there is none
-	half     time.Time     // deadline of the store; zero if there is none
-	fault    error         // of the read before the load
+	ttl   time.Duration
+	hold  time.Duration // of the lease; 0 without one
+	limit limit
+	fault error // of the read before the load
 }
 
 func (c *Cache) planOf(ctx context.Context, options []SetOption) (p plan, err error) {
@@ -97,7 +96,7 @@ func (c *Cache) planOf(ctx context.Context, options []SetOption) (p plan, err er
 		p.hold, err = holdOf(options)
 	}
 	if deadline, ok := ctx.Deadline(); ok {
-		p.deadline, p.half = deadline, halfway(deadline)
+		p.limit = limit{deadline, halfway(deadline)}
 	}
 	return p, err
 }

@@ -26,7 +26,10 @@ func (c *Cache) GetAppend(ctx context.Context, key string, dst []byte) (extended
 		return c.getAppend(ctx, key, dst)
 	}
 	value, ok, err := c.get(ctx, key)
-	return append(dst, value...), ok, err
+	if !ok { // the backend may have returned what it has found, such as an expired value
+		return dst, false, err
+	}
+	return append(dst, value...), true, err
 }
 
 // getAppend is GetAppend over a backend that reads into the memory of the caller.

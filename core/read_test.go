@@ -56,6 +56,20 @@ func TestGetAppendReadsIntoTheCallersMemory(t *testing.T) {
 	}
 }
 
+// leftover is a backend that returns a value with ok=false.
+type leftover struct{ *fake }
+
+func (leftover) Get(context.Context, string) ([]byte, bool, error) {
+	return []byte("expired"), false, nil
+}
+
+func TestGetAppendOfAMissReturnsDst(t *testing.T) {
+	got, ok, err := cache.New(leftover{newFake()}).GetAppend(t.Context(), "k", []byte("dst:"))
+	if string(got) != "dst:" || ok || err != nil {
+		t.Errorf("GetAppend of a key that is absent = %q, %v, %v", got, ok, err)
+	}
+}
+
 func TestStats(t *testing.T) {
 	backend := &appending{fake: newFake()}
 	c := cache.New(backend)
@@ -69,5 +83,27 @@ func TestStats(t *testing.T) {
 	}
 	if stats, err := cache.New(newFake()).Stats(t.Context()); stats != driver.UnknownStats || !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Stats of a backend without them = %+v, %v", stats, err)
+	}
+}
+
+// eventful is a backend that reports an event of its own.
+type eventful struct {
+	*fake
+	report func(op string, err error)
+}
+
+func (e *eventful) OnEvent(report func(op string, err error)) { e.report = report }
+
+func TestEventsOfABackend(t *testing.T) {
+	backend := &eventful{fake: newFake()}
+	var events []cache.Event
+	c := cache.New(backend, cache.WithObserver(func(_ context.Context, e cache.Event) { events = append(events, e) }))
+	backend.report("breaker_open", cache.ErrUnavailable)
+	if len(events) != 1 || events[0].Op != "breaker_open" || events[0].Backend != c.Name() || events[0].Err != cache.ErrUnavailable {
+		t.Errorf("the observer received %+v", events)
+	}
+	silent := &eventful{fake: newFake()}
+	if cache.New(silent); silent.report != nil {
+		t.Error("a cache without an observer asks for events")
 	}
 }

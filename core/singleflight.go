@@ -39,6 +39,7 @@ type flight struct {
 
 	// Guarded by flights.mu.
 	waiting int           // callers
+	limits  limits        // for what the store does before load
 	ended   bool          // by a write, or because all callers left: no caller joins it, and its value is not stored
 	filling chan struct{} // closed after storing; nil before it begins
 
@@ -69,13 +70,14 @@ var hashSeed = maphash.MakeSeed()
 // join returns the load of key that is under way, or a new one, which the caller must
 // run with the context start. before is the value of stored before the caller's read.
 // If a load of key has stored its value since then, join returns nil, and the caller
-// reads again.
-func (fs *flights) join(ctx context.Context, key string, view any, before uint64) (f *flight, start context.Context) {
+// reads again. limit is that of the caller.
+func (fs *flights) join(ctx context.Context, key string, view any, before uint64, limit limit) (f *flight, start context.Context) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range fs.flying[key] {
 		if f.view == view && !f.ended {
 			f.waiting++
+			f.limits.add(limit)
 			return f, nil
 		}
 	}
@@ -85,6 +87,7 @@ func (fs *flights) join(ctx context.Context, key string, view any, before uint64
 	}
 	f = &flight{fs: fs, key: key, view: view, parent: loadOf(ctx), waiting: 1, loaded: make(chan struct{}), done: make(chan struct{})}
 	f.outcome.err = errGoexit
+	f.limits.add(limit)
 	start, f.cancel = context.WithCancel(context.WithValue(context.WithoutCancel(ctx), flightKey{}, f))
 	if fs.flying == nil {
 		fs.flying = make(map[string][]*flight)

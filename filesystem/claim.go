@@ -3,7 +3,7 @@ package filesystem
 // claim renames temp to name, and fails with fs.ErrExist if name exists. It makes a
 // hard link. On a file system without them, such as FAT and many mounts of object
 // stores, it creates name first: for a moment name is an empty file, which is an absent
-// entry for readers and for other hosts. The lock of the directory excludes other
+// entry for readers and for other hosts. The lock of the fan-out directory excludes other
 // writers of this machine.
 func (d *dir) claim(temp, name string) error {
 	if !d.noLinks.Load() {

@@ -9,78 +9,68 @@ import (
 )
 
 // Clear removes the files of all entries and all temporary files of this
-// package. It leaves every other file, and the directory itself, in place.
+// package. It leaves every other file, and the directories, in place.
 func (b *Backend) Clear(ctx context.Context) error {
-	return b.inDir(func(d *dir) error {
-		names, err := d.names()
-		if err != nil {
-			return err
-		}
-		return b.removeAll(ctx, d, slices.DeleteFunc(names, func(name string) bool {
-			_, temp := tempTime(name)
-			return !temp && !isEntry(name)
-		}))
+	return b.removeAll(ctx, func(_ *slice, name string) (bool, error) {
+		_, temp := tempTime(name)
+		return temp || isEntry(name), nil
 	})
 }
 
 // ClearPrefix removes the entries whose key begins with prefix. It opens every file of
 // the directory, without the lock: the key behind a name never changes.
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
-	return b.inDir(func(d *dir) error {
-		names, err := d.names()
+	return b.removeAll(ctx, func(s *slice, name string) (bool, error) {
+		if !isEntry(name) {
+			return false, nil
+		}
+		_, key, err := readHead(s.dir, name, len(prefix))
+		return err == nil && key == prefix, ignoreNotExist(ignoreCorrupt(err))
+	})
+}
+
+// removeAll removes the files that match, slice by slice. One that cannot be removed does
+// not keep the others: the error names the first one and their number.
+func (b *Backend) removeAll(ctx context.Context, matches func(s *slice, name string) (bool, error)) error {
+	var held heldFiles
+	for index := range fanOut {
+		err := b.inSlice(index, func(s *slice) error { return b.removeFrom(ctx, s, matches, &held) })
+		if err = ignoreCorrupt(err); err != nil { // corrupt: a foreign file in place of the fan-out directory
+			return err
+		}
+	}
+	return classify(held.err())
+}
+
+// removeFrom is removeAll for one slice.
+func (b *Backend) removeFrom(ctx context.Context, s *slice, matches func(s *slice, name string) (bool, error), held *heldFiles) error {
+	names, err := s.names(0)
+	if err != nil {
+		return err
+	}
+	found := names[:0]
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		ok, err := matches(s, name)
 		if err != nil {
 			return err
 		}
-		var found []string
-		for _, name := range names {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if !isEntry(name) {
-				continue
-			}
-			_, key, err := readHead(d, name, len(prefix))
-			if err == nil && key == prefix {
-				found = append(found, name)
-			} else if err = ignoreNotExist(ignoreCorrupt(err)); err != nil {
-				return err
-			}
+		if ok {
+			found = append(found, name)
 		}
-		return b.removeAll(ctx, d, found)
-	})
-}
-
-// removeAll removes files. One that cannot be removed does not keep the others: the
-// error names the first one and their number.
-func (b *Backend) removeAll(ctx context.Context, d *dir, names []string) error {
-	var first error
-	count := 0
-	err := eachLocked(ctx, b, d, names, func(name string) error {
-		err := b.remove(d, name)
-		switch {
-		case errors.Is(err, errNotRegular): // a foreign directory whose name has our pattern
-			return nil
-		case isHeld(err):
-			first = cmp.Or(first, err)
-			count++
-			return nil
-		}
-		return ignoreNotExist(err)
-	})
-	if err != nil || count <= 1 {
-		return cmp.Or(err, first)
 	}
-	return fmt.Errorf("%d files: %w", count, first)
-}
-
-// eachLocked calls op for each element of all with the lock held. It releases the lock
-// after every chunk, so that writers need not wait for the whole.
-func eachLocked[T any](ctx context.Context, b *Backend, d *dir, all []T, op func(T) error) error {
-	const chunkSize = 64
-	for chunk := range slices.Chunk(all, chunkSize) {
-		err := b.withLock(ctx, d, func() error {
-			for _, x := range chunk {
-				if err := op(x); err != nil {
+	const chunkSize = 16 // after which writers get the lock
+	for chunk := range slices.Chunk(found, chunkSize) {
+		err := b.withLock(ctx, s, func() error {
+			for _, name := range chunk {
+				err := s.removeEntry(name)
+				switch {
+				case errors.Is(err, errNotRegular): // a foreign directory whose name has our pattern
+				case isHeld(err):
+					held.add(err)
+				case ignoreNotExist(err) != nil:
 					return err
 				}
 			}
@@ -93,11 +83,29 @@ func eachLocked[T any](ctx context.Context, b *Backend, d *dir, all []T, op func
 	return nil
 }
 
-// remove removes the file called name. The caller holds the lock.
-func (b *Backend) remove(d *dir, name string) error {
-	err := d.remove(name)
+// heldFiles are files that could not be removed.
+type heldFiles struct {
+	first error
+	count int
+}
+
+func (h *heldFiles) add(err error) {
+	h.first = cmp.Or(h.first, err)
+	h.count++
+}
+
+func (h *heldFiles) err() error {
+	if h.count <= 1 {
+		return h.first
+	}
+	return fmt.Errorf("%d files: %w", h.count, h.first)
+}
+
+// removeEntry removes the file called name. The caller holds the lock.
+func (s *slice) removeEntry(name string) error {
+	err := s.remove(name)
 	if err == nil && isEntry(name) {
-		b.usage.entries--
+		s.tree.usage.removed(s.index)
 	}
 	return err
 }

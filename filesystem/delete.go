@@ -8,15 +8,15 @@ import (
 // Delete removes key and reports whether it was present.
 func (b *Backend) Delete(ctx context.Context, key string) (deleted bool, err error) {
 	name := b.entryName(key)
-	err = b.inDir(func(d *dir) error {
-		return b.withLock(ctx, d, func() error {
-			ok, err := exists(d, name, key)
+	err = b.inSlice(sliceOf(name), func(s *slice) error {
+		return b.withLock(ctx, s, func() error {
+			ok, err := exists(s.dir, name, key)
 			if err != nil {
 				return err
 			}
-			err = b.remove(d, name)
+			err = s.removeEntry(name)
 			if !ok && err != nil { // removing an expired or corrupt file is optional, ending a lease is not
-				if h, _, _ := readHead(d, name, 0); !h.expires.leased(time.Now()) {
+				if h, _, _ := readHead(s.dir, name, 0); !h.expires.leased(time.Now()) {
 					return nil
 				}
 			}
@@ -24,5 +24,8 @@ func (b *Backend) Delete(ctx context.Context, key string) (deleted bool, err err
 			return err
 		})
 	})
+	if !deleted { // corrupt: a foreign file in place of the fan-out directory
+		err = ignoreCorrupt(err)
+	}
 	return deleted, err
 }

@@ -44,6 +44,42 @@ func openDir(path string) (*dir, error) {
 	return &dir{fd: fd, path: path, kind: kindOf(fd)}, nil
 }
 
+// openDir opens a directory in d. It does not follow links.
+func (d *dir) openDir(name string) (*dir, error) {
+	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, directoryError(err)
+	}
+	return &dir{fd: f.fd, path: d.path + "/" + name, kind: kindOf(f.fd)}, nil
+}
+
+// makeDir makes a directory in d with the permissions of d and, if this process may set
+// it, the owner of d: all who can use d can use it.
+func (d *dir) makeDir(name string) error {
+	var want, got syscall.Stat_t
+	if err := syscall.Fstat(d.fd, &want); err != nil {
+		return d.fail("stat", ".", err)
+	}
+	if err := syscall.Mkdirat(d.fd, name, want.Mode&0o7777); err != nil {
+		return d.fail("mkdir", name, err)
+	}
+	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if err := syscall.Fstat(f.fd, &got); err != nil {
+		return d.fail("stat", name, err)
+	}
+	if got.Uid != want.Uid || got.Gid != want.Gid {
+		syscall.Fchown(f.fd, int(want.Uid), int(want.Gid))
+	}
+	if got.Mode != want.Mode {
+		syscall.Fchmod(f.fd, want.Mode&0o7777)
+	}
+	return nil
+}
+
 // fsKind is what has to be known about a file system.
 type fsKind struct {
 	// exchanges: replace exchanges two names. ext4 flushes a file when it is renamed
@@ -95,7 +131,7 @@ func (d *dir) fail(op, name string, err error) error {
 func (d *dir) open(name string) (file, error) {
 	f, err := d.openat(name, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		_, statErr := d.mtime(name)
+		_, statErr := d.stat(name)
 		err = openError(err, statErr)
 	}
 	return f, err
@@ -117,19 +153,25 @@ func (d *dir) openat(name string, flags int, mode uint32) (file, error) {
 	return file{d, name, fd}, d.fail("open", name, err)
 }
 
-// mtime returns the modification time of a regular file.
-func (d *dir) mtime(name string) (time.Time, error) {
+// fileInfo is what eviction has to know about a file.
+type fileInfo struct {
+	mtime time.Time
+	bytes int64 // on the disk
+}
+
+// stat describes a regular file.
+func (d *dir) stat(name string) (fileInfo, error) {
 	const atSymlinkNoFollow = 0x100
 	var stat syscall.Stat_t
 	path := pathOf(name)
 	err := errnoError(syscall.Syscall6(sysFstatat, uintptr(d.fd), uintptr(unsafe.Pointer(&path)), uintptr(unsafe.Pointer(&stat)), atSymlinkNoFollow, 0, 0))
 	if err != nil {
-		return time.Time{}, d.fail("stat", name, err)
+		return fileInfo{}, d.fail("stat", name, err)
 	}
 	if stat.Mode&syscall.S_IFMT != syscall.S_IFREG {
-		return time.Time{}, errNotRegular
+		return fileInfo{}, errNotRegular
 	}
-	return time.Unix(stat.Mtim.Unix()), nil
+	return fileInfo{time.Unix(stat.Mtim.Unix()), stat.Blocks * 512}, nil
 }
 
 // link gives the file called temp a second name, and fails with fs.ErrExist if that
@@ -179,16 +221,17 @@ func (d *dir) remove(name string) error {
 	return d.fail("remove", name, err)
 }
 
-// names lists the directory, sorted by inode. In the order of the directory, which
+// names lists the directory, sorted by inode, but not many more than most names unless
+// that is 0. In the order of the directory, which
 // on ext4 is that of hashes, a stat of each of very many files takes twice as long.
-func (d *dir) names() ([]string, error) {
+func (d *dir) names(most int) ([]string, error) {
 	f, err := d.openat(".", syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.close()
 	var all []dirent
-	for buffer := make([]byte, 64<<10); ; {
+	for buffer := make([]byte, 64<<10); most == 0 || len(all) < most; {
 		n, err := retry(func() (int, error) { return syscall.ReadDirent(f.fd, buffer) })
 		if err != nil {
 			return nil, f.fail("list", err)

@@ -3,6 +3,7 @@
 package filesystem
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -29,12 +30,48 @@ func openDir(path string) (*dir, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newDir(root, path)
+}
+
+func newDir(root *os.Root, path string) (*dir, error) {
 	self, err := root.Open(".")
 	if err != nil {
 		root.Close()
 		return nil, err
 	}
 	return &dir{root: root, self: self, path: path}, nil
+}
+
+// openDir opens a directory in d. It does not follow links, except one that replaces the
+// directory between the two calls; such a link leads to a directory in d.
+func (d *dir) openDir(name string) (*dir, error) {
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return nil, d.fail("open", name, err)
+	}
+	if !info.IsDir() {
+		return nil, errNotDirectory
+	}
+	root, err := d.root.OpenRoot(name)
+	if err != nil {
+		return nil, directoryError(d.fail("open", name, err))
+	}
+	return newDir(root, filepath.Join(d.path, name))
+}
+
+func (d *dir) makeDir(name string) error {
+	want, err := d.self.Stat()
+	if err != nil {
+		return d.fail("stat", ".", err)
+	}
+	if err := d.root.Mkdir(name, want.Mode().Perm()); err != nil {
+		return d.fail("mkdir", name, err)
+	}
+	inheritOwner(d.root, name, want)
+	if got, err := d.root.Lstat(name); err == nil && got.Mode() != want.Mode() {
+		d.root.Chmod(name, want.Mode())
+	}
+	return nil
 }
 
 func (d *dir) close() {
@@ -72,7 +109,7 @@ func (d *dir) fail(op, name string, err error) error {
 // replaces the file between the two calls; such a link leads to a file of this
 // directory, which has another key.
 func (d *dir) open(name string) (file, error) {
-	if _, err := d.mtime(name); err != nil {
+	if _, err := d.stat(name); err != nil {
 		return file{}, err
 	}
 	f, err := d.root.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
@@ -99,15 +136,20 @@ func (d *dir) create(name string, mode fs.FileMode) (file, error) {
 	return file{d, name, f}, createError(d.fail("open", name, err))
 }
 
-func (d *dir) mtime(name string) (time.Time, error) {
+type fileInfo struct {
+	mtime time.Time
+	bytes int64
+}
+
+func (d *dir) stat(name string) (fileInfo, error) {
 	info, err := d.root.Lstat(name)
 	if err != nil {
-		return time.Time{}, d.fail("stat", name, err)
+		return fileInfo{}, d.fail("stat", name, err)
 	}
 	if !info.Mode().IsRegular() {
-		return time.Time{}, errNotRegular
+		return fileInfo{}, errNotRegular
 	}
-	return info.ModTime(), nil
+	return fileInfo{info.ModTime(), info.Size()}, nil
 }
 
 func (d *dir) link(temp, name string) error { return d.root.Link(temp, name) }
@@ -126,13 +168,16 @@ func (d *dir) remove(name string) error {
 	return d.fail("remove", name, d.root.Remove(name))
 }
 
-func (d *dir) names() ([]string, error) {
+func (d *dir) names(most int) ([]string, error) {
 	list, err := d.root.Open(".")
 	if err != nil {
 		return nil, d.fail("open", ".", err)
 	}
 	defer list.Close()
-	names, err := list.Readdirnames(-1)
+	names, err := list.Readdirnames(cmp.Or(most, -1))
+	if err == io.EOF { // of an empty directory, if most is not 0
+		err = nil
+	}
 	return names, d.fail("list", ".", err)
 }
 

@@ -31,12 +31,26 @@
 //
 // Key and value together take at most 1 GiB; more is [driver.ErrTooLarge].
 //
-// A new entry that would exceed [Options.Threshold] first removes the expired entries.
-// If there are none, it removes the eighth of the threshold that expires soonest;
-// entries that never expire are last, the oldest of them first. Each process counts
-// the entries separately and scans the directory after adding an eighth of the
-// threshold, so that n processes may exceed it by n-1 eighths for a while. Without
-// a limit the directory is still scanned at times, and expired entries are removed.
+// A new entry that would exceed [Options.Threshold] starts an eviction, which first
+// removes the expired entries, and if there are none, the eighth that expires soonest;
+// entries that never expire are last, the oldest of them first. Up to a threshold of 4096
+// this is the eighth of all entries, and one process keeps the threshold exactly. Above,
+// each step of an eviction looks at a part of the directory: one of the 64 fan-out
+// directories or at least 4096 entries, in turn, and removes the eighth of these. Keys are
+// spread by their hash, so that the part is like the whole. Steps begin while there is
+// still room for a 64th of the threshold, so that writes seldom wait. A write that waits
+// gets its room as soon as files are removed, and those which wait get it in turn. If
+// there are far more entries than the threshold, because others have added them or the
+// threshold was higher, a write waits for the removal of two.
+//
+// Each process counts the entries separately. A step corrects the count, and begins at
+// the latest when the process has added an eighth of the entries that one step looks at.
+// So n processes which write at the same speed may exceed the threshold by n-1 eighths for
+// a while. A process that opens a directory of more than 4096 entries counts a part of it
+// and estimates the whole, usually to within a tenth. Until it has scanned everything
+// once, it may exceed the threshold by an eighth. The scans go on without a limit too,
+// and remove what has expired: the whole directory is scanned after it has doubled, and
+// about every ten minutes in which something is written.
 //
 // An eviction runs in the background until it ends. A call whose context has a
 // deadline waits for it during half of the time that is left; it then stores its entry
@@ -54,8 +68,9 @@
 //
 // Reads take no lock. A write fills a temporary file and renames it: readers see
 // whole entries only, and a crash leaves the old value or the new one. While a
-// file gets or loses its name, the writer holds a lock (flock) on the directory,
-// which the kernel releases if the process dies. Add has one winner and Inc loses
+// file gets or loses its name, the writer holds a lock (flock) on its fan-out
+// directory, which the kernel releases if the process dies. Writes of keys in different
+// fan-out directories do not wait for each other. Add has one winner and Inc loses
 // no update, in all processes of a machine. If others hold the lock longer than
 // [Options.LockTimeout], the call returns [driver.ErrUnavailable]. On systems without
 // flock, such as Windows, the lock covers one process. Without [Options.Sync] a power
@@ -68,13 +83,20 @@
 //
 // # Files
 //
-// The file of an entry is called <hash of the key in hex>.cache. A name by MD5 or
-// SHA-1, for which keys with equal sums can be made, also contains half of a
-// SHA-256. No key names a file outside the directory, and links are not followed. All
+// The file of an entry is called <hash of the key in hex>.cache and is in one of 64
+// fan-out directories, by the first six bits of the hash: the files in "a8" begin with
+// a8, a9, aa or ab. With 64, a listing of a million entries is short enough to be one
+// step of an eviction, and a small cache can still be listed as a whole. A fan-out
+// directory is created when it is first used, with the permissions and, if the process
+// may set it, the owner of the directory, and stays. An open [Backend] keeps one
+// descriptor for each that it has used.
+//
+// A name by MD5 or SHA-1, for which keys with equal sums can be made, also contains half
+// of a SHA-256. No key names a file outside the directory, and links are not followed. All
 // numbers in the file are little-endian:
 //
 //	 0  4  "cbfs"
-//	 4  2  version, 1
+//	 4  2  version, 2
 //	 6  2  flags, 0
 //	 8  8  expiry in microseconds since 1970 UTC, 0 for never; negative: end of a lease
 //	16  8  length of the value
@@ -89,7 +111,11 @@
 // system cuts times, eviction reads the header. A lease has the token as its value and
 // the modification time 0.
 //
-// Files called <time in hex>-<random>.tmp are writes in progress. A scan of the
-// directory removes those which are older than an hour. All other files are left
-// alone.
+// Files called <time in hex>-<random>.tmp in a fan-out directory are writes in progress.
+// A scan removes those which are older than an hour. All other files are left alone.
+// Among them are the entries of version 1, which were never part of a release and had no
+// fan-out directories: remove the files called *.cache in the directory itself.
+//
+// The package has no [driver.Watcher]: with inotify, every process would hold 64 watches
+// and wake up for every write of its own.
 package filesystem

@@ -13,7 +13,7 @@ import (
 // The format, as the package comment describes it.
 const (
 	magic      = "cbfs"
-	version    = 1
+	version    = 2
 	checksumAt = 28
 	headerSize = 32
 

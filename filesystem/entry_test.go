@@ -27,8 +27,8 @@ func resealed(data []byte) []byte {
 }
 
 func TestFormat(t *testing.T) {
-	want := "cbfs" + "\x01\x00" + "\x00\x00" + "\x08\x07\x06\x05\x04\x03\x02\x01" +
-		"\x05\x00\x00\x00\x00\x00\x00\x00" + "\x03\x00\x00\x00" + "\xcc\x59\xae\x36" + "key" + "value"
+	want := "cbfs" + "\x02\x00" + "\x00\x00" + "\x08\x07\x06\x05\x04\x03\x02\x01" +
+		"\x05\x00\x00\x00\x00\x00\x00\x00" + "\x03\x00\x00\x00" + "\x91(Ep" + "key" + "value"
 	if got := encoded("key", "value", 0x0102030405060708); string(got) != want {
 		t.Errorf("the file of an entry is\n%q, want\n%q", got, want)
 	}
@@ -84,7 +84,8 @@ func TestCorruptFiles(t *testing.T) {
 		"overlong":          func(data []byte) []byte { return append(data, 'x') },
 		"bit of the value":  func(data []byte) []byte { data[len(data)-1] ^= 1; return data },
 		"bit of the expiry": func(data []byte) []byte { data[8] ^= 1; return data },
-		"later version":     func(data []byte) []byte { return resealed(change(4, 2)(data)) },
+		"later version":     func(data []byte) []byte { return resealed(change(4, 3)(data)) },
+		"earlier version":   func(data []byte) []byte { return resealed(change(4, 1)(data)) },
 		"unknown flag":      func(data []byte) []byte { return resealed(change(6, 1)(data)) },
 		"another key":       func([]byte) []byte { return encoded("yek", "value", 0) },
 		"absurd value size": func(data []byte) []byte { binary.LittleEndian.PutUint64(data[16:], math.MaxUint64); return data },

@@ -11,10 +11,11 @@ import (
 )
 
 var (
-	errNotRegular  = corrupt("not a regular file")
-	errWrongLength = corrupt("wrong length")
-	errOtherKey    = corrupt("entry of another key")
-	errChecksum    = corrupt("wrong checksum")
+	errNotRegular   = corrupt("not a regular file")
+	errNotDirectory = corrupt("a foreign file in place of the fan-out directory: remove it")
+	errWrongLength  = corrupt("wrong length")
+	errOtherKey     = corrupt("entry of another key")
+	errChecksum     = corrupt("wrong checksum")
 
 	// errDirRemoved means that the open directory does not exist any more.
 	errDirRemoved = errors.New("the directory has been removed")
@@ -50,7 +51,7 @@ func classify(err error) error {
 // files are not affected, hence this is not ErrUnavailable, which ends a batch.
 func isHeld(err error) bool {
 	var path *fs.PathError
-	if !errors.As(err, &path) || path.Op != "rename" && path.Op != "remove" {
+	if !errors.As(err, &path) || path.Op != "rename" && path.Op != "remove" && !errors.Is(path.Err, syscall.EEXIST) {
 		return false
 	}
 	errno, ok := path.Err.(syscall.Errno)
@@ -63,6 +64,14 @@ func isHeld(err error) bool {
 var heldErrors = []syscall.Errno{
 	syscall.EISDIR, syscall.ENOTEMPTY, syscall.EEXIST, syscall.EBUSY,
 	32, // ERROR_SHARING_VIOLATION of Windows; EPIPE, which files do not have, elsewhere
+}
+
+// directoryError returns the error of opening a fan-out directory.
+func directoryError(err error) error {
+	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
+		return errNotDirectory
+	}
+	return err
 }
 
 // isRemoved reports whether err means that the directory does not exist: ESTALE is

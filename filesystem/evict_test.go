@@ -13,8 +13,10 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
+// count returns the number of files of entries, after the eviction in progress.
 func count(t testing.TB, b *Backend) int {
 	t.Helper()
+	b.evictions.Wait()
 	return len(files(t, b.options.Dir, "*"+entrySuffix))
 }
 
@@ -41,7 +43,7 @@ func TestThreshold(t *testing.T) {
 					t.Fatalf("%d entries after %d writes", got, i+1)
 				}
 			}
-			if got, least := count(t, b), threshold-b.batchSize(); got < least {
+			if got, least := count(t, b), threshold-b.tree.usage.batchSize(); got < least {
 				t.Errorf("%d entries left, want %d at least", got, least)
 			}
 		})
@@ -55,14 +57,14 @@ func TestEntryCount(t *testing.T) {
 			mustSet(t, b, strconv.Itoa(i), "v", time.Minute)
 			mustSet(t, b, strconv.Itoa(i), "w", time.Minute)
 		}
-		if got := count(t, b); got != 8 || b.usage.entries != 8 {
-			t.Fatalf("%d entries, counted as %d, want 8", got, b.usage.entries)
+		if got := count(t, b); got != 8 || b.tree.usage.entries != 8 {
+			t.Fatalf("%d entries, counted as %d, want 8", got, b.tree.usage.entries)
 		}
 		if _, err := b.Delete(t.Context(), "0"); err != nil {
 			t.Fatal(err)
 		}
-		if b.usage.entries != 7 {
-			t.Fatalf("counted as %d after Delete, want 7", b.usage.entries)
+		if b.tree.usage.entries != 7 {
+			t.Fatalf("counted as %d after Delete, want 7", b.tree.usage.entries)
 		}
 		mustSet(t, b, "0", "v", time.Minute)
 		if got := count(t, b); got != 8 {
@@ -71,8 +73,8 @@ func TestEntryCount(t *testing.T) {
 		if err := b.Clear(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if b.usage.entries != 0 {
-			t.Fatalf("counted as %d after Clear, want 0", b.usage.entries)
+		if b.tree.usage.entries != 0 {
+			t.Fatalf("counted as %d after Clear, want 0", b.tree.usage.entries)
 		}
 	}
 }
@@ -115,7 +117,7 @@ func TestEvictionOrderOfNeverExpiring(t *testing.T) {
 
 func TestNoLimit(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir(), Threshold: NoLimit})
-	b.usage.addedSinceScan = 0 // the first scan comes with the thousandth entry
+	b.tree.usage.addedSinceScan = 0 // the first scan comes with the thousandth entry
 	for i := range 600 {
 		mustSet(t, b, strconv.Itoa(i), "v", time.Nanosecond)
 	}
@@ -129,19 +131,32 @@ func TestNoLimit(t *testing.T) {
 
 // Processes count separately; each scans the directory in time.
 func TestThresholdOfSharedDirectory(t *testing.T) {
-	const threshold, writers = 80, 4
-	dir := t.TempDir()
-	var backends []*Backend
-	for range writers {
-		backends = append(backends, openAt(t, Options{Dir: dir, Threshold: threshold}))
-	}
-	most := 0
-	for i := range 6 * threshold {
-		mustSet(t, backends[i%writers], strconv.Itoa(i), "v", 0)
-		most = max(most, count(t, backends[0]))
-	}
-	if allowed := threshold + (writers-1)*backends[0].batchSize(); most > allowed {
-		t.Errorf("up to %d entries, want %d at most", most, allowed)
+	const writers = 4
+	for name, test := range map[string]struct {
+		threshold int
+		open      func(dir string) *Backend
+	}{
+		"whole": {80, func(dir string) *Backend { return openAt(t, Options{Dir: dir, Threshold: 80}) }},
+		"parts": {640, func(dir string) *Backend { return openParts(t, dir, 640, 80) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			var backends []*Backend
+			for range writers {
+				backends = append(backends, test.open(dir))
+			}
+			most := 0
+			for i := range 4 * test.threshold {
+				mustSet(t, backends[i%writers], strconv.Itoa(i), "v", 0)
+				if i%5 == 0 {
+					most = max(most, len(files(t, dir, "*"+entrySuffix)))
+				}
+			}
+			if allowed := test.threshold + (writers-1)*test.threshold/8; most > allowed {
+				t.Errorf("up to %d entries, want %d at most", most, allowed)
+			}
+			t.Logf("up to %d entries with a threshold of %d", most, test.threshold)
+		})
 	}
 }
 
@@ -170,8 +185,9 @@ func TestEvictionOutlivesCallers(t *testing.T) {
 		for i := range threshold {
 			mustSet(t, b, strconv.Itoa(i), "v", time.Hour)
 		}
+		b.evictions.Wait()
 		unfinished := &eviction{done: make(chan struct{})}
-		b.evictions.current.Store(unfinished)
+		b.tree.usage.eviction = unfinished
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for verb, write := range map[string]func() error{
@@ -193,16 +209,13 @@ func TestEvictionOutlivesCallers(t *testing.T) {
 		if err := b.Set(cancelled, "cancelled", []byte("v"), time.Hour); !errors.Is(err, context.Canceled) {
 			t.Errorf("Set with a cancelled context = %v", err)
 		}
-		b.evictions.current.Store(nil)
+		b.tree.usage.eviction = nil
 		close(unfinished.done)
 
-		err := b.withDir(b.openDir, func(d *dir) error {
-			return b.withLock(t.Context(), d, func() error { b.startEviction(d, false, 1); return nil })
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.evictions.running.Wait()
+		b.tree.usage.mu.Lock()
+		b.startEviction(b.tree, false)
+		b.tree.usage.mu.Unlock()
+		b.evictions.Wait()
 		if got := count(t, b); got > threshold {
 			t.Errorf("%d entries after the eviction", got)
 		}
@@ -215,7 +228,8 @@ func TestEvictionOutlivesCallers(t *testing.T) {
 func TestCloseEndsEviction(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir(), Threshold: 1})
 	mustSet(t, b, "k", "v", 0)
-	b.evictions.current.Store(&eviction{done: make(chan struct{})})
+	b.evictions.Wait()
+	b.tree.usage.eviction = &eviction{done: make(chan struct{})}
 	result := make(chan error)
 	go func() { result <- b.Set(t.Context(), "l", []byte("v"), 0) }()
 	for len(files(t, b.options.Dir, "*"+tempSuffix)) == 0 {
@@ -241,8 +255,9 @@ func TestEvictionWithCoarseTimes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.usage.nextScan = time.Time{}
+	b.tree.usage.nextScan = time.Time{}
 	mustSet(t, b, "new0", "v", 2*time.Hour) // scans
+	b.evictions.Wait()
 	if _, err := os.Stat(fileOf(b, "expired")); !os.IsNotExist(err) {
 		t.Error("the expired entry is not removed:", err)
 	}
@@ -262,16 +277,18 @@ func TestEvictionWithCoarseTimes(t *testing.T) {
 func TestStaleTemporaryFiles(t *testing.T) {
 	dir := t.TempDir()
 	b := openAt(t, Options{Dir: dir})
-	stale := filepath.Join(dir, b.temps.next(time.Now().Add(-staleAge-time.Minute)))
-	fresh := filepath.Join(dir, b.temps.next(time.Now().Add(-staleAge+time.Minute)))
+	slice := filepath.Dir(fileOf(b, "k"))
+	stale := filepath.Join(slice, b.temps.next(time.Now().Add(-staleAge-time.Minute)))
+	fresh := filepath.Join(slice, b.temps.next(time.Now().Add(-staleAge+time.Minute)))
 	for name, scan := range map[string]func(){
 		"at start": func() { openAt(t, Options{Dir: dir}) },
-		"later":    func() { b.usage.nextScan = time.Time{}; mustSet(t, b, "k", "v", 0) },
+		"later":    func() { b.tree.usage.nextScan = time.Time{}; mustSet(t, b, "k", "v", 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			writeFile(t, stale, nil)
 			writeFile(t, fresh, nil)
 			scan()
+			b.evictions.Wait()
 			if _, err := os.Stat(stale); !os.IsNotExist(err) {
 				t.Error("the stale file is not removed:", err)
 			}

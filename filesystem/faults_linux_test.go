@@ -78,7 +78,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 func TestNoFreeInodes(t *testing.T) {
-	b := openAt(t, Options{Dir: mountTmpfs(t, "nr_inodes=3")})
+	b := openAt(t, Options{Dir: mountTmpfs(t, "nr_inodes=5")})
 	mustSet(t, b, "k", "v", 0)
 	mustSet(t, b, "l", "v", 0)
 	if err := b.Set(t.Context(), "m", []byte("v"), 0); !errors.Is(err, driver.ErrFull) {
@@ -105,10 +105,16 @@ func TestUnwritableDirectory(t *testing.T) {
 	b := openAt(t, Options{Dir: dir, Mode: 0o644})
 	mustSet(t, b, "k", "v", time.Minute)
 	mustSet(t, b, "n", "1", time.Minute)
-	if err := os.Chmod(dir, 0o555); err != nil {
+	slices, err := filepath.Glob(filepath.Join(dir, "??"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.Chmod(dir, 0o755)
+	for _, path := range append(slices, dir) {
+		if err := os.Chmod(path, 0o555); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Chmod(path, 0o755)
+	}
 	if os.Geteuid() == 0 { // root ignores modes: become nobody on this thread
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()

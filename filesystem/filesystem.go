@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -20,17 +21,16 @@ type Backend struct {
 	temps   *tempNames
 
 	mu      sync.RWMutex  // read-locked during every operation
-	dir     *dir          // nil after Close
-	closing chan struct{} // closed by Close; ends every wait for the lock
+	tree    *tree         // nil after Close
+	closing chan struct{} // closed by Close; ends every wait
 	close   func()        // closes closing, once
 
-	writer    chan struct{} // holds one element while a goroutine of this Backend has the lock
-	usage     usage         // guarded by the lock
-	evictions evictions
+	evictions        sync.WaitGroup // in progress
+	evicted, expired atomic.Int64   // entries that evictions have removed
 }
 
-// New opens the directory o.Dir, creates it if it does not exist, and removes
-// the temporary files that a crash has left in it. If the directory cannot be
+// New opens the directory o.Dir, creates it if it does not exist, and counts its entries,
+// in a part of it if they are many. If the directory cannot be
 // used, the error wraps [driver.ErrUnavailable] and the error of the file system.
 // Invalid options are [driver.ErrInvalidSettings].
 func New(_ context.Context, o Options) (*Backend, error) {
@@ -46,14 +46,13 @@ func New(_ context.Context, o Options) (*Backend, error) {
 		hash:    o.hashMethod(),
 		temps:   &tempNames{random: rand.Text()},
 		closing: make(chan struct{}),
-		writer:  make(chan struct{}, 1),
 	}
 	b.close = sync.OnceFunc(func() { close(b.closing) })
-	if b.dir, err = b.makeDir(); err != nil {
+	if b.tree, err = b.openTree(true); err != nil {
 		return nil, classify(err)
 	}
-	if err := b.count(b.dir, time.Now()); err != nil {
-		b.dir.close()
+	if err := b.count(b.tree, time.Now()); err != nil {
+		b.tree.close()
 		return nil, classify(err)
 	}
 	return b, nil
@@ -73,7 +72,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (added bool, err error) {
 	err = b.write(newEntry(key, value, ttl), func(tx *writeTx) (err error) {
 		// The common case needs no temporary file. An error here occurs again below.
-		if ok, _ := exists(tx.dir, tx.name, key); ok {
+		if ok, _ := exists(tx.slice.dir, tx.name, key); ok {
 			return nil
 		}
 		added, err = tx.store(ctx, func() (bool, error) { return tx.publishIfAbsent(ctx) })
@@ -103,6 +102,7 @@ var (
 	_ driver.TTLer         = (*Backend)(nil)
 	_ driver.Appender      = (*Backend)(nil)
 	_ driver.LifeGetter    = (*Backend)(nil)
+	_ driver.Stater        = (*Backend)(nil)
 	_ driver.Pinger        = (*Backend)(nil)
 	_ driver.Copier        = (*Backend)(nil)
 	_ driver.Leaser        = (*Backend)(nil)

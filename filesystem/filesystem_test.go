@@ -303,7 +303,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.close()
-	got, err := d.names()
+	got, err := d.names(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,45 +320,69 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Rule CLR-6 of the contract.
+// Foreign files are left alone, in the directory and in the fan-out directories. Rule
+// CLR-6 of the contract.
 func TestClearKeepsForeignFiles(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
-	name := b.entryName("k")
+	name, slice := b.entryName("k"), filepath.Dir(fileOf(b, "k"))
 	foreign := []string{
 		"README", ".keep", "x.tmp", "x.cache", strings.ToUpper(name), name + "~", name[1:], "0" + name,
 		"65000000-" + strings.Repeat("A", 10) + tempSuffix,
 	}
-	for _, name := range foreign {
-		writeFile(t, filepath.Join(b.options.Dir, name), nil)
-	}
 	directories := []string{"sub", b.entryName("directory")}
-	for _, name := range directories {
-		if err := os.Mkdir(filepath.Join(b.options.Dir, name), 0o700); err != nil {
-			t.Fatal(err)
+	want := []string{filepath.Join(b.options.Dir, name)} // a file of version 1
+	for _, dir := range []string{b.options.Dir, slice} {
+		for _, name := range foreign {
+			want = append(want, filepath.Join(dir, name))
+		}
+	}
+	for _, path := range want {
+		writeFile(t, path, nil)
+	}
+	for _, dir := range []string{b.options.Dir, slice} {
+		for _, name := range directories {
+			want = append(want, filepath.Join(dir, name))
+			if err := os.Mkdir(want[len(want)-1], 0o700); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	for i := range 200 {
 		mustSet(t, b, strconv.Itoa(i), "v", 0)
 	}
-	writeFile(t, filepath.Join(b.options.Dir, b.temps.next(time.Now())), nil)
+	writeFile(t, filepath.Join(slice, b.temps.next(time.Now())), nil)
+	for range 2 { // also if there is no entry
+		if err := b.Clear(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := append(files(t, b.options.Dir, "*"), files(t, b.options.Dir, ".keep")...)
+	got = slices.Compact(slices.Sorted(slices.Values(got)))
+	if slices.Sort(want); !slices.Equal(got, want) {
+		t.Errorf("%d files remain, want %d:\n%q\n%q", len(got), len(want), got, want)
+	}
+}
+
+// The files of version 1 were in the directory itself. They are foreign files.
+func TestFilesOfVersionOne(t *testing.T) {
+	dir := t.TempDir()
+	b := openAt(t, Options{Dir: dir, Threshold: 4})
+	old := encoded("k", "old", 0)
+	old[4] = 1
+	path := filepath.Join(dir, b.entryName("k"))
+	writeFile(t, path, resealed(old))
+	wantAbsent(t, b, "k")
+	if added, err := b.Add(t.Context(), "k", []byte("new"), 0); !added || err != nil {
+		t.Fatal(added, err)
+	}
+	for i := range 20 {
+		mustSet(t, b, strconv.Itoa(i), "v", time.Hour)
+	}
 	if err := b.Clear(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Clear(t.Context()); err != nil {
-		t.Fatal("Clear of an empty directory:", err)
-	}
-	left := map[string]bool{}
-	for _, path := range files(t, b.options.Dir, "*") {
-		left[filepath.Base(path)] = true
-	}
-	for _, name := range append(foreign, directories...) {
-		if !left[name] {
-			t.Errorf("%s has been removed", name)
-		}
-		delete(left, name)
-	}
-	if len(left) > 0 {
-		t.Errorf("not cleared: %v", left)
+	if got := files(t, dir, "*"); len(got) != 1 || got[0] != path {
+		t.Errorf("%q remain, want the file of version 1", got)
 	}
 }
 
@@ -486,10 +510,14 @@ func TestLockWait(t *testing.T) {
 	dir := t.TempDir()
 	b, other := openAt(t, Options{Dir: dir}), openAt(t, Options{Dir: dir})
 	mustSet(t, b, "k", "old", 0)
-	if err := other.lock(t.Context(), other.dir); err != nil {
+	held, err := other.tree.slice(sliceOf(other.entryName("k")), false)
+	if err == nil {
+		err = other.lock(t.Context(), held)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer other.unlock(other.dir)
+	defer other.unlock(held)
 	wantGet(t, b, "k", "old") // reads do not need the lock
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -507,7 +535,7 @@ func TestLockWait(t *testing.T) {
 
 	waiting := make(chan error)
 	go func() { waiting <- b.Set(t.Context(), "k", []byte("new"), 0) }()
-	for len(b.writer) == 0 {
+	for len(b.tree.slices[held.index].Load().writer) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	if err := b.Close(); err != nil {

@@ -56,8 +56,8 @@ func (b *Backend) TTL(_ context.Context, key string) (ttl time.Duration, ok bool
 // read reads the entry of key, as the function read does.
 func (b *Backend) read(key string, dst []byte, keep bool) (e entry, err error) {
 	name := b.fileName(key)
-	err = b.inDir(func(d *dir) (err error) {
-		e, err = read(d, name.String(), key, dst, keep)
+	err = b.inSlice(sliceOf(name.String()), func(s *slice) (err error) {
+		e, err = read(s.dir, name.String(), key, dst, keep)
 		return err
 	})
 	return e, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,18 +56,36 @@ func wantAbsent(t testing.TB, b *Backend, key string) {
 	}
 }
 
-// files lists the paths in dir that match pattern.
-func files(t testing.TB, dir, pattern string) []string {
+// files lists the paths in dir that match pattern, and those in its fan-out directories.
+func files(t testing.TB, dir, pattern string) (all []string) {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err != nil {
-		t.Fatal(err)
+	for _, path := range []string{pattern, filepath.Join("[0-9a-f][048c]", pattern)} {
+		names, err := filepath.Glob(filepath.Join(dir, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, names...)
 	}
-	return names
+	return slices.DeleteFunc(all, func(path string) bool { return len(filepath.Base(path)) == 2 })
 }
 
-// fileOf returns the path of the file of key.
-func fileOf(b *Backend, key string) string { return filepath.Join(b.options.Dir, b.entryName(key)) }
+// fileOf returns the path of the file of key, whose directory exists.
+func fileOf(b *Backend, key string) string {
+	name := b.entryName(key)
+	dir := filepath.Join(b.options.Dir, sliceName(sliceOf(name)))
+	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
+		panic(err)
+	}
+	return filepath.Join(dir, name)
+}
+
+// inSlice runs op with the fan-out directory of key, which it creates if it is absent.
+func inSlice(b *Backend, key string, op func(s *slice) error) error {
+	return b.withSlice(sliceOf(b.entryName(key)), true, op)
+}
+
+// writeOf returns a write of e in s.
+func writeOf(b *Backend, s *slice, e entry) *writeTx { return b.newWrite(s, b.entryName(e.key), e) }
 
 func readFile(t testing.TB, path string) []byte {
 	t.Helper()

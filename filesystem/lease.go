@@ -79,8 +79,9 @@ func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []b
 
 // replaceIf stores e if its key has an entry that matches.
 func (b *Backend) replaceIf(ctx context.Context, e entry, matches func(stored entry) bool) (replaced bool, err error) {
-	err = b.inDir(func(d *dir) (err error) {
-		tx := b.newWrite(d, e)
+	name := b.entryName(e.key)
+	err = b.inSlice(sliceOf(name), func(s *slice) (err error) {
+		tx := b.newWrite(s, name, e)
 		replaced, err = tx.store(ctx, func() (bool, error) {
 			stored, err := tx.stored()
 			if err != nil || !matches(stored) {
@@ -90,19 +91,20 @@ func (b *Backend) replaceIf(ctx context.Context, e entry, matches func(stored en
 		})
 		return err
 	})
-	return replaced, err
+	return replaced, ignoreCorrupt(err)
 }
 
 // Release ends the lease of key if token is that lease.
 func (b *Backend) Release(ctx context.Context, key, token string) error {
-	return b.inDir(func(d *dir) error {
-		tx := b.newWrite(d, entry{key: key})
-		return b.withLock(ctx, d, func() error {
+	name := b.entryName(key)
+	return ignoreCorrupt(b.inSlice(sliceOf(name), func(s *slice) error {
+		tx := b.newWrite(s, name, entry{key: key})
+		return b.withLock(ctx, s, func() error {
 			stored, err := tx.stored()
 			if err != nil || stored.expires >= 0 || string(stored.value) != token {
 				return err
 			}
-			return b.remove(d, tx.name)
+			return s.removeEntry(name)
 		})
-	})
+	}))
 }

@@ -10,43 +10,43 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// withLock runs op while this goroutine has the lock of the directory.
-func (b *Backend) withLock(ctx context.Context, d *dir, op func() error) error {
-	if err := b.lock(ctx, d); err != nil {
+// withLock runs op while this goroutine has the lock of the slice.
+func (b *Backend) withLock(ctx context.Context, s *slice, op func() error) error {
+	if err := b.lock(ctx, s); err != nil {
 		return err
 	}
-	defer b.unlock(d)
+	defer b.unlock(s)
 	return op()
 }
 
-// lock excludes all other writers of the directory, in this process and in all
+// lock excludes all other writers of the slice, in this process and in all
 // others. It is held while a file gets or loses its name, not while its bytes
-// are written: one lock for all keys then costs no more than the lock on the
-// directory that the kernel takes anyway. The wait ends with ctx, with Close and
+// are written: one lock for all keys of the slice then costs no more than the lock on
+// the directory that the kernel takes anyway. The wait ends with ctx, with Close and
 // after [Options.LockTimeout].
-func (b *Backend) lock(ctx context.Context, d *dir) error {
+func (b *Backend) lock(ctx context.Context, s *slice) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
-	case b.writer <- struct{}{}:
-		if locked, err := b.tryLock(d); locked || err != nil {
+	case s.writer <- struct{}{}:
+		if locked, err := b.tryLock(s); locked || err != nil {
 			return err
 		}
-		<-b.writer
+		<-s.writer
 	default:
 	}
-	return b.waitForLock(ctx, d)
+	return b.waitForLock(ctx, s)
 }
 
-// tryLock takes the lock unless another process has it. If it fails, b.writer is
-// free again. The caller has put an element into b.writer.
-func (b *Backend) tryLock(d *dir) (bool, error) {
-	locked, err := d.tryLock()
+// tryLock takes the lock unless another process has it. If it fails, s.writer is
+// free again. The caller has put an element into s.writer.
+func (b *Backend) tryLock(s *slice) (bool, error) {
+	locked, err := s.tryLock()
 	if err == nil {
 		return locked, nil
 	}
-	<-b.writer
+	<-s.writer
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) {
 		err = fmt.Errorf("the file system has no locks (flock): use a directory of another one: %w", err)
 	}
@@ -56,11 +56,11 @@ func (b *Backend) tryLock(d *dir) (bool, error) {
 // waitForLock polls the lock of the processes, because a blocking flock cannot be
 // cancelled. One limit holds for the whole wait: that of many callers behind a
 // program which keeps the lock is not longer than that of one.
-func (b *Backend) waitForLock(ctx context.Context, d *dir) error {
+func (b *Backend) waitForLock(ctx context.Context, s *slice) error {
 	const shortest, longest = 20 * time.Microsecond, time.Millisecond
 	timeout := time.NewTimer(b.options.LockTimeout)
 	defer timeout.Stop()
-	writer := b.writer // nil once this goroutine has put its element into it
+	writer := s.writer // nil once this goroutine has put its element into it
 	var retry <-chan time.Time
 	for pause := shortest; ; pause = min(2*pause, longest) {
 		var err error
@@ -73,22 +73,22 @@ func (b *Backend) waitForLock(ctx context.Context, d *dir) error {
 		case <-b.closing:
 			err = driver.ErrClosed
 		case <-timeout.C:
-			err = fmt.Errorf("%w: timed out after %v waiting for the lock of %s, which another program holds", driver.ErrUnavailable, b.options.LockTimeout, d.path)
+			err = fmt.Errorf("%w: timed out after %v waiting for the lock of %s, which another program holds", driver.ErrUnavailable, b.options.LockTimeout, s.path)
 		}
 		if err != nil {
 			if writer == nil {
-				<-b.writer
+				<-s.writer
 			}
 			return err
 		}
-		if locked, err := b.tryLock(d); locked || err != nil {
+		if locked, err := b.tryLock(s); locked || err != nil {
 			return err
 		}
 		retry = time.After(pause)
 	}
 }
 
-func (b *Backend) unlock(d *dir) {
-	d.unlock()
-	<-b.writer
+func (b *Backend) unlock(s *slice) {
+	s.dir.unlock()
+	<-s.writer
 }

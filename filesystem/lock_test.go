@@ -3,6 +3,7 @@ package filesystem
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,13 +20,21 @@ func TestLockOfAnotherProgram(t *testing.T) {
 		const timeout = 300 * time.Millisecond
 		b := openAt(t, Options{Dir: dir, LockTimeout: timeout})
 		mustSet(t, b, "k", "1", 0)
-		other, err := openDir(dir)
-		if err != nil {
-			t.Fatal(err)
+		var unlocks []func()
+		mustSet(t, b, "new", "1", 0)
+		if deleted, err := b.Delete(t.Context(), "new"); !deleted || err != nil {
+			t.Fatal(deleted, err)
 		}
-		defer other.close()
-		if locked, err := other.tryLock(); !locked || err != nil {
-			t.Skip("no locks here:", locked, err)
+		for _, key := range []string{"k", "new"} {
+			other, err := openDir(filepath.Dir(fileOf(b, key)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.close()
+			if locked, err := other.tryLock(); !locked || err != nil {
+				t.Skip("no locks here:", locked, err)
+			}
+			unlocks = append(unlocks, other.unlock)
 		}
 		ctx := t.Context()
 		calls := map[string]func() error{
@@ -62,7 +71,9 @@ func TestLockOfAnotherProgram(t *testing.T) {
 		if temps := files(t, dir, "*"+tempSuffix); len(temps) > 0 {
 			t.Errorf("temporary files remain: %q", temps)
 		}
-		other.unlock()
+		for _, unlock := range unlocks {
+			unlock()
+		}
 		mustSet(t, b, "k", "3", 0)
 	})
 }
@@ -76,15 +87,15 @@ func TestPanicReleasesLocks(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		b.withDir(b.openDir, func(d *dir) error {
-			return b.withLock(t.Context(), d, func() error { panic("test") })
+		inSlice(b, "k", func(s *slice) error {
+			return b.withLock(t.Context(), s, func() error { panic("test") })
 		})
 	}()
 	if !b.mu.TryLock() {
 		t.Fatal("the read lock is held")
 	}
 	b.mu.Unlock()
-	if len(b.writer) > 0 {
+	if len(b.tree.slices[sliceOf(b.entryName("k"))].Load().writer) > 0 {
 		t.Fatal("the lock of the directory is held")
 	}
 	mustSet(t, openAt(t, Options{Dir: b.options.Dir}), "k", "v", 0)

@@ -33,7 +33,7 @@ type Options struct {
 	// Mode is the permissions of the files, independent of the umask; 0 means
 	// 0600. If New creates the directory, it gets the same permissions, less the
 	// umask, and execute permission for everyone with read permission: 0700 by
-	// default.
+	// default. The directories in it get its permissions.
 	Mode Mode `option:"mode" default:"0600" help:"permissions of the files: octal text, or a number"`
 
 	// Sync flushes every write to the disk before it returns, for entries that
@@ -42,9 +42,9 @@ type Options struct {
 	// values unnoticed.
 	Sync bool `option:"sync" default:"false" help:"flush every write to the disk"`
 
-	// LockTimeout limits how long a write waits for the lock of the directory while
-	// others hold it. It then returns [driver.ErrUnavailable]. 0 means 5 seconds.
-	LockTimeout time.Duration `option:"lock_timeout" default:"5s" min:"1ms" help:"wait for the lock of the directory"`
+	// LockTimeout limits how long a write waits for the lock of a fan-out directory
+	// while others hold it. It then returns [driver.ErrUnavailable]. 0 means 5 seconds.
+	LockTimeout time.Duration `option:"lock_timeout" default:"5s" min:"1ms" help:"wait for the lock of a directory"`
 }
 
 // Validate implements [driver.Validator].

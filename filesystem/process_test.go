@@ -205,8 +205,10 @@ func TestKilledWriters(t *testing.T) {
 	}
 	b := openAt(t, Options{Dir: dir})
 	t.Log("stale temporary files:", len(files(t, dir, "*"+tempSuffix)))
-	if _, err := list(b.dir, time.Now().Add(2*staleAge)); err != nil {
-		t.Fatal(err)
+	for index := range fanOut {
+		if _, _, err := list(b.tree, index, time.Now().Add(2*staleAge), 0); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if left := files(t, dir, "*"+tempSuffix); len(left) > 0 {
 		t.Errorf("not removed: %q", left)

@@ -14,17 +14,19 @@ import (
 // file. Only publish needs the lock.
 type writeTx struct {
 	backend *Backend
-	dir     *dir
+	slice   *slice
 	entry   entry
 	name    string // of the entry's file
 	temp    string // of the temporary file; set by stage
 
-	eviction *eviction // what the write waits for, after errNoRoom
-	anyway   bool      // the write does not wait for evictions any longer
+	eviction *eviction     // what the write waits for, after errNoRoom
+	turn     chan struct{} // closed when there is room for the write, after errNoRoom
+	hasRoom  bool          // an entry more is counted for the write
+	anyway   bool          // the write does not wait any longer
 }
 
-func (b *Backend) newWrite(d *dir, e entry) *writeTx {
-	return &writeTx{backend: b, dir: d, entry: e, name: b.entryName(e.key)}
+func (b *Backend) newWrite(s *slice, name string, e entry) *writeTx {
+	return &writeTx{backend: b, slice: s, name: name, entry: e}
 }
 
 // store stages the entry and calls publish with the lock held, which reports whether it
@@ -59,7 +61,7 @@ func (tx *writeTx) rewrite(ctx context.Context) error {
 // stored returns what the file of the key holds, expired or not. If the file is absent
 // or corrupt, the value is nil.
 func (tx *writeTx) stored() (entry, error) {
-	e, err := read(tx.dir, tx.name, tx.entry.key, nil, true)
+	e, err := read(tx.slice.dir, tx.name, tx.entry.key, nil, true)
 	return e, ignoreNotExist(ignoreCorrupt(err))
 }
 
@@ -72,7 +74,7 @@ func (tx *writeTx) stage(ctx context.Context) error {
 		return err
 	}
 	tx.temp = tx.backend.temps.next(time.Now())
-	f, err := tx.dir.create(tx.temp, fs.FileMode(tx.backend.options.Mode))
+	f, err := tx.slice.create(tx.temp, fs.FileMode(tx.backend.options.Mode))
 	if err != nil {
 		return err
 	}
@@ -128,10 +130,10 @@ func writeEntry(f file, e entry) error {
 // publish renames the temporary file to the name of the entry. The caller holds
 // the lock.
 func (tx *writeTx) publish(ctx context.Context) error {
-	if _, err := tx.dir.mtime(tx.name); errors.Is(err, fs.ErrNotExist) {
-		return tx.moveWithRoom(ctx, 1, tx.dir.rename)
+	if _, err := tx.slice.stat(tx.name); errors.Is(err, fs.ErrNotExist) {
+		return tx.moveWithRoom(ctx, 1, tx.slice.rename)
 	}
-	return tx.moveWithRoom(ctx, 0, tx.dir.replace)
+	return tx.moveWithRoom(ctx, 0, tx.slice.replace)
 }
 
 // moveWithRoom makes room for n more entries, and is move.
@@ -140,10 +142,20 @@ func (tx *writeTx) moveWithRoom(ctx context.Context, n int, move func(temp, name
 		return err
 	}
 	err := tx.move(ctx, move)
-	if err != nil {
-		tx.backend.usage.entries -= n
+	u := &tx.slice.tree.usage
+	if err == nil {
+		u.sized(1, tx.diskSize())
+	} else if n > 0 {
+		u.removed(tx.slice.index)
 	}
 	return err
+}
+
+// diskSize estimates the size of the file on the disk.
+func (tx *writeTx) diskSize() int64 {
+	const block = 4096
+	size := int64(headerSize + len(tx.entry.key) + len(tx.entry.value))
+	return (size + block - 1) / block * block
 }
 
 // publishIfAbsent publishes the entry unless its key is present. The caller
@@ -151,20 +163,20 @@ func (tx *writeTx) moveWithRoom(ctx context.Context, n int, move func(temp, name
 // exists: Add has one winner even where the lock does not exclude other
 // processes.
 func (tx *writeTx) publishIfAbsent(ctx context.Context) (bool, error) {
-	ok, err := exists(tx.dir, tx.name, tx.entry.key)
+	ok, err := exists(tx.slice.dir, tx.name, tx.entry.key)
 	switch {
 	case ok:
 		return false, nil
 	case errors.Is(err, fs.ErrNotExist):
-		err = tx.moveWithRoom(ctx, 1, tx.dir.claim)
+		err = tx.moveWithRoom(ctx, 1, tx.slice.claim)
 		if errors.Is(err, fs.ErrExist) {
-			if _, err = tx.dir.mtime(tx.name); err != errNotRegular {
+			if _, err = tx.slice.stat(tx.name); err != errNotRegular {
 				return false, err // a host that the lock does not exclude was faster
 			}
-			err = tx.move(ctx, tx.dir.replace) // a device, which its driver did not find
+			err = tx.move(ctx, tx.slice.replace) // a device, which its driver did not find
 		}
 	case err == nil: // the file is expired or corrupt
-		err = tx.move(ctx, tx.dir.replace)
+		err = tx.move(ctx, tx.slice.replace)
 	}
 	return err == nil, err
 }
@@ -177,7 +189,7 @@ func (tx *writeTx) move(ctx context.Context, move func(temp, name string) error)
 	for attempt := 1; ; attempt++ {
 		err := move(tx.temp, tx.name)
 		switch {
-		case !errors.Is(err, fs.ErrNotExist) || tx.dir.removed():
+		case !errors.Is(err, fs.ErrNotExist) || tx.slice.removed():
 			return err
 		case attempt == most:
 			return errTempRemoved
@@ -189,12 +201,12 @@ func (tx *writeTx) move(ctx context.Context, move func(temp, name string) error)
 }
 
 // discard removes the temporary file of a write that failed.
-func (tx *writeTx) discard() error { return tx.dir.remove(tx.temp) }
+func (tx *writeTx) discard() error { return tx.slice.remove(tx.temp) }
 
 // syncDir ends a write that succeeded.
 func (tx *writeTx) syncDir() error {
 	if tx.backend.options.Sync {
-		return tx.dir.sync()
+		return tx.slice.sync()
 	}
 	return nil
 }

@@ -19,10 +19,13 @@ import (
 // the same, or fails.
 func TestRemovedTemporaryFile(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
-	removals := map[string]func(d *dir, temp string) error{
-		"scan by a later clock": func(d *dir, _ string) error { _, err := list(d, time.Now().Add(2*staleAge)); return err },
-		"Clear":                 func(*dir, string) error { return b.Clear(t.Context()) },
-		"removal":               func(d *dir, temp string) error { return d.remove(temp) },
+	removals := map[string]func(s *slice, temp string) error{
+		"scan by a later clock": func(s *slice, _ string) error {
+			_, _, err := list(s.tree, s.index, time.Now().Add(2*staleAge), 0)
+			return err
+		},
+		"Clear":   func(*slice, string) error { return b.Clear(t.Context()) },
+		"removal": func(s *slice, temp string) error { return s.remove(temp) },
 	}
 	before := map[string]func(key string){
 		"absent":  func(string) {},
@@ -39,7 +42,7 @@ func TestRemovedTemporaryFile(t *testing.T) {
 			return err
 		},
 	}
-	scans := map[string]int{"": 0, ", scan due": b.batchSize()} // entries added since the last scan
+	scans := map[string]int{"": 0, ", scan due": b.tree.usage.batchSize()} // entries added since the last scan
 	for removal, remove := range removals {
 		for state, prepare := range before {
 			for verb, publish := range publishers {
@@ -47,16 +50,16 @@ func TestRemovedTemporaryFile(t *testing.T) {
 					t.Run(verb+", "+state+", "+removal+scan, func(t *testing.T) {
 						key := t.Name()
 						prepare(key)
-						b.usage.addedSinceScan = added
-						err := b.withDir(b.makeDir, func(d *dir) error {
-							tx := b.newWrite(d, newEntry(key, []byte("stored"), time.Hour))
+						b.tree.usage.addedSinceScan = added
+						err := inSlice(b, key, func(s *slice) error {
+							tx := writeOf(b, s, newEntry(key, []byte("stored"), time.Hour))
 							if err := tx.stage(t.Context()); err != nil {
 								return err
 							}
-							if err := remove(d, tx.temp); err != nil {
+							if err := remove(s, tx.temp); err != nil {
 								return err
 							}
-							if _, err := os.Stat(filepath.Join(d.path, tx.temp)); !errors.Is(err, fs.ErrNotExist) {
+							if _, err := os.Stat(filepath.Join(s.path, tx.temp)); !errors.Is(err, fs.ErrNotExist) {
 								t.Fatal("the temporary file is not removed:", err)
 							}
 							return tx.withRoom(t.Context(), func() error { return publish(tx) })
@@ -79,16 +82,16 @@ func TestRemovedTemporaryFile(t *testing.T) {
 func TestTemporaryFileRemovedForEver(t *testing.T) {
 	b := openAt(t, Options{Dir: t.TempDir()})
 	moves := 0
-	err := b.withDir(b.makeDir, func(d *dir) error {
-		tx := b.newWrite(d, newEntry("k", []byte("v"), time.Hour))
+	err := inSlice(b, "k", func(s *slice) error {
+		tx := writeOf(b, s, newEntry("k", []byte("v"), time.Hour))
 		if err := tx.stage(t.Context()); err != nil {
 			return err
 		}
-		return b.withLock(t.Context(), d, func() error {
+		return b.withLock(t.Context(), s, func() error {
 			return tx.move(t.Context(), func(temp, name string) error {
 				moves++
-				d.remove(temp)
-				return d.rename(temp, name)
+				s.remove(temp)
+				return s.rename(temp, name)
 			})
 		})
 	})
@@ -103,11 +106,11 @@ func TestTemporaryFileRemovedForEver(t *testing.T) {
 func TestAddWithoutHardLinks(t *testing.T) {
 	dir := t.TempDir()
 	backends := []*Backend{openAt(t, Options{Dir: dir}), openAt(t, Options{Dir: dir})}
-	for _, b := range backends {
-		b.dir.noLinks.Store(true)
-	}
 	for round := range 20 {
 		key := strconv.Itoa(round)
+		for _, b := range backends {
+			inSlice(b, key, func(s *slice) error { s.noLinks.Store(true); return nil })
+		}
 		winners := make(chan string, 8)
 		var group sync.WaitGroup
 		for i := range cap(winners) {
@@ -131,7 +134,8 @@ func TestAddWithoutHardLinks(t *testing.T) {
 	if temps := files(t, dir, "*"+tempSuffix); len(temps) > 0 {
 		t.Errorf("temporary files remain: %q", temps)
 	}
-	if err := backends[0].dir.claim("absent"+tempSuffix, backends[0].entryName("k")); !errors.Is(err, fs.ErrNotExist) {
+	err := inSlice(backends[0], "k", func(s *slice) error { return s.claim("absent"+tempSuffix, backends[0].entryName("k")) })
+	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("claim without a temporary file = %v", err)
 	}
 	wantAbsent(t, backends[0], "k")

@@ -20,11 +20,12 @@
 // an hour. If the connection is refused, the call fails at once.
 //
 // [driver.ErrUnavailable] from a write means that nothing was stored or removed. A write
-// that may have been executed is [driver.ErrUnknownOutcome]. Set may be repeated. All
-// other writes have a condition: Add, Inc, Lease, Fill and CompareAndSwap recognise the
-// object that they stored in an attempt whose reply was lost, and Delete removes only
-// the generation that it has read. They return [driver.ErrUnknownOutcome] if that does
-// not determine the outcome.
+// that may have been executed is [driver.ErrUnknownOutcome]. Set and SetMany have no
+// condition: they are repeated after 429 and 503 only. Otherwise the service could execute
+// the first request after a later Delete. All other writes have a condition: Add, Inc,
+// Lease, Fill and CompareAndSwap recognise the object that they stored in an attempt whose
+// reply was lost, and Delete removes only the generation that it has read. They return
+// [driver.ErrUnknownOutcome] if that does not determine the outcome.
 //
 // A redirect, or a response of another server such as a captive portal, is an error and is
 // not retried. Redirects are not followed, so that the token and the value go to the

@@ -149,4 +149,8 @@ var (
 	_ driver.Copier        = (*Backend)(nil)
 	_ driver.Leaser        = (*Backend)(nil)
 	_ driver.Swapper       = (*Backend)(nil)
+
+	_ driver.Appender       = (*Backend)(nil)
+	_ driver.LifeGetter     = (*Backend)(nil)
+	_ driver.ManyLifeGetter = (*Backend)(nil)
 )

@@ -144,9 +144,15 @@ func TestExpired(t *testing.T) {
 				f.log()
 			}
 			for what, call := range map[string]func() (bool, error){
-				"Get":     func() (bool, error) { _, ok, err := b.Get(ctx, "k"); return ok, err },
-				"Has":     func() (bool, error) { return b.Has(ctx, "k") },
-				"TTL":     func() (bool, error) { _, ok, err := b.TTL(ctx, "k"); return ok, err },
+				"Get":        func() (bool, error) { _, ok, err := b.Get(ctx, "k"); return ok, err },
+				"Has":        func() (bool, error) { return b.Has(ctx, "k") },
+				"TTL":        func() (bool, error) { _, ok, err := b.TTL(ctx, "k"); return ok, err },
+				"GetAppend":  func() (bool, error) { _, ok, err := b.GetAppend(ctx, "k", make([]byte, 1, 10)); return ok, err },
+				"GetWithTTL": func() (bool, error) { _, _, ok, err := b.GetWithTTL(ctx, "k"); return ok, err },
+				"GetManyWithTTL": func() (bool, error) {
+					values, _, err := b.GetManyWithTTL(ctx, []string{"k"})
+					return values[0] != nil, err
+				},
 				"GetMany": func() (bool, error) { values, err := b.GetMany(ctx, []string{"k"}); return values[0] != nil, err },
 			} {
 				renew()

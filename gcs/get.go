@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/storage"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
 
 // Get is one request, which returns the bytes and the expiry together.
@@ -18,11 +19,37 @@ func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	value, e, err := o.read(ctx)
+	value, e, err := o.read(ctx, nil)
 	if err != nil || !o.isLive(ctx, e) {
 		return nil, false, err
 	}
 	return value, true, nil
+}
+
+// GetAppend is Get with the bytes read into the capacity of dst if it is large enough.
+func (b *Backend) GetAppend(ctx context.Context, key string, dst []byte) ([]byte, bool, error) {
+	o, err := b.object(key)
+	if err != nil {
+		return dst, false, err
+	}
+	value, e, err := o.read(ctx, dst[len(dst):])
+	if err != nil || !o.isLive(ctx, e) {
+		return dst, false, err
+	}
+	return remote.Append(dst, value), true, nil
+}
+
+// GetWithTTL is Get with the remaining TTL, which comes with the bytes.
+func (b *Backend) GetWithTTL(ctx context.Context, key string) ([]byte, time.Duration, bool, error) {
+	o, err := b.object(key)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	value, e, err := o.read(ctx, nil)
+	if err != nil || !o.isLive(ctx, e) {
+		return nil, 0, false, err
+	}
+	return value, e.ttl(), true, nil
 }
 
 // Has reads the attributes of the object.
@@ -54,10 +81,11 @@ func (o object) isLive(ctx context.Context, e entry) bool {
 	return live
 }
 
-// read returns the bytes of the object, none if it has expired, and its entry.
-func (o object) read(ctx context.Context) (value []byte, e entry, err error) {
+// read returns the bytes of the object, none if it has expired, and its entry. The bytes
+// are in memory if the capacity is large enough.
+func (o object) read(ctx context.Context, memory []byte) (value []byte, e entry, err error) {
 	err = o.b.read(ctx, func(ctx context.Context) (err error) {
-		value, e, err = o.download(ctx)
+		value, e, err = o.download(ctx, memory)
 		return err
 	})
 	return value, e, o.b.allowAbsent(ctx, err)
@@ -87,8 +115,8 @@ func attributesOf(ctx context.Context, handle *storage.ObjectHandle) (entry, err
 // errReplaced means that an object was replaced while it was being read.
 var errReplaced = errors.New("the object was replaced while being read")
 
-// download is a single attempt to read the object.
-func (o object) download(ctx context.Context) ([]byte, entry, error) {
+// download is a single attempt of read.
+func (o object) download(ctx context.Context, memory []byte) ([]byte, entry, error) {
 	// Without ReadCompressed the service would expand what is stored compressed.
 	r, err := o.handle.ReadCompressed(true).NewReader(ctx)
 	if err != nil {
@@ -113,7 +141,7 @@ func (o object) download(ctx context.Context) ([]byte, entry, error) {
 	if !e.isLive() {
 		return nil, e, nil
 	}
-	value, err := readAll(r, r.Attrs.Size)
+	value, err := readAll(r, r.Attrs.Size, memory)
 	return value, e, err
 }
 
@@ -130,15 +158,42 @@ func checkGeneration(generation int64) error {
 // length the response claims.
 const maxPrealloc = 1 << 20
 
-// readAll reads to the end, which is after size bytes unless size is negative.
-func readAll(r io.Reader, size int64) ([]byte, error) {
+// readAll reads to the end, which is after size bytes unless size is negative. It reads
+// into memory if the capacity is large enough.
+func readAll(r io.Reader, size int64, memory []byte) ([]byte, error) {
+	if memory != nil && size >= 0 && size <= int64(cap(memory)) {
+		return readExactly(r, memory[:size])
+	}
 	first := min(max(size, 0), maxPrealloc)
 	all := bytes.NewBuffer(make([]byte, 0, first+bytes.MinRead)) // room to find the end without growing
 	n, err := all.ReadFrom(r)
 	if err == nil && size >= 0 && n != size {
-		err = fmt.Errorf("%d bytes of %d: %w", n, size, io.ErrUnexpectedEOF)
+		err = errSize(n, size)
 	}
 	return all.Bytes(), err
+}
+
+// readExactly fills value and then reads the end, where the client library compares the
+// checksum.
+func readExactly(r io.Reader, value []byte) ([]byte, error) {
+	n, err := io.ReadFull(r, value)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return nil, errSize(int64(n), int64(len(value)))
+	}
+	if err != nil {
+		return nil, err
+	}
+	var more [1]byte
+	if _, err := io.ReadFull(r, more[:]); err == nil {
+		return nil, errSize(int64(n)+1, int64(n))
+	} else if err != io.EOF {
+		return nil, err
+	}
+	return value, nil
+}
+
+func errSize(n, size int64) error {
+	return fmt.Errorf("%d bytes of %d: %w", n, size, io.ErrUnexpectedEOF)
 }
 
 // allowAbsent makes nil of err if it is errAbsent. A missing bucket responds alike,

@@ -20,14 +20,27 @@ const (
 
 // read calls request, which changes nothing, until it succeeds or [retry] gives up.
 func (b *Backend) read(ctx context.Context, request func(context.Context) error) error {
-	_, err := b.retry(ctx, request)
+	_, err := b.retry(ctx, false, request)
 	return failure(ctx, err)
 }
 
-// write does the same with a request that may be executed twice without harm. The
-// error is [driver.ErrUnknownOutcome] if a failed attempt may have been executed.
+// write does the same with a request that may be executed twice without harm, because it
+// has a condition. The error is [driver.ErrUnknownOutcome] if a failed attempt may have been
+// executed.
 func (b *Backend) write(ctx context.Context, request func(context.Context) error) error {
-	executed, err := b.retry(ctx, request)
+	executed, err := b.retry(ctx, false, request)
+	return writeFailure(ctx, executed, err)
+}
+
+// writeOnce is write without a condition. It repeats a request only if the service refused
+// it. Otherwise the service could execute the first request after the second one and after a
+// later Delete, and the old value would come back.
+func (b *Backend) writeOnce(ctx context.Context, request func(context.Context) error) error {
+	executed, err := b.retry(ctx, true, request)
+	return writeFailure(ctx, executed, err)
+}
+
+func writeFailure(ctx context.Context, executed bool, err error) error {
 	if executed {
 		return fmt.Errorf("%w: %w", driver.ErrUnknownOutcome, brief(err))
 	}
@@ -35,8 +48,9 @@ func (b *Backend) write(ctx context.Context, request func(context.Context) error
 }
 
 // retry calls request until it succeeds, fails for good, or ctx leaves no time for
-// another attempt. executed reports whether a failed attempt may have been executed.
-func (b *Backend) retry(ctx context.Context, request func(context.Context) error) (executed bool, err error) {
+// another attempt. If once, a request that may have been executed is not repeated.
+// executed reports whether a failed attempt may have been executed.
+func (b *Backend) retry(ctx context.Context, once bool, request func(context.Context) error) (executed bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -57,7 +71,7 @@ func (b *Backend) retry(ctx context.Context, request func(context.Context) error
 		}
 		fault := faultOf(err)
 		executed = executed || fault == unanswered || fault == foreign
-		if !fault.isTemporary() {
+		if !fault.isTemporary() || once && fault == unanswered {
 			return executed, err
 		}
 		if !sleep(ctx, pause) {

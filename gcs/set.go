@@ -23,14 +23,14 @@ const (
 	cacheControl = "no-store"
 )
 
-// Set is one request. The TTL begins before it.
+// Set is one request without a condition. The TTL begins before it.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	expires := expiresAt(ttl)
 	o, err := b.object(key)
 	if err != nil {
 		return err
 	}
-	return b.write(ctx, func(ctx context.Context) error {
+	return b.writeOnce(ctx, func(ctx context.Context) error {
 		_, err := o.upload(ctx, o.handle, content{value: value, expires: expires})
 		return err
 	})
@@ -73,7 +73,7 @@ type content struct {
 // generation that it has stored, 0 if next returned store=false.
 func (o object) replace(ctx context.Context, next func(value []byte, e entry) (c content, store bool, err error)) (generation int64, err error) {
 	err = o.b.race(ctx, func(ctx context.Context) (decided bool, err error) {
-		value, e, err := o.read(ctx)
+		value, e, err := o.read(ctx, nil)
 		if err != nil {
 			return false, err
 		}

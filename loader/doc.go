@@ -37,7 +37,8 @@
 //     or Clear by any process ends the lease, and the value is not stored.
 //   - If an entry is present, it is replaced by compare-and-swap. If any process has
 //     changed or removed it, the value is not stored. Refresh changes the entry before its
-//     load, and so ends the loads of other processes.
+//     load, and so ends the loads of other processes. If several Refreshes of a key run at
+//     once, the value of the last one stays, and none leaves a value from before itself.
 //   - [Invalidate] of a tag removes the version of the tag. An entry with another version
 //     is not served.
 //

@@ -20,7 +20,7 @@ type header struct {
 	missing              bool          // the source has no value
 	loaded               time.Time     // when its load began
 	fresh, stale, rescue time.Duration // its phases, one after the other
-	nonce                uint64        // random: no two entries are equal
+	nonce                nonce         // no two entries are equal
 	tags                 []tag
 
 	// Until the time quick on clock, an entry without encoding is served without further
@@ -98,7 +98,7 @@ func (h *header) append(data []byte) []byte {
 	}
 	data = append(data, flags)
 	data = binary.BigEndian.AppendUint64(data, uint64(h.loaded.UnixMicro()))
-	data = binary.BigEndian.AppendUint64(data, h.nonce)
+	data = binary.BigEndian.AppendUint64(data, uint64(h.nonce))
 	for _, d := range []time.Duration{h.fresh, h.stale, h.rescue} {
 		data = binary.AppendUvarint(data, uint64(d.Microseconds()))
 	}
@@ -118,7 +118,7 @@ func (h *header) parse(data []byte) (body []byte, ok bool) {
 	r.ok = string(r.next(len(magic))) == magic
 	flags := r.next(1)
 	h.loaded = time.UnixMicro(int64(r.uint64()))
-	h.nonce = r.uint64()
+	h.nonce = nonce(r.uint64())
 	h.fresh, h.stale, h.rescue = r.duration(), r.duration(), r.duration()
 	for n := r.length(); n > 0 && r.ok; n-- {
 		name := string(r.next(r.length()))

@@ -37,7 +37,7 @@ type flight[T any] struct {
 	// Guarded by flights.mu.
 	waiting int
 	behind  bool // it continues in the background if no caller waits
-	ended   bool // no caller joins it, and its value is not stored
+	ended   bool // its value is not stored, and no caller joins it
 	dropped bool // the batch does not continue for it
 	late    *time.Timer
 
@@ -66,8 +66,7 @@ type batch[T any] struct {
 	cancel  context.CancelCauseFunc
 	wanted  int  // flights that somebody waits for or that go on behind; guarded by flights.mu
 	forced  bool // by Refresh: what others have stored or load does not matter
-
-	deadline time.Time // of the caller that waits for it first; zero if there is none
+	limits  limits
 }
 
 // counter returns the number of loads of key that have ended, and of other keys.
@@ -93,6 +92,7 @@ func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], 
 		isRemoved := f.replaces && r.e == nil && r.fault == nil && !isClosed(f.done)
 		if isRemoved || b.forced && !f.batch.forced { // f may have begun before the change
 			fs.supersede(f)
+			f.ended = true
 			f = nil
 		}
 	}
@@ -144,7 +144,6 @@ func (f *flight[T]) drop() {
 
 // supersede makes later callers start a load of their own. The caller holds mu.
 func (fs *flights[T]) supersede(f *flight[T]) {
-	f.ended = true
 	delete(fs.byKey, f.key)
 	if f.late != nil {
 		f.late.Stop()
@@ -161,13 +160,26 @@ func (fs *flights[T]) supersede(f *flight[T]) {
 // stored, and later callers start a load of their own. If a value is being stored, end
 // waits until it is stored, so that the change comes later.
 func (fs *flights[T]) end(ctx context.Context, keys ...string) error {
+	return fs.endIf(ctx, keys, func(*flight[T]) bool { return true })
+}
+
+// endForRefresh is end before a Refresh. It does not end the loads of other Refreshes, whose
+// callers may return before this one has stored its value: see replaceOlder.
+func (fs *flights[T]) endForRefresh(ctx context.Context, key string) error {
+	return fs.endIf(ctx, []string{key}, func(f *flight[T]) bool { return !f.batch.forced })
+}
+
+func (fs *flights[T]) endIf(ctx context.Context, keys []string, isEnded func(*flight[T]) bool) error {
 	fs.mu.Lock()
 	var ended []*flight[T]
 	for _, key := range keys {
 		if f := fs.byKey[key]; f != nil {
 			fs.supersede(f)
 		}
-		ended = append(ended, fs.ending[key]...)
+		for _, f := range fs.ending[key] {
+			f.ended = f.ended || isEnded(f)
+			ended = append(ended, f)
+		}
 	}
 	fs.mu.Unlock()
 	for _, f := range ended {

@@ -95,6 +95,39 @@ func TestHangingStore(t *testing.T) {
 	}
 }
 
+// A caller that joins a load without a deadline, which runs for another caller or in the
+// background, gets the value in its own time, also if the store hangs in Lease.
+func TestJoinedLoadOverHangingStore(t *testing.T) {
+	for name, start := range map[string]func(ctx context.Context, l *Loader[string]){
+		"get":     func(ctx context.Context, l *Loader[string]) { _, _ = l.Get(ctx, "k") },
+		"batch":   func(ctx context.Context, l *Loader[string]) { _, _ = l.GetMany(ctx, "a", "k") },
+		"refresh": func(ctx context.Context, l *Loader[string]) { _, _ = l.Refresh(ctx, "k") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := NewMany(cache.New(hangs("lease")), Policy{Fresh: time.Minute, Lease: 10 * time.Second}, func(_ context.Context, keys []string) (map[string]string, error) {
+					time.Sleep(time.Second / 5)
+					values := map[string]string{}
+					for _, key := range keys {
+						values[key] = "value"
+					}
+					return values, nil
+				})
+				defer l.Close()
+				go start(t.Context(), l)
+				synctest.Wait()
+				ctx, stop := context.WithTimeout(t.Context(), time.Second)
+				defer stop()
+				began := time.Now()
+				got, err := l.Get(ctx, "k")
+				if took := time.Since(began); got != "value" || err != nil || took != time.Second/2+time.Second/5 {
+					t.Errorf("Get = %q, %v after %v", got, err, took)
+				}
+			})
+		})
+	}
+}
+
 // stuck is a store that does not return from CompareAndSwap, whatever its context does.
 type stuck struct {
 	*driver.Operations

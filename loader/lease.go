@@ -2,7 +2,6 @@ package loader
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -89,40 +88,6 @@ func (l *Loader[T]) claim(ctx context.Context, b *batch[T], f *flight[T], again 
 		// The entry was removed: it is filled under a lease of its own.
 	}
 }
-
-// takeOver ends the loads of f.key by other processes: what they return is not stored. It
-// holds storing, so that a later Refresh of this process takes over after it.
-func (l *Loader[T]) takeOver(ctx context.Context, f *flight[T]) (c claim) {
-	select {
-	case f.storing <- struct{}{}:
-		defer func() { <-f.storing }()
-	case <-ctx.Done():
-		return claim{}
-	}
-	old := &f.old
-	isForeign := old.e != nil && old.e.nonce == 0 // kept if the load fails
-	if isForeign || old.e != nil && l.store.noSwap.Load() || l.flights.isEnded(f) {
-		return claim{}
-	}
-	old.e, old.fault = l.store.rewrite(ctx, f.key, old.e, func(*entry[T]) bool { return true })
-	if old.e != nil || old.fault != nil || l.policy.Lease == 0 || l.store.noLeases.Load() {
-		return claim{}
-	}
-	var err error
-	old.e, c.token, err = l.store.lease(ctx, f.key, l.policy.Lease)
-	switch {
-	case err != nil:
-		return l.withoutLease(f, err)
-	case old.e == nil && c.token == "":
-		old.fault = errHeld
-	}
-	c.key = f.key
-	return c
-}
-
-// errHeld prevents the storing of a value of a Refresh. The holder of the lease began its
-// load later and will store its value.
-var errHeld = errors.New("another process holds the lease")
 
 func claimOf(key, token string) claim {
 	if token == "" {

@@ -25,15 +25,14 @@ func (l *Loader[T]) start(ctx context.Context, reads []*read[T], behind, forced 
 	}
 	for i, r := range reads {
 		if len(batches) == 0 || !l.many {
-			b := &batch[T]{run: newRun(), forced: forced}
-			if !behind {
-				b.deadline, _ = ctx.Deadline()
-			}
-			batches = append(batches, b)
+			batches = append(batches, &batch[T]{run: newRun(), forced: forced})
 		}
 		var isNew bool
 		if joined[i], isNew = fs.join(r, behind, batches[len(batches)-1]); !isNew && !l.many {
 			batches = batches[:len(batches)-1]
+		}
+		if !behind {
+			joined[i].batch.limits.add(ctx)
 		}
 	}
 	for _, b := range batches {
@@ -89,7 +88,7 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 	}
 	pending = l.flights.wanted(pending)
 	claims := make([]claim, len(pending))
-	ctx, stop := l.claimContext(b)
+	ctx, stop := l.flights.claimContext(b)
 	parallel(len(pending), func(i int) { claims[i] = l.claim(ctx, b, pending[i], again) })
 	stop()
 	var claimed []*flight[T]
@@ -106,16 +105,6 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 		l.loadClaimed(b, claimed, mine)
 	}
 	return rest
-}
-
-// claimContext returns the context of b with half of the time that the caller has left
-// which started b. After its deadline other callers are waiting.
-func (l *Loader[T]) claimContext(b *batch[T]) (context.Context, context.CancelFunc) {
-	left := time.Until(b.deadline)
-	if left <= 0 {
-		return b.ctx, func() {}
-	}
-	return context.WithTimeout(b.ctx, left/2)
 }
 
 // loadClaimed calls load for the keys of flights and stores what it returns.
@@ -149,7 +138,7 @@ type newEntry[T any] struct {
 func (l *Loader[T]) entryOf(r result[T], began time.Time, w wishes) newEntry[T] {
 	p := &l.policy
 	e := &entry[T]{value: r.value}
-	e.loaded, e.nonce, e.tags = began, newNonce(), w.tags
+	e.loaded, e.tags = began, w.tags
 	e.missing = r.err != nil
 	if e.missing {
 		e.fresh = p.Missing
@@ -177,36 +166,51 @@ func (l *Loader[T]) finish(b *batch[T], f *flight[T], c *claim, e newEntry[T], e
 		l.failOne(b, f, err)
 		return
 	}
+	e.nonce = newNonce()
+	if old := f.old.e; old != nil && old.nonce != 0 {
+		e.nonce = old.nonce.next(1)
+	}
 	if encoding := l.store.encode(e.entry); encoding != nil {
 		l.failOne(b, f, &cache.Error{Op: "load", Backend: l.store.cache.Name(), Key: f.key, Err: encoding})
 		return
 	}
 	if f.set(outcome[T]{e: e.entry, err: err}) && !e.noStore {
-		l.save(b.ctx, f, c, e.entry)
+		l.save(b, f, c, e.entry)
 	}
 	l.flights.land(f, 0)
 }
 
 // save stores e as the entry of f, unless the entry was changed since the load began.
 // Failures of the store are reported by the observer of the cache.
-func (l *Loader[T]) save(ctx context.Context, f *flight[T], c *claim, e *entry[T]) {
+func (l *Loader[T]) save(b *batch[T], f *flight[T], c *claim, e *entry[T]) {
+	ctx := b.ctx
 	select {
 	case f.storing <- struct{}{}:
 		defer func() { <-f.storing }()
 	case <-ctx.Done():
 		return
 	}
-	if l.flights.isEnded(f) || f.old.fault != nil {
+	if f.old.fault != nil {
 		return
 	}
 	s, old := l.store, f.old.e
+	ended := l.flights.isEnded(f)
+	tookOver := b.forced && old != nil && old.nonce != 0 && !s.noSwap.Load()
 	ttl, lives := e.timeout()
 	switch {
+	case tookOver && ended:
+		l.removeOlder(ctx, f.key, old)
+	case tookOver:
+		l.saveRefresh(ctx, f.key, old, e)
+	case ended:
 	case !lives && e.missing && old != nil:
 		_, _ = s.cache.Delete(ctx, f.key)
 	case !lives:
 	case old != nil:
-		_, _ = s.replace(ctx, f.key, old, e, ttl)
+		replaced, err := s.replace(ctx, f.key, old, e, ttl)
+		if b.forced && !replaced && err == nil { // by a load that may have begun before
+			_, _ = s.cache.Delete(ctx, f.key)
+		}
 	case c.token != "":
 		if s.fill(ctx, f.key, c.token, e, ttl) == nil {
 			c.token = "" // the lease has ended

@@ -250,7 +250,7 @@ func (l *Loader[T]) awaitStored(ctx context.Context, f *flight[T], impatient <-c
 // the source, and no process stores the value of such a load. If the load of Refresh
 // fails, the stored value does not change.
 func (l *Loader[T]) Refresh(ctx context.Context, key string) (value T, err error) {
-	if err := l.flights.end(ctx, key); err != nil {
+	if err := l.flights.endForRefresh(ctx, key); err != nil {
 		return value, err
 	}
 	r, err := l.read(ctx, key)

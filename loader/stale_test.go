@@ -199,57 +199,6 @@ func TestRefreshOverProcesses(t *testing.T) {
 	}
 }
 
-// Refreshes by two processes at once: each leaves a value that is at least as new as itself.
-func TestRefreshesAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := memory.New()
-		s.Before = func(string, string) error { time.Sleep(rand.N(time.Second)); return nil }
-		var source atomic.Int64
-		load := func(_ context.Context, key string) (int64, error) {
-			value := source.Load()
-			time.Sleep(rand.N(2 * time.Second))
-			return value, nil
-		}
-		policy := Policy{Fresh: time.Minute, Stale: time.Hour, Lease: time.Minute}
-		var loaders []*Loader[int64]
-		for range 2 {
-			l := New(cache.New(s), policy, load)
-			defer l.Close()
-			loaders = append(loaders, l)
-		}
-		for round := range 300 {
-			var group sync.WaitGroup
-			for _, l := range loaders {
-				group.Go(func() {
-					for range 2 {
-						time.Sleep(rand.N(3 * time.Second))
-						if rand.N(2) == 0 {
-							if _, err := l.Get(t.Context(), "k"); err != nil {
-								t.Error(err)
-							}
-							continue
-						}
-						wrote := source.Add(1)
-						if got, err := l.Refresh(t.Context(), "k"); got < wrote || err != nil {
-							t.Errorf("round %d: Refresh = %d, %v; want at least %d", round, got, err, wrote)
-						}
-					}
-				})
-			}
-			group.Wait()
-			if got, err := loaders[0].Get(t.Context(), "k"); got != source.Load() || err != nil {
-				t.Fatalf("round %d: Get = %d, %v; want %d", round, got, err, source.Load())
-			}
-			if rand.N(2) == 0 {
-				if err := loaders[1].Delete(t.Context(), "k"); err != nil {
-					t.Fatal(err)
-				}
-			}
-			time.Sleep(rand.N(2 * time.Minute))
-		}
-	})
-}
-
 // After Expire a caller does not wait for a load of any process that began before.
 func TestExpireDuringLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

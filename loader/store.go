@@ -203,7 +203,7 @@ func (s *store[T]) rewrite(ctx context.Context, key string, old *entry[T], edit 
 			break
 		}
 		e := *old
-		e.nonce = newNonce()
+		e.nonce = old.nonce.next(old.nonce.lag() + 1)
 		if !edit(&e) {
 			break
 		}
@@ -223,8 +223,10 @@ func (s *store[T]) rewrite(ctx context.Context, key string, old *entry[T], edit 
 	return nil, err
 }
 
-// expire makes an entry stale. It returns false if the entry would not be served then.
+// expire makes an entry stale. It returns false if the entry would not be served then. A
+// Refresh that began before does not replace the entry, because its value would be fresh.
 func expire[T any](e *entry[T]) bool {
+	e.nonce = newNonce()
 	e.clock = nil
 	e.fresh = min(e.fresh, max(0, time.Since(e.loaded)))
 	return e.stale+e.rescue > 0 && !e.missing

@@ -68,7 +68,7 @@ func currentTags(ctx context.Context, c *cache.Cache, names []string) ([]tag, er
 				tags = append(tags, tag{name, version})
 				continue
 			}
-			version := newNonce()
+			version := newVersion()
 			added, err := cache.Of[uint64](c).Add(ctx, tagPrefix+name, version, cache.Timeout(versionLife))
 			switch {
 			case err != nil:
@@ -86,8 +86,8 @@ func currentTags(ctx context.Context, c *cache.Cache, names []string) ([]tag, er
 	return nil, fmt.Errorf("%w: the version of a tag could not be stored", cache.ErrUnavailable)
 }
 
-// newNonce returns a random number that is not 0.
-func newNonce() uint64 { return max(rand.Uint64(), 1) }
+// newVersion returns a random number that is not 0.
+func newVersion() uint64 { return max(rand.Uint64(), 1) }
 
 // checkTags marks the reads whose entries have a tag that was invalidated. It reads the
 // versions of all of them at once. If they cannot be read, no entry that has tags is

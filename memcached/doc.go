@@ -62,9 +62,9 @@
 //   - Binary: no TTL, no Clear of a prefix, no counters below zero, no leases. If another
 //     program leases a key, Add and Delete treat the leased key as present. (The protocol
 //     has a command that returns a value and sets its TTL, but none that returns the TTL.)
-//   - A gomemcache client: the same, and no batches of writes in one round trip. When its
-//     context ends, a call returns, but gomemcache continues until its own timeout. It
-//     accepts replies of any length.
+//   - A gomemcache client: the same, no Stats, and no batches of writes in one round
+//     trip. When its context ends, a call returns, but gomemcache continues until its own
+//     timeout. It accepts replies of any length.
 //
 // # Leases
 //

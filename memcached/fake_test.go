@@ -36,13 +36,14 @@ type fake struct {
 	maxBytes int    // of a value, 1 MiB as of a real one
 	listener net.Listener
 
-	mu      sync.Mutex
-	answer  func(n int, command string) string // n counts the commands of that name, from 1
-	entries map[string]*entry
-	cas     uint64
-	counts  map[string]int // commands by name, and connections as "conns"
-	changes map[string]int // of each key
-	conns   map[net.Conn]bool
+	mu        sync.Mutex
+	answer    func(n int, command string) string // n counts the commands of that name, from 1
+	entries   map[string]*entry
+	cas       uint64
+	evictions int64
+	counts    map[string]int // commands by name, and connections as "conns"
+	changes   map[string]int // of each key
+	conns     map[net.Conn]bool
 }
 
 // Opcodes and statuses of the binary protocol. Gets are those that return the key.
@@ -55,6 +56,7 @@ const (
 	codeFlush                   = 0x08
 	codeNoop                    = 0x0a
 	codeGet, codeGetQuiet       = 0x0c, 0x0d
+	codeStats                   = 0x10
 	codeLogin                   = 0x21
 
 	statusOK         = 0x00
@@ -407,6 +409,9 @@ func (f *fake) execute(words []string, value string) string {
 			return "EX\r\n"
 		}
 		f.put(key, entry{value: value, flags: uint32(flags), expiry: int64(expiry)})
+		if slices.Contains(words[3:], "c") {
+			return fmt.Sprintf("HD c%d\r\n", f.cas)
+		}
 		return "HD\r\n"
 	case "ma":
 		by, _ := flag(words[2:], "D")
@@ -437,7 +442,11 @@ func (f *fake) execute(words []string, value string) string {
 		clear(f.entries)
 		return "OK\r\n"
 	case "stats":
-		return fmt.Sprintf("STAT pid 1\r\nSTAT time %d\r\nSTAT version fake\r\nEND\r\n", fakeTime)
+		var b strings.Builder
+		for _, stat := range f.stats() {
+			fmt.Fprintf(&b, "STAT %s\r\n", stat)
+		}
+		return b.String() + "END\r\n"
 	case "lru_crawler":
 		var b strings.Builder
 		for key := range f.entries {
@@ -446,6 +455,18 @@ func (f *fake) execute(words []string, value string) string {
 		return b.String() + "END\r\n"
 	}
 	return f.classic(words, key, e, value)
+}
+
+// stats returns names and values.
+func (f *fake) stats() []string {
+	size := 0
+	for key, e := range f.entries {
+		size += len(key) + len(e.value)
+	}
+	return []string{
+		"pid 1", fmt.Sprint("time ", fakeTime), "version fake 1", fmt.Sprint("limit_maxbytes ", 64<<20),
+		fmt.Sprint("curr_items ", len(f.entries)), fmt.Sprint("bytes ", size), fmt.Sprint("evictions ", f.evictions), "slab_global_page_pool 0",
+	}
 }
 
 // classic are the commands that gomemcache sends.
@@ -544,6 +565,13 @@ func (f *fake) binary(r *bufio.Reader, known *bool) (kind, answer string, err er
 		return reply(statusOK, "", "", "Authenticated")
 	case !*known:
 		return reply(statusAuth, "", "", "Auth failure.")
+	case op == codeStats:
+		var b strings.Builder
+		for _, stat := range f.stats() {
+			name, text, _ := strings.Cut(stat, " ")
+			b.WriteString(frame(op, statusOK, 0, 0, "", name, text))
+		}
+		return "", b.String() + frame(op, statusOK, 0, 0, "", "", ""), nil
 	case op == codeNoop, op == codeFlush:
 		if op == codeFlush {
 			clear(f.entries)

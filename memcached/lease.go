@@ -18,8 +18,13 @@ import (
 // A leased key has a placeholder: an item with the flags wire.FlagLease, whose value is the
 // name of the lease. Every change of the key replaces or removes the placeholder, and the
 // server never uses a CAS number twice, so Fill stores with the CAS number of the
-// placeholder. The placeholder of the server itself (the meta flag N) has no value and no
-// flags: only a further command would distinguish it from an empty value.
+// placeholder. The server returns it when it stores the placeholder (ms with the flag c),
+// so that Lease is one atomic step; gets, in the same round trip, finds the value or the
+// placeholder that is already present. A server that does not know the flag lets gets
+// return the number, and Lease starts again if the placeholder was removed before that.
+//
+// The placeholder of the server itself (mg with the flag N) has no value and no flags: only
+// a further command would distinguish it from an empty value, at every hit.
 
 // Lease returns the value of key. If key is absent, it stores a placeholder, which the
 // server removes at the end of hold, and returns the token of the lease.

@@ -151,6 +151,31 @@ func TestLostReplyOfLease(t *testing.T) {
 	}
 }
 
+// A Lease takes effect once. Others may see its placeholder and remove it before the second
+// command of the Lease: then its token is refused. If it stored another placeholder, no
+// order would explain the results: the others found a lease that did not begin before the
+// Delete.
+func TestLeaseIsAtomic(t *testing.T) {
+	f, b := startText(t, nil)
+	other := start(t, Options{Servers: []string{f.addr}})
+	f.answers(func(n int, command string) string {
+		if n == 1 && strings.HasPrefix(command, "gets") {
+			if _, ok, token, err := other.Lease(t.Context(), "k", time.Second); ok || token != "" || err != nil {
+				t.Errorf("Lease of a leased key = %v, %q, %v", ok, token, err)
+			}
+			if _, err := other.Delete(t.Context(), "k"); err != nil {
+				t.Error(err)
+			}
+		}
+		return ""
+	})
+	token := b.mustLease(t, "k")
+	if n := f.count("ms"); n != 2 {
+		t.Errorf("two Leases sent %d placeholders", n)
+	}
+	b.wantFill(t, "k", token, false)
+}
+
 // An entry of a restarted server may have the CAS of the placeholder, or of the damaged
 // value, that a call is about to replace. It stays.
 func TestRestartBeforeReplace(t *testing.T) {

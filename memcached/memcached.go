@@ -22,6 +22,7 @@ type Backend struct {
 	keyLimit   int    // in bytes, with the prefix
 	valueLimit int    // in bytes
 	id         string // random, part of the tokens of leases
+	evictions  evictions
 	closed     atomic.Bool
 }
 
@@ -71,6 +72,7 @@ func NewFromClient(client *memcache.Client, o Options) (*Backend, error) {
 
 func newBackend(s store, o Options) *Backend {
 	b := &Backend{store: s, options: o, keyLimit: keyLimit, valueLimit: o.maxValue(), id: rand.Text()}
+	b.evictions = evictions{turn: make(chan struct{}, 1), last: map[string]int64{}}
 	if o.Protocol == Text {
 		b.meta, _ = s.(*wire.Client)
 	}
@@ -283,6 +285,7 @@ func (b *Backend) checkOne(it wire.Item) error {
 
 var (
 	_ driver.Backend       = (*Backend)(nil)
+	_ driver.Placer        = (*Backend)(nil)
 	_ driver.Haser         = (*Backend)(nil)
 	_ driver.ManyGetter    = (*Backend)(nil)
 	_ driver.ManySetter    = (*Backend)(nil)
@@ -298,4 +301,5 @@ var (
 	_ driver.Appender       = (*Backend)(nil)
 	_ driver.LifeGetter     = (*Backend)(nil)
 	_ driver.ManyLifeGetter = (*Backend)(nil)
+	_ driver.Stater         = (*Backend)(nil)
 )

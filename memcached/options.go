@@ -34,7 +34,7 @@ type Options struct {
 	TLS *tls.Config
 
 	// Distribution maps keys to servers.
-	Distribution Distribution `option:"distribution" default:"gomemcache" help:"how keys are distributed to servers: gomemcache, python_memcached, ketama or ketama_weighted"`
+	Distribution Distribution `option:"distribution" default:"gomemcache" help:"how keys are distributed to servers: gomemcache, python_memcached, pylibmc, ketama or ketama_weighted"`
 
 	// Selector replaces Servers and Distribution. Its servers may change at any time. An
 	// empty ServerName in TLS becomes their host.
@@ -78,7 +78,7 @@ func (p *Protocol) UnmarshalText(text []byte) error { return choose(p, text, pro
 
 // Distribution maps keys to servers. Programs that share entries must have the same
 // Distribution and the same list of servers, in the same order. Its text form is
-// "gomemcache", "python_memcached", "ketama" or "ketama_weighted".
+// "gomemcache", "python_memcached", "pylibmc", "ketama" or "ketama_weighted".
 type Distribution int
 
 // The distributions. A server that is listed n times has the weight n, except with
@@ -88,14 +88,15 @@ const (
 	PythonMemcached                     // of python-memcached
 	Ketama                              // of libmemcached and pylibmc with the behavior ketama
 	KetamaWeighted                      // of the same with ketama_weighted
+	Pylibmc                             // of the same without behaviors, as Flask-Caching uses pylibmc
 )
 
 var distributions = map[string]Distribution{
-	"gomemcache": GoMemcache, "python_memcached": PythonMemcached, "ketama": Ketama, "ketama_weighted": KetamaWeighted,
+	"gomemcache": GoMemcache, "python_memcached": PythonMemcached, "pylibmc": Pylibmc, "ketama": Ketama, "ketama_weighted": KetamaWeighted,
 }
 
 var selectors = [...]func(servers []string) memcache.ServerSelector{
-	GoMemcache: wire.GoMemcache, PythonMemcached: wire.PythonMemcached, Ketama: wire.Ketama, KetamaWeighted: wire.KetamaWeighted,
+	GoMemcache: wire.GoMemcache, PythonMemcached: wire.PythonMemcached, Pylibmc: wire.Pylibmc, Ketama: wire.Ketama, KetamaWeighted: wire.KetamaWeighted,
 }
 
 // UnmarshalText sets d to the distribution with that name.

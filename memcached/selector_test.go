@@ -23,6 +23,8 @@ func TestDistributionOfPython(t *testing.T) {
 	for name, o := range map[string]Options{
 		"python_memcached":          {Servers: vectors.Servers, Distribution: PythonMemcached},
 		"python_memcached weighted": {Servers: vectors.Weighted, Distribution: PythonMemcached},
+		"pylibmc":                   {Servers: vectors.Servers, Distribution: Pylibmc},
+		"pylibmc weighted":          {Servers: vectors.Weighted, Distribution: Pylibmc},
 		"ketama":                    {Servers: vectors.Servers, Distribution: Ketama},
 		"ketama_weighted":           {Servers: vectors.Servers, Distribution: KetamaWeighted},
 		"ketama_weighted weighted":  {Servers: vectors.Weighted, Distribution: KetamaWeighted},

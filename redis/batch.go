@@ -95,7 +95,7 @@ func (b *Backend) getEach(ctx context.Context, keys []string, values [][]byte) e
 		cmds[i] = getCmd(ctx, key)
 	}
 	var failed driver.BatchError
-	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, batchKind{repeatable: true})
+	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, false)
 	for i, cmd := range cmds {
 		if get := cmd.(*goredis.StringCmd); get.Err() == nil {
 			values[i] = bytesOf(get.Val())
@@ -126,7 +126,7 @@ func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Dur
 		cmds = append(cmds, withEndOfLease(ctx, &sets[i], item.Key, ttl)) // one slice instead of an allocation each
 		sendable = append(sendable, item)
 	}
-	b.execChunks(ctx, cmds, func(i int) driver.Item { return sendable[i] }, &failed, batchKind{write: true, repeatable: true})
+	b.execChunks(ctx, cmds, func(i int) driver.Item { return sendable[i] }, &failed, true)
 	return failed.ErrorOrNil()
 }
 
@@ -142,20 +142,16 @@ func (b *Backend) DeleteMany(ctx context.Context, keys []string) ([]bool, error)
 		cmds[i] = deletions[i].init(ctx, b, key)
 	}
 	var failed driver.BatchError
-	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, batchKind{write: true})
+	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, true)
 	for i, cmd := range cmds {
 		deleted[i] = cmd.Err() == nil && deletions[i].done()
 	}
 	return deleted, failed.ErrorOrNil()
 }
 
-// batchKind says what the commands of a batch are: writes, and whether they may be sent
-// twice.
-type batchKind struct{ write, repeatable bool }
-
 // execChunks runs cmds[i] for item(i), many in a round trip, and adds those that failed
-// to failed. After an outage of a server it sends no further command to it.
-func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item func(i int) driver.Item, failed *driver.BatchError, kind batchKind) {
+// to failed. A write is sent once, see [Backend.write]. After an outage of a server it sends no further command to it.
+func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item func(i int) driver.Item, failed *driver.BatchError, write bool) {
 	down := outages{backend: b}
 	for begin, end := 0, 0; begin < len(cmds); begin = end {
 		for size := 0; end < len(cmds) && end-begin < chunkKeys && size < chunkBytes; end++ {
@@ -163,17 +159,17 @@ func (b *Backend) execChunks(ctx context.Context, cmds []goredis.Cmder, item fun
 		}
 		sent := down.skip(ctx, cmds[begin:end], func(i int) string { return item(begin + i).Key }, failed)
 		_ = b.exec(ctx, b.client, sent) // each command has its own error
-		if kind.repeatable {
+		if !write {
 			b.repeatBroken(ctx, sent)
 		}
 		var ended []driver.KeyError
 		for i := begin; i < end; i++ {
 			err := cmds[i].Err()
-			if err == nil || isMiss(cmds[i], err) || isSkipped(err) || !kind.write && goredis.HasErrorPrefix(err, "WRONGTYPE") {
+			if err == nil || isMiss(cmds[i], err) || isSkipped(err) || !write && goredis.HasErrorPrefix(err, "WRONGTYPE") {
 				continue
 			}
 			key := item(i).Key
-			err = b.failure(ctx, outcome(cmds[i], err), kind.write)
+			err = b.failure(ctx, outcome(cmds[i], err), write)
 			failed.Fail(key, err)
 			if driver.EndsBatch(err) {
 				ended = append(ended, driver.KeyError{Key: key, Err: err})

@@ -129,7 +129,9 @@ func (b *Backend) read(ctx context.Context, cmd goredis.Cmder) error {
 	return b.failure(ctx, err, false)
 }
 
-// write runs a command that may be executed only once.
+// write runs a command that may be executed only once. That is every write that stores a
+// value or a lease: if it were sent again, the server might execute the first request after
+// the second one and after a later delete, and the value or the lease would come back.
 func (b *Backend) write(ctx context.Context, cmd goredis.Cmder) error {
 	return b.failure(ctx, b.send(ctx, cmd), true)
 }
@@ -138,7 +140,7 @@ func (b *Backend) send(ctx context.Context, cmd goredis.Cmder) error {
 	return outcome(cmd, b.process(ctx, cmd))
 }
 
-// sendAgain runs a write that may be repeated. If that fails, it returns the first error,
+// sendAgain runs a write that only removes, which may be repeated. If that fails, it returns the first error,
 // because the first attempt may have been executed.
 func (b *Backend) sendAgain(ctx context.Context, cmd goredis.Cmder) error {
 	err := b.send(ctx, cmd)

@@ -18,11 +18,12 @@
 // GetMany of large values may take longer as a whole. A client of the application has one
 // timeout for the whole round trip.
 //
-// If the connection breaks, a read is sent once more, and so are Set and SetMany, which
-// may be repeated without harm. Add, Inc and deletes are sent at most once: if the reply
-// is lost, the error is [driver.ErrUnknownOutcome]. [driver.ErrUnavailable] from a write means that
-// nothing was sent, or that the server refused it for now: it is loading, read only, or
-// its cluster is down.
+// If the connection breaks, a read is sent once more. A write is sent at most once: if the
+// reply is lost, the error is [driver.ErrUnknownOutcome]. If Set were sent again, the server
+// might execute the first request after the second one and after a later delete, and the
+// old value would come back. [driver.ErrUnavailable] from a write means that nothing was
+// sent, or that the server refused it for now: it is loading, read only, or its cluster is
+// down.
 //
 // A server may close idle connections. The driver notices that before it uses such a
 // connection, with TLS too, but not if a client of the application uses TLS: set its
@@ -79,8 +80,12 @@
 // evicts such an entry during the hold, Fill may store an older value. A DEL by another
 // program does not end a lease.
 //
-// If the reply to Lease is lost, Lease is sent once more with the same token. Fill is sent
-// at most once. Leases and [Backend.CompareAndSwap] are scripts. If the server
+// SET with a short TTL and the removal of the lease are two commands. If the connection
+// breaks between them, Set returns [driver.ErrUnknownOutcome] and the lease remains. If that
+// entry then expires before the lease, Fill may store an older value.
+//
+// Lease and Fill are sent at most once. If the reply to Lease is lost, other callers get the
+// lease at the end of the hold. Leases and [Backend.CompareAndSwap] are scripts. If the server
 // refuses scripts, they return an error that wraps errors.ErrUnsupported.
 //
 // # Other types

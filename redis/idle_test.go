@@ -120,7 +120,7 @@ func TestIdleConnectionsClosedByServer(t *testing.T) {
 }
 
 // The driver does not check idle connections with TLS that an application has opened.
-// What may be repeated still succeeds.
+// Reads still succeed, because they are sent again.
 func TestIdleConnectionsOfBorrowedClient(t *testing.T) {
 	serverTLS, clientTLS := certificates(t)
 	for name, open := range map[string]func(addr string) goredis.UniversalClient{
@@ -134,9 +134,8 @@ func TestIdleConnectionsOfBorrowedClient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := startHealthy(t, serverTLS)
 			for _, v := range verbs {
-				switch v.name {
-				case "Add", "Inc", "Delete", "DeleteMany", "Clear":
-					continue // are sent at most once
+				if v.write {
+					continue // is sent at most once
 				}
 				b := borrow(t, open(f.addr))
 				openConnections(t, f, b, 5)

@@ -47,7 +47,7 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 	}
 	token = rand.Text()
 	cmd := goredis.NewCmd(ctx, eval(leaseScript, []string{key, leaseName(key)}, token, driver.RoundUp(hold, time.Millisecond))...)
-	reply, err := result(cmd, b.script(ctx, cmd, b.sendAgain))
+	reply, err := result(cmd, b.script(ctx, cmd, b.send))
 	if err != nil {
 		return nil, false, "", err
 	}
@@ -63,12 +63,10 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 	return nil, false, "", b.failure(ctx, errMalformed, true)
 }
 
-// leaseScript may be executed twice: the second time it finds the token.
 const leaseScript = scriptErrors + `if redis.call('type', KEYS[1]).ok == 'string' then return redis.call('get', KEYS[1]) end
 local made = redis.pcall('set', KEYS[2], ARGV[1], 'nx', 'px', ARGV[2])
 if made and made.err then return failed(made) end
-if made or redis.call('get', KEYS[2]) == ARGV[1] then return 1 end
-return 0`
+return made and 1 or 0`
 
 // Fill stores value if token is the lease of key and key is absent. It is one script.
 func (b *Backend) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {

@@ -63,6 +63,9 @@ func valueArgs(cmd goredis.Cmder) []any {
 // detach replaces the caller's memory by copies: a command may be written after its
 // caller has left.
 func detach(cmd goredis.Cmder) {
+	if get, ok := cmd.(*appendCmd); ok {
+		get.detach()
+	}
 	args := valueArgs(cmd)
 	for i, arg := range args {
 		if value, ok := arg.([]byte); ok {

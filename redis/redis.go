@@ -110,8 +110,11 @@ func getCmd(ctx context.Context, key string) *goredis.StringCmd {
 
 // prepare makes a GET ready to be sent, for the first time or again.
 func prepare(cmd goredis.Cmder) {
-	if get, ok := mainCommand(cmd).(*goredis.StringCmd); ok {
+	switch get := mainCommand(cmd).(type) {
+	case *goredis.StringCmd:
 		get.SetVal(noReply)
+	case *appendCmd:
+		get.reset()
 	}
 }
 
@@ -137,7 +140,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 		return err
 	}
 	set := b.once(setCmd(ctx, key, value, ttlArgs(ttl)))
-	return b.failure(ctx, b.sendAgain(ctx, withEndOfLease(ctx, set, key, ttl)), true)
+	return b.write(ctx, withEndOfLease(ctx, set, key, ttl))
 }
 
 // Add stores value if key is absent. If another type is stored under key, Add removes it

@@ -83,6 +83,7 @@ func TestNamesOfLeasesAreNoKeys(t *testing.T) {
 			_, err := b.DeleteMany(ctx, []string{"k", key})
 			return named(err, key)
 		},
+		"GetAppend":  func(key string) error { _, _, err := b.GetAppend(ctx, key, nil); return err },
 		"GetWithTTL": func(key string) error { _, _, _, err := b.GetWithTTL(ctx, key); return err },
 		"GetManyWithTTL": func(key string) error {
 			_, _, err := b.GetManyWithTTL(ctx, []string{"k", key})

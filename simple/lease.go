@@ -90,7 +90,9 @@ func (b *Backend) lease(key string, hold time.Duration, bytes bool) (*node, stri
 		if now < n.deadline && n.isBytes() == bytes {
 			return n, "", nil
 		}
-		s.release(n) // fails if the node has just been replaced
+		if s.release(n) && n.deadline <= now { // release fails if the node has just been replaced
+			s.expirations++
+		}
 	}
 }
 

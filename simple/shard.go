@@ -18,8 +18,9 @@ type shard struct {
 	mu     sync.Mutex
 	clock  *clock
 	room   *room
-	share  int   // approximate number of entries when the cache is full
-	spare  int64 // bytes of room that evictions have left to this shard
+	expect func(deadline int64) // wakes the reaper
+	share  int                  // approximate number of entries when the cache is full
+	spare  int64                // bytes of room that evictions have left to this shard
 	queues queues
 	ghost  ghost
 	sweep  sweep
@@ -84,7 +85,7 @@ func (s *shard) exchange(t *table, slot *slot, old, n *node, grown int64) (repla
 	if bounded && grown > 0 && !s.charge(grown, old.place) {
 		return false, true
 	}
-	s.sweep.admit(n.deadline)
+	s.admit(n.deadline)
 	if !slot.CompareAndSwap(old, n) {
 		s.refund(max(grown, 0))
 		return false, false
@@ -146,13 +147,16 @@ func (s *shard) add(t *table, n *node, hash uint64) bool {
 	if t.full() {
 		t = s.grow(t)
 	}
-	s.sweep.admit(n.deadline)
+	s.admit(n.deadline)
 	n.place = s.queues.reserve()
 	s.queues.places[n.place].at = t.insert(n, tagOf(hash))
 	if s.ghost.recall(n.hash) {
 		s.queues.push(n.place, main, s.load(n))
 	} else {
 		s.queues.push(n.place, small, s.load(n))
+	}
+	if s.isSparse() { // large values have taken the place of small ones
+		s.shrink()
 	}
 	return true
 }

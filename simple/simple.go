@@ -18,6 +18,7 @@ type Backend struct {
 	byHash [maxShards]*shard // indexed by the top bits of a hash; repeats if there are fewer shards
 	shards []shard
 	clock  clock
+	reaper reaper
 	limit  int64 // entries beyond the one that is reserved for each shard
 	room   *room
 
@@ -72,11 +73,12 @@ func New(_ context.Context, o Options) (*Backend, error) {
 	}
 	b.clock.base = time.Now()
 	b.clock.horizon.Store(noHorizon)
+	b.reaper.due.Store(never)
 	b.room.shards = b.shards
 	b.room.reset(b.limit)
 	for i := range b.shards {
 		s := &b.shards[i]
-		s.clock, s.room, s.share = &b.clock, b.room, int(share)
+		s.clock, s.room, s.expect, s.share = &b.clock, b.room, b.expect, int(share)
 		s.reset()
 	}
 	for i := range b.byHash {
@@ -288,12 +290,14 @@ func (b *Backend) ClearPrefix(_ context.Context, prefix string) error {
 
 // Close releases the memory. It always returns nil.
 func (b *Backend) Close() error {
-	defer b.lockAll()()
+	unlock := b.lockAll()
 	for i := range b.shards {
 		b.shards[i].close()
 	}
 	b.room.reset(b.limit) // so that nobody waits for room
+	unlock()
 	b.clock.close()
+	b.reaper.stop()
 	return nil
 }
 
@@ -316,6 +320,7 @@ var (
 	_ driver.PrefixClearer = (*Backend)(nil)
 	_ driver.TTLer         = (*Backend)(nil)
 	_ driver.LifeGetter    = (*Backend)(nil)
+	_ driver.Stater        = (*Backend)(nil)
 	_ driver.ValueKeeper   = (*Backend)(nil)
 	_ driver.Leaser        = (*Backend)(nil)
 	_ driver.ValueLeaser   = (*Backend)(nil)

@@ -166,6 +166,7 @@ func TestClosed(t *testing.T) {
 			"AddValue":    func() error { _, err := b.AddValue(ctx, "key", 1, 0); return err },
 			"Inc":         func() error { _, err := b.Inc(ctx, "key", 1, 0); return err },
 			"Delete":      func() error { _, err := b.Delete(ctx, "key"); return err },
+			"Stats":       func() error { _, err := b.Stats(ctx); return err },
 			"Clear":       func() error { return b.Clear(ctx) },
 			"ClearPrefix": func() error { return b.ClearPrefix(ctx, "k") },
 		} {
@@ -266,6 +267,8 @@ func TestAllocations(t *testing.T) {
 	var kept any = &value
 	must(t, b.Set(ctx, "bytes", value, end))
 	must(t, b.SetValue(ctx, "value", kept, end))
+	text := cache.Of[string](cache.New(b))
+	must(t, text.Set(ctx, "text", strings.Repeat("x", 1<<10)))
 	for _, test := range []struct {
 		name string
 		want float64
@@ -273,6 +276,7 @@ func TestAllocations(t *testing.T) {
 	}{
 		{"Get", 0, func() { b.Get(ctx, "bytes") }},
 		{"GetValue", 0, func() { b.GetValue(ctx, "value") }},
+		{"a string", 0, func() { text.Get(ctx, "text") }},
 		{"a miss", 0, func() { b.Get(ctx, "absent") }},
 		{"Has", 0, func() { b.Has(ctx, "bytes") }},
 		{"TTL", 0, func() { b.TTL(ctx, "bytes") }},
@@ -293,15 +297,22 @@ func TestSettings(t *testing.T) {
 		settings map[string]any
 		limit    int64  // of the Backend
 		err      string // instead
+		bytes    int64  // bound of the Backend
 	}{
-		{"default", map[string]any{"CACHE_TYPE": "simple"}, 500, ""},
-		{"text", map[string]any{"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": "20"}, 20, ""},
-		{"number", map[string]any{"CACHE_TYPE": "flask_caching.backends.SimpleCache", "CACHE_THRESHOLD": 30}, 30, ""},
-		{"no limit", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": 0}, math.MaxInt, ""},
-		{"negative", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": -1}, 0, "CACHE_THRESHOLD: -1 is too small: at least 0"},
-		{"word", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": "many"}, 0, `CACHE_THRESHOLD: "many" is not a whole number`},
-		{"misspelt", map[string]any{"CACHE_TYPE": "simple", "CACHE_TRESHOLD": 5}, 0, "CACHE_TRESHOLD: no such setting; did you mean CACHE_THRESHOLD?"},
-		{"unknown option", map[string]any{"CACHE_TYPE": "simple", "CACHE_OPTIONS": `{"shards": 2}`}, 0, "CACHE_OPTIONS.shards: no such option"},
+		{"default", map[string]any{"CACHE_TYPE": "simple"}, 500, "", 0},
+		{"text", map[string]any{"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": "20"}, 20, "", 0},
+		{"number", map[string]any{"CACHE_TYPE": "flask_caching.backends.SimpleCache", "CACHE_THRESHOLD": 30}, 30, "", 0},
+		{"no limit", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": 0}, math.MaxInt, "", 0},
+		{"negative", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": -1}, 0, "CACHE_THRESHOLD: -1 is too small: at least 0", 0},
+		{"word", map[string]any{"CACHE_TYPE": "simple", "CACHE_THRESHOLD": "many"}, 0, `CACHE_THRESHOLD: "many" is not a whole number`, 0},
+		{"misspelt", map[string]any{"CACHE_TYPE": "simple", "CACHE_TRESHOLD": 5}, 0, "CACHE_TRESHOLD: no such setting; did you mean CACHE_THRESHOLD?", 0},
+		{"unknown option", map[string]any{"CACHE_TYPE": "simple", "CACHE_OPTIONS": `{"shards": 2}`}, 0, "CACHE_OPTIONS.shards: no such option", 0},
+		{"bytes", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": "256MiB"}, math.MaxInt, "", 256 << 20},
+		{"bytes and entries", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": 1000000, "CACHE_THRESHOLD": "20"}, 20, "", 1_000_000},
+		{"bytes and no limit", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": "1kB", "CACHE_THRESHOLD": "0"}, math.MaxInt, "", 1000},
+		{"no bytes", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": "0"}, 500, "", 0},
+		{"negative bytes", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": "-1"}, 0, "CACHE_MAX_BYTES: -1 bytes is too small: at least 0", 0},
+		{"no size", map[string]any{"CACHE_TYPE": "simple", "CACHE_MAX_BYTES": "big"}, 0, `"big" is not a number of bytes`, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, err := cache.Open(t.Context(), cache.FromMap(test.settings))
@@ -316,6 +327,9 @@ func TestSettings(t *testing.T) {
 			b := c.Backend().(*Backend)
 			if limit := b.limit + int64(len(b.shards)); limit != test.limit {
 				t.Errorf("limit is %d, want %d", limit, test.limit)
+			}
+			if b.room.maxBytes != test.bytes {
+				t.Errorf("the bound is %d bytes, want %d", b.room.maxBytes, test.bytes)
 			}
 		})
 	}

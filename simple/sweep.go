@@ -19,8 +19,12 @@ const (
 func newSweep() sweep { return sweep{soonest: never, seen: never} }
 
 // admit records the deadline of an entry that is about to be stored.
-func (w *sweep) admit(deadline int64) {
-	w.soonest = min(w.soonest, deadline)
+func (s *shard) admit(deadline int64) {
+	w := &s.sweep
+	if deadline < w.soonest {
+		w.soonest = deadline
+		s.expect(deadline)
+	}
 	w.seen = min(w.seen, deadline)
 	w.credit = min(w.credit+creditPerSet, maxCredit)
 }

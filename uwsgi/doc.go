@@ -28,10 +28,10 @@
 //   - For Add: the entry is read back. If there is one, Add returns false. This is
 //     wrong if a worker crashed after it stored the entry and before it replied.
 //
-// A connection that is reset is an outage. A read is retried once, and so is Set,
-// because repeating it does no harm. Add and Delete are not retried, because the
-// second reply would be wrong: they return [driver.ErrUnknownOutcome]. So does Set if
-// the retry fails as well. The server never executes a request that was sent in part.
+// A connection that is reset is an outage. A read is retried once. Writes except Clear
+// are not retried and return [driver.ErrUnknownOutcome]: the server could execute the
+// first request after the second one and after a later Delete. The server never executes
+// a request that was sent in part.
 //
 // # Expiry
 //

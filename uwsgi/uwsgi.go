@@ -82,7 +82,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 		return err
 	}
 	start := time.Now().Unix()
-	_, err := b.roundTripAgain(ctx, r)
+	_, err := b.roundTrip(ctx, r)
 	if err == errNoReply {
 		return b.explainSet(ctx, r, start)
 	}

@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 			return settings{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://" + servers.StartRedis(t, "").Addrs[0]}
 		},
 		"redis cluster": func(t *testing.T) settings {
-			return settings{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_CLUSTER": servers.StartRedisCluster(t).Addrs}
+			return settings{"CACHE_TYPE": "rediscluster", "CACHE_REDIS_CLUSTER": servers.StartRedisCluster(t, 0).Addrs}
 		},
 		"memcached": func(t *testing.T) settings {
 			return settings{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": servers.StartMemcached(t, 1, "").Addrs[0]}
@@ -46,12 +46,12 @@ func TestCheck(t *testing.T) {
 		"gcs": func(t *testing.T) settings {
 			endpoint, newBucket := startGCS(t)
 			newBucket("checked")
-			return settings{"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": "checked", "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true}
+			return gcsSettings(endpoint, "checked")
 		},
 	}
 	for name, start := range stores {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			busy(t)
 			b := over(start(t)).New(t)
 			defer b.Close()
 			report := conformance.Check(t.Context(), b)

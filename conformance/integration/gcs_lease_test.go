@@ -13,6 +13,7 @@ import (
 // Many callers of two handles load a key after each of many invalidations. A value that was
 // loaded before an invalidation is not stored after it.
 func TestGCSLeases(t *testing.T) {
+	busy(t)
 	endpoint, newBucket := startGCS(t)
 	newBucket("b")
 	var handles [2]*gcs.Backend

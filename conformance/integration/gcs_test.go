@@ -25,9 +25,7 @@ var refusedByGCS = []string{"a\rb", "a\nb", "\xff", strings.Repeat("x", 1025)}
 
 // gcsOver is the harness of a gcs at endpoint, in one bucket for all cases.
 func gcsOver(endpoint, bucket string) conformance.Harness {
-	h := over(map[string]any{
-		"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket, "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true,
-	})
+	h := over(gcsSettings(endpoint, bucket))
 	h.Limits.MaxKey, h.Limits.RefusedKeys = 1024, refusedByGCS
 	h.Traits = traitsOfGCS
 	h.Unsupported = map[conformance.Feature]string{
@@ -36,7 +34,12 @@ func gcsOver(endpoint, bucket string) conformance.Harness {
 	return h
 }
 
+func gcsSettings(endpoint, bucket string) map[string]any {
+	return map[string]any{"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket, "CACHE_GCS_ENDPOINT": endpoint, "CACHE_GCS_ANONYMOUS": true}
+}
+
 func TestGCS(t *testing.T) {
+	busy(t)
 	endpoint, newBucket := startGCS(t)
 	open := func(t *testing.T, bucket, endpoint string, allowFlush bool) *gcs.Backend {
 		newBucket(bucket)
@@ -56,12 +59,13 @@ func TestGCS(t *testing.T) {
 		},
 	}
 	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend { return open(t, "guarded", endpoint, false) }
+	h.Slow = true // the fake needs milliseconds for a call
 	conformance.Run(t, h)
 }
 
 // TestGCSBorrowed runs over a client of the application.
 func TestGCSBorrowed(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	fake := newSpread(t)
 	client, err := storage.NewClient(t.Context(), option.WithEndpoint("http://127.0.0.1/storage/v1/"),
 		option.WithHTTPClient(&http.Client{Transport: fake}))
@@ -84,6 +88,7 @@ func TestGCSBorrowed(t *testing.T) {
 		}
 		return b
 	})
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
@@ -91,24 +96,26 @@ func TestGCSServer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("TestGCS runs the same cases against the same fake, in this process")
 	}
-	t.Parallel()
+	variant(t)
 	endpoint, newBucket := startGCSServer(t)
 	newBucket("suite")
-	h := gcsOver(endpoint, "suite")
+	newBucket("spare")
+	h := emptied(gcsOver(endpoint, "suite"), gcsSettings(endpoint, "spare"))
 	h.Name = "gcs-server"
 	h.Unsupported[conformance.Network] = "faults of the network are tested with the fake in this process"
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
 // TestGCSService needs a real bucket, which costs money. It is skipped if none is named.
 func TestGCSService(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	bucket := os.Getenv("CACHE_TEST_GCS_BUCKET")
 	if bucket == "" {
 		t.Skip("CACHE_TEST_GCS_BUCKET names no bucket; Google's client finds the credentials")
 	}
 	h := over(map[string]any{"CACHE_TYPE": "gcs", "CACHE_GCS_BUCKET": bucket})
-	h.Name, h.Limits.MaxKey, h.Limits.RefusedKeys = "gcs-service", 1024, refusedByGCS
+	h.Name, h.Limits.MaxKey, h.Limits.RefusedKeys, h.Slow = "gcs-service", 1024, refusedByGCS, true
 	h.Traits = traitsOfGCS
 	h.Unsupported = map[conformance.Feature]string{
 		conformance.Threshold: unboundedGCS,

@@ -19,6 +19,7 @@ import (
 
 // The rules of package loader over simple, with values that are encoded and not.
 func TestLoaderSimple(t *testing.T) {
+	busy(t)
 	for name, options := range map[string][]cache.ViewOption{
 		"encoded": nil,
 		"kept":    {cache.WithoutEncoding()},
@@ -52,6 +53,7 @@ func loaders(t *testing.T, open func(t *testing.T) (cache.Backend, error)) {
 }
 
 func TestLoaderFilesystem(t *testing.T) {
+	timed(t)
 	dir := t.TempDir()
 	loaders(t, func(t *testing.T) (cache.Backend, error) {
 		return filesystem.New(t.Context(), filesystem.Options{Dir: dir})
@@ -59,6 +61,7 @@ func TestLoaderFilesystem(t *testing.T) {
 }
 
 func TestLoaderRedis(t *testing.T) {
+	timed(t)
 	addr := servers.StartRedis(t, "").Addrs[0]
 	loaders(t, func(t *testing.T) (cache.Backend, error) {
 		return redis.New(t.Context(), redis.Options{Addr: addr})
@@ -66,13 +69,15 @@ func TestLoaderRedis(t *testing.T) {
 }
 
 func TestLoaderRedisCluster(t *testing.T) {
-	addrs := servers.StartRedisCluster(t).Addrs
+	timed(t)
+	addrs := servers.StartRedisCluster(t, 0).Addrs
 	loaders(t, func(t *testing.T) (cache.Backend, error) {
 		return redis.New(t.Context(), redis.Options{Cluster: addrs})
 	})
 }
 
 func TestLoaderMemcached(t *testing.T) {
+	timed(t)
 	addrs := servers.StartMemcached(t, 1, "").Addrs
 	loaders(t, func(t *testing.T) (cache.Backend, error) {
 		return memcached.New(t.Context(), memcached.Options{Servers: addrs})
@@ -80,6 +85,7 @@ func TestLoaderMemcached(t *testing.T) {
 }
 
 func TestLoaderUwsgi(t *testing.T) {
+	timed(t)
 	addr := servers.StartUwsgi(t, "").Addr
 	loaders(t, func(t *testing.T) (cache.Backend, error) {
 		return uwsgi.New(t.Context(), uwsgi.Options{Addr: addr, MaxValue: servers.UwsgiBlockSize})
@@ -87,6 +93,7 @@ func TestLoaderUwsgi(t *testing.T) {
 }
 
 func TestLoaderGCS(t *testing.T) {
+	timed(t)
 	endpoint, newBucket := startGCS(t)
 	newBucket("loaders")
 	loaders(t, func(t *testing.T) (cache.Backend, error) {

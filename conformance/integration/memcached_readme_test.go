@@ -7,6 +7,7 @@ import (
 )
 
 func TestMemcachedReadme(t *testing.T) {
+	busy(t)
 	two := servers.StartMemcached(t, 2, "")
 	worksAsShown(t, "memcached", "CACHE_TYPE=memcached ",
 		"10.0.0.1:11211", two.Addrs[0], "10.0.0.2:11211", two.Addrs[1])

@@ -19,6 +19,7 @@ import (
 
 // What the server itself says, on which the backend builds.
 func TestMemcachedFacts(t *testing.T) {
+	busy(t)
 	server := servers.StartMemcached(t, 1, "")
 	long, large := strings.Repeat("k", 251), strings.Repeat("v", 1<<20)
 	for _, c := range []struct{ fact, command, answer string }{
@@ -52,8 +53,10 @@ func TestMemcachedFacts(t *testing.T) {
 
 // The server is asked how long it will keep what the backend has stored.
 func TestMemcachedLives(t *testing.T) {
+	busy(t)
 	const day = 24 * time.Hour
 	server := servers.StartMemcached(t, 1, "")
+	begin := time.Now()
 	untilLastDate := time.Until(time.Unix(math.MaxInt32+1, 0))
 	eachProtocol(t, server, func(t *testing.T, o memcached.Options) {
 		c := openMemcached(t, o)
@@ -86,7 +89,8 @@ func TestMemcachedLives(t *testing.T) {
 				var left time.Duration
 				answer := server.Ask(t, 0, "mg "+key+how+" t", "")[0]
 				fmt.Sscanf(answer, "HD t%d", &left)
-				if left *= time.Second; left > want || left < want-3*time.Second {
+				late := time.Since(begin).Truncate(time.Second) // of a busy machine
+				if left *= time.Second; left > want || left < want-late-3*time.Second {
 					t.Errorf("%s with %v: the server answers %q, want %v", how, ttl, answer, want)
 				}
 			}
@@ -96,6 +100,7 @@ func TestMemcachedLives(t *testing.T) {
 
 // Clear without a prefix requires permission and empties every server.
 func TestMemcachedClear(t *testing.T) {
+	busy(t)
 	server := servers.StartMemcached(t, 3, "")
 	count := func() (n int) {
 		for i := range server.Addrs {
@@ -128,6 +133,7 @@ func TestMemcachedClear(t *testing.T) {
 // Keys with all bytes that memcached takes are listed, and cleared by prefix, on
 // all servers.
 func TestMemcachedClearPrefix(t *testing.T) {
+	busy(t)
 	server := servers.StartMemcached(t, 3, "")
 	c := openMemcached(t, memcached.Options{Servers: server.Addrs})
 	clearer := c.Backend().(driver.PrefixClearer)
@@ -156,6 +162,7 @@ func TestMemcachedClearPrefix(t *testing.T) {
 
 // If the server rejects the login, every call returns ErrAuth, without a secret.
 func TestMemcachedAccess(t *testing.T) {
+	busy(t)
 	certificate, other := servers.NewCertificate(t), servers.NewCertificate(t)
 	text := servers.StartMemcachedText(t, "app", "hunter2").Addrs[0]
 	sasl := servers.StartMemcachedSASL(t, "app", "hunter2", "").Addrs[0]
@@ -195,18 +202,21 @@ func TestMemcachedAccess(t *testing.T) {
 // A server with -S that is spoken to in text says nothing: no call waits for longer
 // than it was told to.
 func TestMemcachedWrongProtocol(t *testing.T) {
+	timed(t)
 	addr := servers.StartMemcachedSASL(t, "app", "hunter2", "").Addrs[0]
-	c := openMemcached(t, memcached.Options{Servers: []string{addr}, DialTimeout: 200 * time.Millisecond, ReadTimeout: 200 * time.Millisecond})
-	begin := time.Now()
-	if err := c.Ping(t.Context()); !errors.Is(err, cache.ErrUnavailable) {
-		t.Errorf("Ping in text with a server that speaks the binary protocol alone: %v; want ErrUnavailable", err)
-	}
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("Ping took %v with a timeout of 200 ms", took)
-	}
+	patiently(t, func(patience time.Duration) error {
+		c := openMemcached(t, memcached.Options{Servers: []string{addr}, DialTimeout: patience, ReadTimeout: patience})
+		begin := time.Now()
+		err := c.Ping(t.Context())
+		if took := time.Since(begin); took > 5*patience || !errors.Is(err, cache.ErrUnavailable) {
+			return fmt.Errorf("Ping in text with a server that speaks the binary protocol alone, with timeouts of %v: %v after %v; want ErrUnavailable", patience, err, took)
+		}
+		return nil
+	})
 }
 
 func TestMemcachedBorrowedClient(t *testing.T) {
+	busy(t)
 	server := servers.StartMemcached(t, 3, "")
 	client := memcache.New(server.Addrs...)
 	t.Cleanup(func() { client.Close() })
@@ -238,6 +248,7 @@ func TestMemcachedBorrowedClient(t *testing.T) {
 // A connection is not used again before it is known to be in step, however a call
 // on it ended.
 func TestMemcachedCancelledCalls(t *testing.T) {
+	busy(t)
 	server := servers.StartMemcached(t, 1, "")
 	eachProtocol(t, server, func(t *testing.T, o memcached.Options) {
 		c := openMemcached(t, o)

@@ -50,6 +50,7 @@ func overOneServer(h conformance.Harness, addr string, o memcached.Options) conf
 }
 
 func TestMemcached(t *testing.T) {
+	busy(t)
 	if named := os.Getenv("CACHE_TEST_MEMCACHED_SERVERS"); named != "" {
 		h := memcachedOver(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": named})
 		h.Unsupported[conformance.Network] = "no faults are injected into the servers of CACHE_TEST_MEMCACHED_SERVERS"
@@ -62,8 +63,8 @@ func TestMemcached(t *testing.T) {
 	h = emptied(h, map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare})
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
 	h.Stores.ClearForbidden = over(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": spare}).New
+	small := servers.StartMemcached(t, 1, "-M -m 8")
 	h.Stores.Full = func(t *testing.T) cache.Backend {
-		small := servers.StartMemcached(t, 1, "-M -m 8")
 		return openMemcached(t, memcached.Options{Servers: small.Addrs}).Backend()
 	}
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{}))
@@ -72,34 +73,38 @@ func TestMemcached(t *testing.T) {
 const onlyOneMemcached = "TestMemcached injects faults with one server, memcached_failover_test.go with several"
 
 func TestMemcachedThreeServers(t *testing.T) {
-	t.Parallel()
-	three := servers.StartMemcached(t, 3, "-m 256")
-	h := memcachedOver(map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": strings.Join(three.Addrs, ",")})
+	variant(t)
+	three := servers.StartMemcached(t, 6, "-m 256")
+	settings := func(addrs []string) map[string]any {
+		return map[string]any{"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": strings.Join(addrs, ",")}
+	}
+	h := emptied(memcachedOver(settings(three.Addrs[:3])), settings(three.Addrs[3:]))
 	h.Server, h.ServerVersion = "memcached", three.Version(t)
 	h.Name = "memcached-three"
+	others := servers.StartMemcached(t, 3, "")
 	h.Stores.PartialOutage = func(t *testing.T) (cache.Backend, func()) {
-		others := servers.StartMemcached(t, 3, "")
 		return openMemcached(t, memcached.Options{Servers: others.Addrs}).Backend(), func() { others.Kill(t, 1) }
 	}
 	h.Unsupported[conformance.Network] = onlyOneMemcached
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
 func TestMemcachedTextAuth(t *testing.T) {
-	t.Parallel()
-	server := servers.StartMemcachedText(t, "app", "hunter2")
-	addr := server.Addrs[0]
-	settings := func(password string) map[string]any {
+	variant(t)
+	server, spare := servers.StartMemcachedText(t, "app", "hunter2"), servers.StartMemcachedText(t, "app", "hunter2")
+	settings := func(server *servers.Memcached, password string) map[string]any {
 		return map[string]any{
-			"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr,
+			"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": server.Addrs[0],
 			"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": password,
 		}
 	}
-	h := memcachedOver(settings("hunter2"))
-	h.Stores.Unauthorized = over(settings("wrong")).New
+	h := emptied(memcachedOver(settings(server, "hunter2")), settings(spare, "hunter2"))
+	h.Stores.Unauthorized = over(settings(server, "wrong")).New
 	h.Name, h.Secrets = "memcached-text-auth", []string{"hunter2"}
 	h.Unsupported[conformance.Network] = "TestMemcached covers the protocol after the login"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
@@ -113,7 +118,7 @@ func overBinary(h conformance.Harness) conformance.Harness {
 }
 
 func TestMemcachedSASL(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	server := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 256")
 	addr := server.Addrs[0]
 	spare := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 256")
@@ -131,16 +136,17 @@ func TestMemcachedSASL(t *testing.T) {
 }
 
 func TestMemcachedTLS(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	certificate := servers.NewCertificate(t)
-	server := servers.StartMemcachedTLS(t, certificate)
-	addr := server.Addrs[0]
-	h := memcachedOver(map[string]any{
-		"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_MEMCACHED_TLS_CA": caFile(t, certificate),
-	})
+	server, spare, authority := servers.StartMemcachedTLS(t, certificate), servers.StartMemcachedTLS(t, certificate), caFile(t, certificate)
+	settings := func(server *servers.Memcached) map[string]any {
+		return map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": server.Addrs[0], "CACHE_MEMCACHED_TLS_CA": authority}
+	}
+	h := emptied(memcachedOver(settings(server)), settings(spare))
 	h.Name = "memcached-tls"
 	h.Unsupported[conformance.Network] = "TestMemcached covers the protocol inside TLS"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
@@ -154,7 +160,7 @@ func overSpread(h conformance.Harness, name string) conformance.Harness {
 var spreadOptions = map[string]any{"spread": true, "max_chunks": spreadChunks}
 
 func TestMemcachedSpread(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	server := servers.StartMemcached(t, 2, "-m 1024")
 	addr, spare := server.Addrs[0], server.Addrs[1]
 	settings := map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_OPTIONS": spreadOptions}
@@ -165,22 +171,26 @@ func TestMemcachedSpread(t *testing.T) {
 }
 
 func TestMemcachedSpreadSASL(t *testing.T) {
-	t.Parallel()
-	server := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 1024")
-	addr := server.Addrs[0]
-	h := overSpread(overBinary(memcachedOver(map[string]any{
-		"CACHE_TYPE": "SpreadSASLMemcachedCache", "CACHE_MEMCACHED_SERVERS": addr,
-		"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": "hunter2", "CACHE_OPTIONS": spreadOptions,
-	})), "memcached-spread-sasl")
+	variant(t)
+	server, spare := servers.StartMemcachedSASL(t, "app", "hunter2", "-m 1024"), servers.StartMemcachedSASL(t, "app", "hunter2", "-m 1024")
+	settings := func(server *servers.Memcached) map[string]any {
+		return map[string]any{
+			"CACHE_TYPE": "SpreadSASLMemcachedCache", "CACHE_MEMCACHED_SERVERS": server.Addrs[0],
+			"CACHE_MEMCACHED_USERNAME": "app", "CACHE_MEMCACHED_PASSWORD": "hunter2", "CACHE_OPTIONS": spreadOptions,
+		}
+	}
+	h := overSpread(overBinary(memcachedOver(settings(server))), "memcached-spread-sasl")
+	h = emptied(h, settings(spare))
 	h.Secrets = []string{"hunter2"}
 	h.Unsupported[conformance.Network] = "TestMemcachedSASL covers the protocol, TestMemcachedSpread the chunks"
 	h.Server, h.ServerVersion = "memcached", server.Version(t)
+	h.Slow = true
 	conformance.Run(t, h)
 }
 
 // A gomemcache client passes all rules except those of operations that it lacks.
 func TestMemcachedBorrowed(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	four := servers.StartMemcached(t, 4, "-m 256")
 	client, spare := memcache.New(four.Addrs[:2]...), memcache.New(four.Addrs[2:]...)
 	t.Cleanup(func() { client.Close(); spare.Close() })
@@ -194,5 +204,6 @@ func TestMemcachedBorrowed(t *testing.T) {
 	h.Unsupported[conformance.Lease] = "a lease requires meta commands, which gomemcache does not send"
 	h.Unsupported[conformance.Network] = "deadlines and retries are those of gomemcache"
 	h.Limits.CounterMin = new(int64(0))
+	h.Slow = true
 	conformance.Run(t, h)
 }

@@ -33,6 +33,7 @@ func allow(t *testing.T, admin *goredis.Client, rules ...string) {
 
 // Inc has the same results with scripts, transactions and single commands.
 func TestRedisIncMethods(t *testing.T) {
+	busy(t)
 	for name, rules := range map[string][]string{
 		"scripts":      {"+@all", "-@transaction"},
 		"transactions": {"+@all", "-@scripting"},
@@ -96,6 +97,7 @@ func TestRedisIncMethods(t *testing.T) {
 
 // A counter that expires during Inc gets its expiry again.
 func TestRedisIncOfExpiringKey(t *testing.T) {
+	busy(t)
 	addr, admin := redisAdmin(t)
 	allow(t, admin, "+@read", "+@write", "+@connection")
 	b := openRedis(t, redis.Options{Addr: addr, Username: "app", Password: cache.Secret("secret")}).Backend().(*redis.Backend)
@@ -110,7 +112,8 @@ func TestRedisIncOfExpiringKey(t *testing.T) {
 }
 
 func TestRedisIncInCluster(t *testing.T) {
-	cluster := servers.StartRedisCluster(t)
+	busy(t)
+	cluster := servers.StartRedisCluster(t, 0)
 	for name, rules := range map[string]string{"scripts": "+@all", "transactions": "+@all -@scripting", "commands": "+cluster +incrby +set +pttl +pexpire"} {
 		for i := range cluster.Addrs {
 			if out, err := cluster.Cli(t.Context(), i, "acl setuser app reset on '>secret' '~*' "+rules); out != "OK" || err != nil {
@@ -134,6 +137,7 @@ func TestRedisIncInCluster(t *testing.T) {
 
 // A call needs only the commands that the README lists for it.
 func TestRedisPermissions(t *testing.T) {
+	busy(t)
 	type call func(t *testing.T, b *redis.Backend) error
 	addr, admin := redisAdmin(t)
 	readme := readmeText(t, "redis")

@@ -28,7 +28,8 @@ func leaseOf(t *testing.T, b *redis.Backend, key string) (token string) {
 
 // Every change of a key ends its lease, even if the entry has expired before Fill.
 func TestRedisLeaseEnds(t *testing.T) {
-	nodes := servers.StartRedisCluster(t).Addrs
+	busy(t)
+	nodes := servers.StartRedisCluster(t, 0).Addrs
 	for name, o := range map[string]redis.Options{
 		"one server": {Addr: servers.StartRedis(t, "").Addrs[0], AllowFlush: true},
 		"cluster":    {Cluster: nodes, AllowFlush: true},
@@ -88,6 +89,7 @@ func TestRedisLeaseEnds(t *testing.T) {
 
 // The name of a lease is an invalid key, and no lease outlives its hold.
 func TestRedisLeaseIsHidden(t *testing.T) {
+	busy(t)
 	addr, admin := redisAdmin(t)
 	b := openRedis(t, redis.Options{Addr: addr}).Backend().(*redis.Backend)
 	ctx := t.Context()
@@ -131,7 +133,8 @@ func TestRedisLeaseIsHidden(t *testing.T) {
 
 // One of many callers in several processes loads.
 func TestRedisLeaseIsTakenOnce(t *testing.T) {
-	nodes := servers.StartRedisCluster(t).Addrs
+	busy(t)
+	nodes := servers.StartRedisCluster(t, 0).Addrs
 	for name, o := range map[string]redis.Options{"one server": {Addr: servers.StartRedis(t, "").Addrs[0]}, "cluster": {Cluster: nodes}} {
 		t.Run(name, func(t *testing.T) {
 			var backends []*redis.Backend
@@ -164,6 +167,7 @@ func TestRedisLeaseIsTakenOnce(t *testing.T) {
 
 // A server that refuses scripts has no leases. No further script is sent to it.
 func TestRedisLeaseWithoutScripts(t *testing.T) {
+	busy(t)
 	addr, admin := redisAdmin(t)
 	allow(t, admin, "+@all", "-@scripting")
 	b := openRedis(t, redis.Options{Addr: addr, Username: "app", Password: cache.Secret("secret")}).Backend().(*redis.Backend)
@@ -187,6 +191,7 @@ func TestRedisLeaseWithoutScripts(t *testing.T) {
 
 // If the server is full, Fill returns ErrFull and the lease ends.
 func TestRedisFillWhenFull(t *testing.T) {
+	busy(t)
 	addr, admin := redisAdmin(t)
 	b := openRedis(t, redis.Options{Addr: addr}).Backend().(*redis.Backend)
 	ctx := t.Context()
@@ -207,6 +212,7 @@ func TestRedisFillWhenFull(t *testing.T) {
 }
 
 func TestRedisCompareAndSwap(t *testing.T) {
+	busy(t)
 	addr, _ := redisAdmin(t)
 	b := openRedis(t, redis.Options{Addr: addr}).Backend().(*redis.Backend)
 	ctx := t.Context()
@@ -237,7 +243,8 @@ func TestRedisCompareAndSwap(t *testing.T) {
 // A value that was read from the source before a write of the key is never stored after
 // it, whichever way the key is written.
 func TestRedisNoStaleFill(t *testing.T) {
-	nodes := servers.StartRedisCluster(t).Addrs
+	busy(t)
+	nodes := servers.StartRedisCluster(t, 0).Addrs
 	for name, o := range map[string]redis.Options{"one server": {Addr: servers.StartRedis(t, "").Addrs[0]}, "cluster": {Cluster: nodes}} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

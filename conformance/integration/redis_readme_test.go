@@ -7,10 +7,11 @@ import (
 )
 
 func TestRedisReadme(t *testing.T) {
+	busy(t)
 	one := servers.StartRedis(t, "--user user on '>password' '~*' '&*' +@all")
 	worksAsShown(t, "redis", "CACHE_TYPE=redis ", "localhost:6379", one.Addrs[0])
 
-	cluster := servers.StartRedisCluster(t)
+	cluster := servers.StartRedisCluster(t, 0)
 	worksAsShown(t, "redis", "CACHE_TYPE=rediscluster ",
 		"10.0.0.1:6379", cluster.Addrs[0], "10.0.0.2:6379", cluster.Addrs[1], "...", "")
 

@@ -27,8 +27,9 @@ func redisAdmin(t *testing.T) (addr string, admin *goredis.Client) {
 // If another program stores another type under a key, the key is absent for every method,
 // so that a lock can be taken again.
 func TestRedisForeignType(t *testing.T) {
+	busy(t)
 	addr, one := redisAdmin(t)
-	nodes := servers.StartRedisCluster(t).Addrs
+	nodes := servers.StartRedisCluster(t, 0).Addrs
 	cluster := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: nodes})
 	defer cluster.Close()
 	for name, tt := range map[string]struct {
@@ -117,6 +118,7 @@ func TestRedisForeignType(t *testing.T) {
 
 // The prefix is no pattern, whatever is in it, and what belongs to others stays.
 func TestRedisClear(t *testing.T) {
+	busy(t)
 	addr, admin := redisAdmin(t)
 	c := openRedis(t, redis.Options{Addr: addr})
 	b, ctx := c.Backend().(*redis.Backend), t.Context()
@@ -169,6 +171,7 @@ func TestRedisClear(t *testing.T) {
 
 // Rule CLO-4 of the contract.
 func TestRedisBorrowedClient(t *testing.T) {
+	busy(t)
 	_, admin := redisAdmin(t)
 	b, err := redis.NewFromClient(admin, redis.Options{})
 	if err != nil {
@@ -191,6 +194,7 @@ func TestRedisBorrowedClient(t *testing.T) {
 }
 
 func TestRedisClientSideCache(t *testing.T) {
+	busy(t)
 	addr, admin := redisAdmin(t)
 	b := openRedis(t, redis.Options{Addr: addr, ClientSideCache: 100}).Backend()
 	ctx := t.Context()

@@ -9,6 +9,7 @@ import (
 )
 
 func TestSimple(t *testing.T) {
+	busy(t)
 	open := func(t *testing.T, threshold int) cache.Backend {
 		b, err := simple.New(t.Context(), simple.Options{Threshold: threshold})
 		if err != nil {

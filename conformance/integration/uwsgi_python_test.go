@@ -58,6 +58,7 @@ func (w worker) call(command, key, value, life string) (status int, body string)
 
 // Values are shared with Python workers byte for byte, in both directions.
 func TestUWSGISharedWithPython(t *testing.T) {
+	busy(t)
 	server := servers.StartUwsgi(t, wsgi)
 	b, err := uwsgi.New(t.Context(), uwsgi.Options{Addr: server.Socket, Cache: "second", MaxValue: servers.UwsgiBlockSize})
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 func uwsgiAt(name string) conformance.Harness {
 	open := func(t *testing.T) cache.Backend {
 		t.Helper()
-		c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{
+		c, err := cache.Open(t.Context(), cache.FromMap(patient(map[string]any{
 			"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": name,
 			"CACHE_OPTIONS": map[string]any{"max_value": servers.UwsgiBlockSize},
-		}))
+		})))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,6 +42,7 @@ func uwsgiAt(name string) conformance.Harness {
 }
 
 func TestUWSGI(t *testing.T) {
+	busy(t)
 	server := servers.StartUwsgi(t, "")
 	h := uwsgiAt("first@" + server.Addr)
 	h.Server, h.ServerVersion = "uwsgi", server.Version(t)
@@ -56,16 +57,18 @@ func TestUWSGI(t *testing.T) {
 		return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "first", FirstCache: true, AllowFlush: true})
 	}
 	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend { return newUwsgi(t, uwsgi.Options{Addr: spare.Addr, Cache: "second"}) }
+	h.Slow = true // each request has a connection of its own
 	conformance.Run(t, h)
 }
 
 func TestUWSGISecondUnix(t *testing.T) {
-	t.Parallel()
+	variant(t)
 	server := servers.StartUwsgi(t, "")
 	h := uwsgiAt("second@" + server.Socket)
 	h.Name = "uwsgi-unix"
 	h.Server, h.ServerVersion = "uwsgi", server.Version(t)
 	h.Unsupported[conformance.Network] = "network faults are tested over TCP"
 	h.Unsupported[conformance.FullClear] = "the server can clear only its first cache"
+	h.Slow = true
 	conformance.Run(t, h)
 }

@@ -48,6 +48,7 @@ func count(b driver.Backend) *counting {
 
 // A wrapper passes the suite over a store in memory.
 func TestWrapperOverSimple(t *testing.T) {
+	busy(t)
 	open := func(t *testing.T, threshold int) driver.Backend {
 		b, err := simple.New(t.Context(), simple.Options{Threshold: threshold})
 		if err != nil {
@@ -66,7 +67,7 @@ func TestWrapperOverSimple(t *testing.T) {
 
 // A wrapper passes the suite over a server, with faults.
 func TestWrapperOverRedis(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	server := servers.StartRedis(t, "--databases 10000")
 	addr := server.Addrs[0]
 	h := apart(redisOver(nil), func(t *testing.T, n int) cache.Backend {
@@ -86,6 +87,7 @@ func TestWrapperOverRedis(t *testing.T) {
 		},
 		CancelBound: time.Second,
 	}
+	h.Slow = true // TestRedis tests the store
 	conformance.Run(t, h)
 }
 

@@ -29,6 +29,7 @@ const (
 	Garbage                   // replies are replaced with Proxy.Forged
 	LostReply                 // one reply is dropped and its connection is reset; then Pass
 	Drip                      // replies arrive at one byte per 40 ms
+	Late                      // one request is kept for Proxy.Deliver and its connection is reset; then Pass
 )
 
 const bufferSize = 64 << 10
@@ -47,6 +48,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	listener net.Listener          // nil while connections are refused
 	open     map[net.Conn]struct{} // nil when closed
+	late     []byte                // of Late
 	closed   sync.WaitGroup
 	closing  chan struct{}
 }
@@ -128,6 +130,29 @@ func (p *Proxy) Drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.resetAll()
+}
+
+// Deliver sends the request that Late has kept to the server, on a connection of its own, and
+// waits for a reply. So networks deliver what was sent on a connection that has broken. It
+// reports whether there was such a request. The request must have arrived in one piece.
+func (p *Proxy) Deliver() (delivered bool, err error) {
+	p.mu.Lock()
+	data := p.late
+	p.late = nil
+	p.mu.Unlock()
+	if data == nil {
+		return false, nil
+	}
+	server, err := net.Dial("tcp", p.server)
+	if err != nil {
+		return false, err
+	}
+	defer server.Close()
+	if _, err = server.Write(data); err == nil {
+		_ = server.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_, err = server.Read(make([]byte, bufferSize))
+	}
+	return err == nil, err
 }
 
 // Close resets all connections and ends the proxy. The error is always nil.
@@ -234,6 +259,13 @@ func (l *link) request(data []byte) bool {
 		return true
 	case Latency:
 		l.wait(l.Delay)
+	case Late:
+		if l.fault.CompareAndSwap(int32(Late), int32(Pass)) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.late = bytes.Clone(data)
+			return false
+		}
 	}
 	_, err := l.server.Write(data)
 	return err == nil

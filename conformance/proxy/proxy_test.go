@@ -171,3 +171,26 @@ func TestDrop(t *testing.T) {
 		t.Errorf("got %q on a connection that was dropped", got)
 	}
 }
+
+func TestLate(t *testing.T) {
+	p := echo(t)
+	conn := dial(t, p)
+	if delivered, err := p.Deliver(); delivered || err != nil {
+		t.Errorf("Deliver without a request = %v, %v", delivered, err)
+	}
+	if err := p.Set(proxy.Late); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(conn, "late\n")
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("after a late request: %v, want a reset", err)
+	}
+	for _, want := range []bool{true, false} {
+		if delivered, err := p.Deliver(); delivered != want || err != nil {
+			t.Errorf("Deliver = %v, %v; want %v", delivered, err, want)
+		}
+	}
+	if got, err := ask(t, dial(t, p), "next", time.Minute); got != "re:next\n" || err != nil {
+		t.Errorf("after a late request, another connection got %q, %v", got, err)
+	}
+}

@@ -42,8 +42,10 @@ var (
 	// reached, or it rejected the call temporarily.
 	ErrUnavailable = errors.New("store is unavailable")
 	// ErrUnknownOutcome means that a write was sent and its reply was lost: it may or
-	// may not have been executed. Backends do not retry it if that could repeat its
-	// effect.
+	// may not have been executed, or be executed later. Backends do not retry a write that
+	// stores a value or a lease, unless a condition prevents its second execution. The
+	// store could execute the first request after the second one and after a later Delete,
+	// and the old value would come back.
 	ErrUnknownOutcome = errors.New("outcome of the write is unknown")
 )
 

@@ -56,6 +56,8 @@ type optional struct {
 	manyLives     ManyLifeGetter
 	watcher       Watcher
 	stater        Stater
+	placer        Placer
+	events        EventSource
 }
 
 // Resolve finds the optional interfaces of backend, once.
@@ -82,6 +84,8 @@ func Resolve(backend Backend) *Operations {
 	o.own.manyLives, _ = backend.(ManyLifeGetter)
 	o.own.watcher, _ = backend.(Watcher)
 	o.own.stater, _ = backend.(Stater)
+	o.own.placer, _ = backend.(Placer)
+	o.own.events, _ = backend.(EventSource)
 	return o
 }
 
@@ -220,6 +224,21 @@ func (o *Operations) CopiesValues() bool {
 	return o.own.copier != nil && o.own.copier.CopiesValues()
 }
 
+// Place returns the server that stores key, "" if the backend has one place for all.
+func (o *Operations) Place(key string) string {
+	if o.own.placer == nil {
+		return ""
+	}
+	return o.own.placer.Place(key)
+}
+
+// OnEvent passes report to the backend, if it has events.
+func (o *Operations) OnEvent(report func(op string, err error)) {
+	if o.own.events != nil {
+		o.own.events.OnEvent(report)
+	}
+}
+
 // Name returns the name of the backend in errors and events.
 func (o *Operations) Name() string {
 	if o.own.namer != nil {
@@ -253,4 +272,6 @@ var (
 	_ ManyLifeGetter = (*Operations)(nil)
 	_ Watcher        = (*Operations)(nil)
 	_ Stater         = (*Operations)(nil)
+	_ Placer         = (*Operations)(nil)
+	_ EventSource    = (*Operations)(nil)
 )

@@ -10,7 +10,8 @@ import (
 // Watch blocks. It calls notices.Ready once, when every later change is going to be
 // reported, and then notices.Changed for each key with prefix that was written,
 // removed or evicted, or that may have been. A change by the caller's own handle may
-// be reported or not. An expiry is not reported.
+// be reported or not, if the store can have other handles; otherwise it is reported. An
+// expiry is not reported.
 //
 // Watch returns ctx.Err() when ctx is done. It returns another error as soon as
 // changes may have been missed: the connection broke, nothing arrived from the server

@@ -78,6 +78,8 @@ var mutants = []mutant{
 	{rule: "LOA-40", defect: "Fill ignores the token", store: func(o *driver.Operations) cache.Backend { return alwaysFills{o} }},
 	{rule: "LOA-40", defect: "CompareAndSwap compares nothing", store: func(o *driver.Operations) cache.Backend { return alwaysSwaps{o} }},
 	{rule: "LOA-40", defect: "Delete ends no lease", store: func(o *driver.Operations) cache.Backend { return keepsAll{o} }},
+	{rule: "LOA-41", defect: "CompareAndSwap compares nothing", store: func(o *driver.Operations) cache.Backend { return alwaysSwaps{o} }},
+	{rule: "LOA-41", defect: "Fill ignores the token", store: func(o *driver.Operations) cache.Backend { return alwaysFills{o} }},
 	{rule: "LOA-38", defect: "loads are not cancelled", around: uncancelled},
 }
 

@@ -14,9 +14,7 @@ var endRules = []Rule{{
 	Why: "Loads that still run after Close use connections that the program has closed.",
 	run: func(a *attempt) {
 		s := newSource()
-		l := a.loader(a.one, loader.Policy{Fresh: long, Stale: long, Backoff: long}, s.load)
-		a.want(l, "k", "k#1")
-		a.must(l.Expire(a.ctx, "k"))
+		l := a.expired(s, loader.Policy{Fresh: long, Stale: long, Backoff: long})
 		defer s.shut()()
 		a.want(l, "k", "k#1")
 		waits := a.start(l, "absent")

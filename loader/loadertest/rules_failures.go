@@ -73,9 +73,7 @@ var failureRules = []Rule{{
 	Why: "An overloaded source receives more requests the more of them fail.",
 	run: func(a *attempt) {
 		s := newSource()
-		l := a.loader(a.one, loader.Policy{Fresh: long, Stale: long, Backoff: long}, s.load)
-		a.want(l, "k", "k#1")
-		a.must(l.Expire(a.ctx, "k"))
+		l := a.expired(s, loader.Policy{Fresh: long, Stale: long, Backoff: long})
 		s.fail(errBroken)
 		for range 5 {
 			a.want(l, "k", "k#1")

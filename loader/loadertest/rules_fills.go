@@ -196,9 +196,7 @@ var fillRules = []Rule{{
 		a.skipIfKept("values that are kept as they are have one process")
 		s := newSource()
 		p := loader.Policy{Fresh: long, Stale: long, Lease: time.Minute}
-		one, other := a.loader(a.one, p, s.load), a.loader(a.other, p, s.load)
-		a.want(one, "k", "k#1")
-		a.must(one.Expire(a.ctx, "k"))
+		one, other := a.expired(s, p), a.loader(a.other, p, s.load)
 		open := s.shut()
 		for range 3 {
 			a.want(one, "k", "k#1")

@@ -61,9 +61,7 @@ var phaseRules = []Rule{{
 	Why: "At every expiry all callers wait for the source, which is called once for each of them.",
 	run: func(a *attempt) {
 		s := newSource()
-		l := a.loader(a.one, loader.Policy{Fresh: long, Stale: long}, s.load)
-		a.want(l, "k", "k#1")
-		a.must(l.Expire(a.ctx, "k"))
+		l := a.expired(s, loader.Policy{Fresh: long, Stale: long})
 		open := s.shut()
 		for range 5 {
 			a.want(l, "k", "k#1")
@@ -86,9 +84,7 @@ var phaseRules = []Rule{{
 	Why: "An outage of the source becomes an outage of the program, or old data is served although the source works.",
 	run: func(a *attempt) {
 		s := newSource()
-		l := a.loader(a.one, loader.Policy{Fresh: long, Rescue: long}, s.load)
-		a.want(l, "k", "k#1")
-		a.must(l.Expire(a.ctx, "k"))
+		l := a.expired(s, loader.Policy{Fresh: long, Rescue: long})
 		s.fail(errBroken)
 		a.want(l, "k", "k#1")
 		a.want(l, "k", "k#1")
@@ -100,9 +96,7 @@ var phaseRules = []Rule{{
 	Why: "A slow source makes every request slow although a usable value is stored.",
 	run: func(a *attempt) {
 		s := newSource()
-		l := a.loader(a.one, loader.Policy{Fresh: long, Rescue: long, Patience: short}, s.load)
-		a.want(l, "k", "k#1")
-		a.must(l.Expire(a.ctx, "k"))
+		l := a.expired(s, loader.Policy{Fresh: long, Rescue: long, Patience: short})
 		open := s.shut()
 		a.want(l, "k", "k#1")
 		open()
@@ -199,9 +193,7 @@ var phaseRules = []Rule{{
 	Why: "After a change of the source all callers wait for one load.",
 	run: func(a *attempt) {
 		s := newSource()
-		l := a.loader(a.one, loader.Policy{Fresh: long, Stale: long}, s.load)
-		a.want(l, "k", "k#1")
-		a.must(l.Expire(a.ctx, "k"))
+		l := a.expired(s, loader.Policy{Fresh: long, Stale: long})
 		open := s.shut()
 		a.want(l, "k", "k#1")
 		open()

@@ -131,6 +131,14 @@ func (a *attempt) loader(c *cache.Cache, p loader.Policy, load func(ctx context.
 	return l
 }
 
+// expired returns a Loader of s whose entry of k has the value k#1 and is not fresh.
+func (a *attempt) expired(s *source, p loader.Policy) *loader.Loader[string] {
+	l := a.loader(a.one, p, s.load)
+	a.want(l, "k", "k#1")
+	a.must(l.Expire(a.ctx, "k"))
+	return l
+}
+
 // many is loader for a load of many keys.
 func (a *attempt) many(p loader.Policy, load func(ctx context.Context, keys []string) (map[string]string, error)) *loader.Loader[string] {
 	l := loader.NewMany(a.one, a.changed(p), func(ctx context.Context, keys []string) (values map[string]string, err error) {

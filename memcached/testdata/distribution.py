@@ -12,8 +12,7 @@ import memcache
 import pylibmc
 
 SERVERS = ["127.0.0.1:11211", "127.0.0.1:21401", "127.0.0.1:21402"]
-KEYS = ["key-%d" % i for i in range(60)] + ["", "a", "shop:user:42", "\u00e9\u4e16\u754c", "k" * 250]
-KEYS.remove("")
+KEYS = ["key-%d" % i for i in range(280)] + ["flask_cache_view/%d" % i for i in range(16)] + ["a", "shop:user:42", "\u00e9\u4e16\u754c", "k" * 250]
 
 
 def main():
@@ -25,6 +24,8 @@ def main():
         result = {
             "python_memcached": places(memcache.Client(SERVERS)),
             "python_memcached weighted": places(memcache.Client([(s, i + 1) for i, s in enumerate(SERVERS)])),
+            "pylibmc": places(pylibmc.Client(SERVERS)),
+            "pylibmc weighted": places(pylibmc.Client(weighted)),
             "ketama": places(pylibmc.Client(SERVERS, behaviors={"ketama": True})),
             "ketama_weighted": places(pylibmc.Client(SERVERS, behaviors={"ketama_weighted": True})),
             "ketama_weighted weighted": places(pylibmc.Client(weights, behaviors={"ketama_weighted": True})),

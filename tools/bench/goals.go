@@ -68,6 +68,8 @@ var goals = []goal{
 	{"Copy/*/*", "simple-buffer", timeOf, 0.5, "freecache-buffer"},
 	{"Ratio/*", "simple", hitsBehind, 0.5, counted},
 	{"Ratio/scans/*", "simple", hitsBehind, 0.5, counted},
+	{"Ratio/sizes/*", "simple-bytes", hitsBehind, 0.5, weighed},
+	{"Ratio/sizes/scans/*", "simple-bytes", hitsBehind, 0.5, weighed},
 	{"Memory/*", "simple", memoryOf, 1, "otter-expiry"},
 	{"Hit/entries=500", "simple-view", above, 15e-9, "simple"},
 	{"Copy/bytes=100B/*", "simple-buffer", above, 15e-9, "simple"},

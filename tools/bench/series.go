@@ -21,8 +21,9 @@ type group struct {
 }
 
 const (
-	counted = "otter*,theine,ristretto,golang-lru" // peers that bound the number of entries
-	bounded = counted + ",bigcache,freecache"      // peers that bound the memory they use
+	counted = "otter*,theine,ristretto,golang-lru"      // peers that bound the number of entries
+	weighed = "otter-weight,theine-cost,ristretto-cost" // peers that bound the weight of entries
+	bounded = counted + ",bigcache,freecache"           // peers that bound the memory they use
 )
 
 // groups is everything that is measured. Files are in each of dirs, directories of
@@ -52,8 +53,8 @@ func groups(dirs []string) []group {
 		}, memory.Copies("Copy", "100B", "1KiB")},
 		{report.Section{
 			Name: "Ratio", Title: "Hit ratio", Unit: memory.HitPercent,
-			Text: "Percentage of the reads that hit. A Zipf distribution (exponent 1.01) over ten times as many keys as there is room for; what is missing is stored. With scans, a fifth more reads, of keys that are never read again.",
-		}, memory.Ratios("Ratio", "500", "100k")},
+			Text: "Percentage of the reads that hit. A Zipf distribution (exponent 1.01) over ten times as many keys as there is room for; what is missing is stored. With scans, a fifth more reads, of keys that are never read again. With sizes, values are log-normally distributed (median 500 bytes, sigma 1.5), and peers have room for the given number of entries of the mean weight.",
+		}, append(memory.Ratios("Ratio", "500", "100k"), memory.SizedRatios("Ratio", "500", "10k")...)},
 		{report.Section{
 			Name: "Memory", Title: "Memory of an entry", Unit: memory.PerEntry,
 			Text: "Bytes of heap per entry of a full store, with its key of 20 bytes and its value of 100 bytes.",

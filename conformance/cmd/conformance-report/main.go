@@ -4,12 +4,15 @@
 // Run the suite, then the command over the directory of its reports:
 //
 //	CONFORMANCE_REPORT=$PWD/reports go test ./...
-//	go run github.com/cachebackends/cachebackends/conformance/cmd/conformance-report -readme README.md -o support.html reports
+//	go run github.com/cachebackends/cachebackends/conformance/cmd/conformance-report -readme README.md -o support.html -rules rules reports
 //
 // The README needs the lines "<!-- matrix -->" and "<!-- /matrix -->"; the table
 // is written between them. It has a column for each backend. A report named
 // redis-cluster is a variant of redis if there is a report named redis: the table
 // shows in notes where variants differ, the page gives each a column.
+//
+// With -rules the command writes a page for each rule: what it says, why, which defects
+// break it, and in which backends it holds. The page of all rules links to them.
 //
 // # Reports under version control
 //
@@ -47,6 +50,7 @@ type command struct {
 	reports      string // directory
 	merge        string // directory of a run; empty: none
 	page, readme string // files; empty: not wanted
+	rules        string // directory of the pages of rules; empty: not wanted
 	check        bool
 	strict       bool
 
@@ -64,6 +68,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&c.page, "o", "", "write the HTML page to `file`")
+	flags.StringVar(&c.rules, "rules", "", "write a page for each rule into `directory`")
 	flags.StringVar(&c.readme, "readme", "", "write the table into `file`, between <!-- matrix --> and <!-- /matrix -->")
 	flags.StringVar(&c.merge, "merge", "", "merge the reports of a run in `directory` into DIRECTORY first")
 	flags.BoolVar(&c.check, "check", false, "write nothing, print what is stale")
@@ -114,11 +119,16 @@ func (c *command) run() error {
 		}
 	}
 	if c.page != "" {
-		page, err := renderPage(backends)
+		page, err := c.renderPage(backends)
 		if err != nil {
 			return err
 		}
 		if err := c.write(c.page, page); err != nil {
+			return err
+		}
+	}
+	if c.rules != "" {
+		if err := c.writeRules(backends); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"html"
 	"os"
 	"path/filepath"
 	"slices"
@@ -189,6 +190,45 @@ func TestReportOfRun(t *testing.T) {
 	if want := `<td class="failed" title="got 1 want 2">`; !strings.Contains(p.text("docs/support.html"), want) {
 		t.Errorf("the page lacks %s", want)
 	}
+}
+
+// Each rule has a page, which the page of all rules links to.
+func TestRulePages(t *testing.T) {
+	p := newProject(t)
+	rules := []string{"-rules", p.path("docs/rules")}
+	p.report(0, "", rules...)
+	for _, c := range conformance.Cases() {
+		page := html.UnescapeString(p.text("docs/rules/" + c.ID + ".html"))
+		for _, want := range []string{c.Rule, c.Why, `<a href="../support.html#` + c.ID + `">`} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the page of %s lacks %s", c.ID, want)
+			}
+		}
+		if link := `<a href="rules/` + c.ID + `.html">`; !strings.Contains(p.text("docs/support.html"), link) {
+			t.Errorf("docs/support.html lacks %s", link)
+		}
+	}
+	for page, want := range map[string]string{
+		"EVI-1":  `<tr><th scope="row">redis</th><td class="no">not supported</td><td>redis-server 1.2</td><td>` + conformance.Version + `</td><td>maxmemory: the server&#39;s</td></tr>`,
+		"BAS-3":  "<li>Set keeps the old TTL</li>",
+		"PER-1":  "For backends that support: persistence after the process exits.",
+		"DEC-1":  `<a href="BAS-1.html">next: BAS-1</a>`,
+		"TTL-16": `<td class="yes">holds</td>`,
+	} {
+		if text := p.text("docs/rules/" + page + ".html"); !strings.Contains(text, want) {
+			t.Errorf("the page of %s lacks %s:\n%s", page, want, text)
+		}
+	}
+	p.put("docs/rules/XYZ-1.html", "")
+	p.put("docs/rules/style.html", "")
+	p.report(statusFindings, "XYZ-1.html is about a rule that the suite does not have", append(rules, "-check")...)
+	p.report(0, "", rules...)
+	if _, err := os.Stat(p.path("docs/rules/XYZ-1.html")); err == nil {
+		t.Error("the page of a rule that does not exist was kept")
+	}
+	p.text("docs/rules/style.html")
+	p.edit("docs/rules/BAS-3.html", "Set keeps", "Set drops")
+	p.report(statusFindings, "BAS-3.html is stale", append(rules, "-check")...)
 }
 
 // Facts that differ in every run, or are absent on some machines, change no file.

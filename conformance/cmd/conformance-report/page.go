@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"html/template"
 	"iter"
+	"path/filepath"
 	"strings"
 
 	"github.com/cachebackends/cachebackends/conformance"
@@ -21,6 +22,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 // page is what the template shows: a column for each report.
 type page struct {
 	Suite    string
+	RulesDir string // of the pages of rules, seen from this page; "" if there are none
 	Backends []backend
 	Matrix   []pageRow
 	Chapters []chapter
@@ -56,13 +58,21 @@ type pageRun struct {
 var chapterNames = map[string]string{
 	"DEC": "Declarations", "BAS": "Get and Set", "TTL": "Expiry", "KEY": "Keys", "VAL": "Values", "BAT": "Batches",
 	"ADD": "Add", "DEL": "Delete", "CLR": "Clear", "CNT": "Counters",
+	"APP": "Reads into the caller's memory", "LIF": "Values with their remaining TTL", "WAT": "Notices of changes", "STA": "Statistics",
 	"LSE": "Leases", "SWP": "Compare-and-swap", "EVI": "Eviction", "CON": "Concurrency",
 	"CTX": "Contexts", "CLO": "Close", "PER": "Persistence", "CFG": "Settings and secrets", "ERR": "Errors",
 	"MOD": "Sequences of calls", "NUL": "The null cache",
 }
 
-func renderPage(backends []backend) ([]byte, error) {
+func (c *command) renderPage(backends []backend) ([]byte, error) {
 	p := page{Suite: conformance.Version, Backends: backends}
+	if c.rules != "" {
+		dir, err := filepath.Rel(filepath.Dir(c.page), c.rules)
+		if err != nil {
+			return nil, err
+		}
+		p.RulesDir = filepath.ToSlash(dir)
+	}
 	for _, row := range rows(backends) {
 		shown := pageRow{Name: strings.ReplaceAll(row.Name, "`", "")}
 		for r := range columns(backends) {
@@ -71,8 +81,7 @@ func renderPage(backends []backend) ([]byte, error) {
 		p.Matrix = append(p.Matrix, shown)
 	}
 	for _, rule := range conformance.Cases() {
-		prefix, _, _ := strings.Cut(rule.ID, "-")
-		name := cmp.Or(chapterNames[prefix], prefix)
+		name := chapterOf(rule.ID)
 		if len(p.Chapters) == 0 || p.Chapters[len(p.Chapters)-1].Name != name {
 			p.Chapters = append(p.Chapters, chapter{Name: name})
 		}

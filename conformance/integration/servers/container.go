@@ -7,12 +7,15 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	tcexec "github.com/testcontainers/testcontainers-go/exec"
 )
@@ -40,7 +43,7 @@ func newContainer(spec Spec) (*container, error) {
 		published[p] = []network.PortBinding{{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: p.Port()}}
 	}
 	mode, bind := moby.NetworkMode("default"), "0.0.0.0"
-	if spec.HostNetwork {
+	if onHostNetwork(ctx) {
 		mode, bind, exposed, published = "host", "127.0.0.1", nil, nil
 	}
 	var shared []string
@@ -68,6 +71,22 @@ func newContainer(spec Spec) (*container, error) {
 	}
 	guard, err := newGuard("docker rm --force --volumes " + running.GetContainerID() + " >/dev/null")
 	return &container{running, guard}, err
+}
+
+// onHostNetwork reports whether containers can use the network of this machine. In
+// another network Docker forwards each connection: that costs more time than the servers
+// need for their replies, and it ends connections that the servers reset.
+func onHostNetwork(ctx context.Context) bool {
+	if runtime.GOOS != "linux" { // Docker runs in a virtual machine
+		return false
+	}
+	docker, err := testcontainers.NewDockerClientWithOpts(ctx)
+	if err != nil {
+		return false
+	}
+	defer docker.Close()
+	info, err := docker.Info(ctx, client.InfoOptions{}) // which testcontainers keeps
+	return err == nil && !slices.Contains(info.Info.SecurityOptions, "name=rootless")
 }
 
 func (c *container) Exec(ctx context.Context, script string) (string, error) {

@@ -52,26 +52,33 @@ func StartRedisTLS(t *testing.T, certificate Certificate, user, password string)
 	return r
 }
 
-// StartRedisCluster starts three primaries, each with a replica. A node is taken
-// for dead after a second; slots without a node leave the others at work.
-func StartRedisCluster(t *testing.T) *Redis {
+// StartRedisCluster starts three primaries, each with so many replicas. If there are some,
+// a node is taken for dead after a second: without, a busy machine would only interrupt
+// the cluster. Slots without a node leave the others at work.
+func StartRedisCluster(t *testing.T, replicas int) *Redis {
 	t.Helper()
-	ports := FreePorts(t, 6)
+	ports := FreePorts(t, 3*(1+replicas))
 	r := &Redis{ports: ports, Addrs: addrs(ports)}
+	timeout := 30_000
+	if replicas > 0 {
+		timeout = 1000
+	}
 	var script strings.Builder
 	for _, port := range ports {
 		fmt.Fprintf(&script, "redis-server --port %[1]d %[2]s --pidfile $PWD/%[1]d.pid --cluster-enabled yes --cluster-config-file nodes-%[1]d.conf"+
-			" --cluster-node-timeout 1000 --cluster-require-full-coverage no --cluster-announce-ip 127.0.0.1 --repl-diskless-sync-delay 0 &\n", port, quiet)
+			" --cluster-node-timeout %[3]d --cluster-require-full-coverage no --cluster-announce-ip 127.0.0.1 --repl-diskless-sync-delay 0 &\n", port, quiet, timeout)
 	}
 	r.Machine = Start(t, Spec{Needs: redisNeeds, Ports: ports, Script: script.String() + "wait"})
+	var ready []string
 	for _, port := range ports {
-		r.await(t, r.cli(port, "ping")+" | grep -q PONG")
+		ready = append(ready, r.cli(port, "ping")+" | grep -q PONG")
 	}
-	r.await(t, "redis-cli --cluster create "+strings.Join(r.Addrs, " ")+" --cluster-replicas 1 --cluster-yes")
+	ready = append(ready, fmt.Sprintf("redis-cli --cluster create %s --cluster-replicas %d --cluster-yes", strings.Join(r.Addrs, " "), replicas))
 	for _, port := range ports {
-		r.await(t, r.cli(port, "cluster info")+" | grep -q cluster_state:ok")
-		r.await(t, fmt.Sprintf("%s | grep -qE 'master_link_status:up|role:master'", r.cli(port, "info replication")))
+		ready = append(ready, r.cli(port, "cluster info")+" | grep -q cluster_state:ok",
+			r.cli(port, "info replication")+" | grep -qE 'master_link_status:up|role:master'")
 	}
+	r.await(t, ready...)
 	return r
 }
 
@@ -101,12 +108,14 @@ func StartRedisSentinel(t *testing.T, password, sentinelPassword string) *Redis 
 		fmt.Fprintf(&script, "redis-server %s --sentinel --bind $BIND &\n", name)
 	}
 	r.Machine = Start(t, Spec{Needs: redisNeeds, Ports: all, Files: files, Script: script.String() + "wait"})
+	var ready []string
 	for _, port := range sentinels {
 		ask := fmt.Sprintf("redis-cli -p %d -a %s --no-auth-warning sentinel ", port, sentinelPassword)
-		r.await(t, ask+"ckquorum mymaster | grep -q '^OK 3'")
-		r.await(t, ask+"master mymaster | grep -A1 num-slaves | grep -qx 2")
-		r.await(t, ask+"master mymaster | grep -A1 num-other-sentinels | grep -qx 2")
+		ready = append(ready, ask+"ckquorum mymaster | grep -q '^OK 3'",
+			ask+"master mymaster | grep -A1 num-slaves | grep -qx 2",
+			ask+"master mymaster | grep -A1 num-other-sentinels | grep -qx 2")
 	}
+	r.await(t, ready...)
 	return r
 }
 
@@ -134,13 +143,19 @@ func (r *Redis) Restart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.kill(t, r.ports[0])
+	r.Kill(t, 0)
 	r.await(t, fmt.Sprintf("%s && ! %[1]s | grep -q %s", r.cli(r.ports[0], "info server"), before))
 }
 
-func (r *Redis) kill(t *testing.T, port int) {
+// Pause makes the i-th data server neither answer nor end, until Resume.
+func (r *Redis) Pause(t *testing.T, i int) { r.signal(t, i, "STOP") }
+
+// Resume makes the i-th data server answer again.
+func (r *Redis) Resume(t *testing.T, i int) { r.signal(t, i, "CONT") }
+
+func (r *Redis) signal(t *testing.T, i int, name string) {
 	t.Helper()
-	if _, err := r.Exec(t.Context(), fmt.Sprintf("kill -9 $(cat %d.pid)", port)); err != nil {
+	if _, err := r.Exec(t.Context(), fmt.Sprintf("kill -%s $(cat %d.pid)", name, r.ports[i])); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -160,45 +175,51 @@ func (r *Redis) Reshard(t *testing.T, slots int) {
 	}
 }
 
-// KillShard kills a primary of a cluster and its replica, so that no replica takes over.
-func (r *Redis) KillShard(t *testing.T) {
-	t.Helper()
-	primary := r.ports[0]
-	for i, port := range r.ports[1:] {
-		role, err := r.Cli(t.Context(), i+1, "role")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasPrefix(role, "slave") && strings.Contains(role, fmt.Sprint(primary)) {
-			r.kill(t, port)
-		}
-	}
-	r.kill(t, primary)
-}
+// Kill kills the i-th data server, as a crash would.
+func (r *Redis) Kill(t *testing.T, i int) { r.signal(t, i, "9") }
 
 // KillPrimary kills the first data server that is a primary, as a crash would.
 func (r *Redis) KillPrimary(t *testing.T) {
 	t.Helper()
-	for i, port := range r.ports {
+	for i := range r.ports {
 		role, err := r.Cli(t.Context(), i, "role")
 		if err == nil && strings.HasPrefix(role, "master") {
-			r.kill(t, port)
+			r.Kill(t, i)
 			return
 		}
 	}
 	t.Fatal("no data server is a primary")
 }
 
-// await repeats script until it succeeds.
-func (r *Redis) await(t *testing.T, script string) {
+// AwaitPromotion waits until one of the replicas of the first data server, which was a
+// primary and has been killed, is a primary.
+func (r *Redis) AwaitPromotion(t *testing.T, primaries int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	var roles []string
+	for _, port := range r.ports[1:] {
+		roles = append(roles, r.cli(port, "role")+" | head -1")
+	}
+	r.await(t, fmt.Sprintf("[ $( (%s) 2>/dev/null | grep -c master) -eq %d ]", strings.Join(roles, "; "), primaries))
+}
+
+// await repeats each script until it succeeds. One process of the container runs all of
+// them: to start one costs more than most scripts.
+func (r *Redis) await(t *testing.T, scripts ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	out, err := r.Exec(ctx, "for i in $(seq 300); do if ("+script+") >out 2>&1; then exit 0; fi; sleep 0.1; done; cat out; exit 1")
-	if err != nil {
-		t.Fatalf("the servers do not become ready (%s): %v: %s\nthey printed:\n%s", script, err, out, r.logs())
+	var all strings.Builder
+	for _, script := range scripts {
+		fmt.Fprintf(&all, "ok=; for i in $(seq 600); do if (%[1]s) >out 2>&1; then ok=1; break; fi; sleep 0.05; done; "+
+			"[ $ok ] || { cat out; echo %[2]s; exit 1; }\n", script, quoted(script))
+	}
+	if out, err := r.Exec(ctx, all.String()); err != nil {
+		t.Fatalf("the servers do not become ready: %v: %s\nthey printed:\n%s", err, out, r.logs())
 	}
 }
+
+// quoted returns text as one word of the shell.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func addrs(ports []int) []string {
 	list := make([]string, len(ports))

@@ -29,10 +29,6 @@ type Spec struct {
 	// Ports are those the servers listen on, the same inside and outside of the
 	// container, so that servers may send clients each other's addresses.
 	Ports []int
-	// HostNetwork puts a container on the network of this machine. Otherwise Docker's
-	// proxy is in between, which costs more than a short connection to a server, and
-	// ends connections in place of resetting them. Linux only.
-	HostNetwork bool
 	// Dirs are directories of this machine, which the script finds under the same
 	// paths: clients reach unix sockets there.
 	Dirs []string

@@ -2,6 +2,8 @@ package servers
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -39,7 +41,7 @@ func StartUwsgi(t *testing.T, program string) *Uwsgi {
 	u := &Uwsgi{Addr: list[0], URL: "http://" + list[1], Socket: filepath.Join(dir, "uwsgi.sock")}
 	cache := fmt.Sprintf("items=%d,blocksize=%d", UwsgiItems+1, UwsgiBlockSize)
 	u.Machine = Start(t, Spec{
-		Needs: []string{"uwsgi"}, Ports: ports, HostNetwork: true, Dirs: []string{dir}, Files: map[string]string{"program.py": program},
+		Needs: []string{"uwsgi"}, Ports: ports, Dirs: []string{dir}, Files: map[string]string{"program.py": program},
 		Script: fmt.Sprintf("while :; do uwsgi --plugins cache,python3 --master --no-orphans --die-on-term --workers 2 --threads 4"+
 			" --disable-logging --pidfile $PWD/uwsgi.pid --socket $BIND:%d --http-socket $BIND:%d --socket %s --chmod-socket=666"+
 			" --cache2 name=first,%[4]s --cache2 name=second,%[4]s --wsgi-file program.py || sleep 0.1; done",
@@ -56,7 +58,7 @@ func StartOtherUwsgi(t *testing.T, args string) (addr string) {
 	ports := FreePorts(t, 1)
 	u := &Uwsgi{Addr: addrs(ports)[0]}
 	u.Machine = Start(t, Spec{
-		Needs: []string{"uwsgi"}, Ports: ports, HostNetwork: true,
+		Needs: []string{"uwsgi"}, Ports: ports,
 		Script: fmt.Sprintf("exec uwsgi --master --no-orphans --die-on-term --workers 2 --disable-logging %s $BIND:%d", args, ports[0]),
 	})
 	u.await(t)
@@ -101,19 +103,40 @@ func (u *Uwsgi) run(t *testing.T, script string) {
 	}
 }
 
-// await waits until the server listens.
+// await waits until a worker answers: the server listens before it has workers, which a
+// busy machine starts seconds later.
 func (u *Uwsgi) await(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		network, addr := "unix", u.Socket
-		if addr == "" {
-			network, addr = "tcp", u.Addr
-		}
-		conn, err := net.Dial(network, addr)
-		if err == nil {
-			conn.Close()
+	network, addr := "unix", u.Socket
+	if addr == "" {
+		network, addr = "tcp", u.Addr
+	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if answers(network, addr) {
 			return
 		}
 	}
 	t.Fatalf("the server does not become ready; it printed:\n%s", u.logs())
+}
+
+// answers reports whether a worker takes a request to look for a key. What it answers
+// depends on the plugins; some only close the connection.
+func answers(network, addr string) bool {
+	conn, err := net.Dial(network, addr)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	var words []byte
+	for _, word := range []string{"cmd", "exists", "key", "ready", "cache", "first"} {
+		words = append(binary.LittleEndian.AppendUint16(words, uint16(len(word))), word...)
+	}
+	const cacheRequest, asDictionary = 111, 17
+	request := append(binary.LittleEndian.AppendUint16([]byte{cacheRequest}, uint16(len(words))), asDictionary)
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := conn.Write(append(request, words...)); err != nil {
+		return false
+	}
+	_, err = conn.Read(make([]byte, 1))
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }

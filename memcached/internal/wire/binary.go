@@ -23,6 +23,7 @@ const (
 	codeFlush                   = 0x08
 	codeNoop                    = 0x0a
 	codeGet, codeGetQuiet       = 0x0c, 0x0d
+	codeStats                   = 0x10
 	codeLogin                   = 0x21
 )
 
@@ -120,8 +121,11 @@ func (binaryProtocol) write(w *writer, r *Request) {
 
 // lastCode is the command that ends a request, unless it has one item.
 func (r *Request) lastCode() byte {
-	if r.Op == OpFlush {
+	switch r.Op {
+	case OpFlush:
 		return codeFlush
+	case OpStats:
+		return codeStats
 	}
 	return codeNoop
 }
@@ -170,6 +174,10 @@ var codes = [...]struct{ loud, quiet byte }{
 }
 
 func (binaryProtocol) read(in *reader, r *Request) error {
+	if r.Op == OpStats {
+		r.stats = unknownStats
+		return in.binaryStats(r.stats.set)
+	}
 	quiet := len(r.Items) > 1
 	for {
 		in.nextReply()

@@ -71,6 +71,15 @@ func (c *Client) Do(ctx context.Context, r *Request) error {
 	return Outcome(ctx, c.node(addr).do(ctx, r), r.Op.IsWrite())
 }
 
+// Place returns the address of the server of key, or "" without a server.
+func (c *Client) Place(key string) string {
+	addr, err := c.config.Selector.PickServer(key)
+	if err != nil {
+		return ""
+	}
+	return addr.String()
+}
+
 // node returns the pool of a server.
 func (c *Client) node(addr net.Addr) *node {
 	key := address{addr.Network(), addr.String()}

@@ -27,7 +27,7 @@ func parse(t *testing.T, p protocol, reply string) {
 	for op := OpGet; op <= OpFlush; op++ {
 		for _, keys := range []string{"", "k", "a b k"} {
 			r := &Request{Op: op, Items: itemsOf(strings.Fields(keys)...)}
-			if perItem := op != OpPing && op != OpFlush; perItem != (keys != "") {
+			if perItem := op != OpPing && op != OpFlush && op != OpStats; perItem != (keys != "") {
 				continue
 			}
 			if op == OpExpiryTime && len(r.Items) > 1 {
@@ -59,6 +59,8 @@ func FuzzText(f *testing.F) {
 		"VALUE k 0 1\r\nx\r\nVALUE k 0 1\r\ny\r\nEND\r\n", "VALUE k 0 4294967295\r\nx\r\nEND\r\n", "VALUE k 0 -1\r\nx\r\nEND\r\n", "VALUE k 0 10\r\nxyz",
 		"HD\r\n", "HD f2 t59 c2\r\n", "HD t-1 f0\r\n", "EN\r\n", "NS\r\n", "NF\r\n", "EX\r\n", "HD\r\nNF\r\nHD\r\n", "MN\r\n", "OK\r\n",
 		"VA 2\r\n42\r\n", "VA 20\r\n18446744073709551615\r\n", "HD t59 c2\r\nSTAT pid 1\r\nSTAT time 2000000000\r\nEND\r\n",
+		"VA 1 f0 t59 c2 kk\r\nx\r\n", "VA 1 f0 t-1 c2 ka\r\nx\r\nEN\r\nVA 0 f0 t-1 c2 kk\r\n\r\n", "VA 1 f0 t59 c2 kx\r\nx\r\n", "VA -1 kk\r\nx\r\n",
+		"STAT bytes 7\r\nSTAT version 1.6\r\nSTAT evictions 9\r\nEND\r\n", "STAT bytes\r\nEND\r\n",
 		"SERVER_ERROR out of memory storing object\r\nMN\r\n", "NF O0\r\nNF O2\r\nMN\r\n", "NF O3\r\nMN\r\n",
 		"SERVER_ERROR Out of memory during read\r\n", "SERVER_ERROR object too large for cache\r\n", "ERROR\r\n",
 		"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n", "CLIENT_ERROR unauthenticated\r\n",
@@ -91,6 +93,7 @@ func FuzzBinary(f *testing.F) {
 		packet(codeGetQuiet, statusOK, 2, "\x00\x00\x00\x00", "k", "") + noop, packet(codeSet, statusOK, 0, "", "", ""),
 		packet(codeSetQuiet, statusFull, 1, "", "", "Out of memory") + noop, packet(codeDeleteQuiet, statusAbsent, 0, "", "", "") + noop,
 		packet(codeIncrement, statusOK, 0, "", "", "\x00\x00\x00\x00\x00\x00\x00\x2a"), packet(codeIncrement, statusNotInteger, 0, "", "", ""),
+		packet(codeStats, statusOK, 0, "", "bytes", "7") + packet(codeStats, statusOK, 0, "", "", ""), packet(codeStats, statusOK, 0, "", "bytes", "x"),
 		packet(codeAdd, statusExists, 0, "", "", ""), packet(codeFlush, statusOK, 0, "", "", ""), packet(codeLogin, statusAuth, 0, "", "", ""),
 	} {
 		f.Add(reply)

@@ -19,9 +19,10 @@ const (
 	OpGets                     // value, flags and CAS
 	OpMeta                     // flags, remaining TTL and CAS, without the value
 	OpGetTTL                   // what OpGets and OpMeta return
+	OpStats                    // without items: the statistics of the server
 	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
 	OpSet                      // store
-	OpLease                    // store if the key is absent, then do what OpGets does
+	OpLease                    // store if the key is absent and return the CAS; otherwise do what OpGets does
 	OpAdd                      // store if the key is absent; otherwise flags and CAS, unless Value is large
 	OpCompareAndSwap           // store if CAS is still that of the entry
 	OpIncrement                // add Number if CAS is still that of the entry; Number becomes the sum
@@ -117,6 +118,8 @@ func FirstError(items []Item) error {
 type Request struct {
 	Op    Op
 	Items []Item
+
+	stats Stats // the reply to OpStats
 
 	one       [1]Item
 	shareable bool // the round trip, with other requests

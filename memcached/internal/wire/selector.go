@@ -54,6 +54,13 @@ func PythonMemcached(servers []string) memcache.ServerSelector {
 	return newSelector(servers, func(key []byte) int { return int(max(crc32.ChecksumIEEE(key)>>16&0x7fff, 1) % n) })
 }
 
+// Pylibmc distributes keys as libmemcached does without behaviors: the hash modulo the
+// number of servers. The weight of a server is how often it is listed.
+func Pylibmc(servers []string) memcache.ServerSelector {
+	n := uint32(len(servers))
+	return newSelector(servers, func(key []byte) int { return int(oneAtATime(key) % n) })
+}
+
 // Ketama distributes keys as libmemcached does with the behavior ketama. A server that
 // is listed more than once counts once.
 func Ketama(servers []string) memcache.ServerSelector {

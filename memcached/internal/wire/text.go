@@ -63,6 +63,8 @@ func (text) write(w *writer, r *Request) {
 		w.string("mn\r\n")
 	case OpFlush:
 		w.string("flush_all\r\n")
+	case OpStats:
+		w.string("stats\r\n")
 	default:
 		quiet := isQuiet(r)
 		for i := range r.Items {
@@ -119,6 +121,9 @@ func (w *writer) meta(op Op, it *Item, quiet bool) {
 		if op == OpAdd || op == OpLease {
 			w.string(" ME")
 		}
+		if op == OpLease {
+			w.string(" c")
+		}
 		if op == OpCompareAndSwap {
 			w.number(" C", it.CAS)
 		}
@@ -153,6 +158,9 @@ func (text) read(in *reader, r *Request) error {
 	switch {
 	case r.Op == OpGet || r.Op == OpGets:
 		return readValues(in, r.Items)
+	case r.Op == OpStats:
+		r.stats = unknownStats
+		return in.stats(r.stats.set)
 	case isQuiet(r):
 		return readQuiet(in, r.Items)
 	case len(r.Items) == 0:
@@ -179,14 +187,18 @@ func (r *Request) readItem(in *reader, i int) error {
 	if err := it.readMeta(in, r.Op, len(r.Items) > 1); err != nil || replies == 1 {
 		return err
 	}
-	ok, err := it.OK, it.Err
+	first := *it
 	it.OK, it.Answered = false, false
 	if r.Op == OpLease {
-		it.Value = nil
-		return readValues(in, r.Items[i:i+1])
+		it.Value, it.CAS = nil, 0
+		fault := readValues(in, r.Items[i:i+1])
+		if first.OK && first.CAS != 0 && fault == nil { // what gets has found came later
+			*it = first
+		}
+		return fault
 	}
 	fault := it.readMeta(in, r.Op, false)
-	it.OK, it.Err = ok, err
+	it.OK, it.Err = first.OK, first.Err
 	return fault
 }
 
@@ -377,23 +389,14 @@ func (it *Item) readFlags(rest []byte) bool {
 // remaining TTL into a date.
 func (it *Item) readExpiryTime(in *reader) error {
 	var now int64
-	for {
-		line, err := in.line()
-		if err != nil {
-			return err
+	err := in.stats(func(name, text []byte) (err error) {
+		if string(name) == "time" {
+			now, err = strconv.ParseInt(string(text), 10, 64)
 		}
-		if string(line) == "END" {
-			break
-		}
-		stat, ok := bytes.CutPrefix(line, []byte("STAT "))
-		if !ok {
-			return fatal(string(line))
-		}
-		if seconds, ok := bytes.CutPrefix(stat, []byte("time ")); ok {
-			if now, err = strconv.ParseInt(string(seconds), 10, 64); err != nil {
-				return ErrMalformed
-			}
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if now <= MaxRelative {
 		return ErrMalformed

@@ -45,7 +45,8 @@ func ratio(name string, entries int, scans bool) measure.Series {
 				sum := 0.0
 				for range b.N {
 					st := p.open(entries, workload.ValueSize)
-					sum += replay(t, st, make([]byte, workload.ValueSize))
+					value := make([]byte, workload.ValueSize)
+					sum += replay(t, st, func(uint32) []byte { return value })
 					st.close()
 				}
 				b.ReportMetric(sum/float64(b.N), HitPercent)
@@ -58,13 +59,13 @@ func ratio(name string, entries int, scans bool) measure.Series {
 
 // replay reads every key of the trace, stores what is missing, and returns the
 // percentage of hits. Misses of a scan, which nobody can avoid, do not count.
-func replay(t workload.Trace, s store, value []byte) float64 {
+func replay(t workload.Trace, s store, value func(id uint32) []byte) float64 {
 	hits, reads := 0, 0
 	for i, id := range t.IDs {
 		key := t.Keys[id]
 		_, ok := s.get(key)
 		if !ok {
-			s.set(strings.Clone(key), value)
+			s.set(strings.Clone(key), value(id))
 		}
 		if i < t.WarmUp || int(id) >= t.Universe {
 			continue

@@ -92,7 +92,7 @@ func TestPeersKeepTheKeysAskedForMost(t *testing.T) {
 					s.settle()
 				}
 			}
-			got := replay(plain, settled, make([]byte, workload.ValueSize))
+			got := replay(plain, settled, func(uint32) []byte { return make([]byte, workload.ValueSize) })
 			// LRU reaches 66 %, the best fixed choice of keys 75 %; ristretto, which loses
 			// track of reads too, 57 % on a slow machine.
 			if got < 50 || got > 76 {
@@ -109,18 +109,20 @@ func openPeer(t *testing.T, p peer, capacity int) store {
 	return s
 }
 
+func noValue(uint32) []byte { return nil }
+
 // TestReplay counts against stores of which the hits are known.
 func TestReplay(t *testing.T) {
 	everything := openLockedMap(0, 0)
 	nothing := store{get: func(string) ([]byte, bool) { return nil, false }, set: func(string, []byte) {}}
 	plain, scanned := workload.NewTrace(100, 100_000, false, 1), workload.NewTrace(100, 100_000, true, 1)
-	if got := replay(plain, everything, nil); got < 99 {
+	if got := replay(plain, everything, noValue); got < 99 {
 		t.Errorf("%.1f %% hit if everything is kept", got)
 	}
-	if got := replay(plain, nothing, nil); got != 0 {
+	if got := replay(plain, nothing, noValue); got != 0 {
 		t.Errorf("%.1f %% hit if nothing is kept", got)
 	}
-	if got, want := replay(scanned, everything, nil), 100.0; got != want {
+	if got, want := replay(scanned, everything, noValue), 100.0; got != want {
 		t.Errorf("%.1f %% hit, want %v: misses of scans do not count", got, want)
 	}
 }

@@ -1,0 +1,135 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cachebackends/cachebackends/conformance"
+	"github.com/cachebackends/cachebackends/conformance/integration/servers"
+	"github.com/cachebackends/cachebackends/conformance/proxy"
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/guard"
+	"github.com/cachebackends/cachebackends/memcached"
+	"github.com/cachebackends/cachebackends/redis"
+	"github.com/cachebackends/cachebackends/simple"
+)
+
+// guarded returns a guard around b with a short pause, so that the rules about outages
+// take little time.
+func guarded(t *testing.T, b driver.Backend) driver.Backend {
+	g, err := guard.New(b, guard.Options{Budget: 2 * time.Second, Pause: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestGuardOverSimple(t *testing.T) {
+	open := func(t *testing.T, threshold int) driver.Backend {
+		b, err := simple.New(t.Context(), simple.Options{Threshold: threshold})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return guarded(t, b)
+	}
+	conformance.Run(t, conformance.Harness{
+		Name:     "guard-simple",
+		NoReport: true,
+		New:      func(t *testing.T) driver.Backend { return open(t, simple.NoLimit) },
+		Bubble:   true,
+		Stores:   conformance.Stores{Bounded: open},
+	})
+}
+
+func TestGuardOverRedis(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t, "--databases 10000")
+	addr := server.Addrs[0]
+	h := apart(redisOver(nil), func(t *testing.T, n int) cache.Backend {
+		return over(map[string]any{
+			"CACHE_TYPE": "guard", "CACHE_OPTIONS": map[string]any{"pause": "1ms", "inner": map[string]any{
+				"CACHE_TYPE": "redis", "CACHE_REDIS_URL": fmt.Sprintf("redis://%s/%d", addr, n), "CACHE_ALLOW_FLUSH": true,
+			}},
+		}).New(t)
+	})
+	h.Name, h.NoReport = "guard-redis", true
+	h.Server, h.ServerVersion = "redis", server.Version(t)
+	h.Faults = &conformance.Faults{
+		Addr: addr,
+		New: func(t *testing.T, addr string) (driver.Backend, error) {
+			b, err := redis.New(t.Context(), redis.Options{Addr: addr, ReadTimeout: time.Second})
+			if err != nil {
+				return nil, err
+			}
+			return guarded(t, b), nil
+		},
+		Recovery: 10 * time.Second, // the pause is short, but the machine may be busy
+	}
+	conformance.Run(t, h)
+}
+
+// One memcached server of three hangs: calls for its keys fail at once after the breaker
+// has opened, and calls for other keys go on.
+func TestGuardMemcachedServerHangs(t *testing.T) {
+	server := servers.StartMemcached(t, 3, "")
+	hanging, err := proxy.New(server.Addrs[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hanging.Close()
+	inner, err := memcached.New(t.Context(), memcached.Options{Servers: []string{server.Addrs[0], hanging.Addr(), server.Addrs[2]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := guard.Options{Budget: 100 * time.Millisecond, Faults: 3, Pause: time.Hour}
+	b, err := guard.New(inner, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cache.New(b)
+	defer c.Close()
+	keys, items := numbered(60)
+	if err := c.SetMany(t.Context(), items); err != nil {
+		t.Fatal(err)
+	}
+	var lost, others []string
+	for _, key := range keys {
+		if inner.Place(key) == hanging.Addr() {
+			lost = append(lost, key)
+		} else {
+			others = append(others, key)
+		}
+	}
+	if len(lost) <= o.Faults || len(others) <= o.Faults {
+		t.Fatalf("%d of %d keys are on one server of three", len(lost), len(keys))
+	}
+	if err := hanging.Set(proxy.Blackhole); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range lost[:o.Faults] {
+		if _, _, err := c.Get(t.Context(), key); !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("Get of a server that hangs: %v", err)
+		}
+	}
+	dials, requests, _, _ := hanging.Counts()
+	for _, key := range lost {
+		loaded, err := cache.Of[string](c).GetOrSet(t.Context(), key, func(context.Context) (string, error) { return "loaded", nil })
+		if loaded != "loaded" || err != nil {
+			t.Errorf("GetOrSet = %q, %v", loaded, err)
+		}
+	}
+	for _, key := range others {
+		if value, ok, err := c.Get(t.Context(), key); !ok || err != nil || string(value) != "value of "+key {
+			t.Errorf("Get of another server = %q, %v, %v", value, ok, err)
+		}
+	}
+	results, err := c.GetMany(t.Context(), keys...)
+	checkPart(t, keys, results, err, lost)
+	if d, r, _, _ := hanging.Counts(); d != dials || r != requests {
+		t.Errorf("%d connections and %d requests went to the server whose breaker is open", d-dials, r-requests)
+	}
+}

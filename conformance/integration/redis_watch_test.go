@@ -1,0 +1,347 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cachebackends/cachebackends/conformance/integration/servers"
+	"github.com/cachebackends/cachebackends/conformance/proxy"
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/redis"
+)
+
+const (
+	watchGrace = 4 * time.Second // a busy machine does not reply at once
+	watchLimit = 30 * time.Second
+)
+
+// watch is a call of Watch that a test follows.
+type watch struct {
+	ready chan struct{}
+	ended chan error
+
+	mu   sync.Mutex
+	keys map[string]int
+}
+
+func startRedisWatch(t *testing.T, o redis.Options, prefix string) *watch {
+	t.Helper()
+	b, err := redis.New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watch{ready: make(chan struct{}), ended: make(chan error, 1), keys: map[string]int{}}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		w.ended <- b.Watch(ctx, prefix, watchGrace, driver.Notices{
+			Ready: func() { close(w.ready) },
+			Changed: func(key string) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.keys[key]++
+			},
+		})
+	})
+	t.Cleanup(func() { cancel(); wait.Wait(); b.Close() })
+	return w
+}
+
+func (w *watch) waitReady(t *testing.T) {
+	t.Helper()
+	select {
+	case <-w.ready:
+	case err := <-w.ended:
+		t.Fatal("Watch ended: ", err)
+	case <-time.After(watchLimit):
+		t.Fatal("Watch does not become ready")
+	}
+}
+
+// expect waits for the notices of keys.
+func (w *watch) expect(t *testing.T, what string, keys ...string) {
+	t.Helper()
+	missing := func() (missing []string) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, key := range keys {
+			if w.keys[key] == 0 {
+				missing = append(missing, key)
+			}
+		}
+		return missing
+	}
+	for begin := time.Now(); len(missing()) > 0; time.Sleep(time.Millisecond) {
+		if time.Since(begin) > watchLimit {
+			t.Fatalf("%s: no notice of %q", what, missing())
+		}
+		select {
+		case err := <-w.ended:
+			t.Fatalf("%s: Watch ended without a notice of %q: %v", what, missing(), err)
+		default:
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key := range w.keys {
+		if !strings.HasPrefix(key, "p:") || strings.Contains(key, "\x00lease") {
+			t.Errorf("%s: notice of %q", what, key)
+		}
+	}
+	clear(w.keys)
+}
+
+func (w *watch) end(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-w.ended:
+		return err
+	case <-time.After(watchLimit):
+		t.Fatal("Watch does not end")
+		return nil
+	}
+}
+
+// Every way to change an entry is reported, and nothing else is.
+func TestRedisWatch(t *testing.T) {
+	server := servers.StartRedis(t, "")
+	o := redis.Options{Addr: server.Addrs[0], AllowFlush: true}
+	w := startRedisWatch(t, o, "p:")
+	w.waitReady(t)
+	b, err := redis.New(t.Context(), o)
+	opened(t, b, err)
+	ctx := t.Context()
+	for name, change := range map[string]func(key string) error{
+		"Set":     func(key string) error { return b.Set(ctx, key, nil, time.Minute) },
+		"SetMany": func(key string) error { return b.SetMany(ctx, []driver.Item{{Key: key}}, 0) },
+		"Add":     func(key string) error { _, err := b.Add(ctx, key, nil, time.Minute); return err },
+		"Inc":     func(key string) error { _, err := b.Inc(ctx, key, 1, time.Minute); return err },
+		"Delete": func(key string) error {
+			return errors.Join(b.Set(ctx, key, nil, 0), w.reset(t, key), func() error { _, err := b.Delete(ctx, key); return err }())
+		},
+		"DeleteMany": func(key string) error {
+			return errors.Join(b.Set(ctx, key, nil, 0), w.reset(t, key), func() error { _, err := b.DeleteMany(ctx, []string{key}); return err }())
+		},
+		"ClearPrefix": func(key string) error {
+			return errors.Join(b.Set(ctx, key, nil, 0), w.reset(t, key), b.ClearPrefix(ctx, key))
+		},
+		"Fill": func(key string) error {
+			_, _, token, err := b.Lease(ctx, key, time.Minute)
+			if err != nil {
+				return err
+			}
+			_, err = b.Fill(ctx, key, token, []byte("v"), time.Minute)
+			return err
+		},
+		"CompareAndSwap": func(key string) error {
+			err := errors.Join(b.Set(ctx, key, []byte("a"), 0), w.reset(t, key))
+			_, swapErr := b.CompareAndSwap(ctx, key, []byte("a"), []byte("b"), 0)
+			return errors.Join(err, swapErr)
+		},
+		"another program": func(key string) error {
+			_, err := server.Cli(ctx, 0, "set '"+key+"' x")
+			return err
+		},
+		"another program, EXPIRE": func(key string) error {
+			err := errors.Join(b.Set(ctx, key, nil, 0), w.reset(t, key))
+			_, cliErr := server.Cli(ctx, 0, "expire '"+key+"' 100")
+			return errors.Join(err, cliErr)
+		},
+	} {
+		key := "p:" + name
+		if err := errors.Join(b.Set(ctx, "other:"+name, nil, time.Second), change(key)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.expect(t, name, key)
+	}
+	if err := b.Clear(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.end(t); err == nil || !strings.Contains(err.Error(), "FLUSHDB") {
+		t.Errorf("after Clear: %v", err)
+	}
+}
+
+// reset waits for the notice of key and forgets it.
+func (w *watch) reset(t *testing.T, key string) error {
+	w.expect(t, "before", key)
+	return nil
+}
+
+// An eviction is reported.
+func TestRedisWatchOfEviction(t *testing.T) {
+	server := servers.StartRedis(t, "--maxmemory 20mb --maxmemory-policy allkeys-random")
+	o := redis.Options{Addr: server.Addrs[0]}
+	b, err := redis.New(t.Context(), o)
+	opened(t, b, err)
+	const keys = 100
+	for i := range keys {
+		if err := b.Set(t.Context(), fmt.Sprint("p:", i), make([]byte, 50<<10), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := startRedisWatch(t, o, "p:")
+	w.waitReady(t)
+	for i := range 500 {
+		if err := b.Set(t.Context(), fmt.Sprint("other:", i), make([]byte, 50<<10), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var evicted []string
+	for i := range keys {
+		key := fmt.Sprint("p:", i)
+		if present, err := b.Has(t.Context(), key); err == nil && !present {
+			evicted = append(evicted, key)
+		}
+	}
+	if len(evicted) == 0 {
+		t.Fatal("nothing was evicted")
+	}
+	w.expect(t, "eviction", evicted...)
+}
+
+// Whatever happens to the link, Watch ends, and the next one works.
+func TestRedisWatchEnds(t *testing.T) {
+	server := servers.StartRedis(t, "")
+	p, err := proxy.New(server.Addrs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	for name, disturb := range map[string]func(){
+		"cut":       p.Drop,
+		"refused":   func() { p.Set(proxy.Refuse) },
+		"stalled":   func() { p.Set(proxy.Blackhole) },
+		"drip":      func() { p.Set(proxy.Drip) },
+		"garbage":   func() { p.Forged = []byte("garbage\r\n"); p.Set(proxy.Garbage) },
+		"restart":   func() { server.Restart(t) },
+		"flush":     func() { cli(t, server, 0, "flushall") },
+		"kill":      func() { cli(t, server, 0, "client kill type normal") },
+		"suspended": func() { cli(t, server, 0, "client pause 60000 all") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := startRedisWatch(t, redis.Options{Addr: p.Addr()}, "p:")
+			w.waitReady(t)
+			if name == "drip" { // a reply of 7 bytes takes too long only if reports precede it
+				go func() {
+					for i := range 200 {
+						server.Cli(context.Background(), 0, fmt.Sprintf("set p:%0100d x", i))
+					}
+				}()
+			}
+			disturb()
+			err := w.end(t)
+			p.Set(proxy.Pass)
+			if name == "suspended" {
+				cli(t, server, 0, "client unpause")
+			}
+			if name == "flush" == errors.Is(err, cache.ErrUnavailable) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	w := startRedisWatch(t, redis.Options{Addr: p.Addr()}, "p:")
+	w.waitReady(t)
+	cli(t, server, 0, "set p:k x")
+	w.expect(t, "afterwards", "p:k")
+}
+
+func cli(t *testing.T, server *servers.Redis, i int, command string) {
+	t.Helper()
+	if out, err := server.Cli(t.Context(), i, command); err != nil {
+		t.Fatalf("%s: %v %s", command, err, out)
+	}
+}
+
+// Every primary of a cluster reports, also after slots have moved. A failover ends Watch.
+func TestRedisWatchOfCluster(t *testing.T) {
+	cluster := servers.StartRedisCluster(t)
+	o := redis.Options{Cluster: cluster.Addrs}
+	b, err := redis.New(t.Context(), o)
+	opened(t, b, err)
+	w := startRedisWatch(t, o, "p:")
+	w.waitReady(t)
+	keys := make([]string, 300)
+	for i := range keys {
+		keys[i] = fmt.Sprint("p:", i)
+	}
+	setAll := func() {
+		t.Helper()
+		for _, key := range keys {
+			if err := b.Set(t.Context(), key, []byte("v"), time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	setAll()
+	w.expect(t, "cluster", keys...)
+	cluster.Reshard(t, 1500)
+	setAll()
+	w.expect(t, "after a reshard", keys...)
+	cluster.KillPrimary(t)
+	if err := w.end(t); !errors.Is(err, cache.ErrUnavailable) {
+		t.Errorf("after a failover: %v", err)
+	}
+}
+
+// A failover ends Watch, by a crash or by command, and the next Watch follows the new
+// primary.
+func TestRedisWatchWithSentinels(t *testing.T) {
+	sentinel := servers.StartRedisSentinel(t, "hunter2", "sesame")
+	o := redis.Options{Sentinels: sentinel.Addrs, Password: cache.Secret("hunter2"), SentinelPassword: cache.Secret("sesame")}
+	b, err := redis.New(t.Context(), o)
+	opened(t, b, err)
+	failover := fmt.Sprintf("redis-cli -p %s -a sesame --no-auth-warning sentinel failover mymaster", strings.TrimPrefix(sentinel.Addrs[0], "127.0.0.1:"))
+
+	w := startRedisWatch(t, o, "p:")
+	w.waitReady(t)
+	if err := b.Set(t.Context(), "p:k", nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(t, "before", "p:k")
+	sentinel.KillPrimary(t)
+	if err := w.end(t); !errors.Is(err, cache.ErrUnavailable) {
+		t.Errorf("after a crash: %v", err)
+	}
+
+	eventually(t, "a watch of the new primary", func() error {
+		w = startRedisWatch(t, o, "p:")
+		select {
+		case <-w.ready:
+			return b.Set(t.Context(), "p:k", nil, 0)
+		case err := <-w.ended:
+			return err
+		}
+	})
+	w.expect(t, "after a crash", "p:k")
+	eventually(t, "a failover", func() error { // it needs a replica that has found the new primary
+		out, err := sentinel.Exec(t.Context(), failover)
+		if err == nil && !strings.Contains(out, "OK") {
+			err = errors.New(out)
+		}
+		return err
+	})
+	if err := w.end(t); err == nil {
+		t.Error("no error after a failover by command")
+	}
+}
+
+// eventually repeats try until it succeeds.
+func eventually(t *testing.T, what string, try func() error) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Since(begin) > watchLimit {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package cache
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// limit is what one caller of a load grants the store before load is called: half of the
+// time until its deadline. It is zero without a deadline.
+type limit struct{ deadline, half time.Time }
+
+// limits are those of the callers of one load, which may join it at any time. They are
+// guarded by flights.mu.
+type limits struct {
+	all   []limit
+	hurry func(end time.Time) // ends the call of the store that is under way; nil if there is none
+}
+
+func (l *limits) add(by limit) {
+	if by.deadline.IsZero() {
+		return
+	}
+	l.all = append(l.all, by)
+	if l.hurry != nil {
+		l.hurry(by.half)
+	}
+}
+
+// renewLimits grants the store half of the time that the callers have left now. A caller
+// whose deadline has passed has no limit any more: others are waiting.
+func (fs *flights) renewLimits(f *flight) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	now := time.Now()
+	f.limits.all = slices.DeleteFunc(f.limits.all, func(l limit) bool { return !now.Before(l.deadline) })
+	for i := range f.limits.all {
+		f.limits.all[i].half = halfway(f.limits.all[i].deadline)
+	}
+}
+
+// limited returns a context for one call of the store, which ends at the first limit of the
+// callers of f, also of those that join meanwhile.
+func (fs *flights) limited(ctx context.Context, f *flight) (context.Context, context.CancelFunc) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	stop := func() {}
+	if l := &f.limits; len(l.all) > 0 {
+		first := slices.MinFunc(l.all, func(a, b limit) int { return a.half.Compare(b.half) })
+		ctx, stop = context.WithDeadline(ctx, first.half)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	f.limits.hurry = func(end time.Time) {
+		time.AfterFunc(time.Until(end), func() { cancel(context.DeadlineExceeded) })
+	}
+	return hurried{ctx}, func() {
+		fs.mu.Lock()
+		defer fs.mu.Unlock()
+		f.limits.hurry = nil
+		cancel(context.Canceled)
+		stop()
+	}
+}
+
+// hurried is a context whose error is its cause: one that ends at a limit has exceeded a
+// deadline.
+type hurried struct{ context.Context }
+
+func (h hurried) Err() error { return context.Cause(h.Context) }

@@ -1,0 +1,168 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/guard"
+)
+
+func TestStateIsVisible(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		s := newStore()
+		var ops []string
+		var causes []error
+		c := cache.New(ours(servers{s}, options), cache.WithObserver(func(_ context.Context, e cache.Event) {
+			if strings.HasPrefix(e.Op, "breaker_") {
+				ops, causes = append(ops, e.Op), append(causes, e.Err)
+			}
+		}))
+		check := func(want string) {
+			t.Helper()
+			if stats, err := c.Stats(ctx); err != nil || stats.State != want || stats.Entries != -1 {
+				t.Errorf("Stats = %+v, %v, want the state %s", stats, err, want)
+			}
+		}
+		check("closed")
+		s.failWith(errRefused)
+		for range 2 * options.Faults {
+			c.Get(ctx, "a:k")
+		}
+		check("open")
+		if len(ops) != 1 || ops[0] != "breaker_open" || !errors.Is(causes[0], cache.ErrUnavailable) || !strings.Contains(causes[0].Error(), "of a after") {
+			t.Errorf("events %q, %v", ops, causes)
+		}
+		time.Sleep(options.Pause)
+		s.onCall(func(ctx context.Context, op, key string) error {
+			check("half-open")
+			return nil
+		})
+		c.Get(ctx, "a:k")
+		check("closed")
+		if want := []string{"breaker_open", "breaker_closed"}; !slices.Equal(ops, want) || causes[1] != nil {
+			t.Errorf("events %q, %v, want %q", ops, causes, want)
+		}
+	})
+}
+
+// The deadline of a caller that leaves the store most of the budget counts: otherwise
+// a breaker would never open if every caller had such a deadline.
+func TestDeadlinesOfCallersCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		b := ours(s, options)
+		s.onCall(hang)
+		for range options.Faults {
+			ctx, cancel := context.WithTimeout(t.Context(), options.Budget/2)
+			b.Get(ctx, "k")
+			cancel()
+		}
+		if _, _, err := b.Get(t.Context(), "k"); !strings.Contains(err.Error(), "circuit breaker is open") {
+			t.Errorf("after %d timeouts: %v", options.Faults, err)
+		}
+	})
+}
+
+func TestClearHasNoBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		b := ours(s, options)
+		s.onCall(func(ctx context.Context, _, _ string) error {
+			select {
+			case <-time.After(time.Minute):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		if err := b.Clear(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestOptions(t *testing.T) {
+	for want, o := range map[string]guard.Options{
+		"Budget": {Budget: -2}, "Faults": {Faults: -1}, "Pause": {Pause: -time.Second}, "Share": {Share: 1.5}, "Window": {Window: time.Microsecond},
+	} {
+		if _, err := guard.New(newStore(), o); !errors.Is(err, driver.ErrInvalidSettings) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want an error that names %s", o, err, want)
+		}
+	}
+	if _, err := guard.New(nil, guard.Options{}); !errors.Is(err, driver.ErrInvalidSettings) {
+		t.Errorf("without a backend: %v", err)
+	}
+	b := ours(newStore(), guard.Options{Budget: guard.NoBudget})
+	if _, _, err := b.Get(t.Context(), "k"); err != nil {
+		t.Error(err)
+	}
+	if name := driver.Resolve(b).Name(); name != "guard(store)" {
+		t.Errorf("the name is %s", name)
+	}
+}
+
+func init() {
+	driver.Register(driver.Info{Types: []string{"guarded"}, Open: func(_ context.Context, s *driver.Settings) (driver.Backend, error) {
+		return newStore(), s.Check(nil)
+	}})
+}
+
+func TestSettings(t *testing.T) {
+	open := func(options any) (*cache.Cache, error) {
+		return cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "guard", "CACHE_OPTIONS": options}))
+	}
+	for _, options := range []any{
+		map[string]any{"inner": map[string]any{"CACHE_TYPE": "guarded"}, "budget": "50ms"},
+		`{"inner": {"CACHE_TYPE": "guarded"}, "budget": "50ms", "faults": 3, "pause": 2, "share": 0.5, "window": "1m"}`,
+	} {
+		c, err := open(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Name() != "guard(store)" {
+			t.Errorf("the name is %s", c.Name())
+		}
+	}
+	for options, want := range map[string]string{
+		`{"budget": "50ms"}`: "CACHE_OPTIONS.inner",
+		`{"inner": {"CACHE_TYPE": "guarded", "CACHE_X": 1}}`: "CACHE_OPTIONS.inner.CACHE_X",
+		`{"inner": {"CACHE_TYPE": "guarded"}, "faults": 0}`:  "CACHE_OPTIONS.faults",
+		`{"inner": {"CACHE_TYPE": "guarded"}, "fault": 5}`:   "did you mean CACHE_OPTIONS.faults",
+	} {
+		if _, err := open(options); !errors.Is(err, cache.ErrInvalidSettings) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", options, err, want)
+		}
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	s := newStore()
+	inner := driver.Backend(s)
+	guarded := ours(s, guard.Options{})
+	for name, backend := range map[string]driver.Backend{"inner": inner, "guard": guarded} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for range b.N {
+				backend.Get(b.Context(), "k")
+			}
+		})
+	}
+	s.failWith(errRefused)
+	for range 10 {
+		guarded.Get(b.Context(), "k")
+	}
+	b.Run("open", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			guarded.Get(b.Context(), "k")
+		}
+	})
+}

@@ -1,0 +1,61 @@
+package loader
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// limits are the deadlines of the callers that wait for a batch, which may join it at any
+// time. Before load is called, each grants the store half of the time that it has left.
+// They are guarded by flights.mu.
+type limits struct {
+	deadlines []time.Time
+	hurry     func(end time.Time) // ends the claims that are under way; nil if there are none
+}
+
+// add adds the deadline of ctx, if it has one.
+func (l *limits) add(ctx context.Context) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return
+	}
+	l.deadlines = append(l.deadlines, deadline)
+	if l.hurry != nil {
+		l.hurry(halfway(deadline))
+	}
+}
+
+// halfway returns the time in the middle between now and deadline.
+func halfway(deadline time.Time) time.Time { return deadline.Add(-time.Until(deadline) / 2) }
+
+// claimContext returns the context for the claims of b. It ends at the first limit of the
+// callers of b, also of those that join meanwhile. A caller whose deadline has passed has no
+// limit: others are waiting.
+func (fs *flights[T]) claimContext(b *batch[T]) (context.Context, context.CancelFunc) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	ctx, stop := b.ctx, func() {}
+	l := &b.limits
+	l.deadlines = slices.DeleteFunc(l.deadlines, func(deadline time.Time) bool { return time.Until(deadline) <= 0 })
+	if len(l.deadlines) > 0 {
+		ctx, stop = context.WithDeadline(ctx, halfway(slices.MinFunc(l.deadlines, time.Time.Compare)))
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	l.hurry = func(end time.Time) {
+		time.AfterFunc(time.Until(end), func() { cancel(context.DeadlineExceeded) })
+	}
+	return hurried{ctx}, func() {
+		fs.mu.Lock()
+		defer fs.mu.Unlock()
+		l.hurry = nil
+		cancel(context.Canceled)
+		stop()
+	}
+}
+
+// hurried is a context whose error is its cause: one that ends at a limit has exceeded a
+// deadline.
+type hurried struct{ context.Context }
+
+func (h hurried) Err() error { return context.Cause(h.Context) }
