@@ -94,7 +94,7 @@ func lostReplies(t *attempt) {
 func serverUnavailable(t *attempt) {
 	w := t.openProxied()
 	w.inject(proxy.Refuse)
-	w.handle.Get(t.ctx, "proxied") // finds that the connection is broken
+	_ = w.reach() // finds that the connection is broken
 	for _, op := range t.supported(allOperations) {
 		what := op.name + " with connections refused"
 		err := t.returnsWithin(what, 50*time.Millisecond, func() error { return op.call(t.ctx, w.handle, "k") })

@@ -644,7 +644,7 @@ func leaseUnavailable(t *attempt) {
 	t.must("Lease through the proxy", err)
 	ignoring := t.throughCache(cache.New(w.handle.cache.Backend(), cache.WithIgnoreErrors()))
 	w.inject(proxy.Refuse)
-	w.handle.Get(t.ctx, "proxied") // finds that the connection is broken
+	_ = w.reach() // finds that the connection is broken
 	for name, call := range map[string]func() error{
 		"Lease":                       func() error { _, _, _, err := w.handle.Lease(t.ctx, key, time.Second); return err },
 		"Lease with WithIgnoreErrors": func() error { _, _, _, err := ignoring.Lease(t.ctx, key, time.Second); return err },

@@ -109,7 +109,7 @@ func (b *Backend) GetManyWithTTL(ctx context.Context, keys []string) (values [][
 		cmds[i] = reads[i].init(ctx, b, key)
 	}
 	var failed driver.BatchError
-	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, batchKind{repeatable: true})
+	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, false)
 	for i := range reads {
 		if reads[i].Err() != nil {
 			continue // a miss, or in failed

@@ -112,7 +112,7 @@ func tieredRedis(t *testing.T, addr string, database int, options map[string]any
 	t.Helper()
 	all := map[string]any{
 		"near": map[string]any{"CACHE_TYPE": "simple"},
-		"far":  map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": fmt.Sprintf("redis://%s/%d", addr, database), "CACHE_ALLOW_FLUSH": true},
+		"far":  patient(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": fmt.Sprintf("redis://%s/%d", addr, database), "CACHE_ALLOW_FLUSH": true}),
 	}
 	maps.Copy(all, options)
 	return over(map[string]any{"CACHE_TYPE": "tiered", "CACHE_OPTIONS": all}).New(t)
@@ -126,7 +126,7 @@ func TestTieredOverMemcached(t *testing.T) {
 	of := func(addr string) map[string]any {
 		return map[string]any{"CACHE_TYPE": "tiered", "CACHE_OPTIONS": map[string]any{
 			"near": map[string]any{"CACHE_TYPE": "simple"}, "near_ttl": nearTTL,
-			"far": map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_ALLOW_FLUSH": addr == spare},
+			"far": patient(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_ALLOW_FLUSH": addr == spare}),
 		}}
 	}
 	h := memcachedOver(of(addr))
