@@ -29,7 +29,10 @@ func (b *Backend) GetAppend(ctx context.Context, key string, dst []byte) (extend
 	case isNull:
 		return dst, false, nil
 	case isError:
-		// The driver does not look at this reply. Of Get, it follows a redirection.
+		if b.cluster == nil {
+			return dst, false, b.failure(ctx, replyError(cmd.text), false)
+		}
+		// The driver does not look at this reply. With Get, it follows a redirection.
 		value, ok, err := b.Get(ctx, key)
 		return append(dst, value...), ok, err
 	}
@@ -42,6 +45,7 @@ type appendCmd struct {
 	dst, value []byte
 	detached   bool // value is not the caller's memory
 	reply      replyState
+	text       string // of an error
 }
 
 type replyState int8
@@ -65,7 +69,7 @@ func newAppendCmd(ctx context.Context, key string, dst []byte) *appendCmd {
 func (c *appendCmd) detach() { c.dst, c.detached = nil, true }
 
 // reset makes the command ready to be sent again.
-func (c *appendCmd) reset() { c.value, c.reply = nil, noLine }
+func (c *appendCmd) reset() { c.value, c.reply, c.text = nil, noLine, "" }
 
 // Write is called by the driver with the first line of the reply, and then with the end
 // of the line.
@@ -75,7 +79,7 @@ func (c *appendCmd) Write(line []byte) (int, error) {
 	case c.reply != noLine || len(line) == 0:
 		c.reply = isUnknown
 	case line[0] == '-':
-		c.reply = isError
+		c.reply, c.text = isError, string(line[1:])
 	case line[0] == '_', string(line) == "$-1":
 		c.reply = isNull
 	case line[0] == '$':

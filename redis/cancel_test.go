@@ -156,7 +156,9 @@ func TestReadTimeoutIsForProgress(t *testing.T) {
 	reply := fmt.Sprintf("*%d\r\n", values) + strings.Repeat(fmt.Sprintf("$%d\r\n%s\r\n", size, strings.Repeat("x", size)), values)
 	f := startFake(t, on("mget", always(reply)))
 	withTimeouts(t, func(timeout time.Duration) error {
+		f.mu.Lock()
 		f.pause = timeout / 4
+		f.mu.Unlock()
 		b := start(t, Options{Addr: f.addr, ReadTimeout: timeout})
 		begin := time.Now()
 		got, err := b.GetMany(t.Context(), make([]string, values))

@@ -97,7 +97,7 @@ func (f *fake) serve(conn net.Conn) {
 		}
 		n := f.add(name)
 		f.mu.Lock()
-		answer := f.answer
+		answer, pause := f.answer, f.pause
 		f.mu.Unlock()
 		reply := answer(n, args)
 		if reply == "" {
@@ -112,7 +112,7 @@ func (f *fake) serve(conn net.Conn) {
 		}
 		rest, ends := strings.CutPrefix(reply, partial)
 		for ; len(rest) > progress; rest = rest[progress:] {
-			time.Sleep(f.pause)
+			time.Sleep(pause)
 			io.WriteString(conn, rest[:progress])
 		}
 		io.WriteString(conn, rest)

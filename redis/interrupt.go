@@ -19,10 +19,12 @@ type call struct {
 	place *place
 }
 
-// place is a location, and the call that has it now.
+// place is a location, and the call that has it now, or had it before. The driver does not
+// use a context after the command has returned: it dials with contexts of its own.
 type place struct {
-	zone *time.Location
-	call *call
+	zone  *time.Location
+	call  call
+	taken bool
 }
 
 // places holds every place by its location, and freePlaces those without a call.
@@ -43,6 +45,7 @@ func takePlace() *place {
 		return p
 	}
 	p := &place{zone: time.FixedZone("redis call", 0)}
+	p.call.place = p
 	places.Store(p.zone, p)
 	return p
 }
@@ -59,9 +62,9 @@ func withCall(ctx context.Context) (context.Context, *call) {
 	if _, ok := ctx.(*call); ok || ctx.Done() == nil {
 		return ctx, nil
 	}
-	c := &call{ctx, takePlace()}
-	c.place.call = c
-	return c, c
+	p := takePlace()
+	p.call.Context, p.taken = ctx, true
+	return &p.call, &p.call
 }
 
 // end frees the place of c, which may be nil.
@@ -69,7 +72,7 @@ func (c *call) end() {
 	if c == nil {
 		return
 	}
-	c.place.call = nil
+	c.Context, c.place.taken = context.Background(), false
 	freePlaces.Lock()
 	defer freePlaces.Unlock()
 	freePlaces.list = append(freePlaces.list, c.place)
@@ -86,8 +89,8 @@ func (c *call) Deadline() (time.Time, bool) {
 
 // callOf returns the call whose deadline is t, or nil.
 func callOf(t time.Time) *call {
-	if p, ok := places.Load(t.Location()); ok {
-		return p.(*place).call
+	if p, ok := places.Load(t.Location()); ok && p.(*place).taken {
+		return &p.(*place).call
 	}
 	return nil
 }
@@ -107,21 +110,26 @@ const (
 type socket struct {
 	net.Conn
 	read, write exchange
+	raw         syscall.RawConn // nil before the first check
 }
 
 func newSocket(conn net.Conn, o Options) *socket {
-	return &socket{conn,
-		exchange{setDeadline: conn.SetReadDeadline, timeout: o.ReadTimeout},
-		exchange{setDeadline: conn.SetWriteDeadline, timeout: o.WriteTimeout}}
+	return &socket{Conn: conn,
+		read:  exchange{setDeadline: conn.SetReadDeadline, timeout: o.ReadTimeout},
+		write: exchange{setDeadline: conn.SetWriteDeadline, timeout: o.WriteTimeout}}
 }
 
 // SyscallConn is called by the driver to check an idle connection.
-func (s *socket) SyscallConn() (syscall.RawConn, error) {
+func (s *socket) SyscallConn() (raw syscall.RawConn, err error) {
+	if s.raw != nil {
+		return s.raw, nil
+	}
 	conn, ok := s.Conn.(syscall.Conn)
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
-	return conn.SyscallConn()
+	s.raw, err = conn.SyscallConn()
+	return s.raw, err
 }
 
 // SetReadDeadline is called by the driver before it reads a reply.

@@ -88,15 +88,17 @@ func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	if err := b.check(key); err != nil {
 		return nil, false, err
 	}
-	cmd := getCmd(ctx, key)
-	text, err := result(cmd, b.read(ctx, cmd))
-	if err == errMiss {
+	get := b.newGet(ctx, key)
+	text, err := result(get.cmd, b.read(ctx, get.cmd))
+	switch err {
+	case nil:
+		get.free()
+		return bytesOf(text), true, nil
+	case errMiss:
+		get.free()
 		return nil, false, nil
 	}
-	if err != nil {
-		return nil, false, err
-	}
-	return bytesOf(text), true, nil
+	return nil, false, err
 }
 
 // noReply is the value of a GET that has not received its reply.
