@@ -148,7 +148,12 @@ func (r *Redis) Restart(t *testing.T) {
 }
 
 // Pause makes the i-th data server neither answer nor end, until Resume.
-func (r *Redis) Pause(t *testing.T, i int) { r.signal(t, i, "STOP") }
+func (r *Redis) Pause(t *testing.T, i int) {
+	t.Helper()
+	if _, err := r.Exec(t.Context(), fmt.Sprintf("p=$(cat %d.pid)\n"+freeze, r.ports[i])); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // Resume makes the i-th data server answer again.
 func (r *Redis) Resume(t *testing.T, i int) { r.signal(t, i, "CONT") }
