@@ -248,7 +248,7 @@ func TestRedisSentinelLeaseFailover(t *testing.T) {
 func afterFailover(t *testing.T, call func() error) {
 	t.Helper()
 	err := call()
-	for end := time.Now().Add(time.Minute); err != nil && time.Now().Before(end); err = call() {
+	for end := time.Now().Add(3 * time.Minute); err != nil && time.Now().Before(end); err = call() {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if err != nil {

@@ -193,7 +193,7 @@ func (m *Memcached) Revive(t *testing.T, i int) {
 // Pause makes the i-th server neither answer nor end, until Resume.
 func (m *Memcached) Pause(t *testing.T, i int) {
 	t.Helper()
-	m.exec(t, "kill -STOP $(cat %d.pid)", i)
+	m.exec(t, "p=$(cat %d.pid)\n"+freeze, i)
 }
 
 // Resume makes the i-th server answer again.

@@ -148,7 +148,12 @@ func (r *Redis) Restart(t *testing.T) {
 }
 
 // Pause makes the i-th data server neither answer nor end, until Resume.
-func (r *Redis) Pause(t *testing.T, i int) { r.signal(t, i, "STOP") }
+func (r *Redis) Pause(t *testing.T, i int) {
+	t.Helper()
+	if _, err := r.Exec(t.Context(), fmt.Sprintf("p=$(cat %d.pid)\n"+freeze, r.ports[i])); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // Resume makes the i-th data server answer again.
 func (r *Redis) Resume(t *testing.T, i int) { r.signal(t, i, "CONT") }
@@ -202,15 +207,19 @@ func (r *Redis) AwaitPromotion(t *testing.T, primaries int) {
 	r.await(t, fmt.Sprintf("[ $( (%s) 2>/dev/null | grep -c master) -eq %d ]", strings.Join(roles, "; "), primaries))
 }
 
+// startLimit is for a busy machine, on which sentinels wait for 30 s when they notice how
+// late they are.
+const startLimit = 3 * time.Minute
+
 // await repeats each script until it succeeds. One process of the container runs all of
 // them: to start one costs more than most scripts.
 func (r *Redis) await(t *testing.T, scripts ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
 	var all strings.Builder
 	for _, script := range scripts {
-		fmt.Fprintf(&all, "ok=; for i in $(seq 600); do if (%[1]s) >out 2>&1; then ok=1; break; fi; sleep 0.05; done; "+
+		fmt.Fprintf(&all, "ok=; for i in $(seq 3600); do if (%[1]s) >out 2>&1; then ok=1; break; fi; sleep 0.05; done; "+
 			"[ $ok ] || { cat out; echo %[2]s; exit 1; }\n", script, quoted(script))
 	}
 	if out, err := r.Exec(ctx, all.String()); err != nil {

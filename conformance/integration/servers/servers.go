@@ -92,6 +92,10 @@ func missing(t *testing.T, err error) {
 	t.Skip(text)
 }
 
+// freeze stops the process $p and waits until every thread has stopped, which the signal
+// does not wait for.
+const freeze = "kill -STOP $p; while grep -h ^State: /proc/$p/task/*/status | grep -qv 'T (stopped)'; do sleep 0.01; done"
+
 var versionNumber = regexp.MustCompile(`\d+(\.\d+)+`)
 
 // version asks a program of m for its version.
