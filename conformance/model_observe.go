@@ -118,7 +118,9 @@ func (m *model) left(s step, key string, left time.Duration, began, ended time.T
 		return nil
 	case e.earliest == never:
 		return &mismatch{got: left.String(), want: "0" + m.because(key)}
-	case left == 0 || left < least || left > most:
+	case left == 0:
+		return &mismatch{got: "0, which means that it never expires", want: fmt.Sprintf("more than 0, at most %v", most) + m.because(key)}
+	case left < least || left > most:
 		return &mismatch{got: left.String(), want: fmt.Sprintf("%v to %v", least, most) + m.because(key)}
 	}
 	return nil
