@@ -639,7 +639,7 @@ var mutantsOfOperations = []defect{
 			r.mu.Unlock()
 			gap()
 			r.mu.Lock()
-			r.entries[key] = entry{before, old.expires}
+			r.entries[key] = entry{value: before, expires: old.expires}
 			r.mu.Unlock()
 			return r.Inc(ctx, key, delta, ttl)
 		}}},
