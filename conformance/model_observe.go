@@ -108,7 +108,7 @@ func (m *model) left(s step, key string, left time.Duration, began, ended time.T
 	// A store with a coarse clock rounds again when it reads the remaining TTL.
 	least, most := max(0, e.earliest.Sub(ended)), e.latest.Add(m.t.resolution()).Sub(began)
 	if s.verb != "TTL" { // never longer than the entry is present, so that it may be rounded down
-		least = max(0, least-m.t.resolution())
+		least = max(0, least-ended.Sub(began)-m.t.resolution())
 	}
 	if e.long { // the store may shorten it, or not let the entry expire
 		least = min(least, 10*year) - day
