@@ -42,7 +42,7 @@ func (c Case) has(f flag) bool { return c.flags&f != 0 }
 
 // Cases returns all cases in the order of the contract.
 func Cases() []Case {
-	all := slices.Concat(declarationCases, basicCases, ttlCases, keyCases, valueCases, memoryCases, batchCases, addCases, deleteCases, clearCases,
+	all := slices.Concat(declarationCases, basicCases, damageCases, ttlCases, keyCases, valueCases, memoryCases, batchCases, addCases, deleteCases, clearCases,
 		counterCases, appendCases, lifeCases, watchCases, statsCases, leaseCases, swapCases, evictionCases, concurrencyCases, contextCases, closeCases, persistenceCases,
 		configCases, errorCases, modelCases, nullCases)
 	for i := range all {

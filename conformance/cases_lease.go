@@ -134,6 +134,11 @@ var leaseCases = []Case{
 		Why:      "Otherwise a view without encoding stores a value that was loaded before an invalidation.",
 		Features: []Feature{Lease}, flags: oneModeOnly,
 		run: keptValues},
+	{ID: "LSE-22", Name: "kept_values_expire",
+		Rule:     "for values without encoding, a lease ends after hold, and a value that FillValue stores expires at its TTL",
+		Why:      "Otherwise a view without encoding never loads a key again whose first load was lost, or serves a value for ever.",
+		Features: []Feature{Lease}, flags: oneModeOnly | needsTime,
+		run: keptValuesExpire},
 	{ID: "LSE-19", Name: "no_stale_fill_with_faults",
 		Rule:     "the history of one key under leases is linearizable while connections break and replies are lost",
 		Why:      "A client that sends a Fill again, or reads the reply of another call, stores a stale value.",
@@ -531,58 +536,6 @@ func leasesAreIndependent(t *attempt) {
 	for key := range tokens {
 		t.hit("after Fill of similar keys", key, "of "+key)
 	}
-}
-
-// keptValues calls the backend itself: Cache has no operations on kept values.
-func keptValues(t *attempt) {
-	b := driver.Resolve(t.first)
-	key := t.storedKey("k")
-	t.cacheKey("k")
-	_, _, first, err := b.LeaseValue(t.ctx, key, driver.MaxHold)
-	if driver.IsUnsupported(err) {
-		t.notApplicable("the backend does not lease values without encoding (driver.ValueLeaser)")
-	}
-	t.must("LeaseValue", err)
-	lease := func(when string) (value any, token string) {
-		value, ok, token, err := b.LeaseValue(t.ctx, key, driver.MaxHold)
-		t.must("LeaseValue "+when, err)
-		if ok != (value != nil) || ok && token != "" {
-			t.wrong("LeaseValue "+when, text(fmt.Sprintf("%v, ok=%v, token %q", value, ok, token)), text("a value or a token"))
-		}
-		return value, token
-	}
-	fill := func(when, token string, value any, want bool) {
-		filled, err := b.FillValue(t.ctx, key, token, value, time.Hour)
-		t.must("FillValue "+when, err)
-		equal(t, "FillValue "+when, filled, want)
-	}
-	_, waiting := lease("of a leased key")
-	equal(t, "the token of LeaseValue of a leased key", waiting, "")
-	_, ok, err := b.GetValue(t.ctx, key)
-	t.must("GetValue", err)
-	equal(t, "GetValue of a leased key, ok", ok, false)
-	_, err = b.Delete(t.ctx, key)
-	t.must("Delete", err)
-	fill("after Delete", first, "stale", false)
-	_, second := lease("after Delete")
-	t.must("SetValue", b.SetValue(t.ctx, key, "new", time.Hour))
-	fill("after SetValue", second, "stale", false)
-	value, _ := lease("after SetValue and a refused FillValue")
-	equal(t, "LeaseValue after SetValue and a refused FillValue", value, any("new"))
-	_, err = b.Delete(t.ctx, key)
-	t.must("Delete", err)
-	_, third := lease("after a second Delete")
-	t.must("Release", b.Release(t.ctx, key, third))
-	fill("after Release", third, "stale", false)
-	_, fourth := lease("after Release")
-	loaded := &struct{ name string }{"loaded"}
-	fill("with the lease", fourth, loaded, true)
-	value, _ = lease("after FillValue")
-	equal(t, "LeaseValue after FillValue", value, any(loaded))
-	fill("with a used token", fourth, "stale", false)
-	value, _, err = b.GetValue(t.ctx, key)
-	t.must("GetValue", err)
-	equal(t, "GetValue after FillValue", value, any(loaded))
 }
 
 func fillWithLostReply(t *attempt) {

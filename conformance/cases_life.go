@@ -107,7 +107,8 @@ func (t *attempt) lives(when, key, want string, ttl time.Duration) {
 }
 
 // isLeftOf records a failure if left is not what is left of ttl since the last write of
-// key. It may be shorter by the resolution, because it must not be longer.
+// key. It must not be longer, so that it may be shorter by the resolution and by the
+// duration of the call, which is at most the age of the entry.
 func (t *attempt) isLeftOf(what, key string, left, ttl time.Duration) {
 	if t.harness.declares(OneTTL) {
 		return
@@ -116,7 +117,7 @@ func (t *attempt) isLeftOf(what, key string, left, ttl time.Duration) {
 	age := t.now().Sub(t.writtenAt[key])
 	t.mu.Unlock()
 	most := ttl + t.resolution()
-	least := min(ttl, 10*year) - age - t.resolution() // a store may shorten a TTL of years
+	least := min(ttl, 10*year) - 2*age - t.resolution() // a store may shorten a TTL of years
 	switch {
 	case ttl == 0 && left == 0, ttl >= 10*year && left == 0:
 	case ttl == 0:

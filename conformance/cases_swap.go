@@ -83,6 +83,11 @@ var swapCases = []Case{
 				t.wrong("Get after a CompareAndSwap whose reply was lost", value, text("the old value or the new one"))
 			}
 		}},
+	{ID: "SWP-7", Name: "kept_values",
+		Rule:     "CompareAndSwapValue compares with ==, so that pointers are equal if they point to one variable; SWP-1 to SWP-4 hold for it",
+		Why:      "A comparison of contents takes the value of another program for the one that was read.",
+		Features: []Feature{Swap}, flags: oneModeOnly | needsTime,
+		run: swapKeptValues},
 	{ID: "SWP-6", Name: "too_large",
 		Rule:     "CompareAndSwap with a value over the limit is ErrTooLarge and keeps the old value",
 		Why:      "A program that gets false instead reads the value and tries again without end.",

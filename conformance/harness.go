@@ -146,6 +146,10 @@ type Stores struct {
 	// entries instead of evicting old ones.
 	Full func(t *testing.T) driver.Backend
 
+	// Damage makes the entry of key unreadable in the store of b, which New has opened. key
+	// is as b received it, with the prefix.
+	Damage func(t *testing.T, b driver.Backend, key string)
+
 	// PartialOutage opens a backend over several servers, and returns a function that
 	// stops one of the servers.
 	PartialOutage func(t *testing.T) (b driver.Backend, stopServer func())

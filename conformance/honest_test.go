@@ -23,8 +23,8 @@ func drops() driver.Backend {
 	}
 }
 
-// keepsForEver ignores every TTL.
-func keepsForEver() driver.Backend {
+// neverExpires ignores every TTL.
+func neverExpires() driver.Backend {
 	return &mutant{reference: newReference(), ttl: func(time.Duration) time.Duration { return 0 }}
 }
 
@@ -221,7 +221,7 @@ func TestEndOfTheMode(t *testing.T) {
 
 // The first run of a bad backend is short.
 func TestOutputIsShort(t *testing.T) {
-	for _, harness := range []string{"drops", "keeps for ever", "panics"} {
+	for _, harness := range []string{"drops", "never expires", "panics"} {
 		t.Run(harness, func(t *testing.T) {
 			t.Parallel()
 			output := quietChild(t, harness)
@@ -229,9 +229,9 @@ func TestOutputIsShort(t *testing.T) {
 				t.Errorf("%d lines:\n%s", lines, output)
 			}
 			for _, want := range map[string][]string{
-				"drops":          {"fail: conformance_test.mutant BAS-1", "BAS-1 fails, and with it ", "ADD-1, ", " pass, "},
-				"keeps for ever": {"fail: conformance_test.mutant TTL-6", "TTL-6 fails, and with it ", "ADD-3, ", "Traits[conformance.OneTTL]"},
-				"panics":         {"the index is broken"},
+				"drops":         {"fail: conformance_test.mutant BAS-1", "BAS-1 fails, and with it ", "ADD-1, ", " pass, "},
+				"never expires": {"fail: conformance_test.mutant TTL-6", "TTL-6 fails, and with it ", "ADD-3, ", "Traits[conformance.OneTTL]"},
+				"panics":        {"the index is broken"},
 			}[harness] {
 				if !strings.Contains(output, want) {
 					t.Errorf("the output lacks %q:\n%s", want, output)
@@ -250,7 +250,7 @@ func TestUnwrittenReport(t *testing.T) {
 
 func init() {
 	for name, open := range map[string]func() driver.Backend{
-		"drops": drops, "keeps for ever": keepsForEver, "panics": func() driver.Backend { return lockedPanic{newReference()} },
+		"drops": drops, "never expires": neverExpires, "panics": func() driver.Backend { return lockedPanic{newReference()} },
 	} {
 		h := inBubble(open)
 		childHarnesses[name] = h

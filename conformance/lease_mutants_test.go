@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -609,32 +610,68 @@ func (k *keeper) FillValue(ctx context.Context, key, token string, value any, tt
 	return k.Fill(ctx, key, token, k.keep(value), ttl)
 }
 
+func (k *keeper) CompareAndSwapValue(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
+	defer k.alone()()
+	name, ok, err := k.reference.Get(ctx, key)
+	if !ok || err != nil || k.kept(name) != old {
+		return false, err
+	}
+	if k.swap != nil { // of another entry, if it is a defect
+		return k.swap(k.reference, key, name, k.keep(value), ttl)
+	}
+	return k.reference.CompareAndSwap(ctx, key, name, k.keep(value), ttl)
+}
+
 var (
-	_ driver.ValueKeeper = (*keeper)(nil)
-	_ driver.ValueLeaser = (*keeper)(nil)
+	_ driver.ValueKeeper  = (*keeper)(nil)
+	_ driver.ValueLeaser  = (*keeper)(nil)
+	_ driver.ValueSwapper = (*keeper)(nil)
 )
+
+// comparing is a keeper that compares contents.
+type comparing struct{ *keeper }
+
+func (c comparing) CompareAndSwapValue(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
+	kept, ok, err := c.GetValue(ctx, key)
+	if !ok || err != nil || !reflect.DeepEqual(kept, old) {
+		return false, err
+	}
+	return c.keeper.CompareAndSwapValue(ctx, key, kept, value, ttl)
+}
 
 // The rule about kept values finds each defect of leases that it is about, and none in
 // the reference.
 func TestMutantsOfKeptValues(t *testing.T) {
 	skipUnderRace(t)
-	kept := func(c conformance.Case) bool { return c.ID == "LSE-20" }
-	verdict := func(m mutant) []string {
+	kept := func(c conformance.Case) bool { return slices.Contains([]string{"LSE-20", "LSE-22", "SWP-7"}, c.ID) }
+	over := func(open func() driver.Backend) []string {
 		return conformance.Verdicts(t, conformance.Harness{
-			New: func(*testing.T) driver.Backend { return newKeeper(m) }, Bubble: true,
+			New: func(*testing.T) driver.Backend { return open() }, Bubble: true,
 			Unsupported: map[conformance.Feature]string{conformance.Threshold: "not in this test"},
 		}, kept).Failing()
 	}
+	verdict := func(m mutant) []string { return over(func() driver.Backend { return newKeeper(m) }) }
 	if failing := verdict(mutant{}); len(failing) > 0 {
 		t.Errorf("the reference: failing %q", failing)
 	}
+	if failing := over(func() driver.Backend { return comparing{newKeeper(mutant{})} }); !slices.Equal(failing, []string{"SWP-7"}) {
+		t.Errorf("contents are compared: failing %q, want SWP-7", failing)
+	}
 	for _, m := range leaseMutants {
+		want := ""
 		switch m.defect {
 		case "Fill ignores the token", "Set keeps the lease", "Delete keeps the lease", "Release does nothing", "Get shows a lease",
 			"Fill keeps the lease", "Lease of a present key returns a token":
-			if failing := verdict(m.mutant); !slices.Equal(failing, []string{"LSE-20"}) {
-				t.Errorf("%s: failing %q, want LSE-20", m.defect, failing)
-			}
+			want = "LSE-20"
+		case "a lease does not end", "Fill drops the ttl":
+			want = "LSE-22"
+		case "CompareAndSwap keeps the TTL":
+			want = "SWP-7"
+		default:
+			continue
+		}
+		if failing := verdict(m.mutant); !slices.Contains(failing, want) {
+			t.Errorf("%s: failing %q, want %s", m.defect, failing, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"bytes"
+	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -207,4 +208,66 @@ func TestMemoryOfEvictedEntries(t *testing.T) {
 		}},
 	}
 	check(t, conformance.Verdicts(t, h, func(c conformance.Case) bool { return c.ID == "VAL-19" }), "VAL-19", nil)
+}
+
+// isDamaged reports whether the entry of key is damaged.
+func isDamaged(r *reference, key string) bool {
+	e, _ := remains(r, key)
+	return e.damaged
+}
+
+func TestMutantsOfDamagedEntries(t *testing.T) {
+	skipUnderRace(t)
+	for defect, m := range map[string]mutant{
+		"": {get: func(r *reference, key string) ([]byte, bool, error) { // allowed
+			if isDamaged(r, key) {
+				return nil, false, driver.ErrCorrupt
+			}
+			return r.Get(ctx, key)
+		}},
+		"Has finds it": {has: func(r *reference, key string) (bool, error) {
+			if isDamaged(r, key) {
+				return true, nil
+			}
+			return r.Has(ctx, key)
+		}},
+		"Add finds it": {add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			if isDamaged(r, key) {
+				return false, nil
+			}
+			return r.Add(ctx, key, value, ttl)
+		}},
+		"Delete reports it": {del: func(r *reference, key string) (bool, error) {
+			damaged := isDamaged(r, key)
+			deleted, err := r.Delete(ctx, key)
+			return deleted || damaged, err
+		}},
+		"Lease fails": {lease: func(r *reference, key string, hold time.Duration) ([]byte, bool, string, error) {
+			if isDamaged(r, key) {
+				return nil, false, "", driver.ErrCorrupt
+			}
+			return r.Lease(ctx, key, hold)
+		}},
+		"Lease grants nothing": {lease: func(r *reference, key string, hold time.Duration) ([]byte, bool, string, error) {
+			if isDamaged(r, key) {
+				return nil, false, "", nil
+			}
+			return r.Lease(ctx, key, hold)
+		}},
+		"Get is an outage": {get: func(r *reference, key string) ([]byte, bool, error) {
+			if isDamaged(r, key) {
+				return nil, false, context.DeadlineExceeded
+			}
+			return r.Get(ctx, key)
+		}},
+	} {
+		t.Run(defect, func(t *testing.T) {
+			h := m.harness()
+			h.Stores.Damage = func(_ *testing.T, b driver.Backend, key string) { b.(*mutant).damage(key) }
+			failing := conformance.Verdicts(t, h, func(c conformance.Case) bool { return c.ID == "BAS-15" }).Failing()
+			if fails := len(failing) > 0; fails == (defect == "") {
+				t.Errorf("failing: %q", failing)
+			}
+		})
+	}
 }

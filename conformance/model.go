@@ -82,6 +82,9 @@ func (m *model) do(s step) (bad *mismatch) {
 	}()
 	switch s.verb {
 	case "pass":
+		if s.wait > 2*time.Hour && m.t.suite.slowBubble.Load() {
+			return nil // a month of ticks may take minutes
+		}
 		m.t.pass(s.wait)
 		return nil
 	case "Reopen":

@@ -108,7 +108,7 @@ func (m *model) left(s step, key string, left time.Duration, began, ended time.T
 	// A store with a coarse clock rounds again when it reads the remaining TTL.
 	least, most := max(0, e.earliest.Sub(ended)), e.latest.Add(m.t.resolution()).Sub(began)
 	if s.verb != "TTL" { // never longer than the entry is present, so that it may be rounded down
-		least = max(0, least-m.t.resolution())
+		least = max(0, least-ended.Sub(began)-m.t.resolution())
 	}
 	if e.long { // the store may shorten it, or not let the entry expire
 		least = min(least, 10*year) - day
@@ -118,7 +118,9 @@ func (m *model) left(s step, key string, left time.Duration, began, ended time.T
 		return nil
 	case e.earliest == never:
 		return &mismatch{got: left.String(), want: "0" + m.because(key)}
-	case left == 0 || left < least || left > most:
+	case left == 0:
+		return &mismatch{got: "0, which means that it never expires", want: fmt.Sprintf("more than 0, at most %v", most) + m.because(key)}
+	case left < least || left > most:
 		return &mismatch{got: left.String(), want: fmt.Sprintf("%v to %v", least, most) + m.because(key)}
 	}
 	return nil

@@ -423,9 +423,7 @@ var mutantsOfSequences = []defect{
 			}
 			return r.Set(ctx, key, stored, ttl)
 		},
-		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
-			return r.Add(ctx, key, bytes.Clone(value), ttl)
-		},
+		add: addCopy,
 		get: func(r *reference, key string) ([]byte, bool, error) {
 			value, ok, err := r.Get(ctx, key)
 			return bytes.Clone(value), ok, err
@@ -445,25 +443,14 @@ var mutantsOfSequences = []defect{
 				}
 				return values, err
 			},
-			set: func(r *reference, key string, value []byte, ttl time.Duration) error {
-				return r.Set(ctx, key, bytes.Clone(value), ttl)
-			},
-			add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
-				return r.Add(ctx, key, bytes.Clone(value), ttl)
-			},
+			set: setCopy,
+			add: addCopy,
 		}
 	}}},
 	{"values of GetMany share one array", "VAL-10", nil, mutant{copies: true,
-		get: func(r *reference, key string) ([]byte, bool, error) {
-			value, ok, err := r.Get(ctx, key)
-			return bytes.Clone(value), ok, err
-		},
-		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
-			return r.Set(ctx, key, bytes.Clone(value), ttl)
-		},
-		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
-			return r.Add(ctx, key, bytes.Clone(value), ttl)
-		},
+		get: getCopy,
+		set: setCopy,
+		add: addCopy,
 		getMany: func(r *reference, keys []string) ([][]byte, error) {
 			values, err := r.GetMany(ctx, keys)
 			array := bytes.Join(values, nil)

@@ -639,7 +639,7 @@ var mutantsOfOperations = []defect{
 			r.mu.Unlock()
 			gap()
 			r.mu.Lock()
-			r.entries[key] = entry{before, old.expires}
+			r.entries[key] = entry{value: before, expires: old.expires}
 			r.mu.Unlock()
 			return r.Inc(ctx, key, delta, ttl)
 		}}},
@@ -741,23 +741,12 @@ var mutantsOfOperations = []defect{
 		}}},
 	{"copies are declared but not made", "VAL-8", []string{"VAL-9", "VAL-10"}, mutant{copies: true}},
 	{"copies are declared but made only by Set and Add", "VAL-9", []string{"VAL-10"}, mutant{copies: true,
-		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
-			return r.Set(ctx, key, bytes.Clone(value), ttl)
-		},
-		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
-			return r.Add(ctx, key, bytes.Clone(value), ttl)
-		}}},
+		set: setCopy,
+		add: addCopy}},
 	{"copies are declared but not made by GetMany", "VAL-10", nil, mutant{copies: true,
-		get: func(r *reference, key string) ([]byte, bool, error) {
-			value, ok, err := r.Get(ctx, key)
-			return bytes.Clone(value), ok, err
-		},
-		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
-			return r.Set(ctx, key, bytes.Clone(value), ttl)
-		},
-		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
-			return r.Add(ctx, key, bytes.Clone(value), ttl)
-		},
+		get:     getCopy,
+		set:     setCopy,
+		add:     addCopy,
 		getMany: func(r *reference, keys []string) ([][]byte, error) { return r.GetMany(ctx, keys) }}},
 	{"a cancelled Set leaves a part of the value", "CTX-4", nil, mutant{
 		set: func(r *reference, key string, value []byte, ttl time.Duration) error {
@@ -766,6 +755,20 @@ var mutantsOfOperations = []defect{
 			}
 			return r.Set(ctx, key, value, ttl)
 		}}},
+}
+
+// getCopy, setCopy and addCopy share no memory with their callers.
+func getCopy(r *reference, key string) ([]byte, bool, error) {
+	value, ok, err := r.Get(ctx, key)
+	return bytes.Clone(value), ok, err
+}
+
+func setCopy(r *reference, key string, value []byte, ttl time.Duration) error {
+	return r.Set(ctx, key, bytes.Clone(value), ttl)
+}
+
+func addCopy(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+	return r.Add(ctx, key, bytes.Clone(value), ttl)
 }
 
 // behind returns the previous value from the first Get after a Set.

@@ -46,6 +46,7 @@ type store struct {
 type entry struct {
 	value   []byte
 	expires time.Time // zero: never
+	damaged bool
 }
 
 func newReference() *reference {
@@ -62,6 +63,15 @@ func newBounded(most int) *reference {
 var referenceStores = conformance.Stores{
 	Reopen:  func(_ *testing.T, first driver.Backend) driver.Backend { return first.(*reference).reopen() },
 	Bounded: func(_ *testing.T, most int) driver.Backend { return newBounded(most) },
+	Damage:  func(_ *testing.T, b driver.Backend, key string) { b.(*reference).damage(key) },
+}
+
+func (r *reference) damage(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entries[key]
+	e.damaged = true
+	r.entries[key] = e
 }
 
 func (r *reference) reopen() *reference {
@@ -106,7 +116,7 @@ func (r *reference) checkKey(key string) error {
 
 func (r *reference) live(key string) (entry, bool) {
 	e, ok := r.entries[key]
-	return e, ok && (e.expires.IsZero() || time.Now().Before(e.expires))
+	return e, ok && !e.damaged && (e.expires.IsZero() || time.Now().Before(e.expires))
 }
 
 func (r *reference) checkValue(value []byte) error {

@@ -27,6 +27,7 @@ type suite struct {
 	short        bool
 	keepOpen     bool        // the backend belongs to the caller of Check
 	hung         atomic.Bool // an attempt was abandoned
+	slowBubble   atomic.Bool // a pause in a bubble took a second: the store has a ticker, which runs all the time
 	impatient    atomic.Bool // a call returned long after the end of its context, or not at all
 
 	mu      sync.Mutex

@@ -245,7 +245,7 @@ func TestTraits(t *testing.T) {
 		breaks  string // the rule that fails without the declaration
 		hint    string // that this failure has
 	}{
-		{"one TTL", func(h *conformance.Harness) { h.New = func(*testing.T) driver.Backend { return keepsForEver() } },
+		{"one TTL", func(h *conformance.Harness) { h.New = func(*testing.T) driver.Backend { return neverExpires() } },
 			trait(conformance.OneTTL), "DEC-1", "TTL-6", "Traits[conformance.OneTTL]"},
 		{"late eviction", func(h *conformance.Harness) {
 			h.Stores.Bounded = func(_ *testing.T, most int) driver.Backend { return lateStore{newReference(), most} }
