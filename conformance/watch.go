@@ -99,7 +99,7 @@ func (t *attempt) await(done <-chan struct{}) {
 		if sinceBegin > attemptLimit && !t.unlimited.Load() && t.expired.CompareAndSwap(false, true) && t.expire != nil {
 			t.expire()
 		}
-		if t.expire == nil && t.sleeping.Load() > 0 && time.Since(since) > time.Second {
+		if t.expire == nil && t.sleeping.Load() > 0 && sinceStep > time.Second {
 			t.suite.slowBubble.Store(true)
 		}
 		limit := silenceLimit

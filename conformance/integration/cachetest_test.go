@@ -10,6 +10,7 @@ import (
 
 // The store for the tests of programs keeps the contract of backends.
 func TestCachetest(t *testing.T) {
+	busy(t)
 	conformance.Run(t, conformance.Harness{
 		Name:     "cachetest",
 		NoReport: true,

@@ -29,6 +29,7 @@ func guarded(t *testing.T, b driver.Backend) driver.Backend {
 }
 
 func TestGuardOverSimple(t *testing.T) {
+	busy(t)
 	open := func(t *testing.T, threshold int) driver.Backend {
 		b, err := simple.New(t.Context(), simple.Options{Threshold: threshold})
 		if err != nil {
@@ -46,7 +47,7 @@ func TestGuardOverSimple(t *testing.T) {
 }
 
 func TestGuardOverRedis(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	server := servers.StartRedis(t, "--databases 10000")
 	addr := server.Addrs[0]
 	h := apart(redisOver(nil), func(t *testing.T, n int) cache.Backend {
@@ -75,6 +76,7 @@ func TestGuardOverRedis(t *testing.T) {
 // One memcached server of three hangs: calls for its keys fail at once after the breaker
 // has opened, and calls for other keys go on.
 func TestGuardMemcachedServerHangs(t *testing.T) {
+	timed(t)
 	server := servers.StartMemcached(t, 3, "")
 	hanging, err := proxy.New(server.Addrs[1])
 	if err != nil {
@@ -85,7 +87,7 @@ func TestGuardMemcachedServerHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := guard.Options{Budget: 100 * time.Millisecond, Faults: 3, Pause: time.Hour}
+	o := guard.Options{Budget: time.Second, Faults: 3, Pause: time.Hour}
 	b, err := guard.New(inner, o)
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 // Delete. If the call has returned without an error, the key stays absent: the request must
 // not have been sent a second time.
 func TestLateRequests(t *testing.T) {
+	busy(t)
 	for name, open := range map[string]func(t *testing.T, through func(addr string) string) cache.Backend{
 		"redis": func(t *testing.T, through func(string) string) cache.Backend {
 			return openRedis(t, redis.Options{Addr: through(servers.StartRedis(t, "").Addrs[0])}).Backend()

@@ -13,6 +13,7 @@ import (
 // While writers replace an entry by one with another TTL, no value gets the longer TTL of
 // another entry.
 func TestRedisValueWithItsTTL(t *testing.T) {
+	busy(t)
 	server := servers.StartRedis(t, "")
 	b, err := redis.New(t.Context(), redis.Options{Addr: server.Addrs[0]})
 	opened(t, b, err)
@@ -58,7 +59,8 @@ func TestRedisValueWithItsTTL(t *testing.T) {
 
 // A value with its TTL is read from the primary, which has every write.
 func TestRedisValueWithTTLOfReplicas(t *testing.T) {
-	cluster := servers.StartRedisCluster(t)
+	busy(t)
+	cluster := servers.StartRedisCluster(t, 1)
 	b, err := redis.New(t.Context(), redis.Options{Cluster: cluster.Addrs, ReadFromReplicas: true})
 	opened(t, b, err)
 	for i := range 300 {

@@ -110,6 +110,7 @@ func (w *watch) end(t *testing.T) error {
 
 // Every way to change an entry is reported, and nothing else is.
 func TestRedisWatch(t *testing.T) {
+	busy(t)
 	server := servers.StartRedis(t, "")
 	o := redis.Options{Addr: server.Addrs[0], AllowFlush: true}
 	w := startRedisWatch(t, o, "p:")
@@ -176,6 +177,7 @@ func (w *watch) reset(t *testing.T, key string) error {
 
 // An eviction is reported.
 func TestRedisWatchOfEviction(t *testing.T) {
+	busy(t)
 	server := servers.StartRedis(t, "--maxmemory 20mb --maxmemory-policy allkeys-random")
 	o := redis.Options{Addr: server.Addrs[0]}
 	b, err := redis.New(t.Context(), o)
@@ -208,6 +210,7 @@ func TestRedisWatchOfEviction(t *testing.T) {
 
 // Whatever happens to the link, Watch ends, and the next one works.
 func TestRedisWatchEnds(t *testing.T) {
+	timed(t)
 	server := servers.StartRedis(t, "")
 	p, err := proxy.New(server.Addrs[0])
 	if err != nil {
@@ -261,7 +264,8 @@ func cli(t *testing.T, server *servers.Redis, i int, command string) {
 
 // Every primary of a cluster reports, also after slots have moved. A failover ends Watch.
 func TestRedisWatchOfCluster(t *testing.T) {
-	cluster := servers.StartRedisCluster(t)
+	timed(t)
+	cluster := servers.StartRedisCluster(t, 1)
 	o := redis.Options{Cluster: cluster.Addrs}
 	b, err := redis.New(t.Context(), o)
 	opened(t, b, err)
@@ -293,6 +297,7 @@ func TestRedisWatchOfCluster(t *testing.T) {
 // A failover ends Watch, by a crash or by command, and the next Watch follows the new
 // primary.
 func TestRedisWatchWithSentinels(t *testing.T) {
+	timed(t)
 	sentinel := servers.StartRedisSentinel(t, "hunter2", "sesame")
 	o := redis.Options{Sentinels: sentinel.Addrs, Password: cache.Secret("hunter2"), SentinelPassword: cache.Secret("sesame")}
 	b, err := redis.New(t.Context(), o)

@@ -61,7 +61,7 @@ func reads(t *testing.T, b driver.Backend, key, value string) bool {
 
 // What another process writes is seen as soon as its notice arrives.
 func TestTieredSeesOthersWrites(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	writer, reader, _ := watched(t, tiered.Options{})
 	until(t, "notices arrive", reader.Watching)
 	var delays []time.Duration
@@ -85,7 +85,7 @@ func TestTieredSeesOthersWrites(t *testing.T) {
 // A link of notices that is cut, or falls silent, empties near within Grace: from then on
 // no value is read that was replaced before.
 func TestTieredLinkIsCut(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	const grace = 400 * time.Millisecond
 	for _, fault := range []proxy.Fault{proxy.Blackhole, proxy.Refuse} {
 		t.Run(fmt.Sprint(fault), func(t *testing.T) {

@@ -35,6 +35,7 @@ const farEvicts = "what far has evicted may stay near for NearTTL"
 
 // Two stores in memory, in a bubble: rules of time cost none.
 func TestTiered(t *testing.T) {
+	busy(t)
 	conformance.Run(t, conformance.Harness{
 		New: func(t *testing.T) driver.Backend {
 			far, err := simple.New(t.Context(), simple.Options{Threshold: simple.NoLimit})
@@ -53,7 +54,7 @@ const nearTTL = 100 * time.Millisecond
 
 // A store that reports no changes: another handle is seen within NearTTL.
 func TestTieredOverFilesystem(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	dirs := t.TempDir()
 	h := apart(conformance.Harness{
 		Name: "tiered-filesystem", NoReport: true,
@@ -71,7 +72,7 @@ func TestTieredOverFilesystem(t *testing.T) {
 
 // Redis that reports changes, opened from nested settings, with faults.
 func TestTieredOverRedis(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	server := servers.StartRedis(t, "--databases 10000")
 	addr := server.Addrs[0]
 	h := apart(redisOver(nil), func(t *testing.T, n int) driver.Backend { return tieredRedis(t, addr, n, nil) })
@@ -95,7 +96,7 @@ func TestTieredOverRedis(t *testing.T) {
 
 // Redis without notices: another handle is seen within NearTTL.
 func TestTieredOverRedisWithoutNotices(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	server := servers.StartRedis(t, "--databases 10000")
 	h := apart(redisOver(nil), func(t *testing.T, n int) driver.Backend {
 		return tieredRedis(t, server.Addrs[0], n, map[string]any{"near_ttl": nearTTL, "no_watch": true})
@@ -120,7 +121,7 @@ func tieredRedis(t *testing.T, addr string, database int, options map[string]any
 
 // memcached reports no changes, and returns values with their remaining TTL.
 func TestTieredOverMemcached(t *testing.T) {
-	t.Parallel()
+	busy(t)
 	server := servers.StartMemcached(t, 2, "-m 256")
 	addr, spare := server.Addrs[0], server.Addrs[1]
 	of := func(addr string) map[string]any {
