@@ -28,6 +28,9 @@ var errRaces = fmt.Errorf("%w: gave up after losing every race with concurrent w
 // join returns it with its value in place of an index. It uses memory for the value if
 // the capacity is large enough.
 func (b *Backend) join(ctx context.Context, it wire.Item, memory []byte) wire.Item {
+	if !it.OK || it.Flags != flagSpread {
+		return it // most values; items below is allocated
+	}
 	items := []wire.Item{it}
 	b.joinMany(ctx, items, 1, memory)
 	return items[0]
