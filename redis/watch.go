@@ -27,6 +27,9 @@ import (
 // The error wraps errors.ErrUnsupported if the server refuses CLIENT TRACKING or RESP3,
 // as some managed services do, or the user has no permission for it.
 func (b *Backend) Watch(ctx context.Context, prefix string, grace time.Duration, notices driver.Notices) error {
+	if b.closed.Load() {
+		return driver.ErrClosed
+	}
 	w := watch{b: b, prefix: prefix, interval: max(grace/watchTicks, time.Millisecond), notices: notices}
 	err := w.run(ctx)
 	var ended watchEnded
