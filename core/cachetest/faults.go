@@ -57,7 +57,11 @@ func (s *Store) OnCall(hook func(ctx context.Context, op, key string) error) {
 	s.hook = hook
 }
 
-// Calls returns the calls since the store was made or Calls was last called.
+// maxCalls limits the memory of recorded calls.
+const maxCalls = 10_000
+
+// Calls returns the calls since the store was made or Calls was last called, at most
+// the newest 10,000 (after more, half of them are dropped at a time).
 func (s *Store) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,6 +91,9 @@ func (s *Store) enter(ctx context.Context, op string, keys ...string) (before, a
 		keys = nil
 	}
 	s.mu.Lock()
+	if len(s.calls) == maxCalls {
+		s.calls = s.calls[:copy(s.calls, s.calls[maxCalls/2:])]
+	}
 	s.calls = append(s.calls, Call{op, slices.Clone(keys)})
 	hook, faults, closed := s.hook, slices.Clone(s.faults), s.closed
 	s.mu.Unlock()
