@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -187,15 +188,15 @@ func TestDoctor(t *testing.T) {
 	if all := call(env, "doctor", "--all"); !strings.Contains(all.stdout, "BAS-1:") || !strings.Contains(all.stdout, "unsupported") {
 		t.Errorf("--all: %+v", all)
 	}
-	files, err := os.ReadDir(strings.TrimPrefix(env[1], "CACHE_DIR="))
-	if err != nil {
-		t.Fatal(err)
-	}
 	entries := 0
-	for _, file := range files {
-		if strings.HasSuffix(file.Name(), ".cache") {
+	err := filepath.WalkDir(strings.TrimPrefix(env[1], "CACHE_DIR="), func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".cache") {
 			entries++
 		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if entries != 1 {
 		t.Errorf("%d entries remain, want the one from before", entries)
