@@ -48,7 +48,7 @@ func (b buffer) isKept(t *attempt, what string) {
 }
 
 func appendsToEveryBuffer(t *attempt) {
-	long := 40_000
+	long := 10_000
 	if limit := t.harness.Limits.maxValue(); limit != 0 {
 		long = min(long, limit)
 	}

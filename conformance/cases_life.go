@@ -188,7 +188,7 @@ func valueAndTTLOfOneEntry(t *attempt) {
 			}
 			return
 		}
-		for writers.Load() > 0 {
+		for again := true; again; again = writers.Load() > 0 {
 			value, left, ok, err := h.GetWithTTL(t.ctx, "k")
 			t.must("GetWithTTL", err)
 			values, ttls, err := h.GetManyWithTTL(t.ctx, "k")

@@ -29,6 +29,25 @@ func (c *compressed) Get(ctx context.Context, key string) ([]byte, bool, error) 
 	return value, err == nil, err
 }
 
+func (c *compressed) GetAppend(ctx context.Context, key string, dst []byte) ([]byte, bool, error) {
+	value, ok, err := c.Get(ctx, key)
+	return append(dst, value...), ok, err
+}
+
+func (c *compressed) GetWithTTL(ctx context.Context, key string) ([]byte, time.Duration, bool, error) {
+	data, ttl, ok, err := c.Operations.GetWithTTL(ctx, key)
+	if !ok || err != nil {
+		return nil, 0, false, err
+	}
+	value, err := inflate(data)
+	return value, ttl, err == nil, err
+}
+
+func (c *compressed) GetManyWithTTL(ctx context.Context, keys []string) ([][]byte, []time.Duration, error) {
+	values, ttls, err := c.Operations.GetManyWithTTL(ctx, keys)
+	return values, ttls, inflateMany(keys, values, err)
+}
+
 func (c *compressed) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	return c.Operations.Set(ctx, key, deflate(value), ttl)
 }
@@ -39,6 +58,11 @@ func (c *compressed) Add(ctx context.Context, key string, value []byte, ttl time
 
 func (c *compressed) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 	values, err := c.Operations.GetMany(ctx, keys)
+	return values, inflateMany(keys, values, err)
+}
+
+// inflateMany replaces the values of a batch, and adds those that are damaged to err.
+func inflateMany(keys []string, values [][]byte, err error) error {
 	var damaged driver.BatchError
 	for i, data := range values {
 		if data == nil {
@@ -49,7 +73,7 @@ func (c *compressed) GetMany(ctx context.Context, keys []string) ([][]byte, erro
 			damaged.Fail(keys[i], errInflate)
 		}
 	}
-	return values, driver.MergeBatch(err, damaged.ErrorOrNil())
+	return driver.MergeBatch(err, damaged.ErrorOrNil())
 }
 
 func (c *compressed) SetMany(ctx context.Context, items []driver.Item, ttl time.Duration) error {

@@ -385,13 +385,25 @@ func (c counted) Set(ctx context.Context, key string, value []byte, ttl time.Dur
 	return c.reference.Set(ctx, key, value, ttl)
 }
 
+// countedStores opens the further stores of a counted reference.
+var countedStores = conformance.Stores{
+	Reopen: func(_ *testing.T, first driver.Backend) driver.Backend {
+		of := first.(counted)
+		return counted{of.reference.reopen(), of.calls}
+	},
+	Bounded: referenceStores.Bounded,
+	Damage: func(t *testing.T, b driver.Backend, key string) {
+		referenceStores.Damage(t, b.(counted).reference, key)
+	},
+}
+
 // For a slow store every rule has the same outcome, after fewer calls.
 func TestSlow(t *testing.T) {
 	run := func(slow bool) (conformance.Report, int64) {
 		var calls atomic.Int64
 		r := conformance.Verdicts(t, conformance.Harness{
 			New:    func(*testing.T) driver.Backend { return counted{newReference(), &calls} },
-			Stores: referenceStores,
+			Stores: countedStores,
 			Bubble: true,
 			Slow:   slow,
 		}, func(c conformance.Case) bool { return c.ID != "CON-6" && c.ID != "MOD-1" }) // as many calls as fit into a time

@@ -188,6 +188,9 @@ func TestRedisPermissions(t *testing.T) {
 					t.Error(err)
 				}
 			}
+			if name == "Get" {
+				name = "Get, GetAppend" // one row of the table
+			}
 			row := "| " + name + " | `" + strings.ReplaceAll(strings.ToUpper(tt.commands), " ", "`, `") + "` |\n"
 			if !slices.Contains(readme, row) {
 				t.Errorf("README has no row %q", row)

@@ -25,7 +25,7 @@ const slowMachine = 30 * time.Second
 func patient(settings map[string]any) map[string]any {
 	_, isClient := settings["CACHE_MEMCACHED_SERVERS"].(*memcache.Client) // which has its own
 	switch settings["CACHE_TYPE"] {
-	case "simple", "filesystem", "gcs", "tiered":
+	case "simple", "filesystem", "gcs", "tiered", "guard":
 		return settings
 	}
 	if isClient || settings == nil {

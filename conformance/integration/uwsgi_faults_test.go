@@ -191,7 +191,7 @@ func TestUWSGINew(t *testing.T) {
 // The error of New names what another server lacks.
 func TestUWSGIWrongServer(t *testing.T) {
 	busy(t)
-	const needs = "the server needs the plugin cache (--plugins cache) and --cache2 name=first,"
+	const needs = "the server needs both the plugin cache (--plugins cache) and --cache2 name=first,"
 	for name, server := range map[string]struct{ args, want string }{
 		"without the plugin":     {"--cache2 name=first,items=100 --socket", needs},
 		"without a cache":        {"--plugins cache --socket", needs},

@@ -34,7 +34,7 @@ func TestWorkRedis(t *testing.T) {
 		open: func(addr string) (cache.Backend, error) {
 			return redis.New(t.Context(), redis.Options{Addr: addr})
 		},
-		allocs: 8, sent: 40, received: 17,
+		allocs: 3, sent: 40, received: 17,
 		get: 1, set: 1, getMany: 1, setMany: 1, deleteMany: 1,
 	}.check(t)
 }
