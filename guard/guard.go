@@ -20,6 +20,7 @@ type Backend struct {
 	whole   *breaker // of a backend with one place, and of calls without a key
 	places  sync.Map // from place to *breaker
 	report  atomic.Pointer[func(op string, err error)]
+	closed  atomic.Bool
 }
 
 // New returns a Backend that guards inner, which it owns from now on: Close closes it.
@@ -39,6 +40,12 @@ func New(inner driver.Backend, options Options) (*Backend, error) {
 
 func (b *Backend) newBreaker(place string) *breaker {
 	return &breaker{options: b.options, place: place, report: b.changed}
+}
+
+// Close closes the guarded backend.
+func (b *Backend) Close() error {
+	b.closed.Store(true)
+	return b.Operations.Close()
 }
 
 // Name returns "guard(redis)" over redis.
@@ -61,6 +68,9 @@ func (b *Backend) changed(op string, err error) {
 // over "closed".
 func (b *Backend) Stats(ctx context.Context) (driver.Stats, error) {
 	stats, err := b.Operations.Stats(ctx)
+	if b.closed.Load() {
+		return driver.UnknownStats, driver.ErrClosed
+	}
 	if err != nil {
 		stats = driver.UnknownStats
 		if !driver.IsUnsupported(err) && !errors.Is(err, driver.ErrUnavailable) {

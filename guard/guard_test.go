@@ -71,6 +71,16 @@ func TestDeadlinesOfCallersCount(t *testing.T) {
 	})
 }
 
+func TestStatsAfterClose(t *testing.T) {
+	b := ours(newStore(), options)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := driver.Resolve(b).Stats(t.Context()); !errors.Is(err, driver.ErrClosed) {
+		t.Errorf("Stats after Close: %v", err)
+	}
+}
+
 func TestClearHasNoBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore()
