@@ -28,8 +28,8 @@ const (
 	GetWithTTL Feature = "GetWithTTL"
 	// Watch is the interface [driver.Watcher]. Its absence needs no declaration.
 	Watch Feature = "Watch"
-	// Stats is the interface [driver.Stater], with at least one number that is known. Its
-	// absence needs no declaration.
+	// Stats is the interface [driver.Stater]; not of a wrapper that knows nothing but the
+	// state of its circuit breaker. Its absence needs no declaration.
 	Stats Feature = "Stats"
 	// Persistence means that the store outlives the handle: Stores.Reopen. It is also
 	// absent if the harness has Bubble.
