@@ -136,7 +136,7 @@ var leaseCases = []Case{
 		run: keptValues},
 	{ID: "LSE-22", Name: "kept_values_expire",
 		Rule:     "for values without encoding, a lease ends after hold, and a value that FillValue stores expires at its TTL",
-		Why:      "Otherwise a view without encoding never loads a key again whose first load was lost, or serves a value for ever.",
+		Why:      "A lease that does not end keeps a view without encoding from loading the key again, and a lease that is ignored stores a stale value.",
 		Features: []Feature{Lease}, flags: oneModeOnly | needsTime,
 		run: keptValuesExpire},
 	{ID: "LSE-19", Name: "no_stale_fill_with_faults",

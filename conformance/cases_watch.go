@@ -42,7 +42,7 @@ var watchCases = []Case{
 		run: foreignPrefixes},
 	{ID: "WAT-4", Name: "ends_with_its_context",
 		Rule:     "Watch returns ctx.Err() when its context is done, and calls neither Ready nor Changed afterwards",
-		Why:      "A cache that is closed would wait for its watcher for ever, or the watcher would write into a closed cache.",
+		Why:      "Close of a near cache would block on its watcher, or the watcher would change a near cache that is closed.",
 		Features: []Feature{Watch}, flags: usesFreeTime,
 		run: watchEnds},
 	{ID: "WAT-5", Name: "close",

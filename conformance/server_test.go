@@ -51,8 +51,8 @@ type defects struct {
 	unbounded  string // the operation that ignores the context
 	kindless   string // the operation whose outage has no kind
 	earlyReady bool   // Watch is ready before the server has answered
-	noGrace    bool   // Watch waits for ever for a server that is silent
-	reconnects bool   // Watch does not tell that a connection was lost
+	noGrace    bool   // Watch has no timeout for a server that is silent
+	reconnects bool   // Watch does not return when a connection is lost
 }
 
 type request struct {

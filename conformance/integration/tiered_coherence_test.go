@@ -59,7 +59,7 @@ func reads(t *testing.T, b driver.Backend, key, value string) bool {
 	return ok && err == nil && string(got) == value
 }
 
-// What another process writes is seen as soon as its notice arrives.
+// A write of another process is visible as soon as its notice arrives.
 func TestTieredSeesOthersWrites(t *testing.T) {
 	busy(t)
 	writer, reader, _ := watched(t, tiered.Options{})
