@@ -8,3 +8,6 @@ type Backend = driver.Backend
 
 // Stats describes a store at one moment; see [driver.Stats].
 type Stats = driver.Stats
+
+// Entry describes one entry that [Cache.Scan] found; see [driver.Entry].
+type Entry = driver.Entry

@@ -41,6 +41,7 @@ const (
 	opTTL        = "ttl"
 	opPing       = "ping"
 	opStats      = "stats"
+	opScan       = "scan"
 	opClose      = "close"
 	opGetOrSet   = "get_or_set"
 	opLease      = "lease"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 )
 
@@ -56,6 +57,16 @@ func (o *Operations) Stats(ctx context.Context) (Stats, error) {
 		return UnknownStats, fmt.Errorf("statistics: %w", errors.ErrUnsupported)
 	}
 	return o.own.stater.Stats(ctx)
+}
+
+// Scan lists the entries whose key begins with prefix.
+func (o *Operations) Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
+	if o.own.scanner == nil {
+		return func(yield func(Entry, error) bool) {
+			yield(Entry{}, fmt.Errorf("listing entries: %w", errors.ErrUnsupported))
+		}
+	}
+	return o.own.scanner.Scan(ctx, prefix)
 }
 
 var errEncodes = fmt.Errorf("values without encoding: %w", errors.ErrUnsupported)

@@ -56,6 +56,7 @@ type optional struct {
 	manyLives     ManyLifeGetter
 	watcher       Watcher
 	stater        Stater
+	scanner       Scanner
 	placer        Placer
 	events        EventSource
 }
@@ -84,6 +85,7 @@ func Resolve(backend Backend) *Operations {
 	o.own.manyLives, _ = backend.(ManyLifeGetter)
 	o.own.watcher, _ = backend.(Watcher)
 	o.own.stater, _ = backend.(Stater)
+	o.own.scanner, _ = backend.(Scanner)
 	o.own.placer, _ = backend.(Placer)
 	o.own.events, _ = backend.(EventSource)
 	return o
@@ -272,6 +274,7 @@ var (
 	_ ManyLifeGetter = (*Operations)(nil)
 	_ Watcher        = (*Operations)(nil)
 	_ Stater         = (*Operations)(nil)
+	_ Scanner        = (*Operations)(nil)
 	_ Placer         = (*Operations)(nil)
 	_ EventSource    = (*Operations)(nil)
 )
