@@ -74,21 +74,18 @@ func TestScan(t *testing.T) {
 
 func TestScanFails(t *testing.T) {
 	f := startFake(t)
-	b := start(t, f, Options{Timeout: 200 * time.Millisecond})
-	f.on("list", func(n int) string { return map[bool]string{true: "503", false: usual}[n > 1] })
-	items := make([]driver.Item, namesPerPage+1)
-	for i := range items {
-		items[i] = driver.Item{Key: fmt.Sprint("k", i)}
+	b := start(t, f, Options{})
+	for i := range namesPerPage + 1 {
+		name := fmt.Sprint("k", i)
+		f.objects[name] = &stored{Name: name, Generation: 1}
 	}
-	if err := b.SetMany(t.Context(), items, 0); err != nil {
-		t.Fatal(err)
-	}
+	f.on("list", func(n int) string { return map[bool]string{true: "403 forbidden", false: usual}[n > 1] })
 	n := 0
 	var last error
 	for _, err := range b.Scan(t.Context(), "") {
 		n, last = n+1, err
 	}
-	if n != namesPerPage+1 || !errors.Is(last, cache.ErrUnavailable) {
+	if n != namesPerPage+1 || !errors.Is(last, cache.ErrAuth) {
 		t.Errorf("the list of %d ended with %v; want the first page and an error", n-1, last)
 	}
 	b.Close()
