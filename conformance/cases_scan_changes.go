@@ -47,7 +47,7 @@ func scanWhileOthersWrite(t *attempt) {
 			t.isStable(stay, func(at int) { t.replace(t.handle, half, at) })
 			return
 		}
-		for at := 0; scanning.Load(); at++ {
+		for at := 0; scanning.Load() && at < 200; at++ {
 			t.replace(handles[len(handles)-1], half, at)
 		}
 	})

@@ -13,7 +13,7 @@ import (
 // trips, three with the binary protocol and a gomemcache client, and two more for a large
 // value.
 func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	next := newItem(key, value, ttl)
+	next := b.newItem(key, value, ttl)
 	if err := b.checkOne(next); err != nil {
 		return false, err
 	}
