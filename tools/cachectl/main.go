@@ -88,6 +88,9 @@ Exit status: 0 hit or done, 1 miss, 2 invalid usage or settings, 3 backend error
 			a.getCommand(), a.setCommand(), a.addCommand(), a.deleteCommand(), a.hasCommand(), a.ttlCommand(),
 			a.incCommand(), a.decCommand(), a.getManyCommand(), a.setManyCommand(), a.clearCommand(),
 		}},
+		{"store", "Whole stores:", []*cobra.Command{
+			a.lsCommand(), a.duCommand(), a.copyCommand(), a.dumpCommand(), a.restoreCommand(), a.warmCommand(),
+		}},
 		{"backend", "Backend:", []*cobra.Command{a.configCommand(), a.doctorCommand()}},
 	}
 	cobra.EnableCommandSorting = false
