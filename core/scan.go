@@ -29,11 +29,12 @@ import (
 // number of entries, and Event.Duration includes the body of the loop.
 func (c *Cache) Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		start, err := c.beginMany(ctx, nil)
+		err := ctx.Err()
 		if err != nil {
 			yield(Entry{}, c.wrap(opScan, "", err))
 			return
 		}
+		ctx, start := c.watch(ctx, opScan)
 		found := 0
 		for entry, scanErr := range c.ops.Scan(ctx, c.prefix+prefix) {
 			if err = scanErr; err != nil {
