@@ -19,6 +19,8 @@ const (
 	OpGets                     // value, flags and CAS
 	OpMeta                     // flags, remaining TTL and CAS, without the value
 	OpGetTTL                   // what OpGets and OpMeta return
+	OpDescribe                 // flags, remaining TTL and the size as Number; does not count as a use of the entry
+	OpPeek                     // what OpGetTTL returns; does not count as a use of the entry
 	OpStats                    // without items: the statistics of the server
 	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
 	OpSet                      // store

@@ -42,7 +42,7 @@ func (text) login(c *conn, username, password string) error {
 // maxBytes needs no limit for get and gets: the server reads all keys before it replies.
 // Only mg has long replies while the server reads further keys.
 func (text) maxBytes(op Op) int {
-	if op == OpGetTTL {
+	if op == OpGetTTL || op == OpPeek {
 		return maxBatch
 	}
 	return chunkBytes
@@ -88,8 +88,12 @@ func (w *writer) meta(op Op, it *Item, quiet bool) {
 	switch op {
 	case OpMeta:
 		w.string("mg ", it.Key, " f t c\r\n")
+	case OpDescribe:
+		w.string("mg ", it.Key, " f t s u\r\n")
 	case OpGetTTL:
 		w.string("mg ", it.Key, " v f t c k\r\n")
+	case OpPeek:
+		w.string("mg ", it.Key, " v f t c u k\r\n")
 	case OpExpiryTime:
 		// The server's time is read after the remaining TTL: if it ticks in between, the
 		// expiry is a second too late, never too early.
@@ -317,7 +321,7 @@ func (it *Item) readMeta(in *reader, op Op, together bool) error {
 	code, rest, _ := bytes.Cut(line, []byte(" "))
 	switch string(code) {
 	case "HD":
-		if op == OpIncrement || op == OpGetTTL || !it.readFlags(rest) {
+		if op == OpIncrement || op == OpGetTTL || op == OpPeek || !it.readFlags(rest) {
 			return ErrMalformed
 		}
 		it.Answer(true)
@@ -325,7 +329,7 @@ func (it *Item) readMeta(in *reader, op Op, together bool) error {
 		switch op {
 		case OpIncrement:
 			return it.readSum(in, rest)
-		case OpGetTTL:
+		case OpGetTTL, OpPeek:
 			return it.readEntryTTL(in, rest, together)
 		}
 		return ErrMalformed
@@ -349,7 +353,7 @@ func (it *Item) readMeta(in *reader, op Op, together bool) error {
 	return nil
 }
 
-// readEntryTTL reads the reply to OpGetTTL: the length, the flags of which the last is the
+// readEntryTTL reads the reply to OpGetTTL and OpPeek: the length, the flags of which the last is the
 // key, and the value.
 func (it *Item) readEntryTTL(in *reader, rest []byte, together bool) error {
 	length, rest, ok := cutNumber(rest, math.MaxInt32)
@@ -377,6 +381,8 @@ func (it *Item) readFlags(rest []byte) bool {
 			it.Expiry, err = strconv.ParseInt(number, 10, 64)
 		case 'c':
 			it.CAS, err = strconv.ParseUint(number, 10, 64)
+		case 's':
+			it.Number, err = strconv.ParseInt(number, 10, 64)
 		}
 		if err != nil {
 			return false
