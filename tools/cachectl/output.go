@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"golang.org/x/term"
 )
 
 // object is a JSON object in the output.
@@ -128,11 +128,8 @@ func (a *app) warn(err error) {
 	fmt.Fprintln(a.stderr, "cachectl: warning:", err)
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// isTerminal reports whether a stream is a terminal; /dev/null is none.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
