@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -221,6 +223,46 @@ func TestCopyFromFiles(t *testing.T) {
 	call(nil, "copy", fromFile, toFile).want(t, 0, "copied 5 entries, 10B\n")
 	call(nil, "--config", toFile, "get", "k4").want(t, 0, "vvvv")
 	call(nil, "copy", fromFile, "env", "--config", toFile).want(t, 0, "copied 5 entries, 10B\n")
+}
+
+// Ctrl-C ends a copy with its counts, and the same command continues.
+func TestCopyInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no signal can be sent to a process")
+	}
+	dir := t.TempDir()
+	state := filepath.Join(dir, "state")
+	env := append(environ(t), "FROM_CACHE_TYPE=filesystem", "FROM_CACHE_DIR="+dir+"/from", "TO_CACHE_TYPE=filesystem", "TO_CACHE_DIR="+dir+"/to")
+	fromEnv := withoutPrefix(env, "FROM_")
+	var input strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&input, "k%d\tv\n", i)
+	}
+	if o := callWith(fromEnv, input.String(), "warm"); o.status != 0 {
+		t.Fatalf("got %+v", o)
+	}
+	if o := call(fromEnv, "ls"); strings.Contains(o.stderr, "unsupported") {
+		t.Skip("filesystem does not list its entries")
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := process(t, env, copyArgs("--rate", "5", "--state", state)...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	header := int64(len(copyStateMagic) + len(keyHash{}))
+	await(t, "the first copied entry", func() bool {
+		info, err := os.Stat(state)
+		return err == nil && info.Size() > header
+	})
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != statusInterrupted || !strings.Contains(stdout.String(), "incomplete") || !strings.Contains(stderr.String(), "interrupted: ") {
+		t.Errorf("exit status %d, stdout %q, stderr %q", got, stdout.String(), stderr.String())
+	}
+	if o := call(env, copyArgs("--state", state)...); o.status != 0 || !strings.Contains(o.stdout, "copied before") {
+		t.Errorf("got %+v", o)
+	}
 }
 
 func TestCopyUsage(t *testing.T) {

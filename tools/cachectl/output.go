@@ -53,9 +53,10 @@ func (a *app) result(ok bool, fields object, text []byte) error {
 }
 
 const (
-	statusMiss  = 1
-	statusUsage = 2
-	statusError = 3
+	statusMiss        = 1
+	statusUsage       = 2
+	statusError       = 3
+	statusInterrupted = 130 // as in a shell
 )
 
 // usageError is a mistake of the caller that cobra cannot detect.
@@ -106,6 +107,10 @@ func (a *app) status(err error) int {
 	var start startError
 	if errors.As(err, &start) {
 		return start.status()
+	}
+	var interrupted interruptedError
+	if errors.As(err, &interrupted) {
+		return statusInterrupted
 	}
 	var usage usageError
 	if errors.As(err, &usage) || !a.parsed {

@@ -55,6 +55,7 @@ var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM}
 // interruptedError is the error of a command that a signal ended.
 type interruptedError struct{ error }
 
+func (e interruptedError) Error() string { return "interrupted: " + e.error.Error() }
 func (e interruptedError) Unwrap() error { return e.error }
 
 // optionalPrefix returns the argument PREFIX, or "" for all keys.

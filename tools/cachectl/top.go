@@ -68,12 +68,15 @@ func (a *app) topLines(ctx context.Context, s *entryStore, flags topFlags) error
 	defer ticker.Stop()
 	for last.err == nil {
 		select {
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-ctx.Done(): // a signal is the usual way to leave
+			return nil
 		case <-ticker.C:
 		}
 		now := s.reading(ctx)
-		if now.err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case now.err != nil:
 			return now.err
 		}
 		for _, act := range activities(last, now) {
