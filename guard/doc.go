@@ -48,8 +48,8 @@
 // # Limits
 //
 // The backend must end a call when its context is done, as every backend of this
-// project does. Clear and ClearPrefix have no budget, because they take as long as
-// there are entries.
+// project does. Clear, ClearPrefix and Scan have no budget, because they take as long as
+// there are entries: limit them by the deadline of their context.
 //
 // # Concurrency
 //
