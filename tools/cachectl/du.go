@@ -152,15 +152,11 @@ func (u *usage) largest() []sum {
 func (u *usage) report(json bool, size byteCount) []byte {
 	var text bytes.Buffer
 	line := func(s sum, name string, kind string) {
-		known := s.bytes
-		if s.unknown == s.entries && s.entries > 0 {
-			known = -1
-		}
 		if json {
-			text.Write(s.fields(kind, known).encode())
+			text.Write(s.fields(kind).encode())
 			return
 		}
-		fmt.Fprintf(&text, "%12s %10d %10d  %s\n", size.text(known), s.entries, s.withoutTTL, name)
+		fmt.Fprintf(&text, "%12s %10d %10d  %s\n", size.text(s.known()), s.entries, s.withoutTTL, name)
 	}
 	if !json {
 		fmt.Fprintf(&text, "%12s %10s %10s  %s\n", "BYTES", "ENTRIES", "NEVER", "PREFIX")
@@ -179,12 +175,20 @@ func (u *usage) report(json bool, size byteCount) []byte {
 	return text.Bytes()
 }
 
-func (s sum) fields(kind string, bytes int64) object {
+// known returns the bytes, -1 if no size is known.
+func (s sum) known() int64 {
+	if s.unknown == s.entries && s.entries > 0 {
+		return -1
+	}
+	return s.bytes
+}
+
+func (s sum) fields(kind string) object {
 	fields := object{"kind": kind, "entries": s.entries, "without_ttl": s.withoutTTL}
 	if kind == "prefix" {
 		fields.bytes("prefix", []byte(s.name))
 	}
-	if bytes >= 0 {
+	if bytes := s.known(); bytes >= 0 {
 		fields["bytes"] = bytes
 	}
 	if s.unknown > 0 {

@@ -111,7 +111,7 @@ func (found *sample) show(out *screen) {
 		if i == 8 {
 			break
 		}
-		out.add("%-24s %9s %9d %9d", name(cmp.Or(group.name, "(no separator)")), withUnit(group.bytes), group.entries, group.withoutTTL)
+		out.add("%-24s %9s %9d %9d", name(cmp.Or(group.name, "(no separator)")), byteCount{human: true}.text(group.known()), group.entries, group.withoutTTL)
 	}
 	out.title("%-24s %9s %9s", "LARGEST ENTRY", "BYTES", "TTL")
 	for _, entry := range found.largest {
