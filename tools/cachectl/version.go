@@ -60,7 +60,7 @@ func readVersion() buildVersion {
 			continue
 		}
 		version := dep.Version
-		if dep.Replace != nil { // by a directory of the same commit
+		if dep.Replace != nil || version == "(devel)" { // a directory of the same commit
 			version = v.Version
 		}
 		v.Modules = append(v.Modules, moduleVersion{strings.TrimPrefix(dep.Path, root), version})
