@@ -171,6 +171,27 @@ var scanMutants = []defect{
 				}
 			}
 		}}},
+	{"Scan returns the size before CompareAndSwap", "MOD-1", nil, mutant{build: func() mutant {
+		var before sync.Map
+		m := scanning(func(_ *reference, entry driver.Entry, yield func(driver.Entry, error) bool) bool {
+			if size, ok := before.Load(entry.Key); ok {
+				entry.Size = size.(int64)
+			}
+			return yield(entry, nil)
+		})
+		m.swap = func(r *reference, key string, old, value []byte, ttl time.Duration) (bool, error) {
+			swapped, err := r.CompareAndSwap(ctx, key, old, value, ttl)
+			if swapped {
+				before.Store(key, int64(len(old)))
+			}
+			return swapped, err
+		}
+		m.set = func(r *reference, key string, value []byte, ttl time.Duration) error {
+			before.Delete(key)
+			return r.Set(ctx, key, value, ttl)
+		}
+		return m
+	}}},
 	{"Scan after Close is empty", "CLO-2", []string{"SCN-9"}, mutant{
 		scan: func(ctx context.Context, r *reference, prefix string) iter.Seq2[driver.Entry, error] {
 			if r.Ping(ctx) != nil {

@@ -20,7 +20,8 @@ import (
 // longer than Options.ReadTimeout, the error wraps [driver.ErrUnavailable]. The error wraps
 // errors.ErrUnsupported if the server was started without the LRU crawler, and with the
 // binary protocol and a gomemcache client. The size of a number that another client has
-// decreased includes the spaces that the server leaves.
+// decreased includes the spaces that the server leaves. With Options.Flask, the size of what
+// Python stored without pickle is -1.
 func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
 		if err := b.scan(ctx, prefix, func(e driver.Entry) bool { return yield(e, nil) }); err != nil {
@@ -42,7 +43,10 @@ func (b *Backend) scan(ctx context.Context, prefix string, yield func(driver.Ent
 			return false
 		}
 		for _, it := range items {
-			hidden := it.HasPlaceholder(wire.OpDescribe) || it.Flags == flagChunk
+			hidden := it.HasPlaceholder(wire.OpDescribe) || it.Flags == flagChunk || b.isUnreadable(it.Flags)
+			if b.options.Flask && it.Flags != flagPickle && it.Flags != flagInt {
+				it.Number = -1 // Get returns a pickle of it
+			}
 			if it.OK && !hidden && !yield(driver.Entry{Key: it.Key, TTL: ttlOf(it), Size: it.Number}) {
 				return false
 			}

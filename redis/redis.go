@@ -25,6 +25,7 @@ type Backend struct {
 	allowFlush bool
 	flask      bool
 	incMethod  atomic.Int32 // index of incMethods
+	mapKnown   atomic.Bool  // of the cluster, see Place
 	closed     atomic.Bool
 	open       context.Context // ends with Close
 	close      context.CancelFunc
@@ -317,6 +318,7 @@ func ttlArgs(ttl time.Duration) []any {
 
 var (
 	_ driver.Backend       = (*Backend)(nil)
+	_ driver.Placer        = (*Backend)(nil)
 	_ driver.Haser         = (*Backend)(nil)
 	_ driver.ManyGetter    = (*Backend)(nil)
 	_ driver.ManySetter    = (*Backend)(nil)

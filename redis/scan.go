@@ -27,7 +27,8 @@ import (
 // Servers before version 6 and some proxies do not report that.
 //
 // Before Redis 7.2, STRLEN counts as a use of the entry. If such a server evicts by use,
-// or the user has no permission for INFO to find out, Entry.Size is -1.
+// or the user has no permission for INFO to find out, Entry.Size is -1. So it is with
+// Options.Flask.
 func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
 		err := b.scanAll(ctx, prefix, func(e driver.Entry) bool { return yield(e, nil) })
@@ -92,9 +93,11 @@ func (s *scanner) scan(ctx context.Context, primary scanPrimary) (more bool, err
 	client := goredis.NewClient(singleConnection(primary.options))
 	client.AddHook(clientHook{})
 	defer client.Close()
-	hasSizes, err := sizesWithoutUse(ctx, client)
-	if err != nil {
-		return false, err
+	hasSizes := false
+	if !s.b.flask { // there the first byte decides whether it is a part of the value
+		if hasSizes, err = sizesWithoutUse(ctx, client); err != nil {
+			return false, err
+		}
 	}
 	for cursor := "0"; ; {
 		keys, next, err := scan(ctx, client, cursor, s.pattern)

@@ -40,7 +40,7 @@ func TestScanWhileTablesGrow(t *testing.T) {
 			if n%100 > 0 || n > stay {
 				return
 			}
-			for i := range 1000 {
+			for i := range 200 {
 				b.Set(t.Context(), fmt.Sprint("new", n, i), nil, 0)
 				b.Delete(t.Context(), fmt.Sprint("new", n-100, i)) // which may be listed, and comes back
 				b.Set(t.Context(), fmt.Sprint("new", n-100, i), nil, 0)

@@ -50,11 +50,8 @@ func (text) maxBytes(op Op) int {
 
 func (text) write(w *writer, r *Request) {
 	switch r.Op {
-	case OpGet, OpGets:
+	case OpGet:
 		w.string("get")
-		if r.Op == OpGets {
-			w.string("s")
-		}
 		for i := range r.Items {
 			w.string(" ", r.Items[i].Key)
 		}
@@ -86,6 +83,8 @@ func isQuiet(r *Request) bool {
 // meta appends the commands for one item.
 func (w *writer) meta(op Op, it *Item, quiet bool) {
 	switch op {
+	case OpGets:
+		w.string("mg ", it.Key, " c\r\nget ", it.Key, "\r\n")
 	case OpMeta:
 		w.string("mg ", it.Key, " f t c\r\n")
 	case OpDescribe:
@@ -160,7 +159,7 @@ func (w *writer) optional(flag string, n uint64) {
 
 func (text) read(in *reader, r *Request) error {
 	switch {
-	case r.Op == OpGet || r.Op == OpGets:
+	case r.Op == OpGet:
 		return readValues(in, r.Items)
 	case r.Op == OpStats:
 		r.stats = unknownStats
@@ -193,12 +192,17 @@ func (r *Request) readItem(in *reader, i int) error {
 	}
 	first := *it
 	it.OK, it.Answered = false, false
-	if r.Op == OpLease {
+	switch r.Op {
+	case OpLease:
 		it.Value, it.CAS = nil, 0
 		fault := readValues(in, r.Items[i:i+1])
 		if first.OK && first.CAS != 0 && fault == nil { // what gets has found came later
 			*it = first
 		}
+		return fault
+	case OpGets:
+		fault := readValues(in, r.Items[i:i+1])
+		it.OK, it.CAS, it.Err = it.OK && first.OK, first.CAS, first.Err
 		return fault
 	}
 	fault := it.readMeta(in, r.Op, false)
