@@ -121,7 +121,8 @@ type Request struct {
 	Op    Op
 	Items []Item
 
-	stats Stats // the reply to OpStats
+	stats Stats             // the reply to OpStats
+	info  map[string]string // all of it, if this is not nil
 
 	one       [1]Item
 	shareable bool // the round trip, with other requests

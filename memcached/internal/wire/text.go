@@ -163,7 +163,7 @@ func (text) read(in *reader, r *Request) error {
 		return readValues(in, r.Items)
 	case r.Op == OpStats:
 		r.stats = unknownStats
-		return in.stats(r.stats.set)
+		return in.stats(r.stat)
 	case isQuiet(r):
 		return readQuiet(in, r.Items)
 	case len(r.Items) == 0:
