@@ -1,0 +1,163 @@
+package observe
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	cache "github.com/cachebackends/cachebackends/core"
+)
+
+// Stats counts the events of caches in the memory of the process. The zero value is ready
+// to use; Stats must not be copied. An operation that has been seen takes 4 KB.
+//
+// Stats is an expvar.Var: expvar.Publish("cache", &stats) shows it under /debug/vars.
+type Stats struct {
+	hits, misses, read, written, refused, stale atomic.Int64
+
+	mu         sync.Mutex // for changes of operations and faults
+	operations atomic.Pointer[map[string]*histogram]
+	faults     atomic.Pointer[map[Fault]*atomic.Int64]
+}
+
+// Fault is a kind of failures of an operation.
+type Fault struct {
+	Op   string
+	Kind Kind
+}
+
+// Observe counts an event. It is a [cache.Observer].
+func (s *Stats) Observe(_ context.Context, e cache.Event) {
+	if e.Hits > 0 {
+		s.hits.Add(int64(e.Hits))
+	}
+	if e.Misses > 0 {
+		s.misses.Add(int64(e.Misses))
+	}
+	if e.Bytes > 0 {
+		if IsRead(e.Op) {
+			s.read.Add(int64(e.Bytes))
+		} else {
+			s.written.Add(int64(e.Bytes))
+		}
+	}
+	if e.Refused {
+		s.refused.Add(1)
+	}
+	if e.Err != nil {
+		entryOf(s, &s.faults, Fault{e.Op, KindOf(e.Err)}).Add(1)
+	}
+	if e.Op == cache.OpStale {
+		s.stale.Add(1)
+		return
+	}
+	entryOf(s, &s.operations, e.Op).add(e.Duration)
+}
+
+// entryOf returns the entry of key, which it makes if there is none. Reading takes no
+// lock, because the map is replaced as a whole.
+func entryOf[K comparable, V any](s *Stats, all *atomic.Pointer[map[K]*V], key K) *V {
+	if known := all.Load(); known != nil {
+		if v := (*known)[key]; v != nil {
+			return v
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := map[K]*V{}
+	if known := all.Load(); known != nil {
+		if v := (*known)[key]; v != nil {
+			return v
+		}
+		next = maps.Clone(*known)
+	}
+	v := new(V)
+	next[key] = v
+	all.Store(&next)
+	return v
+}
+
+// Snapshot is the content of Stats at one moment. Counts are since the process began.
+type Snapshot struct {
+	Hits         int64 // keys that were present
+	Misses       int64 // keys that were absent
+	BytesRead    int64 // of encoded values
+	BytesWritten int64
+	Loads        int64 // calls of loads, also those that failed
+	FailedLoads  int64
+	SharedLoads  int64 // callers that waited for a load that another had started
+	Stale        int64 // answers of loaders with stale values
+	Refused      int64 // values that were not stored: see cache.Event
+
+	Faults     map[Fault]int64      // failures; those of loads have the Op "load"
+	Operations map[string]Durations // by Op; also "load", "wait" and events of backends
+}
+
+// HitRatio returns the share of hits in all lookups, 0 without lookups.
+func (s Snapshot) HitRatio() float64 {
+	if s.Hits+s.Misses == 0 {
+		return 0
+	}
+	return float64(s.Hits) / float64(s.Hits+s.Misses)
+}
+
+// Snapshot returns the counts. Events that are counted meanwhile may be in it in part.
+func (s *Stats) Snapshot() Snapshot {
+	snapshot := Snapshot{
+		Hits: s.hits.Load(), Misses: s.misses.Load(), BytesRead: s.read.Load(), BytesWritten: s.written.Load(),
+		Refused: s.refused.Load(), Stale: s.stale.Load(),
+		Faults: map[Fault]int64{}, Operations: map[string]Durations{},
+	}
+	if known := s.faults.Load(); known != nil {
+		for fault, n := range *known {
+			snapshot.Faults[fault] = n.Load()
+			if fault.Op == cache.OpLoad {
+				snapshot.FailedLoads += n.Load()
+			}
+		}
+	}
+	if known := s.operations.Load(); known != nil {
+		for op, h := range *known {
+			snapshot.Operations[op] = h.snapshot()
+		}
+	}
+	snapshot.Loads = snapshot.Operations[cache.OpLoad].Count
+	snapshot.SharedLoads = snapshot.Operations[cache.OpWait].Count
+	return snapshot
+}
+
+// String returns the counts as a JSON object, for package expvar.
+func (s *Stats) String() string {
+	text, err := json.Marshal(s.Snapshot())
+	if err != nil {
+		panic(err) // there are only numbers and names
+	}
+	return string(text)
+}
+
+// MarshalJSON writes names as in Prometheus, and durations in seconds.
+func (s Snapshot) MarshalJSON() ([]byte, error) {
+	faults := map[string]map[Kind]int64{}
+	for fault, n := range s.Faults {
+		if faults[fault.Op] == nil {
+			faults[fault.Op] = map[Kind]int64{}
+		}
+		faults[fault.Op][fault.Kind] = n
+	}
+	operations := map[string]map[string]any{}
+	for op, d := range s.Operations {
+		operations[op] = map[string]any{
+			"count": d.Count, "sum_seconds": d.Sum.Seconds(), "max_seconds": d.Max.Seconds(),
+			"p50_seconds": d.P50.Seconds(), "p90_seconds": d.P90.Seconds(), "p99_seconds": d.P99.Seconds(),
+		}
+	}
+	return json.Marshal(map[string]any{
+		"hits": s.Hits, "misses": s.Misses, "read_bytes": s.BytesRead, "written_bytes": s.BytesWritten,
+		"loads": s.Loads, "failed_loads": s.FailedLoads, "shared_loads": s.SharedLoads,
+		"stale_answers": s.Stale, "refused_writes": s.Refused, "faults": faults, "operations": operations,
+	})
+}
+
+var _ cache.Observer = (*Stats)(nil).Observe
