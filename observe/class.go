@@ -42,3 +42,19 @@ func ClassOf(e cache.Event) Class {
 // IsRead reports whether op is a call that changes no value. The Bytes of its event were
 // read, those of other events were written.
 func IsRead(op string) bool { return slices.Contains(reads, op) }
+
+// lookups are the operations whose Hits and Misses are keys that were looked up. Those of
+// a scan were listed.
+var lookups = []string{"get", "get_many", "get_dict", "has", "ttl", "lease"}
+
+// IsLookup reports whether op looks up keys.
+func IsLookup(op string) bool { return slices.Contains(lookups, op) }
+
+// Lookups returns the number of keys that an event has found and not found, 0 if its
+// operation does not look up keys.
+func Lookups(e cache.Event) (hits, misses int) {
+	if !IsLookup(e.Op) {
+		return 0, 0
+	}
+	return e.Hits, e.Misses
+}

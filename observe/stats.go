@@ -30,11 +30,12 @@ type Fault struct {
 
 // Observe counts an event. It is a [cache.Observer].
 func (s *Stats) Observe(_ context.Context, e cache.Event) {
-	if e.Hits > 0 {
-		s.hits.Add(int64(e.Hits))
+	hits, misses := Lookups(e)
+	if hits > 0 {
+		s.hits.Add(int64(hits))
 	}
-	if e.Misses > 0 {
-		s.misses.Add(int64(e.Misses))
+	if misses > 0 {
+		s.misses.Add(int64(misses))
 	}
 	if e.Bytes > 0 {
 		if IsRead(e.Op) {
@@ -81,18 +82,18 @@ func entryOf[K comparable, V any](s *Stats, all *atomic.Pointer[map[K]*V], key K
 
 // Snapshot is the content of Stats at one moment. Counts are since the process began.
 type Snapshot struct {
-	Hits         int64 // keys that were present
-	Misses       int64 // keys that were absent
-	BytesRead    int64 // of encoded values
-	BytesWritten int64
-	Loads        int64 // calls of loads, also those that failed
-	FailedLoads  int64
-	SharedLoads  int64 // callers that waited for a load that another had started
-	Stale        int64 // answers of loaders with stale values
-	Refused      int64 // values that were not stored: see cache.Event
+	Hits         int64 `json:"hits"`           // Keys that were present.
+	Misses       int64 `json:"misses"`         // Keys that were absent.
+	BytesRead    int64 `json:"read_bytes"`     // Bytes of encoded values that were read.
+	BytesWritten int64 `json:"written_bytes"`  // Bytes of encoded values that were written.
+	Loads        int64 `json:"loads"`          // Loads, also those that failed.
+	FailedLoads  int64 `json:"failed_loads"`   // Loads that failed.
+	SharedLoads  int64 `json:"shared_loads"`   // Waits of callers for a load that another caller had started.
+	Stale        int64 `json:"stale_answers"`  // Answers of loaders with stale values.
+	Refused      int64 `json:"refused_writes"` // Values that were not stored because the key was present, its value had changed, or a lease had ended.
 
-	Faults     map[Fault]int64      // failures; those of loads have the Op "load"
-	Operations map[string]Durations // by Op; also "load", "wait" and events of backends
+	Faults     map[Fault]int64      `json:"faults"`     // Failures by operation, "load" included, and kind of error.
+	Operations map[string]Durations `json:"operations"` // Count, sum, maximum and quantiles of durations by operation; also of loads and waits.
 }
 
 // HitRatio returns the share of hits in all lookups, 0 without lookups.
@@ -137,8 +138,9 @@ func (s *Stats) String() string {
 	return string(text)
 }
 
-// MarshalJSON writes names as in Prometheus, and durations in seconds.
+// MarshalJSON writes durations in seconds, and faults as an object of objects.
 func (s Snapshot) MarshalJSON() ([]byte, error) {
+	type counts Snapshot // without this method
 	faults := map[string]map[Kind]int64{}
 	for fault, n := range s.Faults {
 		if faults[fault.Op] == nil {
@@ -146,17 +148,17 @@ func (s Snapshot) MarshalJSON() ([]byte, error) {
 		}
 		faults[fault.Op][fault.Kind] = n
 	}
-	operations := map[string]map[string]any{}
-	for op, d := range s.Operations {
-		operations[op] = map[string]any{
-			"count": d.Count, "sum_seconds": d.Sum.Seconds(), "max_seconds": d.Max.Seconds(),
-			"p50_seconds": d.P50.Seconds(), "p90_seconds": d.P90.Seconds(), "p99_seconds": d.P99.Seconds(),
-		}
-	}
+	return json.Marshal(struct {
+		counts
+		Faults map[string]map[Kind]int64 `json:"faults"` // instead of that of counts
+	}{counts(s), faults})
+}
+
+// MarshalJSON writes all durations in seconds.
+func (d Durations) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{
-		"hits": s.Hits, "misses": s.Misses, "read_bytes": s.BytesRead, "written_bytes": s.BytesWritten,
-		"loads": s.Loads, "failed_loads": s.FailedLoads, "shared_loads": s.SharedLoads,
-		"stale_answers": s.Stale, "refused_writes": s.Refused, "faults": faults, "operations": operations,
+		"count": d.Count, "sum_seconds": d.Sum.Seconds(), "max_seconds": d.Max.Seconds(),
+		"p50_seconds": d.P50.Seconds(), "p90_seconds": d.P90.Seconds(), "p99_seconds": d.P99.Seconds(),
 	})
 }
 
