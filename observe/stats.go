@@ -3,8 +3,6 @@ package observe
 import (
 	"context"
 	"encoding/json"
-	"maps"
-	"sync"
 	"sync/atomic"
 
 	cache "github.com/cachebackends/cachebackends/core"
@@ -17,9 +15,8 @@ import (
 type Stats struct {
 	hits, misses, read, written, refused, stale atomic.Int64
 
-	mu         sync.Mutex // for changes of operations and faults
-	operations atomic.Pointer[map[string]*histogram]
-	faults     atomic.Pointer[map[Fault]*atomic.Int64]
+	operations Table[string, histogram]
+	faults     Table[Fault, atomic.Int64]
 }
 
 // Fault is a kind of failures of an operation.
@@ -48,36 +45,13 @@ func (s *Stats) Observe(_ context.Context, e cache.Event) {
 		s.refused.Add(1)
 	}
 	if e.Err != nil {
-		entryOf(s, &s.faults, Fault{e.Op, KindOf(e.Err)}).Add(1)
+		s.faults.Of(Fault{e.Op, KindOf(e.Err)}, func(Fault) *atomic.Int64 { return new(atomic.Int64) }).Add(1)
 	}
 	if e.Op == cache.OpStale {
 		s.stale.Add(1)
 		return
 	}
-	entryOf(s, &s.operations, e.Op).add(e.Duration)
-}
-
-// entryOf returns the entry of key, which it makes if there is none. Reading takes no
-// lock, because the map is replaced as a whole.
-func entryOf[K comparable, V any](s *Stats, all *atomic.Pointer[map[K]*V], key K) *V {
-	if known := all.Load(); known != nil {
-		if v := (*known)[key]; v != nil {
-			return v
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next := map[K]*V{}
-	if known := all.Load(); known != nil {
-		if v := (*known)[key]; v != nil {
-			return v
-		}
-		next = maps.Clone(*known)
-	}
-	v := new(V)
-	next[key] = v
-	all.Store(&next)
-	return v
+	s.operations.Of(e.Op, func(string) *histogram { return new(histogram) }).add(e.Duration)
 }
 
 // Snapshot is the content of Stats at one moment. Counts are since the process began.
@@ -111,18 +85,14 @@ func (s *Stats) Snapshot() Snapshot {
 		Refused: s.refused.Load(), Stale: s.stale.Load(),
 		Faults: map[Fault]int64{}, Operations: map[string]Durations{},
 	}
-	if known := s.faults.Load(); known != nil {
-		for fault, n := range *known {
-			snapshot.Faults[fault] = n.Load()
-			if fault.Op == cache.OpLoad {
-				snapshot.FailedLoads += n.Load()
-			}
+	for fault, n := range s.faults.All() {
+		snapshot.Faults[fault] = n.Load()
+		if fault.Op == cache.OpLoad {
+			snapshot.FailedLoads += n.Load()
 		}
 	}
-	if known := s.operations.Load(); known != nil {
-		for op, h := range *known {
-			snapshot.Operations[op] = h.snapshot()
-		}
+	for op, h := range s.operations.All() {
+		snapshot.Operations[op] = h.snapshot()
 	}
 	snapshot.Loads = snapshot.Operations[cache.OpLoad].Count
 	snapshot.SharedLoads = snapshot.Operations[cache.OpWait].Count

@@ -2,9 +2,6 @@ package cacheotel
 
 import (
 	"context"
-	"maps"
-	"sync"
-	"sync/atomic"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -62,8 +59,7 @@ type observer struct {
 	operations, loads, waits               metric.Float64Histogram
 	lookups, bytes, refused, stale, events metric.Int64Counter
 
-	mu     sync.Mutex // for changes of labels
-	labels atomic.Pointer[map[call]*labels]
+	labels observe.Table[call, labels]
 }
 
 // call is an operation of a backend with its result.
@@ -111,7 +107,7 @@ func newLabels(c call) *labels {
 }
 
 func (o *observer) observe(ctx context.Context, e cache.Event) {
-	l := o.labelsOf(call{e.Backend, e.Op, observe.KindOf(e.Err)})
+	l := o.labels.Of(call{e.Backend, e.Op, observe.KindOf(e.Err)}, newLabels)
 	switch observe.ClassOf(e) {
 	case observe.Call:
 		o.call(ctx, l, e)
@@ -141,23 +137,4 @@ func (o *observer) call(ctx context.Context, l *labels, e cache.Event) {
 	if e.Refused {
 		o.refused.Add(ctx, 1, l.write...)
 	}
-}
-
-// labelsOf returns the labels of c, which it makes once.
-func (o *observer) labelsOf(c call) *labels {
-	if known := o.labels.Load(); known != nil {
-		if l := (*known)[c]; l != nil {
-			return l
-		}
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	next := map[call]*labels{}
-	if known := o.labels.Load(); known != nil {
-		next = maps.Clone(*known)
-	}
-	l := newLabels(c)
-	next[c] = l
-	o.labels.Store(&next)
-	return l
 }

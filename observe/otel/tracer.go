@@ -37,19 +37,37 @@ func Tracer(provider trace.TracerProvider) cache.Tracer {
 	if provider == nil {
 		provider = otel.GetTracerProvider()
 	}
-	return tracer{provider.Tracer(scope)}
+	return &tracer{Tracer: provider.Tracer(scope)}
 }
 
-type tracer struct{ trace.Tracer }
+type tracer struct {
+	trace.Tracer
+	spans observe.Table[operation, span]
+}
+
+// operation is what a span describes.
+type operation struct{ op, backend string }
+
+// span is the name and the attributes with which a span begins.
+type span struct {
+	name    string
+	options []trace.SpanStartOption
+}
+
+func newSpan(o operation) *span {
+	attributes := trace.WithAttributes(backendKey.String(o.backend), operationKey.String(o.op))
+	return &span{"cache " + o.op, []trace.SpanStartOption{attributes}}
+}
 
 // Begin implements cache.Tracer.
-func (t tracer) Begin(ctx context.Context, op, backend string) context.Context {
-	ctx, _ = t.Start(ctx, "cache "+op, trace.WithAttributes(backendKey.String(backend), operationKey.String(op)))
+func (t *tracer) Begin(ctx context.Context, op, backend string) context.Context {
+	s := t.spans.Of(operation{op, backend}, newSpan)
+	ctx, _ = t.Start(ctx, s.name, s.options...)
 	return ctx
 }
 
 // End implements cache.Tracer.
-func (t tracer) End(ctx context.Context, e cache.Event) {
+func (t *tracer) End(ctx context.Context, e cache.Event) {
 	span := trace.SpanFromContext(ctx)
 	defer span.End()
 	if !span.IsRecording() {

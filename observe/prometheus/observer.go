@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"sync"
-	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -59,8 +56,7 @@ type metrics struct {
 	stale      *prometheus.CounterVec
 	events     *prometheus.CounterVec
 
-	mu     sync.Mutex // for changes of series
-	series atomic.Pointer[map[call]*series]
+	series observe.Table[call, series]
 }
 
 func newMetrics(b buckets) *metrics {
@@ -134,7 +130,7 @@ type series struct {
 }
 
 func (m *metrics) call(e cache.Event) {
-	s := m.seriesOf(call{e.Backend, e.Op})
+	s := m.series.Of(call{e.Backend, e.Op}, m.newSeries)
 	s.duration.Observe(e.Duration.Seconds())
 	hits, misses := observe.Lookups(e)
 	if hits > 0 {
@@ -151,18 +147,7 @@ func (m *metrics) call(e cache.Event) {
 	}
 }
 
-func (m *metrics) seriesOf(c call) *series {
-	if known := m.series.Load(); known != nil {
-		if s := (*known)[c]; s != nil {
-			return s
-		}
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	next := map[call]*series{}
-	if known := m.series.Load(); known != nil {
-		next = maps.Clone(*known)
-	}
+func (m *metrics) newSeries(c call) *series {
 	direction := "write"
 	if observe.IsRead(c.op) {
 		direction = "read"
@@ -171,7 +156,5 @@ func (m *metrics) seriesOf(c call) *series {
 	if observe.IsLookup(c.op) {
 		s.hits, s.misses = m.lookups.WithLabelValues(c.backend, c.op, "hit"), m.lookups.WithLabelValues(c.backend, c.op, "miss")
 	}
-	next[c] = s
-	m.series.Store(&next)
 	return s
 }
