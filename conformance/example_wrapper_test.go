@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 	"testing"
 	"time"
 
@@ -109,15 +110,23 @@ const (
 	shortest = 64
 )
 
+// writers are used again: each has tables of more than half a megabyte.
+var writers = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, flate.BestSpeed)
+	if err != nil {
+		panic(err) // the level is valid
+	}
+	return w
+}}
+
 func deflate(value []byte) []byte {
 	if len(value) < shortest && (len(value) == 0 || value[0] != marker) {
 		return value
 	}
+	w := writers.Get().(*flate.Writer)
+	defer writers.Put(w)
 	data := bytes.NewBuffer([]byte{marker})
-	w, err := flate.NewWriter(data, flate.BestSpeed)
-	if err != nil {
-		panic(err) // the level is valid
-	}
+	w.Reset(data)
 	w.Write(value)
 	w.Close()
 	return data.Bytes()
