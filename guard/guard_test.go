@@ -114,7 +114,7 @@ func TestOptions(t *testing.T) {
 	if _, _, err := b.Get(t.Context(), "k"); err != nil {
 		t.Error(err)
 	}
-	if name := driver.Resolve(b).Name(); name != "guard(store)" {
+	if name := driver.Resolve(b).Name(); name != "guard(cachetest)" {
 		t.Errorf("the name is %s", name)
 	}
 }
@@ -137,7 +137,7 @@ func TestSettings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Name() != "guard(store)" {
+		if c.Name() != "guard(cachetest)" {
 			t.Errorf("the name is %s", c.Name())
 		}
 	}
