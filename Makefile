@@ -33,7 +33,7 @@ race: servers
 servers:
 	@sh conformance/integration/servers/build.sh
 
-## check: formatting, vet on all platforms, staticcheck, tidy go.mod files, a complete go.work.sum
+## check: formatting, vet on all platforms, staticcheck, workflows, tidy go.mod files, a complete go.work.sum
 check:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet work
@@ -43,6 +43,7 @@ check:
 	done
 	GOOS=linux GOARCH=386 go vet $(CURDIR)/gcs/...
 	go tool staticcheck $(addsuffix /...,$(MODULES))
+	go tool actionlint -shellcheck= -pyflakes=
 	@set -e; for dir in $(MODULES); do (cd $$dir && GOWORK=off go mod tidy -diff); done
 	@before=$$(cat go.work.sum) && go list -m all >/dev/null && \
 	if [ "$$before" != "$$(cat go.work.sum)" ]; then echo "go.work.sum was incomplete: commit it" >&2; exit 1; fi
@@ -66,8 +67,9 @@ matrix: servers
 matrix-check:
 	$(REPORT) -check -strict $(if $(REPORTS),-merge $(REPORTS)) docs/support
 
-## release-check: the modules as users would get them, and each backend through the suite with the oldest core it allows
+## release-check: the modules as users would get them, a rehearsal of the next release, and each backend through the suite with the oldest core it allows
 release-check: servers
 	go run ./tools/mod verify
 	go run ./tools/mod check
+	go run ./tools/mod rehearse
 	go run ./tools/mod skew
