@@ -33,5 +33,6 @@
 // owns those that it passes and those that it gets. Views [WithoutEncoding] are the
 // exception.
 //
-// This module requires only the standard library and imports no backend.
+// This module requires only the standard library and imports no backend. Programs for
+// common tasks are in https://github.com/cachebackends/cachebackends/tree/main/docs.
 package cache
