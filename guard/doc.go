@@ -21,8 +21,8 @@
 // After [Options.Pause] one call passes as a probe. If it succeeds, the breaker closes;
 // if it is a fault, the next probe passes after another Pause.
 //
-// If the backend has several independent servers (a [driver.Placer], such as
-// memcached), each server has a breaker of its own: a server that is down does not
+// If the backend has several independent servers (a [driver.Placer], such as memcached
+// or a redis cluster), each server has a breaker of its own: a server that is down does not
 // affect keys on the others. In a batch, only the keys of a server whose breaker is
 // open fail.
 //
@@ -48,8 +48,8 @@
 // # Limits
 //
 // The backend must end a call when its context is done, as every backend of this
-// project does. Clear and ClearPrefix have no budget, because they take as long as
-// there are entries.
+// project does. Clear, ClearPrefix and Scan have no budget, because they take as long as
+// there are entries: limit them by the deadline of their context.
 //
 // # Concurrency
 //

@@ -36,6 +36,7 @@ func uwsgiAt(name string) conformance.Harness {
 			conformance.Lease:       "the protocol has no compare-and-swap",
 			conformance.Swap:        "the protocol has no compare-and-swap",
 			conformance.PrefixClear: "the protocol cannot list keys",
+			conformance.Scan:        "the protocol cannot list keys",
 			conformance.Threshold:   "the server bounds the number of entries",
 		},
 	}
