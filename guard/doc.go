@@ -30,7 +30,7 @@
 // [driver.ErrUnavailable], [driver.ErrUnknownOutcome], a timeout, or an error that is
 // none of the errors of package driver. Misses, mistakes such as [driver.ErrInvalidKey]
 // and answers such as [driver.ErrNotInteger], [driver.ErrCorrupt], [driver.ErrFull] and
-// [driver.ErrAuth] are no faults. A call that its caller cancelled decides nothing. A
+// [driver.ErrAuth] are not faults. A call that its caller cancelled decides nothing. A
 // call that ended at the deadline of its caller is a fault if it had at least half of
 // [Options.Budget].
 //
