@@ -21,6 +21,7 @@ func Open(ctx context.Context, cfg Config, options ...Option) (*Cache, error) {
 		return nil, fmt.Errorf("cache: %w: %w", ErrInvalidSettings, err)
 	}
 	s := driver.NewSettings(cfg.given())
+	flask := flaskOption(s)
 	backend, err := driver.Open(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
@@ -32,9 +33,18 @@ func Open(ctx context.Context, cfg Config, options ...Option) (*Cache, error) {
 		slog.WarnContext(ctx, "cache: the backend does not read some settings", "CACHE_TYPE", s.Type(), "settings", strings.Join(unread, ", "))
 	}
 	common := s.Common()
-	ours := []Option{WithPrefix(common.KeyPrefix), WithDefaultTimeout(common.DefaultTimeout)}
+	ours := []Option{WithPrefix(s.KeyPrefix()), WithDefaultTimeout(common.DefaultTimeout)}
 	if common.IgnoreErrors {
 		ours = append(ours, WithIgnoreErrors())
 	}
-	return New(backend, slices.Concat(ours, options)...), nil
+	if flask != nil {
+		ours = append(ours, flask)
+	}
+	c := New(backend, slices.Concat(ours, options)...)
+	if flask != nil {
+		if err := c.checkFlask(); err != nil {
+			return nil, fmt.Errorf("cache: %w", errors.Join(err, c.Close()))
+		}
+	}
+	return c, nil
 }
