@@ -38,7 +38,7 @@ type Options struct {
 
 	// Flask keeps keys, values and files as Flask-Caching does, in the layout of
 	// cachelib's FileSystemCache. The package comment says what that costs.
-	Flask bool `setting:"CACHE_FLASK" default:"false" help:"keys, values and files as Flask-Caching stores them"`
+	Flask bool `setting:"CACHE_FLASK" help:"keys, values and placement as Flask-Caching stores them"`
 
 	// Sync flushes every write to the disk before it returns, for entries that
 	// must survive a power failure. Writes then take about 14 times as long.
