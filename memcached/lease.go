@@ -32,6 +32,9 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 	if b.meta == nil {
 		return nil, false, "", errNoMeta
 	}
+	if b.options.Flask {
+		return nil, false, "", errFlaskLease
+	}
 	name := rand.Text()
 	placeholder := wire.Item{Key: key, Value: []byte(name), Flags: wire.FlagLease, Expiry: expiryOf(hold)}
 	for range maxRaces {
@@ -61,7 +64,7 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 
 // Fill replaces the placeholder by value if token is the lease of key.
 func (b *Backend) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
-	return b.endLease(ctx, wire.OpCompareAndSwap, newItem(key, value, ttl), token)
+	return b.endLease(ctx, wire.OpCompareAndSwap, b.newItem(key, value, ttl), token)
 }
 
 // Release removes the placeholder if token is the lease of key.
@@ -124,7 +127,7 @@ func parseToken(token, key string) (l lease, ok bool) {
 // CompareAndSwap reads the value and replaces it if it is still the same item: two round
 // trips, and two more for a large value.
 func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	next := newItem(key, value, ttl)
+	next := b.newItem(key, value, ttl)
 	if err := b.checkOne(next); err != nil {
 		return false, err
 	}

@@ -53,11 +53,11 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 }
 
 // NewFromClient returns a Backend over a client of the application. Close does not close
-// the client. Only Spread, ChunkSize, MaxChunks, MaxItemSize and AllowFlush of o may be
-// set: the client is already configured. The documentation of the package lists what
+// the client. Only Spread, ChunkSize, MaxChunks, MaxItemSize, Flask and AllowFlush of o may
+// be set: the client is already configured, also with its distribution of keys. The documentation of the package lists what
 // gomemcache does not support.
 func NewFromClient(client *memcache.Client, o Options) (*Backend, error) {
-	if err := driver.CheckBorrowed(&o, "Spread", "ChunkSize", "MaxChunks", "MaxItemSize", "AllowFlush"); err != nil {
+	if err := driver.CheckBorrowed(&o, "Spread", "ChunkSize", "MaxChunks", "MaxItemSize", "Flask", "AllowFlush"); err != nil {
 		return nil, fmt.Errorf("memcached: %w", err)
 	}
 	if client == nil {
@@ -97,17 +97,18 @@ func (b *Backend) valueOf(ctx context.Context, it wire.Item) (value []byte, ok b
 	if !it.OK {
 		return nil, false, it.Err
 	}
-	return unpadded(it.Value, it.Flags), true, nil
+	value, err = b.value(it)
+	return value, err == nil, err
 }
 
 // newItem returns the item to store value in.
-func newItem(key string, value []byte, ttl time.Duration) wire.Item {
-	return wire.Item{Key: key, Value: value, Flags: flagsOf(value), Expiry: expiryOf(ttl)}
+func (b *Backend) newItem(key string, value []byte, ttl time.Duration) wire.Item {
+	return wire.Item{Key: key, Value: value, Flags: b.flagsOf(value), Expiry: expiryOf(ttl)}
 }
 
 // Set stores value. The TTL begins when the server executes the command.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	it, err := b.put(ctx, wire.OpSet, newItem(key, value, ttl))
+	it, err := b.put(ctx, wire.OpSet, b.newItem(key, value, ttl))
 	if err == nil && !it.OK {
 		return errNotStored
 	}
@@ -125,19 +126,19 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 			return false, err
 		}
 	}
-	next := newItem(key, value, ttl)
+	next := b.newItem(key, value, ttl)
 	for range maxRaces {
 		it, err := b.put(ctx, wire.OpAdd, next)
 		if it.OK || err != nil {
 			return it.OK, err
 		}
 		if it.CAS == 0 { // the reply does not describe what is present
-			if b.meta == nil && !b.options.Spread {
+			if b.meta == nil && !b.options.Spread && !b.options.Flask {
 				return false, nil
 			}
 			it, err = b.one(ctx, wire.OpMeta, wire.Item{Key: key})
 		}
-		present := it.CAS != 0 && it.Flags != wire.FlagLease
+		present := it.CAS != 0 && it.Flags != wire.FlagLease && !b.isUnreadable(it.Flags)
 		if err == nil && it.Flags == flagSpread {
 			present, err = b.hasChunks(ctx, key)
 		}
@@ -258,8 +259,13 @@ func (b *Backend) one(ctx context.Context, op wire.Op, it wire.Item) (wire.Item,
 	it = r.Items[0]
 	r.Release()
 	it.Since = since
-	it.OK = it.OK && !it.HasPlaceholder(op)
+	it.OK = it.OK && !b.isHidden(op, &it)
 	return it, it.Err
+}
+
+// isHidden reports whether the item in the reply to op counts as absent.
+func (b *Backend) isHidden(op wire.Op, it *wire.Item) bool {
+	return it.HasPlaceholder(op) || (op == wire.OpMeta || op == wire.OpDelete) && b.isUnreadable(it.Flags)
 }
 
 // many performs op, which reads or deletes, for items.
@@ -268,7 +274,7 @@ func (b *Backend) many(ctx context.Context, op wire.Op, items []wire.Item) {
 	b.store.Many(ctx, op, items)
 	for i := range items {
 		items[i].Since = since
-		items[i].OK = items[i].OK && !items[i].HasPlaceholder(op)
+		items[i].OK = items[i].OK && !b.isHidden(op, &items[i])
 	}
 }
 

@@ -56,6 +56,12 @@ type Options struct {
 	ReadTimeout  time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"timeout of one reply, and of waiting for a connection"`
 	WriteTimeout time.Duration `option:"write_timeout" default:"3s" min:"1ms" help:"timeout of sending one request"`
 
+	// Flask stores values as Flask-Caching does, to share entries with a Flask program: see
+	// the documentation of the package. Every value must be a pickle or the decimal text of
+	// an integer, as flask.Codec of module flask writes them. The default Distribution is
+	// then Pylibmc.
+	Flask bool `setting:"CACHE_FLASK" help:"keys, values and placement as Flask-Caching stores them"`
+
 	// AllowFlush permits Clear without a prefix, which empties the servers, including the
 	// entries of other programs.
 	AllowFlush bool `setting:"CACHE_ALLOW_FLUSH" help:"permit Clear without a prefix, which empties the servers"`
@@ -162,6 +168,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.ChunkSize == 0 {
 		o.ChunkSize = o.maxValue()
+	}
+	if o.Flask && o.Distribution == GoMemcache {
+		o.Distribution = Pylibmc
 	}
 	return o, nil
 }

@@ -23,6 +23,7 @@ type Backend struct {
 	options    Options                      // zero for a client of the application
 	borrowed   bool
 	allowFlush bool
+	flask      bool
 	incMethod  atomic.Int32 // index of incMethods
 	closed     atomic.Bool
 	open       context.Context // ends with Close
@@ -46,13 +47,13 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 }
 
 // NewFromClient returns a Backend over a client of the application, a *goredis.Client
-// or *goredis.ClusterClient. Close does not close the client. Only AllowFlush and
+// or *goredis.ClusterClient. Close does not close the client. Only AllowFlush, Flask and
 // NoAutoPipeline of o may be set: the client is already configured. If it has
 // ContextTimeoutEnabled, calls return at the deadlines of their contexts, otherwise
 // only at its ReadTimeout. It does not notice a cancellation before then. Writes that are not idempotent are sent at most once,
 // whatever its MaxRetries. Its replies are not bounded.
 func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) {
-	if err := driver.CheckBorrowed(&o, "AllowFlush", "NoAutoPipeline"); err != nil {
+	if err := driver.CheckBorrowed(&o, "AllowFlush", "Flask", "NoAutoPipeline"); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	switch c := client.(type) {
@@ -70,7 +71,7 @@ func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) 
 }
 
 func newBackend(client goredis.UniversalClient, o Options) *Backend {
-	b := &Backend{client: client, borrowed: true, allowFlush: o.AllowFlush}
+	b := &Backend{client: client, borrowed: true, allowFlush: o.AllowFlush, flask: o.Flask}
 	b.open, b.close = context.WithCancel(context.Background())
 	b.one, _ = client.(*goredis.Client)
 	b.cluster, _ = client.(*goredis.ClusterClient)
@@ -93,7 +94,7 @@ func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	switch err {
 	case nil:
 		get.free()
-		return bytesOf(text), true, nil
+		return b.value(bytesOf(text)), true, nil
 	case errMiss:
 		get.free()
 		return nil, false, nil
@@ -141,7 +142,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 	if err := b.check(key, value); err != nil {
 		return err
 	}
-	set := b.once(setCmd(ctx, key, value, ttlArgs(ttl)))
+	set := b.once(setCmd(ctx, key, b.stored(value), ttlArgs(ttl)))
 	return b.write(ctx, withEndOfLease(ctx, set, key, ttl))
 }
 
@@ -164,7 +165,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 // add also reports whether it failed because another type is stored under key. SET with NX
 // and GET, from version 7, would report that too, but return every value that is present.
 func (b *Backend) add(ctx context.Context, key string, value []byte, ttl time.Duration) (added, isOther bool, err error) {
-	set := goredis.NewBoolCmd(ctx, append(setArgs(key, value, ttlArgs(ttl)), "nx")...)
+	set := goredis.NewBoolCmd(ctx, append(setArgs(key, b.stored(value), ttlArgs(ttl)), "nx")...)
 	add, kind := b.once(set), typeCmd(ctx, key)
 	cmds := []goredis.Cmder{add, kind}
 	if endsLease(ttl) {
@@ -268,16 +269,20 @@ func (b *Backend) check(key string, values ...[]byte) error {
 		return errLeaseName
 	}
 	for _, value := range values {
-		if err := checkSize(value); err != nil {
+		if err := b.checkSize(value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkSize(value []byte) error {
-	if len(value) > maxValue {
-		return fmt.Errorf("%w: %d bytes, limit %d", driver.ErrTooLarge, len(value), maxValue)
+func (b *Backend) checkSize(value []byte) error {
+	limit := maxValue
+	if b.flask {
+		limit -= 1 // for the mark
+	}
+	if len(value) > limit {
+		return fmt.Errorf("%w: %d bytes, limit %d", driver.ErrTooLarge, len(value), limit)
 	}
 	return nil
 }

@@ -23,11 +23,8 @@ func pickle(protocol, op byte, value []byte) []byte {
 	return append(append(p, value...), opStop)
 }
 
-// PickleBool returns the pickle of a Python bool.
-func PickleBool(value bool) []byte {
-	op := byte(0x89)
-	if value {
-		op = 0x88
-	}
-	return []byte{opProto, 2, op, opStop}
+// PickleInteger returns the pickle of a Python int with this decimal text.
+func PickleInteger(text []byte) []byte {
+	p := append(make([]byte, 0, len(text)+4), 'L')
+	return append(append(p, text...), 'L', '\n', opStop)
 }
