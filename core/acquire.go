@@ -57,7 +57,7 @@ func (v View[T]) askForLease(ctx context.Context, f *flight, hold time.Duration)
 	c, key := v.cache, f.key
 	ctx, stop := c.flights.limited(ctx, f)
 	defer stop()
-	start := c.watch()
+	ctx, start := c.watch(ctx, opLease)
 	var data []byte
 	found, held.token, err = v.leaseKept(ctx, c.full(key), hold)
 	held.kept = err == nil
@@ -68,8 +68,11 @@ func (v View[T]) askForLease(ctx context.Context, f *flight, hold time.Duration)
 			found, err = v.loadedBefore(key, c.copyOut(data))
 		}
 	}
-	if !driver.IsUnsupported(err) || !c.leasesUnsupported.Swap(true) {
-		c.observe(ctx, leaseEvent(len(data), found != nil, err), start)
+	event := leaseEvent(len(data), found != nil, err)
+	if driver.IsUnsupported(err) && c.leasesUnsupported.Swap(true) {
+		c.endTrace(ctx, event, start)
+	} else {
+		c.observe(ctx, event, start)
 	}
 	return held, found, err
 }
@@ -137,7 +140,7 @@ func (c *Cache) release(ctx context.Context, key string, held *lease) {
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer stop()
-	start := c.watch()
+	ctx, start := c.watch(ctx, opRelease)
 	err := c.ops.Release(ctx, c.full(key), held.token)
 	held.token = ""
 	c.observe(ctx, Event{Op: opRelease, Err: err}, start)

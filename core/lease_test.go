@@ -3,6 +3,7 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -443,8 +444,8 @@ func TestEventsOfALease(t *testing.T) {
 	}))
 	_, err := cache.Of[string](c).GetOrSet(t.Context(), "k", func(context.Context) (string, error) { return "v", nil }, cache.Lease(hold))
 	must(t, err)
-	if got := len(ops); got != 3 || ops[0] != "get" || ops[1] != "lease" || ops[2] != "fill" || misses != 1 {
-		t.Errorf("got the events %q with %d misses, want get, lease, fill and one miss", ops, misses)
+	if want := []string{"get", "lease", "load", "fill"}; !slices.Equal(ops, want) || misses != 1 {
+		t.Errorf("got the events %q with %d misses, want %q and one miss", ops, misses, want)
 	}
 }
 

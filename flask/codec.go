@@ -20,7 +20,7 @@ import (
 //
 // It reads what Python stores, whatever its type: into a string or a []byte a str, bytes
 // or an int (as decimal text), and into an integer or a float also a bool, which is an int
-// in Python.
+// in Python. 0 and 1 are also read into a bool, which pylibmc stores as a number.
 var Codec cache.UniversalCodec = codec{}
 
 // Importing the package makes [cache.Open] use [Codec] if CACHE_FLASK is on.
@@ -119,6 +119,8 @@ func adapted(value any, target reflect.Value) any {
 			return []byte(text)
 		case isString:
 			return text
+		case typ.Kind() == reflect.Bool && (v == 0 || v == 1): // pylibmc stores a bool as a number
+			return v == 1
 		}
 	case *big.Int:
 		switch {

@@ -51,7 +51,7 @@ func TestCodecReadsIntoTheTypeOfTheView(t *testing.T) {
 		{"5", new(int), 5}, {"-5", new(any), int64(-5)}, {"5", new(float64), 5.0}, {"5", new(string), "5"}, {"-5", new([]byte), []byte("-5")}, {"5", new(big.Int), *big.NewInt(5)}, {"5", new(*int), pointer(5)},
 		{"\x80\x04K\x05.", new(string), "5"}, {"\x80\x04K\x05.", new(uint8), uint8(5)}, {"\x80\x04K\x05.", new(any), int64(5)},
 		{"\x80\x04\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x80\x00.", new(string), "9223372036854775808"}, {"\x80\x04\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x80\x00.", new([]byte), []byte("9223372036854775808")},
-		{"\x80\x04\x88.", new(int), 1}, {"\x80\x04\x89.", new(named), named(0)}, {"\x80\x04\x88.", new(float32), float32(1)}, {"\x80\x04\x88.", new(bool), true}, {"\x80\x04\x88.", new(any), true},
+		{"\x80\x04\x88.", new(int), 1}, {"\x80\x04\x89.", new(named), named(0)}, {"\x80\x04\x88.", new(float32), float32(1)}, {"\x80\x04\x88.", new(bool), true}, {"1", new(bool), true}, {"0", new(*bool), pointer(false)}, {"I5\n.", new(int), 5}, {"L5L\n.", new(any), int64(5)}, {"\x80\x04\x88.", new(any), true},
 		{text, new(string), "é!"}, {text, new([]byte), []byte("é!")}, {text, new(any), "é!"}, {text, new(json.RawMessage), json.RawMessage("é!")},
 		{raw, new([]byte), []byte{255, 0}}, {raw, new(string), "\xff\x00"}, {raw, new(any), []byte{255, 0}}, {raw, new(*string), pointer("\xff\x00")},
 		{text + "rest of a longer value", new(string), "é!"}, {"\x80\x04N.", new(any), nil}, {"\x80\x04N.", new(*int), (*int)(nil)},

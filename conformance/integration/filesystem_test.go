@@ -21,7 +21,7 @@ func TestFilesystem(t *testing.T) {
 func TestFilesystemFlask(t *testing.T) {
 	variant(t)
 	h := filesystemHarness(filesystem.Options{Flask: true})
-	h.Name, h.NoReport, h.Slow = "filesystem-flask", true, true
+	h.Name, h.Slow = "filesystem-flask", true
 	h.Limits = conformance.Limits{
 		Resolution:  time.Second + time.Millisecond, // the files have whole seconds
 		RefusedKeys: []string{"__wz_cache_count"},

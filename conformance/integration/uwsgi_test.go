@@ -80,7 +80,7 @@ func TestUWSGIFlask(t *testing.T) {
 	variant(t)
 	server := servers.StartUwsgi(t, "")
 	h := uwsgiWith("first@"+server.Addr, true)
-	h.Name, h.NoReport, h.Slow = "uwsgi-flask", true, true
+	h.Name, h.Slow = "uwsgi-flask", true
 	h.Server, h.ServerVersion = "uwsgi", server.Version(t)
 	h.Unsupported[conformance.Network] = "TestUWSGI tests network faults"
 	conformance.Run(t, h)

@@ -260,5 +260,5 @@ var modules = map[string]string{
 	"null": "null", "simple": "simple", "filesystem": "filesystem",
 	"redis": "redis", "rediscluster": "redis", "redissentinel": "redis",
 	"memcached": "memcached", "saslmemcached": "memcached", "spreadsaslmemcached": "memcached",
-	"uwsgi": "uwsgi", "gcs": "gcs", "googlecloudstorage": "gcs", "tiered": "tiered",
+	"uwsgi": "uwsgi", "gcs": "gcs", "googlecloudstorage": "gcs", "tiered": "tiered", "guard": "guard",
 }
