@@ -60,7 +60,8 @@ type flaskStore struct {
 
 func flaskStores(t *testing.T) []flaskStore {
 	redis, one, three := servers.StartRedis(t, ""), servers.StartMemcached(t, 1, ""), servers.StartMemcached(t, 3, "")
-	sasl := servers.StartMemcachedSASL(t, "app", "hunter2", "")
+	sasl, other := servers.StartMemcachedSASL(t, "app", "hunter2", ""), servers.StartMemcachedSASL(t, "app", "hunter2", "")
+	spread := servers.StartMemcached(t, 3, "")
 	host, port, _ := strings.Cut(redis.Addrs[0], ":")
 	memcached := func(kind string, addrs []string) map[string]any {
 		return map[string]any{"CACHE_TYPE": kind, "CACHE_MEMCACHED_SERVERS": addrs}
@@ -74,8 +75,8 @@ func flaskStores(t *testing.T) []flaskStore {
 		{name: "memcached", settings: memcached("MemcachedCache", one.Addrs), native: true},
 		{name: "memcached-three", settings: memcached("MemcachedCache", three.Addrs), native: true},
 		{name: "memcached-sasl", settings: login(memcached("SASLMemcachedCache", sasl.Addrs)), native: true},
-		{name: "spread", settings: memcached("SpreadSASLMemcachedCache", three.Addrs), spread: true},
-		{name: "spread-sasl", settings: login(memcached("SpreadSASLMemcachedCache", sasl.Addrs)), spread: true},
+		{name: "spread", settings: memcached("SpreadSASLMemcachedCache", spread.Addrs), spread: true},
+		{name: "spread-sasl", settings: login(memcached("SpreadSASLMemcachedCache", other.Addrs)), spread: true},
 	}
 }
 
@@ -313,7 +314,7 @@ func testFlaskViews(t *testing.T, c *cache.Cache, app *flaskApp) {
 
 	app.want("{'id': 1, 'call': 1}", "get_user(1)")
 	app.want("{'id': 1, 'call': 1}", "get_user(1)")
-	key, ok, err := flask.MemoKey(ctx, c, "app.models.get_user", int64(1), false)
+	key, ok, err := flask.MemoKey(ctx, c, "app.models.get_user", int64(1), nil)
 	if !ok || err != nil {
 		t.Fatalf("MemoKey = %v, %v", ok, err)
 	}
@@ -326,7 +327,7 @@ func testFlaskViews(t *testing.T, c *cache.Cache, app *flaskApp) {
 	}
 	app.want("{'id': 1, 'call': 2}", "get_user(1)")
 	app.eval("cache.delete_memoized(get_user)")
-	if key, ok, err := flask.MemoKey(ctx, c, "app.models.get_user", int64(1), false); err != nil {
+	if key, ok, err := flask.MemoKey(ctx, c, "app.models.get_user", int64(1), nil); err != nil {
 		t.Error(err)
 	} else if ok {
 		if _, ok, err := cache.Of[user](c).Get(ctx, key); ok || err != nil {
