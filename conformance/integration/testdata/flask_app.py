@@ -2,7 +2,7 @@
 evaluates each line of its input, and prints the repr of the result."""
 import datetime as dt, decimal, json, sys, uuid
 
-import flask, flask_caching
+import cachelib, flask, flask_caching
 
 values = {
     "none": None, "true": True, "false": False, "int": 42, "negative": -7, "zero": 0, "int max": 2**63 - 1, "int min": -2**63,
@@ -19,6 +19,7 @@ app = flask.Flask("testdata")
 cache = flask_caching.Cache(app, config=json.loads(sys.argv[1]))
 app.app_context().push()
 store = cache.cache
+version = "%s %s %d.%d" % (flask_caching.__version__, cachelib.__version__, *sys.version_info[:2])
 calls = {"view": 0, "search": 0, "user": 0}
 
 
