@@ -32,6 +32,9 @@ func Open(ctx context.Context, cfg Config, options ...Option) (*Cache, error) {
 	if unread := s.Unread(); len(unread) > 0 {
 		slog.WarnContext(ctx, "cache: the backend does not read some settings", "CACHE_TYPE", s.Type(), "settings", strings.Join(unread, ", "))
 	}
+	if s.IgnoresPrefix() {
+		slog.WarnContext(ctx, "cache: Flask-Caching ignores CACHE_KEY_PREFIX on this store, and so does CACHE_FLASK", "CACHE_TYPE", s.Type())
+	}
 	common := s.Common()
 	ours := []Option{WithPrefix(s.KeyPrefix()), WithDefaultTimeout(common.DefaultTimeout)}
 	if common.IgnoreErrors {

@@ -37,13 +37,30 @@ func withFlask(settings map[string]any, flask any) map[string]any {
 	return settings
 }
 
-// KeyPrefix returns CACHE_KEY_PREFIX. If it is not set and CACHE_FLASK is on, it returns
-// the default prefix of Flask-Caching on the store: see [Info]. A wrapper has the one of
-// the first backend inside it that has one.
+// KeyPrefix returns the prefix of every key: CACHE_KEY_PREFIX, unless CACHE_FLASK is on.
+// Then its default is the prefix of Flask-Caching on the store, see [Info]. On a store
+// without one, Flask-Caching ignores CACHE_KEY_PREFIX, and the prefix is empty.
 func (s *Settings) KeyPrefix() string {
-	if s.Has("CACHE_KEY_PREFIX") || !s.Common().Flask {
+	if !s.Common().Flask {
 		return s.Common().KeyPrefix
 	}
+	standard := s.flaskPrefix()
+	if standard != "" && s.Has(keyPrefixKey) {
+		return s.Common().KeyPrefix
+	}
+	return standard
+}
+
+// IgnoresPrefix reports whether CACHE_KEY_PREFIX is set and has no effect.
+func (s *Settings) IgnoresPrefix() bool {
+	return s.Common().KeyPrefix != "" && s.KeyPrefix() == ""
+}
+
+const keyPrefixKey = "CACHE_KEY_PREFIX"
+
+// flaskPrefix returns the default prefix of Flask-Caching on the store. A wrapper has the
+// one of the first backend inside it that has one.
+func (s *Settings) flaskPrefix() string {
 	info, _ := Lookup(s.Common().Type)
 	if info.FlaskPrefix != "" {
 		return info.FlaskPrefix
@@ -56,8 +73,7 @@ func (s *Settings) KeyPrefix() string {
 		if inner.UnmarshalSetting(s.value(d.Name)) != nil {
 			continue
 		}
-		nested := NewSettings(withFlask(inner, true))
-		if prefix := nested.KeyPrefix(); prefix != "" {
+		if prefix := NewSettings(inner).flaskPrefix(); prefix != "" {
 			return prefix
 		}
 	}
