@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 
 	"github.com/cachebackends/cachebackends/memcached/internal/wire"
 )
@@ -14,6 +17,9 @@ import (
 // under key.0 to key.31, and reads all pieces that it finds. Nothing there says how many
 // there are, or which belong together. So what Go stores in several pieces has that in the
 // flags of each, in bits that pylibmc ignores, and Go does not read a mix.
+//
+// Flask uses the key itself for add, inc, dec, get_many and set_many, and so for the
+// versions of memoized functions. Go reads such an entry if there are no pieces.
 
 const (
 	// pieceSize is the size of Flask's pieces.
@@ -88,44 +94,82 @@ func (p pieced) Many(ctx context.Context, op wire.Op, items []wire.Item) {
 	}
 }
 
-// first performs op for the first pieces of items, and keeps the keys of the items.
-func (p pieced) first(ctx context.Context, op wire.Op, items []wire.Item) {
-	pieces := make([]wire.Item, len(items))
+// first performs op for the first piece of an item, and keeps the key of the item.
+func (p pieced) first(ctx context.Context, op wire.Op, it *wire.Item) {
+	key := it.Key
+	it.Key = pieceKey(key, 0)
+	p.do(ctx, op, it)
+	it.Key = key
+}
+
+// errPiece is the error of an item that is not asked for.
+var errPiece = errors.New("the key of a piece")
+
+// plainItem returns the item under the key itself. If the key looks like that of a piece,
+// it belongs to another entry: then the item has the error errPiece.
+func plainItem(it wire.Item) wire.Item {
+	if i := strings.LastIndexByte(it.Key, '.'); i >= 0 && it.Err == nil {
+		if n, err := strconv.Atoi(it.Key[i+1:]); err == nil && n < maxPieces {
+			it.Fail(errPiece)
+		}
+	}
+	return it
+}
+
+// do performs op for one item.
+func (p pieced) do(ctx context.Context, op wire.Op, it *wire.Item) {
+	if it.Err != nil {
+		if it.Err == errPiece {
+			it.Err = nil
+		}
+		return
+	}
+	key := it.Key
+	r := wire.NewRequest(op, *it)
+	if err := p.store.Do(ctx, r); err != nil {
+		it.Fail(err)
+		return
+	}
+	*it = r.Items[0]
+	it.Key = key
+	r.Release()
+}
+
+// find performs op, which reads, for the first pieces of items, and for their keys
+// themselves. It reports which items are those under the key itself.
+func (p pieced) find(ctx context.Context, op wire.Op, items []wire.Item) (plain []bool) {
+	n := len(items)
+	both := make([]wire.Item, 2*n)
 	for i, it := range items {
-		pieces[i] = it
-		pieces[i].Key = pieceKey(it.Key, 0)
-		if !op.IsWrite() {
-			pieces[i].Value = nil
-		}
+		both[i] = wire.Item{Key: pieceKey(it.Key, 0), Err: it.Err}
+		both[n+i] = plainItem(wire.Item{Key: it.Key, Err: it.Err})
 	}
-	if len(pieces) == 1 && pieces[0].Err == nil {
-		r := wire.NewRequest(op, pieces[0])
-		if err := p.store.Do(ctx, r); err != nil {
-			pieces[0].Fail(err)
-		} else {
-			pieces[0] = r.Items[0]
-			r.Release()
-		}
-	} else {
-		p.store.Many(ctx, op, pieces)
-	}
+	p.store.Many(ctx, op, both)
+	plain = make([]bool, n)
 	for i := range items {
-		key := items[i].Key
-		items[i] = pieces[i]
+		key, found := items[i].Key, both[i]
+		if plain[i] = !found.OK && found.Err == nil && both[n+i].Err != errPiece; plain[i] {
+			found = both[n+i]
+		}
+		items[i] = found
 		items[i].Key = key
 	}
+	return plain
 }
 
 // read reads the first pieces together, and then those of each large value.
 func (p pieced) read(ctx context.Context, op wire.Op, items []wire.Item) {
-	p.first(ctx, op, items)
+	plain := p.find(ctx, op, items)
 	for i := range items {
 		it := &items[i]
 		for range maxRaces {
-			if !it.OK || it.Err != nil || p.join(ctx, it) {
+			if plain[i] || !it.OK || p.join(ctx, it) {
 				break
 			}
-			p.first(ctx, op, items[i:i+1]) // another writer may have replaced the value
+			plain[i] = p.find(ctx, op, items[i:i+1])[0] // another writer may have replaced the value
+		}
+		if plain[i] {
+			continue
 		}
 		if piecesIn(it.Flags) > 0 {
 			it.OK = false // it was written in part

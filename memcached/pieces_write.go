@@ -28,7 +28,7 @@ func (p pieced) split(it wire.Item) []wire.Item {
 		value = binary.BigEndian.AppendUint64(value, uint64(dateOf(it.Expiry)))
 	}
 	count := max(1, (len(value)+p.writeSize-1)/p.writeSize)
-	it.Flags = flagBytes
+	it.Flags, it.CAS, it.Since = flagBytes, 0, 0
 	if count > 1 || len(value) == p.size {
 		it.Flags = newGeneration(count)
 	}
@@ -109,17 +109,30 @@ func (p pieced) replace(ctx context.Context, op wire.Op, it *wire.Item) {
 	if it.Err != nil {
 		return
 	}
-	pieces := p.split(*it)
-	reply := []wire.Item{*it}
-	reply[0].Value, reply[0].Flags = pieces[0].Value, pieces[0].Flags
-	p.first(ctx, op, reply)
-	value := it.Value
-	*it = reply[0]
-	it.Value = value
-	if it.Err != nil {
-		return
+	if op == wire.OpAdd {
+		plain := plainItem(wire.Item{Key: it.Key})
+		if p.do(ctx, wire.OpMeta, &plain); plain.OK || plain.Err != nil {
+			it.OK, it.Answered, it.Err, it.Flags, it.CAS = false, true, plain.Err, plain.Flags, plain.CAS
+			return
+		}
 	}
-	if !it.OK {
+	pieces := p.split(*it)
+	reply := *it
+	reply.Value, reply.Flags = pieces[0].Value, pieces[0].Flags
+	p.first(ctx, op, &reply)
+	given := *it
+	*it = reply
+	it.Value = given.Value
+	switch {
+	case it.Err != nil:
+		return
+	case !it.OK && op == wire.OpCompareAndSwap:
+		given = plainItem(given)
+		given.Flags = plainFlags(given)
+		p.do(ctx, op, &given) // the entry may be under the key itself
+		it.OK, it.Err = given.OK, given.Err
+		return
+	case !it.OK:
 		p.complete(ctx, it)
 		return
 	}
@@ -132,14 +145,19 @@ func (p pieced) replace(ctx context.Context, op wire.Op, it *wire.Item) {
 
 // increment adds to an integer if the entry is still the same.
 func (p pieced) increment(ctx context.Context, it *wire.Item) {
-	read := []wire.Item{{Key: it.Key}}
-	p.first(ctx, wire.OpGets, read)
-	text, date, ok := cutInteger(read[0].Value)
-	if read[0].Err != nil {
-		it.Fail(read[0].Err)
+	read := wire.Item{Key: it.Key}
+	p.first(ctx, wire.OpGets, &read)
+	text, date, ok := cutInteger(read.Value)
+	switch {
+	case read.Err != nil:
+		it.Fail(read.Err)
 		return
-	}
-	if !read[0].OK || read[0].CAS != it.CAS || !ok {
+	case !read.OK: // the entry may be under the key itself
+		plain := plainItem(*it)
+		p.do(ctx, wire.OpIncrement, &plain)
+		it.OK, it.Answered, it.Err, it.Number = plain.OK, true, plain.Err, plain.Number
+		return
+	case read.CAS != it.CAS || !ok:
 		it.Answer(false)
 		return
 	}
@@ -155,9 +173,18 @@ func (p pieced) increment(ctx context.Context, it *wire.Item) {
 
 // describe performs op, which does not read values, for the first pieces of items.
 func (p pieced) describe(ctx context.Context, op wire.Op, items []wire.Item) {
-	p.first(ctx, op, items)
+	if op == wire.OpExpiryTime { // of one item, and not with others
+		for i := range items {
+			if p.first(ctx, op, &items[i]); !items[i].OK && items[i].Err == nil {
+				items[i] = plainItem(items[i])
+				p.do(ctx, op, &items[i])
+			}
+		}
+		return
+	}
+	plain := p.find(ctx, op, items)
 	for i := range items {
-		if items[i].OK && op == wire.OpMeta {
+		if items[i].OK && !plain[i] {
 			p.complete(ctx, &items[i])
 		}
 	}
@@ -189,36 +216,49 @@ func (p pieced) complete(ctx context.Context, it *wire.Item) {
 
 // remove removes all pieces of items.
 func (p pieced) remove(ctx context.Context, items []wire.Item) {
-	conditional := make([]bool, len(items))
-	for i := range items {
-		conditional[i] = items[i].CAS != 0
+	n := len(items)
+	both := make([]wire.Item, 2*n)
+	for i, it := range items {
+		both[i], both[n+i] = it, plainItem(it)
+		both[i].Key = pieceKey(it.Key, 0)
 	}
-	p.first(ctx, wire.OpDelete, items)
+	p.store.Many(ctx, wire.OpDelete, both)
 	var keys []string
 	var ends []int
 	for i := range items {
-		it := &items[i]
-		if it.Flags&pythonFlags == 0 {
-			it.Flags = flagPickle
+		it, conditional := &items[i], items[i].CAS != 0
+		first, plain := both[i], both[n+i]
+		if plain.Err == errPiece {
+			plain.Err = nil
 		}
-		if it.Err == nil && (it.OK || !conditional[i]) {
+		it.OK, it.Answered, it.Err, it.Flags = first.OK || plain.OK, true, cmp.Or(first.Err, plain.Err), flagPickle
+		if it.Err == nil && (it.OK || !conditional) {
 			keys, ends = append(keys, it.Key), append(ends, 1)
 		}
 	}
 	p.removeRest(ctx, keys, ends)
 }
 
+// plainFlags returns the flags of a value under the key itself.
+func plainFlags(it wire.Item) uint32 {
+	if it.Flags == flagInt {
+		return flagInt
+	}
+	return flagPickle
+}
+
 // removeRest removes the pieces of each key from number ends[i] on, which are left from a
-// longer value. Flask would read them after the first piece has expired. It ignores errors:
-// what stays expires.
+// longer value, and the entry under the key itself. Flask would read the pieces after the
+// first one has expired. It ignores errors: what stays expires.
 func (p pieced) removeRest(ctx context.Context, keys []string, ends []int) {
-	items := make([]wire.Item, 0, len(keys))
+	items := make([]wire.Item, 0, 2*len(keys))
 	for i, key := range keys {
+		items = append(items, plainItem(wire.Item{Key: key}))
 		if ends[i] < maxPieces {
 			items = append(items, wire.Item{Key: pieceKey(key, ends[i])})
 		}
 	}
-	p.store.Many(ctx, wire.OpDelete, items)
+	p.store.Many(ctx, wire.OpDelete, items) // skips those with an error
 	var more []wire.Item
 	for i, key := range keys {
 		first := pieceKey(key, ends[i])

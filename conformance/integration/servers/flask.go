@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,21 +18,28 @@ type Flask struct {
 }
 
 // StartFlask runs program, the text of a module, in which CONFIG is replaced by config. It
-// listens on the port in its first argument. dirs are directories that it shares.
+// listens on the port in its first argument. dirs are directories that it shares. The
+// environment variable FLASK_PYTHON names a Python of this machine to run it, for other
+// versions of Flask-Caching.
 func StartFlask(t *testing.T, program string, config map[string]any, dirs ...string) *Flask {
 	t.Helper()
 	ports := FreePorts(t, 1)
 	f := &Flask{URL: "http://" + addrs(ports)[0]}
-	f.Machine = Start(t, Spec{
+	spec := Spec{
 		Needs: []string{python}, Ports: ports, Dirs: dirs, Files: map[string]string{"program.py": WithConfig(t, program, config)},
 		Script: fmt.Sprintf("while ! [ -e go ]; do sleep 0.02; done; exec %s program.py %d", python, ports[0]),
-	})
-	NeedsFlask(t, f.Machine)
+	}
+	if other := os.Getenv("FLASK_PYTHON"); other != "" {
+		f.Machine = startProcess(t, spec, other)
+	} else {
+		f.Machine = Start(t, spec)
+		NeedsFlask(t, f.Machine)
+	}
 	if _, err := f.Exec(t.Context(), "touch go"); err != nil {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		answer, err := http.Get(f.URL)
+		answer, err := once.Get(f.URL)
 		if err == nil {
 			answer.Body.Close()
 			return f
@@ -43,6 +51,18 @@ func StartFlask(t *testing.T, program string, config map[string]any, dirs ...str
 }
 
 const python = "/usr/bin/python3" // of Debian's packages
+
+// startProcess runs spec on this machine with another Python.
+func startProcess(t *testing.T, spec Spec, other string) Machine {
+	t.Helper()
+	spec.Script = strings.ReplaceAll(spec.Script, python, other)
+	m, err := newProcess(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.stop)
+	return m
+}
 
 // NeedsFlask ends the test if m has not the packages of Python that the tests use.
 func NeedsFlask(t *testing.T, m Machine) {
@@ -62,17 +82,20 @@ func WithConfig(t *testing.T, program string, config map[string]any) string {
 	return strings.Replace(program, "'''CONFIG'''", "'''"+string(text)+"'''", 1)
 }
 
+// once has a connection for each request: uWSGI closes it without a word.
+var once = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // Get returns the body of a page.
 func (f *Flask) Get(t *testing.T, path string) string {
 	t.Helper()
-	answer, err := http.Get(f.URL + path)
+	answer, err := once.Get(f.URL + path)
 	return body(t, answer, err)
 }
 
 // Call returns the repr of an expression.
 func (f *Flask) Call(t *testing.T, expression string, args ...any) string {
 	t.Helper()
-	answer, err := http.Post(f.URL+"/call", "text/plain", strings.NewReader(fmt.Sprintf(expression, args...)))
+	answer, err := once.Post(f.URL+"/call", "text/plain", strings.NewReader(fmt.Sprintf(expression, args...)))
 	return body(t, answer, err)
 }
 
