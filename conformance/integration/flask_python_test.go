@@ -1,15 +1,13 @@
 package integration
 
 import (
-	"bufio"
-	"encoding/json"
+	_ "embed"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"math/big"
 	"os"
-	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
@@ -56,6 +54,12 @@ type flaskStore struct {
 	settings map[string]any
 	native   bool // pylibmc stores a bool as a number, and reads it as an int
 	spread   bool // Flask's inc, has and add use another key than its get
+	small    bool // it has no room for large values
+	uncount  bool // Go has no counters there
+
+	more map[string]any // settings of Go alone
+	dirs []string       // that both use
+	app  *servers.Flask // the application, if it runs in the store
 }
 
 func startFlaskStores(t *testing.T) []flaskStore {
@@ -89,7 +93,11 @@ func (s flaskStore) open(t *testing.T) *cache.Cache {
 	t.Helper()
 	settings := maps.Clone(s.settings)
 	settings["CACHE_FLASK"] = true
-	c, err := cache.Open(t.Context(), cache.FromMap(patient(settings)))
+	maps.Copy(settings, s.more)
+	if s.dirs == nil {
+		settings = patient(settings)
+	}
+	c, err := cache.Open(t.Context(), cache.FromMap(settings))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,55 +113,54 @@ func (s flaskStore) want(name string) any {
 	return flaskValues[name]
 }
 
-// flaskApp is a running testdata/flask_app.py.
-type flaskApp struct {
-	t   *testing.T
-	in  *bufio.Writer
-	out *bufio.Reader
+// flaskFiles is a directory, with a prefix that Flask-Caching ignores.
+func flaskFiles(t *testing.T) flaskStore {
+	dir, err := os.MkdirTemp("", "flask")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil { // Python may be another user
+		t.Fatal(err)
+	}
+	return flaskStore{name: "filesystem", dirs: []string{dir}, settings: map[string]any{
+		"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": dir, "CACHE_THRESHOLD": 2000, "CACHE_KEY_PREFIX": "ignored",
+		"CACHE_OPTIONS": map[string]any{"mode": 0o666},
+	}}
 }
 
-// flaskPython is the Python of the distribution, which has the packages. FLASK_PYTHON
-// names another, for other versions of Flask-Caching.
-func flaskPython() string {
-	if python := os.Getenv("FLASK_PYTHON"); python != "" {
-		return python
+// flaskWorkers is a uWSGI server with the application in its workers.
+func flaskWorkers(t *testing.T) flaskStore {
+	settings := map[string]any{"CACHE_TYPE": "flask_caching.contrib.uwsgicache.UWSGICache", "CACHE_UWSGI_NAME": "first"}
+	server := servers.StartUwsgi(t, servers.WithConfig(t, flaskProgram, settings))
+	servers.NeedsFlask(t, server.Machine)
+	return flaskStore{
+		name: "uwsgi", settings: settings, small: true, uncount: true, app: &servers.Flask{Machine: server.Machine, URL: server.URL},
+		more: map[string]any{"CACHE_UWSGI_NAME": "first@" + server.Addr, "CACHE_OPTIONS": map[string]any{"max_value": servers.UwsgiBlockSize}},
 	}
-	return "/usr/bin/python3"
 }
+
+// flaskApp is a running testdata/flask_app.py.
+type flaskApp struct {
+	t *testing.T
+	*servers.Flask
+}
+
+//go:embed testdata/flask_app.py
+var flaskProgram string
 
 func (s flaskStore) start(t *testing.T) *flaskApp {
 	t.Helper()
-	settings, err := json.Marshal(s.settings)
-	if err != nil {
-		t.Fatal(err)
+	if s.app != nil {
+		return &flaskApp{t, s.app}
 	}
-	cmd := exec.Command(flaskPython(), "testdata/flask_app.py", string(settings))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	return &flaskApp{t, bufio.NewWriter(in), bufio.NewReader(out)}
+	return &flaskApp{t, servers.StartFlask(t, flaskProgram, s.settings, s.dirs...)}
 }
 
 // eval returns the repr of an expression of Python.
 func (a *flaskApp) eval(format string, args ...any) string {
 	a.t.Helper()
-	fmt.Fprintf(a.in, format+"\n", args...)
-	a.in.Flush()
-	line, err := a.out.ReadString('\n')
-	if err != nil {
-		a.t.Fatal("Python ended: ", err)
-	}
-	return strings.TrimSuffix(line, "\n")
+	return a.Call(a.t, format, args...)
 }
 
 // want checks an expression of Python.
@@ -167,21 +174,21 @@ func (a *flaskApp) want(repr, format string, args ...any) {
 // A Flask program and Go share the entries of every store, in both directions. Without
 // Flask-Caching on the machine, flask_golden_test.go has the same layouts.
 func TestFlaskPython(t *testing.T) {
-	if err := exec.Command(flaskPython(), "-c", "import flask_caching, pylibmc, redis").Run(); err != nil {
-		t.Skip("needs python3-flask-caching, python3-pylibmc and python3-redis; the golden files are tested: ", err)
-	}
 	busy(t)
 	stores := startFlaskStores(t)
 	if *update {
 		writeGolden(t, stores)
 		return
 	}
-	for _, s := range stores {
+	for _, s := range append(stores, flaskFiles(t), flaskWorkers(t)) {
 		t.Run(s.name, func(t *testing.T) {
-			c, app := s.open(t), s.start(t)
+			app, c := s.start(t), s.open(t)
 			t.Run("values", func(t *testing.T) { testFlaskValues(t, s, c, app) })
 			t.Run("deletes", func(t *testing.T) { testFlaskDeletes(t, s, c, app) })
-			t.Run("counters", func(t *testing.T) { testFlaskCounters(t, s, c, app) })
+			if !s.uncount {
+				t.Run("counters", func(t *testing.T) { testFlaskCounters(t, s, c, app) })
+			}
+			t.Run("methods", func(t *testing.T) { testFlaskMethods(t, c, app) })
 			t.Run("views", func(t *testing.T) { testFlaskViews(t, c, app) })
 			t.Run("many", func(t *testing.T) { testFlaskMany(t, s, c, app) })
 		})
@@ -351,6 +358,15 @@ func testFlaskViews(t *testing.T, c *cache.Cache, app *flaskApp) {
 	}
 }
 
+func testFlaskMethods(t *testing.T, c *cache.Cache, app *flaskApp) {
+	app.want("[7, 3, 1]", "User(7).friends(3)")
+	app.want("[7, 3, 1]", "User(7).friends(3)")
+	if forgotten, err := flask.Forget(t.Context(), c, "app.models.User.friends"); !forgotten || err != nil {
+		t.Errorf("Forget of a method = %v, %v", forgotten, err)
+	}
+	app.want("[7, 3, 2]", "User(7).friends(3)")
+}
+
 // Both find 300 entries of the other, also on several servers, and large values.
 func testFlaskMany(t *testing.T, s flaskStore, c *cache.Cache, app *flaskApp) {
 	ctx, texts := t.Context(), cache.Of[string](c)
@@ -376,7 +392,7 @@ func testFlaskMany(t *testing.T, s flaskStore, c *cache.Cache, app *flaskApp) {
 	}
 	must(t, texts.SetMany(ctx, ours))
 	app.want(fmt.Sprint(n), `sum(cache.get("g%%d" %% i) == str(i) for i in range(%d))`, n)
-	if s.native {
+	if s.native || s.small {
 		return // the value is too large for one item
 	}
 	long := make([]byte, 0, 256*12000)
