@@ -76,7 +76,12 @@ func newBackend(s store, o Options) *Backend {
 	if o.Protocol == Text {
 		b.meta, _ = s.(*wire.Client)
 	}
-	if o.Spread {
+	switch {
+	case o.Spread && o.Flask:
+		p := pieced{store: s, size: o.ChunkSize, writeSize: min(o.ChunkSize, o.maxValue())}
+		b.store, b.options.Spread = p, false
+		b.keyLimit, b.valueLimit = keyLimit-pieceSuffix, p.writeSize*o.MaxChunks
+	case o.Spread:
 		b.keyLimit, b.valueLimit = keyLimit-chunkSuffix, o.spreadLimit()
 	}
 	return b

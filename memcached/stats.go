@@ -42,7 +42,11 @@ func (b *Backend) Stats(ctx context.Context) (driver.Stats, error) {
 	if b.closed.Load() {
 		return driver.UnknownStats, driver.ErrClosed
 	}
-	client, ok := b.store.(*wire.Client)
+	store := b.store
+	if p, ok := store.(pieced); ok {
+		store = p.store
+	}
+	client, ok := store.(*wire.Client)
 	if !ok {
 		return driver.UnknownStats, errNoStats
 	}
