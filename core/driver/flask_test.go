@@ -30,15 +30,15 @@ func TestKeyPrefix(t *testing.T) {
 		{map[string]any{"CACHE_TYPE": "layers", "CACHE_NEAR": files}, "", ""},
 	} {
 		c.given["CACHE_FLASK"] = true
-		if s := NewSettings(c.given); s.KeyPrefix() != c.without || s.IgnoresPrefix() {
+		if s := NewSettings(c.given); s.KeyPrefix() != c.without || s.ignoresPrefix() {
 			t.Errorf("%v: the prefix is %q, want %q", c.given, s.KeyPrefix(), c.without)
 		}
 		c.given["CACHE_KEY_PREFIX"] = "app:"
-		if s := NewSettings(c.given); s.KeyPrefix() != c.prefix || s.IgnoresPrefix() != (c.prefix == "") {
+		if s := NewSettings(c.given); s.KeyPrefix() != c.prefix || s.ignoresPrefix() != (c.prefix == "") {
 			t.Errorf("%v: the prefix is %q, want %q", c.given, s.KeyPrefix(), c.prefix)
 		}
 		delete(c.given, "CACHE_FLASK")
-		if s := NewSettings(c.given); s.KeyPrefix() != "app:" || s.IgnoresPrefix() {
+		if s := NewSettings(c.given); s.KeyPrefix() != "app:" || s.ignoresPrefix() {
 			t.Errorf("%v: the prefix is %q, want app:", c.given, s.KeyPrefix())
 		}
 		delete(c.given, "CACHE_KEY_PREFIX")
