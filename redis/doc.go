@@ -10,9 +10,9 @@
 //
 // A call returns within 20 ms of the end of its context. If the server has not replied, the
 // connection is closed, and after a write the error wraps [driver.ErrUnknownOutcome]. The
-// error of a cancelled call matches [context.Canceled]. A client of the application, and
-// one with [Options.ClientSideCache], do not notice a cancellation: such a call returns at
-// the deadline of its context or at the read timeout, or at once if it shares a round trip.
+// error of a cancelled call matches [context.Canceled]. A client of the application
+// does not notice a cancellation: such a call returns at the deadline of its context or at
+// the read timeout, or at once if it shares a round trip.
 //
 // [Options.ReadTimeout] bounds the wait for each 64 KiB of the replies in a round trip, so
 // GetMany of large values may take longer as a whole. A client of the application has one

@@ -76,7 +76,7 @@ func newBackend(client goredis.UniversalClient, o Options) *Backend {
 	b.open, b.close = context.WithCancel(context.Background())
 	b.one, _ = client.(*goredis.Client)
 	b.cluster, _ = client.(*goredis.ClusterClient)
-	if b.one != nil && !o.NoAutoPipeline && o.ClientSideCache == 0 {
+	if b.one != nil && !o.NoAutoPipeline {
 		b.pipeline = newPipeline(b)
 	}
 	return b
