@@ -108,8 +108,9 @@
 // each. Beyond that, Get, Has, TTL, Set, Add, Inc and Delete share round trips: while two
 // are under way, further calls gather for the next one. With 64 callers this is several
 // times as fast. A call whose context ends before that is not sent. See [remote.Group].
-// [Options.NoAutoPipeline] turns it off. Calls to a cluster never share a round trip,
-// because one slow node would delay the callers of all others.
+// [Options.NoAutoPipeline] turns it off. In a cluster, only calls to the same node share
+// round trips: a node that is slow delays its own callers. With
+// [Options.ReadFromReplicas], calls do not share round trips.
 //
 // # Wire format
 //
