@@ -171,7 +171,7 @@ func (t *attempt) isCompleteOr(what string, found, all []string, err, want error
 }
 
 func scanEndsEarly(t *attempt) {
-	const loops = 50
+	loops := t.fewer(50)
 	t.setScanned(t.handle, "k", t.fewer(scanned))
 	var early [2]int
 	pprof.Do(t.ctx, pprof.Labels("conformance", t.id+"-scan"), func(ctx context.Context) {
@@ -196,11 +196,13 @@ func scanEndsEarly(t *attempt) {
 		}
 		end(2) // opens what the backend keeps
 		early[0] = countGoroutines(t.id + "-scan")
-		t.finishes("loops over Scan that end early, and Get after them", func() {
-			end(loops)
-			_, _, err := b.Get(ctx, t.storedKey("k0"))
-			t.must("Get after loops over Scan that ended early", err)
-		})
+		for range loops {
+			t.finishes("loops over Scan that end early, and Get after them", func() {
+				end(1)
+				_, _, err := b.Get(ctx, t.storedKey("k0"))
+				t.must("Get after loops over Scan that ended early", err)
+			})
+		}
 		for range 1000 {
 			if early[1] = countGoroutines(t.id + "-scan"); early[1] < early[0]+loops/2 {
 				break

@@ -77,4 +77,18 @@ func (b *Backend) entryListed(attrs *storage.ObjectAttrs) (entry driver.Entry, o
 	return driver.Entry{Key: strings.Clone(key), TTL: e.ttl(), Size: attrs.Size}, true
 }
 
+// wholeRunes returns s without a part of a rune at its end: the service compares text, and
+// a prefix is bytes.
+func wholeRunes(s string) string {
+	for end := len(s) - 1; end >= max(0, len(s)-utf8.UTFMax); end-- {
+		if utf8.RuneStart(s[end]) {
+			if !utf8.ValidString(s[end:]) {
+				return s[:end]
+			}
+			break
+		}
+	}
+	return s
+}
+
 var _ driver.Scanner = (*Backend)(nil)

@@ -96,3 +96,13 @@ func TestScanFails(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
+
+func TestWholeRunes(t *testing.T) {
+	for _, tt := range []struct{ s, want string }{
+		{"", ""}, {"ab", "ab"}, {"aü", "aü"}, {"a\xc3", "a"}, {"a\xe2\x82", "a"}, {"a€", "a€"}, {"\xf0\x9f\x98", ""}, {"a\xff", "a"}, {"\xc3a", "\xc3a"},
+	} {
+		if got := wholeRunes(tt.s); got != tt.want {
+			t.Errorf("wholeRunes(%q) = %q; want %q", tt.s, got, tt.want)
+		}
+	}
+}

@@ -27,6 +27,7 @@ func TestFilesystemFlask(t *testing.T) {
 		RefusedKeys: []string{"__wz_cache_count"},
 	}
 	h.Unsupported[conformance.PrefixClear] = "the files of Flask do not contain their keys"
+	h.Unsupported[conformance.Scan] = h.Unsupported[conformance.PrefixClear]
 	h.Waived = map[string]string{"KEY-17": "cachelib names files by the MD5 of the key, and the files do not contain the key"}
 	conformance.Run(t, h)
 }
