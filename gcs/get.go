@@ -213,7 +213,7 @@ func (b *Backend) allowAbsent(ctx context.Context, err error) error {
 		return err
 	case !b.bucketSeen.Load():
 		// Other errors do not make an error of a miss: the right to list may be missing.
-		if _, _, err := b.list(ctx, "", "", 1); errors.Is(err, storage.ErrBucketNotExist) {
+		if _, _, err := b.list(ctx, "", "", 1, "Name"); errors.Is(err, storage.ErrBucketNotExist) {
 			return err
 		}
 	}

@@ -38,6 +38,7 @@ func uwsgiWith(name string, flask bool) conformance.Harness {
 			conformance.Lease:       "the protocol has no compare-and-swap",
 			conformance.Swap:        "the protocol has no compare-and-swap",
 			conformance.PrefixClear: "the protocol cannot list keys",
+			conformance.Scan:        "the protocol cannot list keys",
 			conformance.Threshold:   "the server bounds the number of entries",
 		},
 	}

@@ -14,7 +14,8 @@ type Entry struct {
 }
 
 // Scanner lists the entries whose key begins with prefix, byte for byte, in no order.
-// An empty prefix lists all entries.
+// An empty prefix lists all entries. If no key of the store can begin with prefix, the list
+// is empty or [ErrInvalidKey].
 //
 // The list has each entry once that is present and unchanged from the beginning to the
 // end of the scan. It has an entry that is stored, removed or evicted meanwhile once or
@@ -37,6 +38,21 @@ type Entry struct {
 // Fallback: none; Cache.Scan returns errors.ErrUnsupported.
 type Scanner interface {
 	Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error]
+}
+
+// MapEntries returns list with change(entry) in place of each entry, for a wrapper that
+// changes keys or values.
+func MapEntries(list iter.Seq2[Entry, error], change func(Entry) Entry) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for entry, err := range list {
+			if err == nil {
+				entry = change(entry)
+			}
+			if !yield(entry, err) {
+				return
+			}
+		}
+	}
 }
 
 // FailedScan returns a list that consists of err, for a [Scanner] that cannot begin.

@@ -40,6 +40,7 @@ var featureNames = map[conformance.Feature]string{
 	conformance.GetWithTTL:  "value with its remaining TTL",
 	conformance.Watch:       "notices of changes",
 	conformance.Stats:       "`Stats`",
+	conformance.Scan:        "list of the entries (`Scan`)",
 	conformance.PrefixClear: "`Clear` of one prefix",
 	conformance.FullClear:   "`Clear` of the whole store",
 	conformance.Threshold:   "bound on the number of entries",
