@@ -25,6 +25,9 @@ const (
 	// pieceSize is the size of Flask's pieces.
 	pieceSize = 1048448
 
+	// minPiece has room for an integer.
+	minPiece = 64
+
 	// maxPieces is how many pieces Flask reads.
 	maxPieces = 32
 
