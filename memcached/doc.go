@@ -95,4 +95,24 @@
 // leaves no spaces. Every read returns a non-negative integer of up to 20 bytes without
 // the spaces after it. A value that looks like that and was stored by Set has the flag
 // 1<<16, and is returned unchanged; python-memcached does not read values with this flag.
+//
+// # Flask
+//
+// With Options.Flask (CACHE_FLASK), values, flags and placement are those of Flask-Caching
+// with pylibmc: a pickle has flag 1 and an integer flag 4. Bytes, text and integers that
+// Python stored without pickle are returned as pickles, or as the text of an integer. A
+// bool of Python is a number, as pylibmc returns it. A value that pylibmc compressed, or
+// with other flags, is [driver.ErrCorrupt]. Leases are not supported, because Flask would
+// read their placeholders. The default Distribution is Pylibmc; a gomemcache client keeps
+// its own.
+//
+// With Options.Spread too, values are the pieces of SpreadSASLMemcachedCache: a pickle in
+// items of up to 1,048,448 bytes under key.0 to key.31. An integer is a pickle as well,
+// which Flask's get reads and Inc counts. The pieces that Go stores for one value have a
+// common number in flags that pylibmc ignores, so that Go returns a whole value or a miss;
+// Flask may read a mix while a large value is replaced, and so may Go if Python wrote both.
+// While Go replaces a large value, other readers may find it absent. Flask uses the key
+// itself for add, inc, dec, get_many and set_many: Go reads and counts such an entry if
+// there are no pieces, and a Set or Delete removes it. A key that ends in ".0" to ".31" may
+// be the name of a piece of another key.
 package memcached

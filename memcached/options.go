@@ -161,6 +161,9 @@ func (o Options) Validate(p *driver.Problems) {
 	if limit := o.maxValue(); limit > 0 && o.ChunkSize > limit && !o.Flask {
 		p.Add("ChunkSize", "%d is too large: an item has room for %d", o.ChunkSize, limit)
 	}
+	if o.Flask && o.ChunkSize != 0 && o.ChunkSize < minPiece {
+		p.Add("ChunkSize", "%d is too small: at least %d", o.ChunkSize, minPiece)
+	}
 	if o.Flask && o.MaxChunks > maxPieces {
 		p.Add("MaxChunks", "%d is too large: Flask reads %d", o.MaxChunks, maxPieces)
 	}

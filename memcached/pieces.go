@@ -25,6 +25,9 @@ const (
 	// pieceSize is the size of Flask's pieces.
 	pieceSize = 1048448
 
+	// minPiece has room for an integer.
+	minPiece = 64
+
 	// maxPieces is how many pieces Flask reads.
 	maxPieces = 32
 
@@ -108,12 +111,20 @@ var errPiece = errors.New("the key of a piece")
 // plainItem returns the item under the key itself. If the key looks like that of a piece,
 // it belongs to another entry: then the item has the error errPiece.
 func plainItem(it wire.Item) wire.Item {
-	if i := strings.LastIndexByte(it.Key, '.'); i >= 0 && it.Err == nil {
-		if n, err := strconv.Atoi(it.Key[i+1:]); err == nil && n < maxPieces {
-			it.Fail(errPiece)
-		}
+	if _, _, isPiece := cutPiece(it.Key); isPiece && it.Err == nil {
+		it.Fail(errPiece)
 	}
 	return it
+}
+
+// cutPiece returns the key of the entry and the number of the piece whose key this is.
+func cutPiece(key string) (entry string, n int, isPiece bool) {
+	i := strings.LastIndexByte(key, '.')
+	if i < 0 {
+		return "", 0, false
+	}
+	n, err := strconv.Atoi(key[i+1:])
+	return key[:i], n, err == nil && 0 <= n && n < maxPieces && strconv.Itoa(n) == key[i+1:]
 }
 
 // do performs op for one item.

@@ -171,49 +171,6 @@ func (p pieced) increment(ctx context.Context, it *wire.Item) {
 	it.OK, it.Answered, it.Err, it.Number = next.OK, true, next.Err, sum
 }
 
-// describe performs op, which does not read values, for the first pieces of items.
-func (p pieced) describe(ctx context.Context, op wire.Op, items []wire.Item) {
-	if op == wire.OpExpiryTime { // of one item, and not with others
-		for i := range items {
-			if p.first(ctx, op, &items[i]); !items[i].OK && items[i].Err == nil {
-				items[i] = plainItem(items[i])
-				p.do(ctx, op, &items[i])
-			}
-		}
-		return
-	}
-	plain := p.find(ctx, op, items)
-	for i := range items {
-		if items[i].OK && !plain[i] {
-			p.complete(ctx, &items[i])
-		}
-	}
-}
-
-// complete looks for the other pieces of an entry that Go has stored, and sets the flags
-// of it, which describe the first piece, to those of a value. Of what Python has stored
-// it is not known how many there are.
-func (p pieced) complete(ctx context.Context, it *wire.Item) {
-	if it.Flags&pythonFlags != 0 {
-		return
-	}
-	rest := make([]wire.Item, max(piecesIn(it.Flags)-1, 0))
-	for i := range rest {
-		rest[i].Key = pieceKey(it.Key, i+1)
-	}
-	p.store.Many(ctx, wire.OpMeta, rest)
-	flags := it.Flags
-	it.Flags = flagPickle
-	for i := range rest {
-		switch piece := &rest[i]; {
-		case piece.Err != nil:
-			it.Fail(piece.Err)
-		case !piece.OK || piece.Flags != flags:
-			it.Flags = flagPart
-		}
-	}
-}
-
 // remove removes all pieces of items.
 func (p pieced) remove(ctx context.Context, items []wire.Item) {
 	n := len(items)

@@ -21,7 +21,7 @@ import (
 // errors.ErrUnsupported if the server was started without the LRU crawler, and with the
 // binary protocol and a gomemcache client. The size of a number that another client has
 // decreased includes the spaces that the server leaves. With Options.Flask, the size of what
-// Python stored without pickle is -1.
+// Python stored without pickle is -1, and with Options.Spread too every size.
 func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
 		if err := b.scan(ctx, prefix, func(e driver.Entry) bool { return yield(e, nil) }); err != nil {
@@ -41,6 +41,11 @@ func (b *Backend) scan(ctx context.Context, prefix string, yield func(driver.Ent
 	err := b.meta.Scan(ctx, prefix, func(items []wire.Item) bool {
 		if failed = b.findSizes(ctx, items); failed != nil {
 			return false
+		}
+		if p, ok := b.store.(pieced); ok {
+			if items, failed = p.entries(ctx, items, prefix); failed != nil {
+				return false
+			}
 		}
 		for _, it := range items {
 			hidden := it.HasPlaceholder(wire.OpDescribe) || it.Flags == flagChunk || b.isUnreadable(it.Flags)
