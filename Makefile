@@ -9,8 +9,8 @@ PLATFORMS := windows/amd64 darwin/arm64 freebsd/amd64 linux/386 linux/arm
 PORTABLE := $(filter-out $(CURDIR)/gcs,$(RELEASED))
 # Versions of tools are pinned in tools/mod/go.mod.
 GOVULNCHECK := GOWORK=off go tool -modfile=$(CURDIR)/tools/mod/go.mod govulncheck
-# The matrix, the page and a page for each rule are made from these reports.
-REPORT := go run ./conformance/cmd/conformance-report -readme README.md -o docs/support.html -rules docs/rules
+# The matrices, the page and a page for each rule are made from these reports.
+REPORT := go run ./conformance/cmd/conformance-report -readme README.md -readme docs/choosing-a-store.md -o docs/support.html -rules docs/rules
 
 .PHONY: demo test race check vulnerabilities bench servers matrix matrix-check release-check
 
@@ -33,7 +33,7 @@ race: servers
 servers:
 	@sh conformance/integration/servers/build.sh
 
-## check: formatting, vet on all platforms, staticcheck, tidy go.mod files, a complete go.work.sum
+## check: formatting, vet on all platforms, staticcheck, workflows, tidy go.mod files, a complete go.work.sum
 check:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet work
@@ -43,6 +43,7 @@ check:
 	done
 	GOOS=linux GOARCH=386 go vet $(CURDIR)/gcs/...
 	go tool staticcheck $(addsuffix /...,$(MODULES))
+	go tool actionlint -shellcheck= -pyflakes=
 	@set -e; for dir in $(MODULES); do (cd $$dir && GOWORK=off go mod tidy -diff); done
 	@before=$$(cat go.work.sum) && go list -m all >/dev/null && \
 	if [ "$$before" != "$$(cat go.work.sum)" ]; then echo "go.work.sum was incomplete: commit it" >&2; exit 1; fi
@@ -55,19 +56,20 @@ vulnerabilities:
 bench:
 	go run ./tools/bench -out docs/bench
 
-## matrix: run the suite over every backend and update docs/support, docs/rules, README.md and docs/support.html
+## matrix: run the suite over every backend and update its results in docs and README.md
 matrix: servers
 	go test -count=1 -run TestDefects ./conformance/cmd/conformance-report -update
 	@reports=$$(mktemp -d) && trap 'rm -rf "$$reports"' EXIT && \
 	CONFORMANCE_STRICT=1 CONFORMANCE_REPORT=$$reports go test ./conformance/integration && \
 	$(REPORT) -merge $$reports docs/support
 
-## matrix-check: find what is stale in docs/support, docs/rules, README.md and docs/support.html, compared with the reports in REPORTS
+## matrix-check: find what is stale in what matrix updates, compared with the reports in REPORTS
 matrix-check:
 	$(REPORT) -check -strict $(if $(REPORTS),-merge $(REPORTS)) docs/support
 
-## release-check: the modules as users would get them, and each backend through the suite with the oldest core it allows
+## release-check: the modules as users would get them, a rehearsal of the next release, and each backend through the suite with the oldest core it allows
 release-check: servers
 	go run ./tools/mod verify
 	go run ./tools/mod check
+	go run ./tools/mod rehearse
 	go run ./tools/mod skew

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,6 +103,14 @@ func (c *compressed) CompareAndSwap(ctx context.Context, key string, old, value 
 	return c.Operations.CompareAndSwap(ctx, key, deflate(old), deflate(value), ttl)
 }
 
+// Scan does not know the sizes of the values, which are compressed.
+func (c *compressed) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
+	return driver.MapEntries(c.Operations.Scan(ctx, prefix), func(entry driver.Entry) driver.Entry {
+		entry.Size = -1
+		return entry
+	})
+}
+
 func (c *compressed) Name() string { return "compressed(" + c.Operations.Name() + ")" }
 
 // Short values stay as they are, so that Inc of the backend reads them.
@@ -109,15 +119,23 @@ const (
 	shortest = 64
 )
 
+// writers are used again: each has tables of more than half a megabyte.
+var writers = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, flate.BestSpeed)
+	if err != nil {
+		panic(err) // the level is valid
+	}
+	return w
+}}
+
 func deflate(value []byte) []byte {
 	if len(value) < shortest && (len(value) == 0 || value[0] != marker) {
 		return value
 	}
+	w := writers.Get().(*flate.Writer)
+	defer writers.Put(w)
 	data := bytes.NewBuffer([]byte{marker})
-	w, err := flate.NewWriter(data, flate.BestSpeed)
-	if err != nil {
-		panic(err) // the level is valid
-	}
+	w.Reset(data)
 	w.Write(value)
 	w.Close()
 	return data.Bytes()

@@ -17,21 +17,22 @@ import (
 // done, it returns at once. Every error is an [*Error]; match its cause with
 // errors.Is.
 type Cache struct {
-	backend  Backend
-	ops      *driver.Operations   // backend, with fallbacks
-	values   driver.ValueKeeper   // backend, if it keeps values; else nil. Views call it directly
-	decoded  driver.DecodedKeeper // backend, if it keeps decoded values; else nil
-	name     string
-	prefix   string
-	timeout  time.Duration
-	codec    Codec
-	observer Observer
-	tracer   Tracer
-	observed bool // there is an observer or a tracer
-	ignore   bool
-	copies   bool // the backend shares no memory with its callers
-	appends  bool // the backend is a driver.Appender
-	flights  flights
+	backend   Backend
+	ops       *driver.Operations   // backend, with fallbacks
+	values    driver.ValueKeeper   // backend, if it keeps values; else nil. Views call it directly
+	decoded   driver.DecodedKeeper // backend, if it keeps decoded values; else nil
+	name      string
+	prefix    string
+	timeout   time.Duration
+	codec     Codec
+	observer  Observer
+	tracer    Tracer
+	observed  bool // there is an observer or a tracer
+	ignore    bool
+	copies    bool // the backend shares no memory with its callers
+	appends   bool // the backend is a driver.Appender
+	universal bool // codec is a UniversalCodec
+	flights   flights
 
 	leasesUnsupported atomic.Bool // the observer has received errors.ErrUnsupported
 }
@@ -50,6 +51,7 @@ func New(backend Backend, options ...Option) *Cache {
 		option(c)
 	}
 	c.observed = c.observer != nil || c.tracer != nil
+	_, c.universal = c.codec.(UniversalCodec)
 	if c.observer != nil {
 		ops.OnEvent(c.report)
 	}

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"time"
 )
@@ -22,7 +23,12 @@ func (c *Cache) Lease(ctx context.Context, key string, hold time.Duration) (valu
 		return nil, false, "", c.wrap(opLease, key, err)
 	}
 	value, ok, token, err = c.ops.Lease(ctx, c.full(key), hold)
-	c.observe(ctx, leaseEvent(len(value), ok, err), start)
+	size := len(value)
+	if c.universal && ok && err == nil {
+		value, err = decode[[]byte](c, value)
+		ok = err == nil
+	}
+	c.observe(ctx, leaseEvent(size, ok, err), start)
 	if ok && value == nil {
 		return []byte{}, true, token, c.wrap(opLease, key, err)
 	}
@@ -53,8 +59,11 @@ func (c *Cache) Fill(ctx context.Context, key, token string, value []byte, optio
 	if err != nil {
 		return false, c.wrap(opFill, key, err)
 	}
-	filled, err = c.ops.Fill(ctx, c.full(key), token, c.copyIn(value), ttl)
-	return filled, c.finish(ctx, start, key, storeEvent(opFill, len(value), filled, err))
+	data, err := encode(c, value)
+	if err == nil {
+		filled, err = c.ops.Fill(ctx, c.full(key), token, data, ttl)
+	}
+	return filled, c.finish(ctx, start, key, storeEvent(opFill, len(data), filled, err))
 }
 
 // Release ends the lease of key if token is that lease. Otherwise it does nothing.
@@ -75,6 +84,25 @@ func (c *Cache) CompareAndSwap(ctx context.Context, key string, old, value []byt
 	if err != nil {
 		return false, c.wrap(opSwap, key, err)
 	}
-	swapped, err = c.ops.CompareAndSwap(ctx, c.full(key), old, c.copyIn(value), ttl)
-	return swapped, c.finish(ctx, start, key, storeEvent(opSwap, len(value), swapped, err))
+	data, err := encode(c, value)
+	present := err == nil
+	if c.universal && present {
+		old, present, err = c.encodedAs(ctx, c.full(key), old)
+	}
+	if present {
+		swapped, err = c.ops.CompareAndSwap(ctx, c.full(key), old, data, ttl)
+	}
+	return swapped, c.finish(ctx, start, key, storeEvent(opSwap, len(data), swapped, err))
+}
+
+// encodedAs returns the encoding of value that is stored under key, false if another value
+// is. A value may have several encodings.
+func (c *Cache) encodedAs(ctx context.Context, fullKey string, value []byte) (data []byte, ok bool, err error) {
+	data, ok, err = c.fetch(ctx, fullKey)
+	if !ok || err != nil {
+		return nil, false, err
+	}
+	data = c.copyOut(data)
+	stored, err := decode[[]byte](c, data)
+	return data, err == nil && bytes.Equal(stored, value), nil
 }

@@ -10,6 +10,9 @@ import (
 // Get returns a copy of the value of key, and whether the key is present. An empty
 // value is a non-nil empty slice.
 func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
+	if c.universal {
+		return Of[[]byte](c).Get(ctx, key)
+	}
 	value, ok, err = c.get(ctx, key)
 	if ok && value == nil {
 		return []byte{}, true, err
@@ -22,10 +25,14 @@ func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err
 // capacity may have been overwritten. If the backend is a [driver.Appender], the value
 // is read into dst without another copy.
 func (c *Cache) GetAppend(ctx context.Context, key string, dst []byte) (extended []byte, ok bool, err error) {
-	if c.appends {
+	get := c.get
+	switch {
+	case c.universal:
+		get = c.Get
+	case c.appends:
 		return c.getAppend(ctx, key, dst)
 	}
-	value, ok, err := c.get(ctx, key)
+	value, ok, err := get(ctx, key)
 	if !ok { // the backend may have returned what it has found, such as an expired value
 		return dst, false, err
 	}
@@ -84,6 +91,9 @@ func readEvent(op string, value []byte, ok bool, err error) Event {
 // Set stores a copy of value under key, replacing value and expiry. A nil value
 // is stored as an empty one.
 func (c *Cache) Set(ctx context.Context, key string, value []byte, options ...SetOption) error {
+	if c.universal {
+		return Of[[]byte](c).Set(ctx, key, value, options...)
+	}
 	ctx, start, ttl, err := c.beginStore(ctx, opSet, key, options)
 	if err != nil {
 		return c.wrap(opSet, key, err)
@@ -98,6 +108,9 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, options ...Se
 // Add stores a copy of value only if key is absent, atomically, and reports
 // whether it did.
 func (c *Cache) Add(ctx context.Context, key string, value []byte, options ...SetOption) (added bool, err error) {
+	if c.universal {
+		return Of[[]byte](c).Add(ctx, key, value, options...)
+	}
 	ctx, start, ttl, err := c.beginStore(ctx, opAdd, key, options)
 	if err != nil {
 		return false, c.wrap(opAdd, key, err)

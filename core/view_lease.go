@@ -10,7 +10,7 @@ import (
 // Encode returns value as a view stores it, unless the view is [WithoutEncoding]. The
 // caller owns the bytes.
 func (v View[T]) Encode(value T) ([]byte, error) {
-	if text, ok := any(&value).(*string); ok {
+	if text, ok := any(&value).(*string); ok && !v.cache.universal {
 		return []byte(*text), nil
 	}
 	return encode(v.cache, value)
@@ -20,7 +20,7 @@ func (v View[T]) Encode(value T) ([]byte, error) {
 // memory with data, unless the backend is a [driver.Copier] and T is []byte. If data
 // cannot be decoded as a T, the error wraps [ErrCorrupt].
 func (v View[T]) Decode(data []byte) (value T, err error) {
-	if text, ok := any(&value).(*string); ok {
+	if text, ok := any(&value).(*string); ok && !v.cache.universal {
 		*text = string(data)
 		return value, nil
 	}

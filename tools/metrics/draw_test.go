@@ -26,7 +26,7 @@ const (
 
 var colours = []string{"#3274d9", "#e0752d", "#299c46", "#bf1b00", "#7c3aed", "#b8a100", "#0aa5a5", "#c2185b"}
 
-// draw writes docs/metrics.svg: the data of the panels as lines. It is no picture of
+// draw writes docs/images/metrics.svg: the data of the panels as lines. It is no picture of
 // Grafana.
 func draw(t *testing.T, server *prometheusServer, panels []panel) {
 	t.Helper()
@@ -43,7 +43,7 @@ func draw(t *testing.T, server *prometheusServer, panels []panel) {
 		drawPanel(t, &svg, server, p, now)
 	}
 	svg.WriteString("</svg>\n")
-	if err := os.WriteFile("../../docs/metrics.svg", svg.Bytes(), 0o666); err != nil {
+	if err := os.WriteFile("../../docs/images/metrics.svg", svg.Bytes(), 0o666); err != nil {
 		t.Fatal(err)
 	}
 }

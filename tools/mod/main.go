@@ -63,7 +63,7 @@ its work.`,
 		SilenceUsage:  true,
 	}
 	root.PersistentFlags().StringVar(&a.root, "root", "", "`DIRECTORY` of the repository (default: the nearest go.work above)")
-	root.AddCommand(a.verifyCommand(), a.checkCommand(), a.skewCommand(), a.sizesCommand(), a.planCommand(), a.tagCommand(), a.newCommand())
+	root.AddCommand(a.verifyCommand(), a.checkCommand(), a.skewCommand(), a.sizesCommand(), a.planCommand(), a.changelogCommand(), a.tagCommand(), a.rehearseCommand(), a.newCommand())
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -175,8 +175,8 @@ func choose(r *repo.Repo, dirs []string) ([]repo.Module, error) {
 }
 
 // prove publishes all released modules and returns what try finds in some.
-func (a *app) prove(ctx context.Context, r *repo.Repo, modules []repo.Module, try attempt) (repo.Findings, error) {
-	p, err := proof.New(ctx, r, a.stderr)
+func (a *app) prove(ctx context.Context, r *repo.Repo, modules []repo.Module, try attempt, options ...proof.Option) (repo.Findings, error) {
+	p, err := proof.New(ctx, r, a.stderr, options...)
 	if err != nil {
 		return nil, err
 	}

@@ -30,8 +30,8 @@ func (a *app) newCommand() *cobra.Command {
 		Long: `Write the module of a new backend. It compiles, opens from settings, passes verify
 and runs the conformance suite, which fails where code is missing.
 
-The module is added to go.work, to the table of README.md and to the go.mod of
-conformance/integration, where the suite runs over every backend: a module's own
+The module is added to go.work, to the table of README.md, to dependabot.yml and to
+the go.mod of conformance/integration, where the suite runs over every backend: a module's own
 tests must not import the suite, because users download what tests import.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -132,7 +132,7 @@ func (b skeleton) files() (map[string][]byte, error) {
 // edit adds to files the texts of those files of the repository that list modules.
 func (b skeleton) edit(root string, files map[string][]byte) error {
 	texts := map[string][]byte{}
-	for _, name := range []string{"LICENSE", "README.md", "go.work", integration} {
+	for _, name := range []string{"LICENSE", "README.md", "go.work", integration, dependabotFile} {
 		text, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			return err
@@ -161,6 +161,9 @@ func (b skeleton) edit(root string, files map[string][]byte) error {
 	work.Cleanup()
 	files["go.work"] = modfile.Format(work.Syntax)
 
+	if files[dependabotFile], err = addToDependabot(texts[dependabotFile], b.Name); err != nil {
+		return err
+	}
 	files[integration], err = b.require(texts[integration])
 	return err
 }

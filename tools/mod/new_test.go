@@ -34,6 +34,7 @@ func newClone(t *testing.T) *repository {
 	r.write("conformance/integration/settings_test.go", imports.ReplaceAllString(r.read("conformance/integration/settings_test.go"), ""))
 	r.write("conformance/integration/go.mod", strings.ReplaceAll(goMod("conformance/integration", "conformance", "core", "null"), scratchRoot, path))
 	r.write("go.work", "go 1.26.0\n\nuse (\n\t./conformance\n\t./conformance/integration\n\t./core\n\t./null\n)\n")
+	r.write(dependabotFile, "updates:\n  - package-ecosystem: gomod\n    directories:\n      - /conformance\n      - /conformance/integration\n      - /core\n      - /null\n    groups: {all: {}}\n")
 	r.write("README.md", "| module | requires |\n|---|---|\n| [null](null) | nothing |\n\nMore: "+path+".\n")
 	r.git("init", "--quiet", "--initial-branch=main", "--template=")
 	r.commit("Clone")

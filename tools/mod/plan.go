@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,7 +24,11 @@ func (a *app) planCommand() *cobra.Command {
 The files as they are now are compared with the last tag that HEAD has. At v0 a
 breaking change of the API changes the minor version, from v1 on the major; an
 addition changes the minor, anything else the patch, as with gorelease. A change
-of tests and documentation alone is not released.`,
+of tests and documentation alone is not released.
+
+A requirement is weighed too: a module that now requires a version of another module
+of the repository with breaking changes brings these to its users, and is breaking
+itself. A newer Go is an addition.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := repo.Open(a.root)
@@ -46,12 +49,12 @@ of tests and documentation alone is not released.`,
 
 // proposal is the next version of one module.
 type proposal struct {
-	Module string // directory
-	Last   string // tagged version; empty: none
-	Next   string // empty: nothing to release
-	Why    string
-	Files  []string // that have changed since Last
-	API    []change
+	Module  string // directory
+	Last    string // tagged version; empty: none
+	Next    string // empty: nothing to release
+	Why     string
+	Files   []string // that have changed since Last
+	Changes []change // of the API and of requirements
 }
 
 func (p proposal) String() string {
@@ -61,7 +64,7 @@ func (p proposal) String() string {
 		versions += " -> " + p.Next
 	}
 	fmt.Fprintf(&b, "%-12s %-18s %s\n", p.Module, versions, p.Why)
-	for _, c := range p.API {
+	for _, c := range p.Changes {
 		mark := "+"
 		if c.Breaking {
 			mark = "!"
@@ -121,15 +124,21 @@ func propose(ctx context.Context, r *repo.Repo, m repo.Module, last, tree string
 		p.Why = "only tests and documentation have changed"
 		return p, nil
 	}
-	if p.API, err = changesSince(ctx, r, m, last); err != nil {
+	api, err := changesSince(ctx, r, m, last)
+	if err != nil {
 		return p, err
 	}
-	breaking := slices.ContainsFunc(p.API, func(c change) bool { return c.Breaking })
-	p.Next = repo.NextVersion(last, breaking, len(p.API) > 0)
+	requirements, err := requirementsSince(ctx, r, m, last)
+	if err != nil {
+		return p, err
+	}
+	p.Changes = slices.Concat(api, requirements)
+	breaking := slices.ContainsFunc(p.Changes, func(c change) bool { return c.Breaking })
+	p.Next = repo.NextVersion(last, breaking, len(p.Changes) > 0)
 	switch {
 	case breaking:
 		p.Why = "breaking change"
-	case len(p.API) > 0:
+	case len(p.Changes) > 0:
 		p.Why = "addition"
 	default:
 		p.Why = "fix"
@@ -144,22 +153,4 @@ func propose(ctx context.Context, r *repo.Repo, m repo.Module, last, tree string
 func isShipped(file string) bool {
 	return !strings.HasSuffix(file, "_test.go") && !strings.Contains(file, "/testdata/") &&
 		filepath.Ext(file) != ".md" && filepath.Base(file) != "LICENSE"
-}
-
-// changesSince compares the API of m with that of a version, within the repository
-// as it was then.
-func changesSince(ctx context.Context, r *repo.Repo, m repo.Module, version string) ([]change, error) {
-	dir, err := os.MkdirTemp("", "mod-plan-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	then, err := r.Archive(ctx, "refs/tags/"+m.Dir+"/"+version)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.CopyFS(dir, then); err != nil {
-		return nil, err
-	}
-	return diffAPI(ctx, m.Path, filepath.Join(dir, m.Dir), filepath.Join(r.Root, m.Dir))
 }

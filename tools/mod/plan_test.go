@@ -55,13 +55,13 @@ func TestPlanHistory(t *testing.T) {
 
 	of, _ := r.proposed()
 	for dir, want := range map[string]proposal{
-		"core": {Next: "v0.2.0", Why: "breaking change", Files: []string{"core/cache.go"}, API: []change{
+		"core": {Next: "v0.2.0", Why: "breaking change", Files: []string{"core/cache.go"}, Changes: []change{
 			{"Join: changed from func(string, string) string to func(string, string, ...string) string", true},
 			{"Upper: added", false},
 		}},
 		"conformance": {Why: "only tests and documentation have changed", Files: []string{"conformance/x_test.go"}},
 		"redis":       {Next: "v0.1.1", Why: "fix", Files: []string{"redis/redis.go"}},
-		"simple":      {Next: "v0.2.0", Why: "addition", Files: []string{"simple/simple.go"}, API: []change{{"Shut: added", false}}},
+		"simple":      {Next: "v0.2.0", Why: "addition", Files: []string{"simple/simple.go"}, Changes: []change{{"Shut: added", false}}},
 	} {
 		want.Module, want.Last = dir, "v0.1.0"
 		if got := of[dir]; !reflect.DeepEqual(got, want) {
@@ -79,6 +79,50 @@ func TestPlanHistory(t *testing.T) {
 	of, _ = r.proposed()
 	if got := of["conformance"]; got.Next != "v0.2.0" || got.Why != "addition" {
 		t.Errorf("conformance %+v, want an addition", got)
+	}
+}
+
+// A patch of one module must not bring a breaking change of another.
+func TestPlanBreakingSibling(t *testing.T) {
+	r := newRepository(t)
+	r.tagAll()
+	r.edit("core/cache.go", "a, b string", "a, b string, more ...string")
+	r.edit("conformance/conformance.go", "// Open opens.", "// Open opens and does more.")
+	of, _ := r.proposed()
+	if got := of["conformance"]; got.Next != "v0.1.1" {
+		t.Errorf("conformance with the old core: %+v, want v0.1.1", got)
+	}
+	for _, tagged := range []bool{false, true} {
+		if tagged {
+			r.git("tag", "core/v0.2.0")
+		}
+		r.edit("conformance/go.mod", "core v0.1.0", "core v0.2.0")
+		r.commit("conformance: require core v0.2.0")
+		of, _ = r.proposed()
+		want := []change{{"core v0.2.0: required, which breaks v0.1.0: Join: changed from func(string, string) string to func(string, string, ...string) string", true}}
+		if got := of["conformance"]; got.Next != "v0.2.0" || got.Why != "breaking change" || !reflect.DeepEqual(got.Changes, want) {
+			t.Errorf("core tagged %v: %+v, want v0.2.0 and\n%+v", tagged, got, want)
+		}
+		if got := of["redis"]; got.Next != "" {
+			t.Errorf("redis %+v: it requires the old core", got)
+		}
+		r.edit("conformance/go.mod", "core v0.2.0", "core v0.1.0")
+		r.commit("conformance: require core v0.1.0")
+	}
+
+	// Additions of another module make no difference; a newer Go does.
+	r = newRepository(t)
+	r.tagAll()
+	r.write("core/more.go", "package cache\n\n// More is new.\nfunc More() {}\n")
+	r.edit("redis/go.mod", "core v0.1.0", "core v0.2.0")
+	of, _ = r.proposed()
+	if got := of["redis"]; got.Next != "v0.1.1" {
+		t.Errorf("redis with a core with additions: %+v, want v0.1.1", got)
+	}
+	r.edit("redis/go.mod", "go 1.25.0", "go 1.26.0")
+	of, _ = r.proposed()
+	if got, want := of["redis"], []change{{"go 1.26.0: required, before 1.25.0", false}}; got.Next != "v0.2.0" || !reflect.DeepEqual(got.Changes, want) {
+		t.Errorf("redis with a newer Go: %+v, want v0.2.0", got)
 	}
 }
 

@@ -62,6 +62,9 @@ func sound(t *testing.T) string {
 		r := &repository{t, soundDir}
 		r.write("go.work", "go 1.26.0\n\nuse (\n\t./conformance\n\t./conformance/integration\n\t./core\n\t./redis\n\t./simple\n\t./tools/demo\n)\n")
 		r.write("LICENSE", "Do as you like.\n")
+		r.write(dependabotFile, "updates:\n  - package-ecosystem: gomod\n    directories:\n      - /conformance\n      - /core\n      - /redis\n      - /simple\n    groups: {all: {}}\n"+
+			"  - package-ecosystem: gomod\n    directories:\n      - /conformance/integration\n      - /tools/demo\n    groups: {all: {}}\n")
+		r.write(".github/workflows/ci.yml", "jobs:\n  test:\n    steps:\n      - uses: a/b@0123456789012345678901234567890123456789 # v1.2.3\n")
 		r.write("README.md", "# Caches\n\n| module | requires |\n|---|---|\n| [redis](redis) | nothing |\n| [simple](simple) | nothing |\n")
 		for _, dir := range []string{"core", "conformance", "redis", "simple"} {
 			r.writeReleased(dir)

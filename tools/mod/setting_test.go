@@ -65,7 +65,7 @@ func TestGreeting(t *testing.T) {
 			t.Errorf("%s: %+v, want version %q", module, p, want)
 		}
 	}
-	if want := []change{{"Options.Greeting: added", false}}; !reflect.DeepEqual(proposals[backend].API, want) {
-		t.Errorf("changes %+v, want %+v", proposals[backend].API, want)
+	if want := []change{{"Options.Greeting: added", false}}; !reflect.DeepEqual(proposals[backend].Changes, want) {
+		t.Errorf("changes %+v, want %+v", proposals[backend].Changes, want)
 	}
 }

@@ -102,32 +102,16 @@ func chooseReleases(r *repo.Repo, args []string, proposals []proposal) ([]releas
 			return nil, fmt.Errorf("%s: nothing to release: %s (MODULE@VERSION overrides)", p.Module, p.Why)
 		}
 		m, _ := r.In(p.Module)
-		notes, err := section(filepath.Join(r.Root, m.Dir, "CHANGELOG.md"), version)
+		changelog, err := os.ReadFile(filepath.Join(r.Root, m.Dir, changelogFile))
 		if err != nil {
 			return nil, err
 		}
-		releases = append(releases, release{m, version, notes, p})
+		releases = append(releases, release{m, version, section(string(changelog), version), p})
 	}
 	for dir := range chosen {
 		return nil, fmt.Errorf("%s is not a released module", dir)
 	}
 	return releases, nil
-}
-
-// section returns what a changelog says under the heading of a version, "## v0.1.0"
-// or "## v0.1.0 - 2026-01-31".
-func section(name, version string) (string, error) {
-	changelog, err := os.ReadFile(name)
-	var text strings.Builder
-	inside := false
-	for line := range strings.Lines(string(changelog)) {
-		if heading, is := strings.CutPrefix(line, "## "); is {
-			inside = strings.HasPrefix(strings.TrimSpace(heading)+" ", version+" ")
-		} else if inside {
-			text.WriteString(line)
-		}
-	}
-	return strings.TrimSpace(text.String()), err
 }
 
 // refusals returns the reasons not to tag.
@@ -167,11 +151,11 @@ func refusals(ctx context.Context, r *repo.Repo, releases []release) (repo.Findi
 				list.Add(dir, "sibling", "requires %s %s, which is not tagged", sibling.Dir, required.Version)
 			}
 		}
-		if _, err := os.Stat(filepath.Join(r.Root, "docs", "support", dir+".json")); release.Backend() && err != nil {
+		if _, err := os.Stat(filepath.Join(r.Root, "docs", "support", dir+".json")); release.Backend() && !release.Wrapper() && err != nil {
 			list.Add(dir, "support", "docs/support has no report of the suite: make matrix")
 		}
 		if release.notes == "" {
-			list.Add(dir, "changelog", "CHANGELOG.md has nothing under ## %s", version)
+			list.Add(dir, "changelog", "%s has nothing under ## %s: go run ./tools/mod changelog", changelogFile, version)
 		}
 	}
 	return list, nil

@@ -46,11 +46,11 @@ func TestTagRefuses(t *testing.T) {
 		"no section": {func(r *repository) {
 			r.edit("core/CHANGELOG.md", "## v0.1.0 - 2026-01-31\n", "")
 			r.commit("x")
-		}, "core", "core: CHANGELOG.md has nothing under ## v0.1.0 (changelog)"},
+		}, "core", "core: CHANGELOG.md has nothing under ## v0.1.0: go run ./tools/mod changelog (changelog)"},
 		"empty section": {func(r *repository) {
 			r.edit("core/CHANGELOG.md", "- First version of core.\n", "")
 			r.commit("x")
-		}, "core", "core: CHANGELOG.md has nothing under ## v0.1.0 (changelog)"},
+		}, "core", "core: CHANGELOG.md has nothing under ## v0.1.0: go run ./tools/mod changelog (changelog)"},
 		"too low a version": {func(r *repository) {
 			r.tagAll()
 			r.edit("core/cache.go", "a, b string", "a, b string, more ...string")

@@ -36,8 +36,9 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "Check lists of modules, requirements and files",
 		Long: `Check that go.work lists all modules and README.md all backends, that go.mod files
 replace siblings by their directories and released modules require only core and
-their client, and that each released module has its documentation, changelog,
-licence and, for a backend, a test in conformance/integration.`,
+their client, that each released module has its documentation, changelog, licence
+and, for a backend, a test in conformance/integration, that dependabot updates all
+modules, and that workflows name actions by the hash of a commit.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			r, err := repo.Open(a.root)
@@ -59,6 +60,9 @@ func verify(r *repo.Repo) (repo.Findings, error) {
 		return nil, err
 	}
 	if err := verifyTable(r, &list); err != nil {
+		return nil, err
+	}
+	if err := verifyGitHub(r, &list); err != nil {
 		return nil, err
 	}
 	for _, m := range r.Modules {

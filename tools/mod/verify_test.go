@@ -60,13 +60,31 @@ func TestVerifyFindings(t *testing.T) {
 		"sibling required": {func(r *repository) {
 			r.write("redis/go.mod", goMod("redis", "core", "conformance"))
 		}, "redis: requires " + scratchRoot + "/conformance; allowed: core"},
-		"no README":         {func(r *repository) { r.remove("redis/README.md") }, "redis: README.md is missing"},
-		"no doc.go":         {func(r *repository) { r.remove("redis/doc.go") }, "redis: doc.go is missing"},
-		"no comment":        {func(r *repository) { r.write("redis/doc.go", "package redis\n") }, "redis: doc.go does not begin"},
-		"no CHANGELOG":      {func(r *repository) { r.remove("core/CHANGELOG.md") }, "core: CHANGELOG.md is missing"},
-		"no Unreleased":     {func(r *repository) { r.edit("core/CHANGELOG.md", "Unreleased", "Later") }, "core: CHANGELOG.md has no section Unreleased"},
-		"no LICENSE":        {func(r *repository) { r.remove("core/LICENSE") }, "core: LICENSE is missing"},
-		"other LICENSE":     {func(r *repository) { r.write("core/LICENSE", "Mine.\n") }, "core: LICENSE is not that"},
+		"no README":     {func(r *repository) { r.remove("redis/README.md") }, "redis: README.md is missing"},
+		"no doc.go":     {func(r *repository) { r.remove("redis/doc.go") }, "redis: doc.go is missing"},
+		"no comment":    {func(r *repository) { r.write("redis/doc.go", "package redis\n") }, "redis: doc.go does not begin"},
+		"no CHANGELOG":  {func(r *repository) { r.remove("core/CHANGELOG.md") }, "core: CHANGELOG.md is missing"},
+		"no Unreleased": {func(r *repository) { r.edit("core/CHANGELOG.md", "Unreleased", "Later") }, "core: CHANGELOG.md has no section Unreleased"},
+		"no LICENSE":    {func(r *repository) { r.remove("core/LICENSE") }, "core: LICENSE is missing"},
+		"other LICENSE": {func(r *repository) { r.write("core/LICENSE", "Mine.\n") }, "core: LICENSE is not that"},
+		"not in dependabot": {func(r *repository) {
+			r.edit(dependabotFile, "      - /redis\n", "")
+		}, "redis: .github/dependabot.yml names it 0 times, want once (dependabot)"},
+		"twice in dependabot": {func(r *repository) {
+			r.edit(dependabotFile, "      - /redis\n", "      - /redis\n      - /redis\n")
+		}, "redis: .github/dependabot.yml names it 2 times"},
+		"only in dependabot": {func(r *repository) {
+			r.edit(dependabotFile, "      - /redis\n", "      - /etcd\n      - /redis\n")
+		}, "repository: .github/dependabot.yml names /etcd, which is not a module"},
+		"no groups": {func(r *repository) {
+			r.edit(dependabotFile, "      - /tools/demo\n    groups: {all: {}}\n", "      - /tools/demo\n")
+		}, "repository: .github/dependabot.yml: the update of /conformance/integration, /tools/demo has no groups"},
+		"action at a tag": {func(r *repository) {
+			r.edit(".github/workflows/ci.yml", "0123456789012345678901234567890123456789 # v1.2.3", "v1")
+		}, "repository: ci.yml: \"a/b@v1\" is not an action at a commit hash"},
+		"action without its version": {func(r *repository) {
+			r.edit(".github/workflows/ci.yml", " # v1.2.3", "")
+		}, "repository: ci.yml: \"a/b@0123456789012345678901234567890123456789\" is not an action"},
 		"without the suite": {func(r *repository) { r.remove("conformance/integration/redis_test.go") }, "redis: ../conformance/integration/redis_test.go is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,14 +27,26 @@ type Proof struct {
 	tree    string              // git's tree of the files as they are now
 	dir     string              // temporary
 	proxies string              // GOPROXY: this proxy, the machine's module cache, the machine's proxies
+	offline bool
 	log     io.Writer
 }
+
+// Option changes how programs are built.
+type Option func(*Proof)
+
+// Offline builds programs without a network: modules of others come from the module
+// cache of this machine alone. go mod tidy is left out, because it also loads what only
+// tests of dependencies import.
+func Offline(p *Proof) { p.offline = true }
 
 // New publishes every released module as it is now and its last tag, with the
 // tagged siblings that these require. The caller must call Close. Progress is
 // written to log.
-func New(ctx context.Context, r *repo.Repo, log io.Writer) (_ *Proof, err error) {
+func New(ctx context.Context, r *repo.Repo, log io.Writer, options ...Option) (_ *Proof, err error) {
 	p := &Proof{Repo: r, Next: map[string]string{}, log: log}
+	for _, option := range options {
+		option(p)
+	}
 	if p.tags, err = r.Versions(ctx); err != nil {
 		return nil, err
 	}
@@ -48,6 +60,9 @@ func New(ctx context.Context, r *repo.Repo, log io.Writer) (_ *Proof, err error)
 	modcache, proxies, _ := strings.Cut(strings.TrimSpace(string(env)), "\n")
 	if p.dir, err = os.MkdirTemp("", "mod-"); err != nil {
 		return nil, err
+	}
+	if p.offline {
+		proxies = "off"
 	}
 	p.proxies = "file://" + p.proxyDir() + ",file://" + filepath.Join(modcache, "cache", "download") + "," + proxies
 	if err := p.publishAll(ctx); err != nil {

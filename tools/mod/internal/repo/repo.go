@@ -33,7 +33,7 @@ type Module struct {
 	Path string
 	File *modfile.File
 
-	registers bool
+	registers, nests bool
 }
 
 // Released reports whether users may import the module. Tools and the tests over
@@ -42,6 +42,9 @@ func (m Module) Released() bool { return !strings.HasPrefix(m.Dir, "tools/") && 
 
 // Backend reports whether the module is released and registers a backend.
 func (m Module) Backend() bool { return m.Released() && m.registers }
+
+// Wrapper reports whether the backend stores its entries in other backends.
+func (m Module) Wrapper() bool { return m.Backend() && m.nests }
 
 // Requires returns the version of path that the module requires, "" for none.
 func (m Module) Requires(path string) string { return Required(m.File, path) }
@@ -97,11 +100,21 @@ func (r *Repo) Siblings(m Module) []modpath.Version {
 }
 
 // Released returns the modules that users may import in the order of their
-// release: core, conformance, then the others.
+// release: core, conformance, then the others, each after what it requires.
 func (r *Repo) Released() []Module {
 	rank := func(m Module) int { return slices.Index([]string{"conformance", "core"}, m.Dir) }
-	list := slices.DeleteFunc(slices.Clone(r.Modules), func(m Module) bool { return !m.Released() })
-	slices.SortStableFunc(list, func(a, b Module) int { return rank(b) - rank(a) })
+	waiting := slices.DeleteFunc(slices.Clone(r.Modules), func(m Module) bool { return !m.Released() })
+	slices.SortStableFunc(waiting, func(a, b Module) int { return rank(b) - rank(a) })
+	requires := func(m, other Module) bool { return m.Requires(other.Path) != "" }
+	var list []Module
+	for len(waiting) > 0 {
+		next := slices.IndexFunc(waiting, func(m Module) bool {
+			return !slices.ContainsFunc(waiting, func(other Module) bool { return requires(m, other) })
+		})
+		next = max(next, 0) // modules that require each other
+		list = append(list, waiting[next])
+		waiting = slices.Delete(waiting, next, next+1)
+	}
 	return list
 }
 
@@ -155,26 +168,31 @@ func readModule(root, dir string) (Module, error) {
 		return Module{}, fmt.Errorf("%s: no module line or no go line", name)
 	}
 	m := Module{Dir: dir, Path: file.Module.Mod.Path, File: file}
-	if dir != "core" && dir != "conformance" {
-		m.registers, err = registers(filepath.Join(root, dir))
+	if dir == "core" || dir == "conformance" {
+		return m, nil
 	}
+	text, err := sources(filepath.Join(root, dir))
+	m.registers = strings.Contains(text, "driver.Register(") || strings.Contains(text, "cache.Register(")
+	m.nests = strings.Contains(text, "driver.Nested ")
 	return m, err
 }
 
-// registers reports whether the package in dir registers a backend.
-func registers(dir string) (bool, error) {
+// sources returns the text of the package in dir without its tests.
+func sources(dir string) (string, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
-		return false, err
+		return "", err
 	}
+	var all strings.Builder
 	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return false, err
+			return "", err
 		}
-		if !strings.HasSuffix(name, "_test.go") && (strings.Contains(string(text), "driver.Register(") || strings.Contains(string(text), "cache.Register(")) {
-			return true, nil
-		}
+		all.Write(text)
 	}
-	return false, nil
+	return all.String(), nil
 }
