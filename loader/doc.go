@@ -65,6 +65,10 @@
 // failure. If the context has a deadline, the store may use half of the remaining time,
 // and the load gets the rest.
 //
+// The observer of the cache also receives an event for each load ([cache.OpLoad]), for each
+// caller that waits for the load of another ([cache.OpWait]), and for each answer past the
+// Fresh phase ([cache.OpStale]). Loads and waits are spans of its tracer.
+//
 // # Expiry
 //
 // Each process compares the time of a load with its own clock. If the clocks of two

@@ -44,7 +44,7 @@ func (s *Stats) Observe(_ context.Context, e cache.Event) {
 	if e.Refused {
 		s.refused.Add(1)
 	}
-	if e.Err != nil {
+	if e.Err != nil && ClassOf(e) != Notice {
 		s.faults.Of(Fault{e.Op, KindOf(e.Err)}, func(Fault) *atomic.Int64 { return new(atomic.Int64) }).Add(1)
 	}
 	if e.Op == cache.OpStale {
@@ -66,7 +66,7 @@ type Snapshot struct {
 	Stale        int64 `json:"stale_answers"`  // Answers of loaders with stale values.
 	Refused      int64 `json:"refused_writes"` // Values that were not stored because the key was present, its value had changed, or a lease had ended.
 
-	Faults     map[Fault]int64      `json:"faults"`     // Failures by operation, "load" included, and kind of error.
+	Faults     map[Fault]int64      `json:"faults"`     // Failures by operation, "load" and "wait" included, and kind of error.
 	Operations map[string]Durations `json:"operations"` // Count, sum, maximum and quantiles of durations by operation; also of loads and waits.
 }
 

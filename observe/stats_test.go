@@ -38,6 +38,7 @@ func TestStats(t *testing.T) {
 		store.Fail("", "", cache.ErrUnavailable)
 		c.Get(ctx, "k")
 		c.Report(ctx, cache.Event{Op: cache.OpStale})
+		c.Report(ctx, cache.Event{Op: "breaker_open", Err: cache.ErrUnavailable})
 		got := stats.Snapshot()
 		for name, n := range map[string][2]int64{
 			"hits":          {got.Hits, 2},
@@ -51,6 +52,8 @@ func TestStats(t *testing.T) {
 			"stale":         {got.Stale, 1},
 			"faults of get": {got.Faults[observe.Fault{Op: "get", Kind: observe.Unavailable}], 1},
 			"gets":          {got.Operations["get"].Count, 6},
+			"events":        {got.Operations["breaker_open"].Count, 1},
+			"faults":        {int64(len(got.Faults)), 2},
 		} {
 			if n[0] != n[1] {
 				t.Errorf("%s: got %d, want %d", name, n[0], n[1])

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 )
@@ -14,7 +15,11 @@ func TestTable(t *testing.T) {
 	for i := range values {
 		group.Go(func() {
 			for key := range 10 {
-				values[i][key] = table.Of(key, func(key int) *int { made[key]++; return &made[key] })
+				values[i][key] = table.Of(key, func(key int) *int {
+					made[key]++
+					runtime.Gosched() // to another caller, which waits
+					return &made[key]
+				})
 			}
 		})
 	}

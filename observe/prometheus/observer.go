@@ -70,7 +70,7 @@ func newMetrics(b buckets) *metrics {
 		operations: histogram("cache_operation_duration_seconds", "Durations of calls of the store.", b.operation, "backend", "op"),
 		lookups:    counter("cache_lookups_total", "Keys that were looked up, by result: hit or miss.", "backend", "op", "result"),
 		bytes:      counter("cache_value_bytes_total", "Bytes of encoded values, by direction: read or write.", "backend", "direction"),
-		faults:     counter("cache_faults_total", "Failed operations and loads, by kind of error.", "backend", "op", "kind"),
+		faults:     counter("cache_faults_total", "Failed operations, loads and waits for loads, by kind of error.", "backend", "op", "kind"),
 		refused:    counter("cache_refused_writes_total", "Values that were not stored because the key was present, its value had changed, or a lease had ended.", "backend", "op"),
 		loads:      histogram("cache_load_duration_seconds", "Durations of loads, by result: ok or error.", b.load, "backend", "result"),
 		waits:      histogram("cache_load_wait_duration_seconds", "Waits of callers for a load that another caller had started.", b.load, "backend"),
@@ -98,7 +98,8 @@ func (m *metrics) Collect(values chan<- prometheus.Metric) {
 }
 
 func (m *metrics) observe(_ context.Context, e cache.Event) {
-	switch observe.ClassOf(e) {
+	class := observe.ClassOf(e)
+	switch class {
 	case observe.Call:
 		m.call(e)
 	case observe.Load:
@@ -114,7 +115,7 @@ func (m *metrics) observe(_ context.Context, e cache.Event) {
 	case observe.Notice:
 		m.events.WithLabelValues(e.Backend, e.Op).Inc()
 	}
-	if e.Err != nil {
+	if e.Err != nil && class != observe.Notice {
 		m.faults.WithLabelValues(e.Backend, e.Op, string(observe.KindOf(e.Err))).Inc()
 	}
 }

@@ -27,7 +27,7 @@ import (
 	cacheprom "github.com/cachebackends/cachebackends/observe/prometheus"
 )
 
-var update = flag.Bool("update", false, "write docs/metrics.md and docs/metrics.svg")
+var update = flag.Bool("update", false, "write docs/metrics.md and docs/images/metrics.svg")
 
 const page = "../../docs/metrics.md"
 

@@ -120,8 +120,8 @@ func TestAttributesOfSpans(t *testing.T) {
 			}
 		}
 		for _, a := range got.Attributes {
-			if strings.Contains(a.Value.Emit(), secret) {
-				t.Errorf("the attribute %s of %s has a key: %s", a.Key, want.name, a.Value.Emit())
+			if strings.Contains(a.Value.String(), secret) {
+				t.Errorf("the attribute %s of %s has a key: %s", a.Key, want.name, a.Value.String())
 			}
 		}
 	}

@@ -23,7 +23,12 @@ var mayRequire = map[string][]string{
 	"redis":     {"github.com/redis/go-redis/v9"},
 	"memcached": {"github.com/bradfitz/gomemcache"},
 	"gcs":       {"cloud.google.com/go/storage", "google.golang.org/api"},
+
+	"observe/prometheus": {observeModule, "github.com/prometheus/client_golang"},
+	"observe/otel":       {observeModule, "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace"},
 }
+
+const observeModule = "github.com/cachebackends/cachebackends/observe"
 
 func (a *app) verifyCommand() *cobra.Command {
 	return &cobra.Command{
