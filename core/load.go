@@ -122,14 +122,17 @@ func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Conte
 		case ctx.Err() != nil: // all callers have left
 			c.release(ctx, f.key, &held)
 			return
-		case c.flights.hasEnded(f): // the value will not be stored, and later callers need the lease
-			c.release(ctx, f.key, &held)
+		case c.flights.hasEnded(f): // the value will not be stored, and later callers need the lease now
+			defer c.startRelease(ctx, f.key, &held)()
 		}
-		defer c.release(ctx, f.key, &held)
+		defer func() {
+			f.publish(recover()) // before the store is called again, which may hang
+			c.release(ctx, f.key, &held)
+		}()
 	}
 	value, err := v.run(ctx, load)
 	if err != nil {
-		f.outcome.err = err
+		f.load(outcome{err: err})
 		return
 	}
 	l, err := v.prepare(f.key, value)

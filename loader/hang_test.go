@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,6 +94,34 @@ func TestHangingStore(t *testing.T) {
 			})
 		})
 	}
+}
+
+func (h *hanging) Release(ctx context.Context, key, token string) error {
+	if err := h.hang(ctx, "release"); err != nil {
+		return err
+	}
+	return h.Operations.Release(ctx, key, token)
+}
+
+// Neither the callers of a load nor the next load wait for a Release that hangs. Close does.
+func TestHangingRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(cache.New(hangs("release")), Policy{Fresh: time.Minute, Lease: 10 * time.Second, Loads: 1}, func(context.Context, string) (string, error) {
+			return "", errSource
+		})
+		began := time.Now()
+		for _, key := range []string{"a", "b"} {
+			if _, err := l.Get(t.Context(), key); !errors.Is(err, errSource) {
+				t.Errorf("Get(%q): %v", key, err)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("two failed loads took %v", took)
+		}
+		if err := l.Close(); err != nil || time.Since(began) != releaseTimeout {
+			t.Errorf("Close: %v after %v", err, time.Since(began))
+		}
+	})
 }
 
 // A caller that joins a load without a deadline, which runs for another caller or in the

@@ -109,7 +109,7 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 
 // loadClaimed calls load for the keys of flights and stores what it returns.
 func (l *Loader[T]) loadClaimed(b *batch[T], flights []*flight[T], claims []claim) {
-	defer parallel(len(flights), func(i int) { l.release(b.ctx, claims[i]) })
+	defer func() { l.release(b.ctx, claims...) }()
 	in := &inside{cache: l.store.cache}
 	keys := make([]string, len(flights))
 	for i, f := range flights {

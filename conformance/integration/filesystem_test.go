@@ -2,7 +2,6 @@ package integration
 
 import (
 	"os"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -13,23 +12,22 @@ import (
 
 func TestFilesystem(t *testing.T) {
 	busy(t)
-	var dirs sync.Map // of the open backends
+	var dirs places[string]
 	open := func(t *testing.T, dir string, threshold int) cache.Backend {
 		b, err := filesystem.New(t.Context(), filesystem.Options{Dir: dir, Threshold: threshold})
 		if err != nil {
 			t.Fatal(err)
 		}
-		dirs.Store(b, dir)
-		return b
+		return dirs.put(b, dir)
 	}
 	conformance.Run(t, conformance.Harness{
 		New: func(t *testing.T) cache.Backend { return open(t, fastDir(t), filesystem.NoLimit) },
 		Stores: conformance.Stores{
 			Reopen: func(t *testing.T, first cache.Backend) cache.Backend {
-				dir, _ := dirs.Load(first)
-				return open(t, dir.(string), filesystem.NoLimit)
+				return open(t, dirs.of(first), filesystem.NoLimit)
 			},
 			Bounded: func(t *testing.T, entries int) cache.Backend { return open(t, fastDir(t), entries) },
+			Damage:  func(t *testing.T, b cache.Backend, key string) { damageFile(t, dirs.of(b), key) },
 		},
 		Isolated: true,
 		Unsupported: map[conformance.Feature]string{
