@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -9,7 +10,7 @@ import (
 // damageCases are rules about entries that the store has and the backend cannot read.
 var damageCases = []Case{
 	{ID: "BAS-15", Name: "damaged_entry_is_absent",
-		Rule:          "a damaged entry is absent for every operation; a read may return ErrCorrupt; Set, Add and Fill replace it",
+		Rule:          "a damaged entry is absent for every operation, though Scan may list it; a read may return ErrCorrupt; Set, Add and Fill replace it",
 		Why:           "If Get misses and Add finds the entry present, a lock is held by nobody and can never be taken.",
 		flags:         needsOwnStore,
 		notApplicable: needsStore("Damage", func(s Stores) bool { return s.Damage != nil }),
@@ -50,6 +51,9 @@ func damagedEntryIsAbsent(t *attempt) {
 		t.readsNothing("GetWithTTL", ok, err)
 	}
 	equal(t, "Has of a damaged entry", t.has("read"), false)
+	if t.supports(Scan) && !slices.Contains(keysOf(t.scan("")), "good") {
+		t.wrong("Scan of a store with a damaged entry", text("it does not list a good one"), text("it lists the good one"))
+	}
 	if t.supports(TTL) {
 		_, ok, err := t.handle.TTL(t.ctx, "read")
 		t.readsNothing("TTL", ok, err)

@@ -138,15 +138,19 @@ func swapKeptValues(t *attempt) {
 	for i := range t.fewer(50) {
 		t.must("SetValue", b.SetValue(t.ctx, key, i, time.Hour))
 		var winners atomic.Int32
+		var stored atomic.Value
 		t.concurrently(4, func(worker int) {
-			swapped, err := b.CompareAndSwapValue(t.ctx, key, i, fmt.Sprint(worker), time.Hour)
+			mine := fmt.Sprint(worker)
+			swapped, err := b.CompareAndSwapValue(t.ctx, key, i, mine, time.Hour)
 			t.must("CompareAndSwapValue", err)
 			if swapped {
 				winners.Add(1)
+				stored.Store(mine)
 			}
 		})
 		if n := winners.Load(); n != 1 {
 			t.stop("the number of 4 concurrent CompareAndSwapValues that return true", n, 1)
 		}
+		holds("after 4 concurrent calls of CompareAndSwapValue, the value of the winner", stored.Load())
 	}
 }

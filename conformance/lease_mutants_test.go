@@ -640,6 +640,35 @@ func (c comparing) CompareAndSwapValue(ctx context.Context, key string, old, val
 	return c.keeper.CompareAndSwapValue(ctx, key, kept, value, ttl)
 }
 
+// racing is a keeper that compares and then sets, in two steps.
+type racing struct{ *keeper }
+
+func (r racing) CompareAndSwapValue(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
+	kept, ok, err := r.GetValue(ctx, key)
+	if !ok || err != nil || kept != old {
+		return false, err
+	}
+	gap()
+	return true, r.SetValue(ctx, key, value, ttl)
+}
+
+// losing is a keeper that stores the value also if the swap is refused, while the entry
+// is new.
+type losing struct{ *keeper }
+
+func (l losing) CompareAndSwapValue(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
+	kept, ok, err := l.GetValue(ctx, key)
+	if !ok || err != nil || kept != old {
+		return false, err
+	}
+	gap()
+	swapped, err := l.keeper.CompareAndSwapValue(ctx, key, old, value, ttl)
+	if !swapped && err == nil {
+		err = l.SetValue(ctx, key, value, ttl)
+	}
+	return swapped, err
+}
+
 // The rule about kept values finds each defect of leases that it is about, and none in
 // the reference.
 func TestMutantsOfKeptValues(t *testing.T) {
@@ -657,6 +686,14 @@ func TestMutantsOfKeptValues(t *testing.T) {
 	}
 	if failing := over(func() driver.Backend { return comparing{newKeeper(mutant{})} }); !slices.Equal(failing, []string{"SWP-7"}) {
 		t.Errorf("contents are compared: failing %q, want SWP-7", failing)
+	}
+	for defect, open := range map[string]func() driver.Backend{
+		"CompareAndSwapValue compares and then sets":      func() driver.Backend { return racing{newKeeper(mutant{})} },
+		"CompareAndSwapValue stores the value of a loser": func() driver.Backend { return losing{newKeeper(mutant{})} },
+	} {
+		if failing := over(open); !slices.Equal(failing, []string{"SWP-7"}) {
+			t.Errorf("%s: failing %q, want SWP-7", defect, failing)
+		}
 	}
 	for _, m := range leaseMutants {
 		want := ""

@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"bytes"
 	"context"
+	"iter"
 	"strconv"
 	"testing"
 	"time"
@@ -253,6 +254,17 @@ func TestMutantsOfDamagedEntries(t *testing.T) {
 				return nil, false, "", nil
 			}
 			return r.Lease(ctx, key, hold)
+		}},
+		"Scan ends at it": {scan: func(ctx context.Context, r *reference, prefix string) iter.Seq2[driver.Entry, error] {
+			return func(yield func(driver.Entry, error) bool) {
+				for _, key := range r.names() {
+					if isDamaged(r, key) {
+						yield(driver.Entry{}, driver.ErrCorrupt)
+						return
+					}
+				}
+				r.Scan(ctx, prefix)(yield)
+			}
 		}},
 		"Get is an outage": {get: func(r *reference, key string) ([]byte, bool, error) {
 			if isDamaged(r, key) {

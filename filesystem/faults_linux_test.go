@@ -14,15 +14,6 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// skip fails the test if CONFORMANCE_STRICT demands a complete run.
-func skip(t *testing.T, why ...any) {
-	t.Helper()
-	if os.Getenv("CONFORMANCE_STRICT") == "1" {
-		t.Fatal(why...)
-	}
-	t.Skip(why...)
-}
-
 // mountTmpfs mounts a tmpfs for the test.
 func mountTmpfs(t *testing.T, options string) (dir string) {
 	t.Helper()

@@ -27,6 +27,16 @@ func openAt(t testing.TB, o Options) *Backend {
 	return b
 }
 
+// skip skips a test for which the machine lacks something, or fails it if
+// CONFORMANCE_STRICT demands a complete run.
+func skip(t *testing.T, why ...any) {
+	t.Helper()
+	if os.Getenv("CONFORMANCE_STRICT") == "1" {
+		t.Fatal(why...)
+	}
+	t.Skip(why...)
+}
+
 func mustSet(t testing.TB, b *Backend, key, value string, ttl time.Duration) {
 	t.Helper()
 	if err := b.Set(t.Context(), key, []byte(value), ttl); err != nil {

@@ -32,7 +32,7 @@ func TestLockOfAnotherProgram(t *testing.T) {
 			}
 			defer other.close()
 			if locked, err := other.tryLock(); !locked || err != nil {
-				t.Skip("no locks here:", locked, err)
+				skip(t, "no locks here: ", locked, err)
 			}
 			unlocks = append(unlocks, other.unlock)
 		}

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"os"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,25 +117,53 @@ func TestMarshalReadsBack(t *testing.T) {
 	}
 }
 
-func TestPythonReadsWhatMarshalWrites(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not installed")
-	}
+var update = flag.Bool("update", false, "write testdata/marshaled.txt anew, if Python reads what it will contain")
+
+// marshaled returns what Marshal writes for values, in the form of testdata/pickles.txt.
+func marshaled(t *testing.T) string {
+	t.Helper()
 	var lines strings.Builder
-	for name, value := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		for _, protocol := range []byte{2, 4} {
-			data, err := marshal(value, protocol)
+			data, err := marshal(values[name], protocol)
 			if err != nil {
 				t.Fatal(err)
 			}
 			fmt.Fprintf(&lines, "%s\t%d\t%x\n", name, protocol, data)
 		}
 	}
+	return lines.String()
+}
+
+// testdata/marshaled.txt is what Python has read.
+func TestMarshalWritesWhatPythonHasRead(t *testing.T) {
+	golden, err := os.ReadFile("testdata/marshaled.txt")
+	if err != nil && !*update {
+		t.Fatal(err)
+	}
+	if marshaled(t) != string(golden) && !*update {
+		t.Error("Marshal writes other bytes than those in testdata/marshaled.txt: with Python installed, go test -run Marshal -update")
+	}
+}
+
+// The installed Python reads the same.
+func TestPythonReadsWhatMarshalWrites(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil && *update {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skip("python3 is not installed; the golden file is tested")
+	}
 	check := exec.Command(python, "testdata/values.py", "check")
-	check.Stdin = strings.NewReader(lines.String())
+	check.Stdin = strings.NewReader(marshaled(t))
 	if out, err := check.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if *update {
+		if err := os.WriteFile("testdata/marshaled.txt", []byte(marshaled(t)), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

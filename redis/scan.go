@@ -174,22 +174,14 @@ func sizesWithoutUse(ctx context.Context, client *goredis.Client) (bool, error) 
 		}
 		return false, err
 	}
-	return !evictsByUse(info.Val()), nil
+	return !evictsByUse(infoFields(info.Val())), nil
 }
 
-// evictsByUse reports whether a server with this reply to INFO evicts what is used least.
-func evictsByUse(info string) bool {
-	var policy, limit string
-	for line := range strings.Lines(info) {
-		switch name, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ":"); name {
-		case "maxmemory":
-			limit = value
-		case "maxmemory_policy":
-			policy = value
-		}
-	}
+// evictsByUse reports whether a server with these fields of INFO evicts what is used least.
+func evictsByUse(info map[string]string) bool {
+	policy := info["maxmemory_policy"]
 	byUse := policy == "" || strings.HasSuffix(policy, "-lru") || strings.HasSuffix(policy, "-lfu")
-	return byUse && limit != "0"
+	return byUse && info["maxmemory"] != "0"
 }
 
 var errMovedInScan = fmt.Errorf("%w: slots or a primary moved during the scan", driver.ErrUnavailable)

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"os"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -33,7 +32,7 @@ func TestFilesystemFlask(t *testing.T) {
 }
 
 func filesystemHarness(o filesystem.Options) conformance.Harness {
-	var dirs sync.Map // of the open backends
+	var dirs places[string]
 	open := func(t *testing.T, dir string, threshold int) cache.Backend {
 		o := o
 		o.Dir, o.Threshold = dir, threshold
@@ -41,17 +40,16 @@ func filesystemHarness(o filesystem.Options) conformance.Harness {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dirs.Store(b, dir)
-		return b
+		return dirs.put(b, dir)
 	}
 	return conformance.Harness{
 		New: func(t *testing.T) cache.Backend { return open(t, fastDir(t), filesystem.NoLimit) },
 		Stores: conformance.Stores{
 			Reopen: func(t *testing.T, first cache.Backend) cache.Backend {
-				dir, _ := dirs.Load(first)
-				return open(t, dir.(string), filesystem.NoLimit)
+				return open(t, dirs.of(first), filesystem.NoLimit)
 			},
 			Bounded: func(t *testing.T, entries int) cache.Backend { return open(t, fastDir(t), entries) },
+			Damage:  func(t *testing.T, b cache.Backend, key string) { damageFile(t, dirs.of(b), key) },
 		},
 		Isolated: true,
 		Unsupported: map[conformance.Feature]string{

@@ -49,9 +49,12 @@ func TestGCS(t *testing.T) {
 		}
 		return b
 	}
+	var buckets places[string]
 	h := apart(gcsOver(endpoint, ""), func(t *testing.T, n int) cache.Backend {
-		return open(t, fmt.Sprint("bucket", n), endpoint, true)
+		bucket := fmt.Sprint("bucket", n)
+		return buckets.put(open(t, bucket, endpoint, true), bucket)
 	})
+	h.Stores.Damage = func(t *testing.T, b cache.Backend, key string) { damageGCS(t, endpoint, buckets.of(b), key) }
 	h.Faults = &conformance.Faults{
 		Addr: strings.TrimPrefix(endpoint, "http://"),
 		New: func(t *testing.T, addr string) (cache.Backend, error) {

@@ -37,10 +37,12 @@ func TestRedis(t *testing.T) {
 	}
 	server := servers.StartRedis(t, "--databases 10000")
 	addr := server.Addrs[0]
+	var databases places[int]
 	h := apart(redisOver(nil), func(t *testing.T, n int) cache.Backend {
 		url := fmt.Sprintf("redis://%s/%d", addr, n)
-		return over(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": url, "CACHE_ALLOW_FLUSH": true}).New(t)
+		return databases.put(over(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": url, "CACHE_ALLOW_FLUSH": true}).New(t), n)
 	})
+	h.Stores.Damage = func(t *testing.T, b cache.Backend, key string) { damageRedis(t, addr, databases.of(b), key) }
 	h.Server, h.ServerVersion = "redis", server.Version(t)
 	h.Faults = &conformance.Faults{
 		Addr: addr,

@@ -21,14 +21,16 @@ type Entry struct {
 // end of the scan. It has an entry that is stored, removed or evicted meanwhile once or
 // not at all. It has no key twice. It does not have entries that have expired, leases,
 // and what the backend stores for itself, such as parts of a large value. A scan does
-// not read values, and so the list may have an entry whose bytes are damaged.
+// not read values, and so the list may have an entry whose bytes are damaged, which does
+// not end the scan.
 //
 // Scan changes no entry, no expiry and no order of eviction. It proceeds in steps over
 // a bounded number of entries: it blocks no other caller for longer than a step, and
-// looks at ctx before each; [Operations] and cache.Cache do so before each entry. It holds no lock while the caller's loop runs its body, which
-// may call the backend. Memory does not depend on the number of entries, except for what
-// Scan has to remember to list no key twice. A caller may keep Entry.Key, which shares no
-// memory with anything larger.
+// looks at ctx before each; [Operations] and cache.Cache look at ctx before each entry.
+// It holds no lock while the caller's loop runs its body, which may call the backend.
+// Memory does not depend on the number of entries, except for what Scan has to remember
+// to list no key twice. A caller may keep Entry.Key, which shares no memory with anything
+// larger.
 //
 // A list that ends without an error is complete. Otherwise its last pair is a zero Entry
 // with the error: ctx.Err() if ctx is done, [ErrClosed] after Close, also during the

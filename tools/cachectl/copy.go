@@ -165,7 +165,7 @@ func compare(want, got record, ok bool) error {
 	case !ok && !want.expires.IsZero() && !time.Now().Before(want.expires):
 		return nil // it has expired meanwhile
 	case !ok:
-		return errors.New("verification: absent from the destination")
+		return errors.New("verification: absent from the destination: evicted or deleted meanwhile")
 	case !bytes.Equal(want.value, got.value):
 		return errors.New("verification: another value in the destination")
 	case got.unknown || want.unknown:

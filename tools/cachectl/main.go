@@ -61,7 +61,8 @@ func (a *app) rootCommand() *cobra.Command {
 Settings are the CACHE_* variables of the environment and of the JSON file given with
 --config. Without CACHE_TYPE, entries are files in the user's cache directory.
 
-Exit status: 0 hit or done, 1 miss, 2 invalid usage or settings, 3 backend error.`,
+Exit status: 0 hit or done, 1 miss, 2 invalid usage or settings, 3 backend error or
+failed entries, 130 interrupted.`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -8,8 +8,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress tells a person on stderr how far a command is: a bar on a terminal, otherwise
-// a line every ten seconds.
+// progress shows on stderr how far a command is: a bar on a terminal, otherwise a line
+// every ten seconds.
 type progress struct {
 	app   *app
 	what  string // such as "copied"
@@ -66,14 +66,22 @@ func (p *progress) finish() {
 }
 
 // entriesOf returns the number of entries to expect under prefix, -1 if it is unknown. A
-// store shared with other programs counts theirs too.
+// store that is shared with other programs counts theirs too.
 func entriesOf(ctx context.Context, s *entryStore, prefix string) int64 {
 	if s.prefix+prefix != "" {
 		return -1
 	}
-	stats, err := s.cache.Stats(ctx)
+	if stats, err := s.cache.Stats(ctx); err == nil {
+		return stats.Entries
+	}
+	servers, err := s.serverInfos(ctx)
 	if err != nil {
 		return -1
 	}
-	return stats.Entries
+	total := int64(0)
+	for _, info := range servers {
+		keys, _ := keyspace(info)
+		total += keys
+	}
+	return total
 }
