@@ -180,12 +180,7 @@ func overwriteEvictsNothing(t *attempt) {
 		}
 		t.inBounded(func() {
 			births[0].store(t, keys("k", 2*threshold), time.Hour)
-			var present []string
-			for i, value := range t.getMany(keys("k", 2*threshold)...) {
-				if value != nil {
-					present = append(present, keys("k", 2*threshold)[i])
-				}
-			}
+			present := t.remaining(keys("k", 2*threshold))
 			for _, key := range present {
 				t.useAgain(again.name, key)
 			}
@@ -197,6 +192,25 @@ func overwriteEvictsNothing(t *attempt) {
 			}
 		})
 	}
+}
+
+// remaining returns those of keys that are present after the evictions that writes have
+// begun: a backend may end an eviction after the write that needed it.
+func (t *attempt) remaining(keys []string) (present []string) {
+	for unchanged := 0; unchanged < 5; unchanged++ {
+		before := len(present)
+		present = present[:0]
+		for i, value := range t.getMany(keys...) {
+			if value != nil {
+				present = append(present, keys[i])
+			}
+		}
+		if len(present) != before {
+			unchanged = 0
+		}
+		t.pass(20 * time.Millisecond)
+	}
+	return present
 }
 
 // useAgain calls the operation that name names on a present key.

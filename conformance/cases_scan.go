@@ -140,8 +140,8 @@ func presentEntriesAreListed(t *attempt) {
 	if t.canShare() {
 		other := t.reopened()
 		t.through(other, func() {
-			t.set("other handle", "v", time.Hour)
-			want = append(want, "other handle")
+			t.set("other-handle", "v", time.Hour)
+			want = append(want, "other-handle")
 			t.lists("by another handle", "", want...)
 		})
 		t.lists("after Set by another handle", "", want...)

@@ -143,7 +143,7 @@ func (t *attempt) reportsChange(i int, c watchedChange) {
 		t.through(other, func() { c.change(t, keys) })
 		switch o, missing := w.await(t.handle.storedAll(keys)...); o {
 		case unreported:
-			t.stop(fmt.Sprintf("the keys whose change by %s was not reported after %v", c.name, noticeLimit), fmt.Sprintf("%q", missing), text("none"))
+			t.stop(fmt.Sprintf("the keys whose change by %s was not reported after %v", c.name, w.limit()), fmt.Sprintf("%q", missing), text("none"))
 		case reported:
 			w.end()
 			return
@@ -157,7 +157,7 @@ func (t *attempt) reportsChange(i int, c watchedChange) {
 func (t *attempt) synchronize(w *watching, other *handle) {
 	t.through(other, func() { t.set("w-sync", "v", time.Hour) })
 	if o, _ := w.await(t.storedKey("w-sync")); o == unreported {
-		t.stop("a change after Ready, by Set", text(fmt.Sprintf("no notice after %v", noticeLimit)), text("a notice"))
+		t.stop("a change after Ready, by Set", text(fmt.Sprintf("no notice after %v", w.limit())), text("a notice"))
 	}
 	w.forget()
 }
@@ -199,7 +199,7 @@ func foreignPrefixes(t *attempt) {
 		}
 	})
 	if o, _ := w.await(t.storedKey("w-k")); o == unreported {
-		t.stop("a change with the prefix, by Set", text(fmt.Sprintf("no notice after %v", noticeLimit)), text("a notice"))
+		t.stop("a change with the prefix, by Set", text(fmt.Sprintf("no notice after %v", w.limit())), text("a notice"))
 	}
 	for _, key := range w.keys() {
 		if !strings.HasPrefix(key, t.spelledKey(prefix)) {
@@ -230,8 +230,8 @@ func (w *watching) endsWithError(what string) {
 	select {
 	case <-w.returned:
 		w.t.isError(what, w.result())
-	case <-time.After(noticeLimit):
-		w.t.stop(what, text(fmt.Sprintf("no return after %v", noticeLimit)), text("it returns an error"))
+	case <-time.After(w.limit()):
+		w.t.stop(what, text(fmt.Sprintf("no return after %v", w.limit())), text("it returns an error"))
 	}
 }
 

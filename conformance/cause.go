@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // causes are rules on which others depend, in the order in which they explain a
@@ -75,6 +76,25 @@ func (s *suite) causeOf(c Case) string {
 		}
 	}
 	return ""
+}
+
+// longestWait returns how long a case waits for what a correct backend does soon. One that
+// stores nothing fails for that reason, and is not waited for as long.
+func (t *attempt) longestWait(limit time.Duration) time.Duration {
+	t.suite.mu.Lock()
+	stores := t.suite.rulings[causes[0].id]
+	t.suite.mu.Unlock()
+	if stores == nil {
+		return limit
+	}
+	select {
+	case <-stores.done:
+		if stores.failed {
+			return limit / 20
+		}
+	default:
+	}
+	return limit
 }
 
 // Causes returns a sentence for each rule whose failure explains others, which

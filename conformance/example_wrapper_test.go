@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,15 +119,23 @@ const (
 	shortest = 64
 )
 
+// writers are used again: each has tables of more than half a megabyte.
+var writers = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, flate.BestSpeed)
+	if err != nil {
+		panic(err) // the level is valid
+	}
+	return w
+}}
+
 func deflate(value []byte) []byte {
 	if len(value) < shortest && (len(value) == 0 || value[0] != marker) {
 		return value
 	}
+	w := writers.Get().(*flate.Writer)
+	defer writers.Put(w)
 	data := bytes.NewBuffer([]byte{marker})
-	w, err := flate.NewWriter(data, flate.BestSpeed)
-	if err != nil {
-		panic(err) // the level is valid
-	}
+	w.Reset(data)
 	w.Write(value)
 	w.Close()
 	return data.Bytes()

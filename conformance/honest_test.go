@@ -158,6 +158,9 @@ func (s stuckInBubble) Delete(ctx context.Context, key string) (bool, error) {
 }
 
 func TestWatchdog(t *testing.T) {
+	if !alone(t) {
+		return
+	}
 	conformance.ShortenSilence(t, 2*time.Second)
 	for _, c := range []struct {
 		name   string
@@ -221,6 +224,7 @@ func TestEndOfTheMode(t *testing.T) {
 
 // The first run of a bad backend is short.
 func TestOutputIsShort(t *testing.T) {
+	t.Parallel()
 	for _, harness := range []string{"drops", "never expires", "panics"} {
 		t.Run(harness, func(t *testing.T) {
 			t.Parallel()
@@ -256,7 +260,7 @@ func init() {
 		childHarnesses[name] = h
 	}
 	if os.Getenv("CONFORMANCE_CHILD") == "panics" {
-		conformance.SetSilence(time.Second)
+		conformance.SetSilence(200 * time.Millisecond) // most rules hang, and the test is about the output
 	}
 }
 

@@ -1198,6 +1198,7 @@ func reviving() func(first *reference) driver.Backend {
 // before its goroutines.
 func TestMutantsWithGoroutines(t *testing.T) {
 	skipUnderRace(t)
+	t.Parallel()
 	end := make(chan struct{})
 	t.Cleanup(func() { close(end) })
 	leak := func() { go func() { <-end }() }

@@ -14,7 +14,7 @@ import (
 const (
 	// watchGrace is the grace of a Watch whose connection works.
 	watchGrace = 5 * time.Second
-	// noticeLimit is how long a case waits for a notice.
+	// noticeLimit is the longest wait of a case for a notice.
 	noticeLimit = 10 * time.Second
 )
 
@@ -133,6 +133,11 @@ func (w *watching) waiting() (done func()) {
 	return func() { w.t.sleeping.Add(-int64(noticeLimit)); w.t.steps.Add(1) }
 }
 
+// limit is how long the case waits for the backend.
+func (w *watching) limit() time.Duration {
+	return w.t.longestWait(noticeLimit)
+}
+
 // awaitReady stops the case if Watch does not become ready.
 func (w *watching) awaitReady() {
 	defer w.waiting()()
@@ -144,8 +149,8 @@ func (w *watching) awaitReady() {
 			w.t.giveUp("Watch: " + err.Error())
 		}
 		w.t.stop("Watch", text(fmt.Sprintf("it returned %v", err)), text("Ready is called"))
-	case <-time.After(noticeLimit):
-		w.t.stop("Watch", text(fmt.Sprintf("no call of Ready after %v", noticeLimit)), text("Ready is called"))
+	case <-time.After(w.limit()):
+		w.t.stop("Watch", text(fmt.Sprintf("no call of Ready after %v", w.limit())), text("Ready is called"))
 	}
 }
 
@@ -161,7 +166,7 @@ const (
 // await waits until all keys were reported, or Watch has returned.
 func (w *watching) await(keys ...string) (o outcome, missing []string) {
 	defer w.waiting()()
-	limit := time.After(noticeLimit)
+	limit := time.After(w.limit())
 	for {
 		missing = nil
 		for _, key := range keys {
@@ -197,8 +202,8 @@ func (w *watching) endsWith(what string, want error) {
 	select {
 	case <-w.returned:
 		w.t.errorIs(what, w.result(), want)
-	case <-time.After(noticeLimit):
-		w.t.stop(what, text(fmt.Sprintf("no return after %v", noticeLimit)), text("it returns "+want.Error()))
+	case <-time.After(w.limit()):
+		w.t.stop(what, text(fmt.Sprintf("no return after %v", w.limit())), text("it returns "+want.Error()))
 	}
 }
 

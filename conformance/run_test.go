@@ -33,4 +33,7 @@ func TestMyCustomCache(t *testing.T) {
 }
 
 // TestServer runs the suite over a shared server, with faults.
-func TestServer(t *testing.T) { testServer(t, serve(t)) }
+func TestServer(t *testing.T) {
+	t.Parallel()
+	testServer(t, serve(t))
+}

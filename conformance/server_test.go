@@ -375,6 +375,7 @@ func TestMutantsOfClients(t *testing.T) {
 
 // The trait ServerStartsTTL passes only with a server that has it.
 func TestTraitServerStartsTTL(t *testing.T) {
+	t.Parallel()
 	for _, late := range []bool{true, false} {
 		h := overServer(t, defects{lateTTL: late})
 		h.Traits = map[conformance.Trait]string{conformance.ServerStartsTTL: "the server counts"}

@@ -230,6 +230,7 @@ const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 // Each trait and limit of a legitimate store is declared and passes; a declaration
 // that is not true fails; without it a failure names it.
 func TestTraits(t *testing.T) {
+	t.Parallel()
 	trait := func(trait conformance.Trait) func(*conformance.Harness) {
 		return func(h *conformance.Harness) { h.Traits = map[conformance.Trait]string{trait: "documented"} }
 	}

@@ -171,7 +171,7 @@ func (c *Cache) finish(ctx context.Context, start time.Time, key string, e Event
 		return nil
 	}
 	c.observe(ctx, e, start)
-	if c.ignore && !isMistake(e.Err) {
+	if e.Err == nil || c.ignore && !isMistake(e.Err) {
 		return nil
 	}
 	return c.wrap(e.Op, key, visible(e.Err))

@@ -12,9 +12,9 @@ import (
 )
 
 // Codec turns values into bytes and back. Unless it is a [UniversalCodec], it is not used
-// for views of []byte and string, which are stored as they are, nor of integers, which are
-// stored as decimal text so that Inc works on them. It must be safe for concurrent use. A panic
-// becomes an error.
+// for views of []byte and string, which are stored as they are, nor of integers, which
+// are stored as decimal text so that Inc works on them. It must be safe for concurrent
+// use. A panic becomes an error.
 type Codec interface {
 	// Marshal returns the encoding of value, in memory that the codec does not keep.
 	// For a view of T, value is a T if T is a pointer or an interface, and a *T

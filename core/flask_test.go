@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"strconv"
 	"strings"
@@ -216,5 +217,46 @@ func TestOpenFlask(t *testing.T) {
 	must(t, off.Set(ctx, "raw", []byte("v")))
 	if got, _, _ := backend.Get(ctx, "raw"); string(got) != "v" {
 		t.Errorf("with CACHE_FLASK=false: stored %q without a prefix", got)
+	}
+}
+
+func TestOpenWarnsAboutFlaskSettings(t *testing.T) {
+	defer cache.SetFlaskCodec(universal{})()
+	name := fmt.Sprintf("flask_test.hints.%p", t)
+	driver.Register(driver.Info{
+		Types: []string{name}, Aliases: map[string]string{name + "cache": name}, Settings: flaskSettings{}, FlaskPrefix: "flask_cache_",
+		Open: func(_ context.Context, s *driver.Settings) (driver.Backend, error) {
+			s.Bind(new(flaskSettings))
+			return newFake(), s.Check(nil)
+		},
+	})
+	for _, test := range []struct {
+		settings map[string]any
+		want     []string // none for no warning
+	}{
+		{map[string]any{"CACHE_TYPE": name}, nil},
+		{map[string]any{"CACHE_TYPE": name, "CACHE_SOURCE_CHECK": false, "CACHE_ARGS": []any{}}, nil},
+		{map[string]any{"CACHE_TYPE": name, "CACHE_ARGS": []any{"/x"}}, []string{"CACHE_ARGS: ", "CACHE_FLASK: not set", "flask_cache_"}},
+		{map[string]any{"CACHE_TYPE": name + "Cache"}, []string{"CACHE_FLASK: not set", "flask_cache_"}},
+		{map[string]any{"CACHE_TYPE": name + "Cache", "CACHE_FLASK": false}, nil},
+		{map[string]any{"CACHE_TYPE": name + "Cache", "CACHE_KEY_PREFIX": ""}, []string{"CACHE_FLASK: not set"}},
+		{map[string]any{"CACHE_TYPE": name + "Cache", "CACHE_FLASK": true}, nil},
+		{map[string]any{"CACHE_TYPE": name, "CACHE_FLASK": true, "CACHE_SOURCE_CHECK": "true"}, []string{"CACHE_SOURCE_CHECK: "}},
+	} {
+		var log bytes.Buffer
+		before := slog.Default()
+		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+		_, err := cache.Open(t.Context(), cache.FromMap(test.settings))
+		slog.SetDefault(before)
+		must(t, err)
+		text := log.String()
+		if strings.Count(text, "\n") != min(len(test.want), 1) {
+			t.Errorf("%v: logged %q, want %q", test.settings, text, test.want)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%v: logged %q, want %q", test.settings, text, want)
+			}
+		}
 	}
 }

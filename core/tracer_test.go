@@ -371,6 +371,11 @@ func TestBeginAndReport(t *testing.T) {
 	if got := s.take(t); !slices.Equal(got, []string{">load"}) {
 		t.Errorf("got the spans %q", got)
 	}
+	buffer := make([]byte, 0, 16)
+	observed := cache.New(constant{newRich()}, cache.WithObserver(func(context.Context, cache.Event) {}))
+	if n := testing.AllocsPerRun(10, func() { observed.GetAppend(t.Context(), "k", buffer) }); n != 0 {
+		t.Errorf("%v allocations of an observer that allocates nothing", n)
+	}
 	quiet := cache.New(newFake())
 	if n := testing.AllocsPerRun(10, func() {
 		_, end := quiet.Begin(t.Context(), cache.OpLoad)

@@ -34,12 +34,13 @@ func Of[T any](c *Cache, options ...ViewOption) View[T] {
 type ViewOption struct{ shared bool }
 
 // WithoutEncoding keeps values as they are if the backend is in the memory of the
-// process (a [driver.ValueKeeper]); other backends encode them as usual. A backend in
+// process (a [driver.ValueKeeper]). Other backends encode them as usual. A backend in
 // memory that is in front of such a backend (a [driver.DecodedKeeper]) keeps what was
-// decoded. A hit then
-// allocates nothing, and all callers share one value: what T refers to (slices, maps,
-// pointers) must not be changed after it was stored or read. Such entries can be read
-// only through views of the same T WithoutEncoding.
+// decoded.
+//
+// A hit then allocates nothing, and all callers share one value: what T refers to
+// (slices, maps, pointers) must not be changed after it was stored or read. Such entries
+// can be read only through views of the same T WithoutEncoding.
 func WithoutEncoding() ViewOption { return ViewOption{shared: true} }
 
 // Cache returns the cache behind the view, for operations without a type: Delete,

@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"cmp"
 	"context"
 	"hash/crc32"
 	"iter"
@@ -14,11 +15,17 @@ import (
 // Scan lists the entries whose key begins with prefix. It lists one fan-out directory at a
 // time, and needs memory for the names in it. It opens each file, takes no lock and skips
 // files that disappear meanwhile, foreign files and those whose header is damaged; it does
-// not verify values.
+// not verify values. With [Options.Flask] it returns an error wrapping
+// [errors.ErrUnsupported], because the files do not contain the keys.
 func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
-		reader := headReader{hash: b.hash}
-		for index := range fanOut {
+		if b.layout.flask {
+			err := b.inSliceAt(0, func(*slice) error { return nil }) // unless it is closed
+			yield(driver.Entry{}, cmp.Or(err, errNoKeys))
+			return
+		}
+		reader := headReader{hash: b.layout.hash}
+		for index := range b.layout.fanOut {
 			names, err := b.entryNames(ctx, index)
 			for len(names) > 0 && err == nil {
 				step := names[:min(len(names), filesPerStep)]
@@ -50,11 +57,11 @@ func (b *Backend) entryNames(ctx context.Context, index int) (names []string, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	err = b.inSlice(index, func(s *slice) (err error) {
+	err = b.inSliceAt(index, func(s *slice) (err error) {
 		names, err = s.names(0)
 		return err
 	})
-	names = slices.DeleteFunc(names, func(name string) bool { return !isEntry(name) })
+	names = slices.DeleteFunc(names, func(name string) bool { return !b.layout.isEntry(name) })
 	seen := make(map[string]struct{}, len(names))
 	names = slices.DeleteFunc(names, func(name string) bool {
 		_, again := seen[name]
@@ -73,7 +80,7 @@ type listed struct {
 
 // readHeads returns the entries with prefix in files of a fan-out directory.
 func (b *Backend) readHeads(ctx context.Context, index int, names []string, prefix string, reader *headReader) (found []listed, err error) {
-	err = b.inSlice(index, func(s *slice) error {
+	err = b.inSliceAt(index, func(s *slice) error {
 		found = found[:0]
 		for _, name := range names {
 			if err := ctx.Err(); err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 	"github.com/cachebackends/cachebackends/core/driver"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
 )
 
 // hanging is a store whose operation op returns when its context ends.
@@ -18,7 +18,7 @@ type hanging struct {
 	op string
 }
 
-func hangs(op string) *hanging { return &hanging{driver.Resolve(memory.New()), op} }
+func hangs(op string) *hanging { return &hanging{driver.Resolve(cachetest.NewStore()), op} }
 
 func (h *hanging) hang(ctx context.Context, op string) error {
 	if op != h.op {
@@ -176,7 +176,7 @@ func TestStuckStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := stuck{driver.Resolve(memory.New()), make(chan struct{})}
+				s := stuck{driver.Resolve(cachetest.NewStore()), make(chan struct{})}
 				l := New(cache.New(s), policy, constant)
 				defer l.Close()
 				defer close(s.free)

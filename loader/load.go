@@ -31,6 +31,7 @@ func (l *Loader[T]) start(ctx context.Context, reads []*read[T], behind, forced 
 		if joined[i], isNew = fs.join(r, behind, batches[len(batches)-1]); !isNew && !l.many {
 			batches = batches[:len(batches)-1]
 		}
+		r.shares = !isNew
 		if !behind {
 			joined[i].batch.limits.add(ctx)
 		}
@@ -116,7 +117,7 @@ func (l *Loader[T]) loadClaimed(b *batch[T], flights []*flight[T], claims []clai
 		keys[i] = f.key
 	}
 	began := time.Now()
-	results := l.load(context.WithValue(b.ctx, scopeKey{}, scope{in: in}), keys)
+	results := l.call(context.WithValue(b.ctx, scopeKey{}, scope{in: in}), keys)
 	parallel(len(flights), func(i int) {
 		l.finish(b, flights[i], &claims[i], l.entryOf(results[i], began, in.of(keys[i])), results[i].err)
 	})

@@ -83,8 +83,8 @@ func (b *Backend) numberIn(it wire.Item) (n int64, ok bool) {
 	switch {
 	case !b.options.Flask:
 		return driver.ParseInteger(unpadded(it.Value, it.Flags))
-	case it.Flags == flagPickle:
-		return 0, false
+	case it.Flags == flagPickle: // also the flag of an integer of PHP
+		return driver.ParseInteger(it.Value)
 	}
 	return driver.ParseInteger(bytes.TrimRight(it.Value, " "))
 }

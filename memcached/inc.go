@@ -19,7 +19,7 @@ import (
 // do not return that date, so there the spaces stay and readers trim them.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	for {
-		old, err := b.one(ctx, wire.OpGets, wire.Item{Key: key})
+		old, err := b.getForSwap(ctx, key)
 		if err != nil {
 			return 0, err
 		}

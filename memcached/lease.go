@@ -1,7 +1,6 @@
 package memcached
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -122,30 +121,4 @@ func parseToken(token, key string) (l lease, ok bool) {
 	cas, err := strconv.ParseUint(parts[2], 10, 64)
 	since, err2 := strconv.ParseInt(parts[3], 10, 64)
 	return lease{parts[0], parts[1], cas, time.Duration(since)}, err == nil && err2 == nil
-}
-
-// CompareAndSwap reads the value and replaces it if it is still the same item: two round
-// trips, and two more for a large value.
-func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	next := b.newItem(key, value, ttl)
-	if err := b.checkOne(next); err != nil {
-		return false, err
-	}
-	for range maxRaces {
-		it, err := b.one(ctx, wire.OpGets, wire.Item{Key: key})
-		if err != nil || !it.OK {
-			return false, err
-		}
-		current, ok, err := b.valueOf(ctx, it)
-		switch {
-		case driver.IsCorrupt(err):
-			return false, nil
-		case err != nil || !ok || !bytes.Equal(current, old):
-			return false, err
-		}
-		if swapped, err := b.replace(ctx, it, next); swapped || err != nil {
-			return swapped, err
-		}
-	}
-	return false, errRaces
 }

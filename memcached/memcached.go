@@ -76,7 +76,12 @@ func newBackend(s store, o Options) *Backend {
 	if o.Protocol == Text {
 		b.meta, _ = s.(*wire.Client)
 	}
-	if o.Spread {
+	switch {
+	case o.Spread && o.Flask:
+		p := pieced{store: s, size: o.ChunkSize, writeSize: min(o.ChunkSize, o.maxValue())}
+		b.store, b.options.Spread = p, false
+		b.keyLimit, b.valueLimit = keyLimit-pieceSuffix, p.writeSize*o.MaxChunks
+	case o.Spread:
 		b.keyLimit, b.valueLimit = keyLimit-chunkSuffix, o.spreadLimit()
 	}
 	return b
@@ -217,10 +222,19 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, err
 		return 0, false, errNoMeta
 	}
 	it, err := b.one(ctx, wire.OpMeta, wire.Item{Key: key})
-	if err != nil || !it.OK || it.Expiry < 0 {
-		return 0, it.OK, err
+	if err != nil || !it.OK {
+		return 0, false, err
 	}
-	return time.Duration(it.Expiry) * time.Second, true, nil
+	return ttlOf(it), true, nil
+}
+
+// ttlOf returns the remaining TTL of an item, 0 if it never expires. The server may say 0
+// seconds during the last one.
+func ttlOf(it wire.Item) time.Duration {
+	if it.Expiry < 0 {
+		return 0
+	}
+	return max(time.Duration(it.Expiry)*time.Second, 1)
 }
 
 var errNoMeta = fmt.Errorf("%w: only the text protocol without a gomemcache client returns remaining TTLs, lists keys and has leases",

@@ -60,7 +60,7 @@ func (r *lifeRead) ttl(start time.Time) (_ time.Duration, ok bool, err error) {
 			return 0, false, fmt.Errorf("%w: the server does not accept PTTL of this user: %w", errors.ErrUnsupported, err)
 		case err != nil:
 			return 0, false, err
-		case ms == -2:
+		case ms == absent:
 			return 0, false, nil
 		case ms >= 0:
 			left = min(left, ms)

@@ -25,6 +25,7 @@ type Backend struct {
 	allowFlush bool
 	flask      bool
 	incMethod  atomic.Int32 // index of incMethods
+	mapKnown   atomic.Bool  // of the cluster, see Place
 	closed     atomic.Bool
 	open       context.Context // ends with Close
 	close      context.CancelFunc
@@ -224,14 +225,25 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, err
 	cmd, kind := goredis.NewIntCmd(ctx, "pttl", key), typeCmd(ctx, key)
 	ms, err := result(cmd, b.read(ctx, &plan{cmd, []goredis.Cmder{kind, cmd}}))
 	switch {
-	case err != nil, ms == -2, isOtherType(kind):
+	case err != nil, ms == absent, isOtherType(kind):
 		return 0, false, err
-	case ms == -1:
-		return 0, true, nil
 	}
-	// The server counts milliseconds that have begun, and a key lives until its last one
-	// ends.
-	return time.Duration(min(ms+1, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond, true, nil
+	return remainingTTL(ms), true, nil
+}
+
+// Replies to PTTL that are no TTL.
+const (
+	neverExpires = -1
+	absent       = -2
+)
+
+// remainingTTL returns the TTL in a reply to PTTL, 0 if the key never expires. The server
+// counts milliseconds that have begun, and a key lives until its last one ends.
+func remainingTTL(ms int64) time.Duration {
+	if ms == neverExpires {
+		return 0
+	}
+	return time.Duration(min(ms+1, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
 // Ping sends a command to every primary.
@@ -306,6 +318,7 @@ func ttlArgs(ttl time.Duration) []any {
 
 var (
 	_ driver.Backend       = (*Backend)(nil)
+	_ driver.Placer        = (*Backend)(nil)
 	_ driver.Haser         = (*Backend)(nil)
 	_ driver.ManyGetter    = (*Backend)(nil)
 	_ driver.ManySetter    = (*Backend)(nil)

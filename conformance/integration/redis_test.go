@@ -58,6 +58,22 @@ func TestRedis(t *testing.T) {
 	conformance.Run(t, h)
 }
 
+// Valkey speaks the protocol of Redis.
+func TestValkey(t *testing.T) {
+	variant(t)
+	server := servers.StartValkey(t, "--databases 10000")
+	addr := server.Addrs[0]
+	h := apart(redisOver(nil), func(t *testing.T, n int) cache.Backend {
+		url := fmt.Sprintf("redis://%s/%d", addr, n)
+		return over(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": url, "CACHE_ALLOW_FLUSH": true}).New(t)
+	})
+	h.Name = "redis-valkey"
+	h.Server, h.ServerVersion = "valkey", server.Version(t)
+	h.Unsupported[conformance.Network] = onlyOneServer
+	h.Slow = true
+	conformance.Run(t, h)
+}
+
 const onlyOneServer = "faults of the wire are tested with one server; what happens to several is in redis_failover_test.go"
 
 func TestRedisUserTLS(t *testing.T) {

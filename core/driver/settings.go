@@ -191,11 +191,12 @@ func (s *Settings) Check(options any) error {
 }
 
 // Unread lists the settings that are given and that this backend does not read. They
-// may be meant for another backend or another program.
+// may be meant for another backend or another program. It does not list those that
+// [Settings.FlaskHints] names.
 func (s *Settings) Unread() []string {
 	var unread []string
 	for _, name := range slices.Sorted(maps.Keys(s.values().given)) {
-		if s.values().given[name] != nil && !s.isBound(name) {
+		if s.values().given[name] != nil && !s.isBound(name) && !isFlaskOnly(name) {
 			unread = append(unread, name)
 		}
 	}

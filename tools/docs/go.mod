@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/alicebob/miniredis/v2 v2.38.0
 	github.com/cachebackends/cachebackends/core v0.1.0
+	github.com/cachebackends/cachebackends/flask v0.1.0
 	github.com/cachebackends/cachebackends/guard v0.1.0
 	github.com/cachebackends/cachebackends/loader v0.1.0
 	github.com/cachebackends/cachebackends/redis v0.1.0
@@ -43,6 +44,7 @@ require (
 
 replace (
 	github.com/cachebackends/cachebackends/core => ../../core
+	github.com/cachebackends/cachebackends/flask => ../../flask
 	github.com/cachebackends/cachebackends/guard => ../../guard
 	github.com/cachebackends/cachebackends/loader => ../../loader
 	github.com/cachebackends/cachebackends/redis => ../../redis

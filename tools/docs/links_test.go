@@ -1,9 +1,9 @@
 package docs
 
 import (
+	"io/fs"
 	"net/url"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -69,20 +69,22 @@ func TestAnchors(t *testing.T) {
 	}
 }
 
-// markdownFiles returns the Markdown files that git tracks or would add, with slashes.
-func markdownFiles(t *testing.T) []string {
+// markdownFiles returns the Markdown files of the repository, with slashes.
+func markdownFiles(t *testing.T) (files []string) {
 	t.Helper()
-	list := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md")
-	list.Dir = root
-	out, err := list.Output()
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (name == ".git" || entry.Name() == "testdata"):
+			return fs.SkipDir
+		case path.Ext(name) == ".md":
+			files = append(files, name)
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	var files []string
-	for _, file := range strings.Fields(string(out)) {
-		if _, err := os.Stat(filepath.Join(root, file)); err == nil {
-			files = append(files, file)
-		}
 	}
 	return files
 }

@@ -6,7 +6,8 @@
 set -eu
 cd "$(dirname "$0")"
 
-image=${CACHE_TEST_IMAGE:-$(cat image.txt)}
+# The tag changes with the Dockerfile, so that no old image is used.
+image=${CACHE_TEST_IMAGE:-cachebackends-servers:$(sha256sum Dockerfile | cut -c 1-12)}
 base=debian:bookworm-slim
 
 if ! docker version >/dev/null 2>&1; then

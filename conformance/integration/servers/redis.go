@@ -14,9 +14,12 @@ type Redis struct {
 	Addrs []string // of the servers; of the sentinels where there are some
 	ports []int    // of the data servers
 	auth  string   // options of redis-cli
+	brand string   // "redis" or "valkey": its programs are NAME-server and NAME-cli
 }
 
-var redisNeeds = []string{"redis-server", "redis-cli"}
+var redisNeeds = needs("redis")
+
+func needs(brand string) []string { return []string{brand + "-server", brand + "-cli"} }
 
 // quiet are options of every data server: memory only, no snapshot.
 const quiet = ` --bind $BIND --protected-mode no --save "" --appendonly no`
@@ -25,11 +28,22 @@ const quiet = ` --bind $BIND --protected-mode no --save "" --appendonly no`
 // When it dies it is started again, with the data that it has saved.
 func StartRedis(t *testing.T, options string) *Redis {
 	t.Helper()
+	return startOne(t, "redis", options)
+}
+
+// StartValkey is StartRedis with a Valkey.
+func StartValkey(t *testing.T, options string) *Redis {
+	t.Helper()
+	return startOne(t, "valkey", options)
+}
+
+func startOne(t *testing.T, brand, options string) *Redis {
+	t.Helper()
 	ports := FreePorts(t, 1)
-	r := &Redis{ports: ports, Addrs: addrs(ports)}
+	r := &Redis{ports: ports, Addrs: addrs(ports), brand: brand}
 	r.Machine = Start(t, Spec{
-		Needs: redisNeeds, Ports: ports,
-		Script: fmt.Sprintf("while :; do redis-server --port %[1]d --pidfile $PWD/%[1]d.pid %[2]s %[3]s || sleep 0.1; done", ports[0], quiet, options),
+		Needs: needs(brand), Ports: ports,
+		Script: fmt.Sprintf("while :; do %[4]s-server --port %[1]d --pidfile $PWD/%[1]d.pid %[2]s %[3]s || sleep 0.1; done", ports[0], quiet, options, brand),
 	})
 	r.await(t, r.cli(ports[0], "ping")+" | grep -q PONG")
 	return r
@@ -40,7 +54,7 @@ func StartRedis(t *testing.T, options string) *Redis {
 func StartRedisTLS(t *testing.T, certificate Certificate, user, password string) *Redis {
 	t.Helper()
 	ports := FreePorts(t, 1)
-	r := &Redis{ports: ports, Addrs: addrs(ports), auth: fmt.Sprintf("--tls --cacert ca.pem --user %s -a %s", user, password)}
+	r := &Redis{ports: ports, Addrs: addrs(ports), brand: "redis", auth: fmt.Sprintf("--tls --cacert ca.pem --user %s -a %s", user, password)}
 	r.Machine = Start(t, Spec{
 		Needs: redisNeeds, Ports: ports,
 		Files: map[string]string{"ca.pem": certificate.CA, "cert.pem": certificate.Cert, "key.pem": certificate.Key},
@@ -58,7 +72,7 @@ func StartRedisTLS(t *testing.T, certificate Certificate, user, password string)
 func StartRedisCluster(t *testing.T, replicas int) *Redis {
 	t.Helper()
 	ports := FreePorts(t, 3*(1+replicas))
-	r := &Redis{ports: ports, Addrs: addrs(ports)}
+	r := &Redis{ports: ports, Addrs: addrs(ports), brand: "redis"}
 	timeout := 30_000
 	if replicas > 0 {
 		timeout = 1000
@@ -88,7 +102,7 @@ func StartRedisSentinel(t *testing.T, password, sentinelPassword string) *Redis 
 	t.Helper()
 	all := FreePorts(t, 6)
 	ports, sentinels := all[:3], all[3:]
-	r := &Redis{ports: ports, Addrs: addrs(sentinels), auth: "-a " + password}
+	r := &Redis{ports: ports, Addrs: addrs(sentinels), brand: "redis", auth: "-a " + password}
 	var script strings.Builder
 	for i, port := range ports {
 		replica := ""
@@ -122,7 +136,7 @@ func StartRedisSentinel(t *testing.T, password, sentinelPassword string) *Redis 
 // Version is that of the servers.
 func (r *Redis) Version(t *testing.T) string {
 	t.Helper()
-	return version(t, r.Machine, "redis-server")
+	return version(t, r.Machine, r.brand+"-server")
 }
 
 // Cli runs a command of redis-cli on the i-th data server.
@@ -132,7 +146,7 @@ func (r *Redis) Cli(ctx context.Context, i int, command string) (string, error) 
 }
 
 func (r *Redis) cli(port int, command string) string {
-	return fmt.Sprintf("redis-cli -p %d %s --no-auth-warning %s", port, r.auth, command)
+	return fmt.Sprintf("%s-cli -p %d %s --no-auth-warning %s", r.brand, port, r.auth, command)
 }
 
 // Restart kills the server, as a crash would, and waits until another has come up:

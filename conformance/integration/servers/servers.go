@@ -5,22 +5,22 @@ package servers
 
 import (
 	"context"
+	"crypto/sha256"
 	_ "embed"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"regexp"
-	"strings"
 	"sync/atomic"
 	"testing"
 )
 
-// DefaultImage has every server that the tests know; build.sh makes it.
-// CACHE_TEST_IMAGE names another.
+// Dockerfile describes the image with every server that the tests know, which build.sh
+// makes. CACHE_TEST_IMAGE names another.
 //
-//go:embed image.txt
-var DefaultImage string
+//go:embed Dockerfile
+var Dockerfile []byte
 
 // Spec says what to start.
 type Spec struct {
@@ -112,7 +112,7 @@ func image() string {
 	if image := os.Getenv("CACHE_TEST_IMAGE"); image != "" {
 		return image
 	}
-	return strings.TrimSpace(DefaultImage)
+	return fmt.Sprintf("cachebackends-servers:%.6x", sha256.Sum256(Dockerfile))
 }
 
 // FreePorts returns n ports of loopback on which no process listens, below those that

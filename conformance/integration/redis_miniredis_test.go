@@ -1,0 +1,150 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/cachebackends/cachebackends/conformance"
+	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// The embedded server of a user's tests: nothing is started or installed.
+func Example_miniredis() {
+	server, err := miniredis.Run() // in a test, miniredis.RunT(t)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	ctx := context.Background()
+	c, err := cache.Open(ctx, cache.FromMap(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://" + server.Addr()}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+
+	names := cache.Of[string](c)
+	err = names.Set(ctx, "42", "Ada", cache.Timeout(time.Minute))
+	fmt.Println(names.Get(ctx, "42"))
+	fmt.Println(err)
+	server.FastForward(time.Minute) // only this moves its clock
+	fmt.Println(names.Get(ctx, "42"))
+	// Output:
+	// Ada true <nil>
+	// <nil>
+	//  false <nil>
+}
+
+// TestMiniredis runs each case over a server of its own.
+func TestMiniredis(t *testing.T) {
+	variant(t)
+	start := startingMiniredis(t)
+	var cases, opened sync.Map // the servers, by number of the case and by backend
+	h := apart(redisOver(nil), func(t *testing.T, n int) cache.Backend {
+		server, found := cases.Load(n)
+		if !found {
+			server = start()
+			cases.Store(n, server)
+		}
+		b := over(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": "redis://" + server.(miniredisOf).addr, "CACHE_ALLOW_FLUSH": true}).New(t)
+		opened.Store(b, server)
+		return b
+	})
+	h.Advance = func(b driver.Backend, d time.Duration) {
+		server, _ := opened.Load(b)
+		server.(miniredisOf).FastForward(d)
+	}
+	h.Name, h.Slow = "redis-miniredis", true
+	h.Server, h.ServerVersion = "miniredis", moduleVersion(t, "github.com/alicebob/miniredis/v2")
+	h.Unsupported[conformance.Network] = onlyOneServer
+	h.Waived = map[string]string{
+		"TTL-13": "a TTL of 292 years overflows in miniredis",
+		"CNT-3":  `miniredis reads "+5" and "007" as integers`,
+	}
+	conformance.Run(t, h)
+}
+
+// miniredisOf is the server of a case, and where it is reached.
+type miniredisOf struct {
+	*miniredis.Miniredis
+	addr string
+}
+
+// startingMiniredis returns a function that starts a server until the end of t.
+// Another goroutine starts it, because the suite counts those that a case
+// starts.
+func startingMiniredis(t *testing.T) (start func() miniredisOf) {
+	all := make(chan miniredisOf)
+	go func() {
+		for {
+			m := miniredis.NewMiniRedis()
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err = errors.Join(err, m.Start()); err != nil {
+				t.Error(err)
+				return
+			}
+			go serveMiniredis(m, listener)
+			stop := func() { listener.Close(); m.Close() }
+			select {
+			case all <- miniredisOf{m, listener.Addr().String()}:
+				t.Cleanup(stop)
+			case <-t.Context().Done():
+				stop()
+				return
+			}
+		}
+	}()
+	return func() miniredisOf { return <-all }
+}
+
+// serveMiniredis moves the clock of m, which stands still, before every command by the
+// time that has passed.
+func serveMiniredis(m *miniredis.Miniredis, listener net.Listener) {
+	var mu sync.Mutex
+	last := time.Now()
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		m.Server().ServeConn(&clockedConn{conn, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			now := time.Now()
+			m.FastForward(now.Sub(last))
+			last = now
+		}})
+	}
+}
+
+// clockedConn calls moveClock when a command has arrived.
+type clockedConn struct {
+	net.Conn
+	moveClock func()
+}
+
+func (c *clockedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.moveClock()
+	return n, err
+}
+
+// moduleVersion returns the version of a module in this test.
+func moduleVersion(t *testing.T, path string) string {
+	t.Helper()
+	version, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}}", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(strings.TrimSpace(string(version)), "v")
+}
