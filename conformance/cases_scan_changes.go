@@ -34,7 +34,7 @@ func (t *attempt) setScanned(h *handle, name string, n int) (list []string) {
 // scanWhileOthersWrite scans while the body of the loop and another caller store and
 // remove other entries, so many that a table grows and places are used again.
 func scanWhileOthersWrite(t *attempt) {
-	n := t.fewer(scanned)
+	n := t.fewer(scanned / 2)
 	stay := t.setScanned(t.handle, "stay", n)
 	change := t.setScanned(t.handle, "change", n)
 	handles := t.handles()

@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"cmp"
 	"context"
 	"hash/crc32"
 	"iter"
@@ -14,16 +15,17 @@ import (
 // Scan lists the entries whose key begins with prefix. It lists one fan-out directory at a
 // time, and needs memory for the names in it. It opens each file, takes no lock and skips
 // files that disappear meanwhile, foreign files and those whose header is damaged; it does
-// not verify values. With Options.Flask the error wraps errors.ErrUnsupported: cachelib's
-// files do not hold the keys.
+// not verify values. With [Options.Flask] it returns an error wrapping
+// [errors.ErrUnsupported], because the files do not contain the keys.
 func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
 		if b.layout.flask {
-			yield(driver.Entry{}, errNoKeys)
+			err := b.inSliceAt(0, func(*slice) error { return nil }) // unless it is closed
+			yield(driver.Entry{}, cmp.Or(err, errNoKeys))
 			return
 		}
 		reader := headReader{hash: b.layout.hash}
-		for index := range fanOut {
+		for index := range b.layout.fanOut {
 			names, err := b.entryNames(ctx, index)
 			for len(names) > 0 && err == nil {
 				step := names[:min(len(names), filesPerStep)]
@@ -59,7 +61,7 @@ func (b *Backend) entryNames(ctx context.Context, index int) (names []string, er
 		names, err = s.names(0)
 		return err
 	})
-	names = slices.DeleteFunc(names, func(name string) bool { return !isEntry(name) })
+	names = slices.DeleteFunc(names, func(name string) bool { return !b.layout.isEntry(name) })
 	seen := make(map[string]struct{}, len(names))
 	names = slices.DeleteFunc(names, func(name string) bool {
 		_, again := seen[name]

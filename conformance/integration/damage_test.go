@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"crypto/md5"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -27,14 +28,17 @@ func (p *places[P]) of(b cache.Backend) P {
 	return place.(P)
 }
 
-// damageFile overwrites the file of key in a directory of package filesystem.
+// damageFile overwrites the file of key in a directory of package filesystem, in its own
+// layout or in that of Flask.
 func damageFile(t *testing.T, dir, key string) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*", fmt.Sprintf("%x.cache", sha256.Sum256([]byte(key)))))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("the files of %q: %q, %v", key, files, err)
+	own, errOwn := filepath.Glob(filepath.Join(dir, "*", fmt.Sprintf("%x.cache", sha256.Sum256([]byte(key)))))
+	flask, errFlask := filepath.Glob(filepath.Join(dir, fmt.Sprintf("%x", md5.Sum([]byte(key)))))
+	files := append(own, flask...)
+	if errOwn != nil || errFlask != nil || len(files) != 1 {
+		t.Fatalf("the files of %q: %q, %v, %v", key, files, errOwn, errFlask)
 	}
-	if err := os.WriteFile(files[0], []byte("junk"), 0o600); err != nil {
+	if err := os.WriteFile(files[0], []byte("?"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
