@@ -9,8 +9,8 @@ PLATFORMS := windows/amd64 darwin/arm64 freebsd/amd64 linux/386 linux/arm
 PORTABLE := $(filter-out $(CURDIR)/gcs,$(RELEASED))
 # Versions of tools are pinned in tools/mod/go.mod.
 GOVULNCHECK := GOWORK=off go tool -modfile=$(CURDIR)/tools/mod/go.mod govulncheck
-# The matrix, the page and a page for each rule are made from these reports.
-REPORT := go run ./conformance/cmd/conformance-report -readme README.md -o docs/support.html -rules docs/rules
+# The matrices, the page and a page for each rule are made from these reports.
+REPORT := go run ./conformance/cmd/conformance-report -readme README.md -readme docs/choosing-a-store.md -o docs/support.html -rules docs/rules
 
 .PHONY: demo test race check vulnerabilities bench servers matrix matrix-check release-check
 
@@ -56,14 +56,14 @@ vulnerabilities:
 bench:
 	go run ./tools/bench -out docs/bench
 
-## matrix: run the suite over every backend and update docs/support, docs/rules, README.md and docs/support.html
+## matrix: run the suite over every backend and update its results in docs and README.md
 matrix: servers
 	go test -count=1 -run TestDefects ./conformance/cmd/conformance-report -update
 	@reports=$$(mktemp -d) && trap 'rm -rf "$$reports"' EXIT && \
 	CONFORMANCE_STRICT=1 CONFORMANCE_REPORT=$$reports go test ./conformance/integration && \
 	$(REPORT) -merge $$reports docs/support
 
-## matrix-check: find what is stale in docs/support, docs/rules, README.md and docs/support.html, compared with the reports in REPORTS
+## matrix-check: find what is stale in what matrix updates, compared with the reports in REPORTS
 matrix-check:
 	$(REPORT) -check -strict $(if $(REPORTS),-merge $(REPORTS)) docs/support
 

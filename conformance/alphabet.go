@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ func (s *suite) show(b driver.Backend) driver.Backend {
 type spelling struct {
 	alphabet string
 	replace  *strings.Replacer
+	restore  *strings.Replacer
 }
 
 // punctuation is what the suite puts into keys and prefixes beside letters and digits.
@@ -50,7 +52,11 @@ func newSpelling(alphabet string) *spelling {
 			pairs = append(pairs, string(c), fmt.Sprintf("qz%d", i))
 		}
 	}
-	return &spelling{alphabet, strings.NewReplacer(pairs...)}
+	back := make([]string, len(pairs))
+	for i := 0; i < len(pairs); i += 2 {
+		back[i], back[i+1] = pairs[i+1], pairs[i]
+	}
+	return &spelling{alphabet, strings.NewReplacer(pairs...), strings.NewReplacer(back...)}
 }
 
 func (s *spelling) key(key string) string { return s.replace.Replace(key) }
@@ -172,6 +178,13 @@ func (s *spelled) GetManyWithTTL(ctx context.Context, keys []string) ([][]byte, 
 // Watch reports keys as the store spells them.
 func (s *spelled) Watch(ctx context.Context, prefix string, grace time.Duration, notices driver.Notices) error {
 	return s.spelling.check(s.Operations.Watch(ctx, s.spelling.key(prefix), grace, notices), prefix)
+}
+
+func (s *spelled) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
+	return driver.MapEntries(s.Operations.Scan(ctx, s.spelling.key(prefix)), func(entry driver.Entry) driver.Entry {
+		entry.Key = s.spelling.restore.Replace(entry.Key)
+		return entry
+	})
 }
 
 func (s *spelled) SetMany(ctx context.Context, items []driver.Item, ttl time.Duration) error {

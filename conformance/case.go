@@ -43,7 +43,7 @@ func (c Case) has(f flag) bool { return c.flags&f != 0 }
 // Cases returns all cases in the order of the contract.
 func Cases() []Case {
 	all := slices.Concat(declarationCases, basicCases, damageCases, ttlCases, keyCases, valueCases, memoryCases, batchCases, addCases, deleteCases, clearCases,
-		counterCases, appendCases, lifeCases, watchCases, statsCases, leaseCases, swapCases, evictionCases, concurrencyCases, contextCases, closeCases, persistenceCases,
+		counterCases, appendCases, lifeCases, watchCases, statsCases, scanCases, leaseCases, swapCases, evictionCases, concurrencyCases, contextCases, closeCases, persistenceCases,
 		configCases, errorCases, modelCases, nullCases)
 	for i := range all {
 		if all[i].Since == "" {

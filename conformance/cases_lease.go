@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/cachebackends/cachebackends/conformance/proxy"
 	cache "github.com/cachebackends/cachebackends/core"
 	"github.com/cachebackends/cachebackends/core/driver"
 )
@@ -192,124 +190,6 @@ func deadHolder(t *attempt) {
 	t.fills("after the dead holder's Fill and Release", "k", next, "new")
 }
 
-// write is a way to change a key.
-type write struct {
-	name  string
-	needs Feature // "" if every backend supports it
-	call  func(t *attempt, key string, ttl time.Duration)
-	left  string // the value of the key afterwards, "" if the key is absent
-}
-
-var writes = []write{
-	{"Set", "", func(t *attempt, key string, ttl time.Duration) { t.set(key, "new", ttl) }, "new"},
-	{"SetMany", "", func(t *attempt, key string, ttl time.Duration) { t.setMany(sameItems([]string{key}, "new"), ttl) }, "new"},
-	{"SetMany after another key", "", func(t *attempt, key string, ttl time.Duration) {
-		t.setMany(sameItems([]string{key + "-0", key, key + "-1"}, "new"), ttl)
-	}, "new"},
-	{"DeleteMany after another key", "", func(t *attempt, key string, _ time.Duration) {
-		equal(t, "keys that DeleteMany of a leased key reports", len(t.deleteMany(key+"-0", key, key+"-1")), 0)
-	}, ""},
-	{"Add", "", func(t *attempt, key string, ttl time.Duration) {
-		equal(t, "Add of a leased key", t.add(key, "new", ttl), true)
-	}, "new"},
-	{"Inc", Counter, func(t *attempt, key string, ttl time.Duration) {
-		equal(t, "Inc of a leased key by 7", t.inc(key, 7, ttl), 7)
-	}, "7"},
-	{"Set and CompareAndSwap", Swap, func(t *attempt, key string, ttl time.Duration) {
-		t.set(key, "old", time.Hour)
-		equal(t, "CompareAndSwap", t.swap(key, "old", "new", ttl), true)
-	}, "new"},
-	{"Delete", "", func(t *attempt, key string, _ time.Duration) {
-		equal(t, "Delete of a leased key", t.delete(key), false)
-	}, ""},
-	{"DeleteMany", "", func(t *attempt, key string, _ time.Duration) {
-		equal(t, "keys that DeleteMany of a leased key reports", len(t.deleteMany(key)), 0)
-	}, ""},
-	{"Set and Delete", "", func(t *attempt, key string, ttl time.Duration) {
-		t.set(key, "new", ttl)
-		equal(t, "Delete after Set", t.delete(key), true)
-	}, ""},
-	{"Delete and another Lease and Fill", "", func(t *attempt, key string, ttl time.Duration) {
-		t.delete(key)
-		token := t.lease("after Delete", key, driver.MaxHold)
-		equal(t, "Fill after Delete and Lease", t.fillLease(key, token, "new", ttl), true)
-	}, "new"},
-}
-
-// writesOf returns the writes that the backend supports.
-func (t *attempt) supportedWrites() []write {
-	var list []write
-	for _, w := range writes {
-		if w.needs == "" || t.supports(w.needs) {
-			list = append(list, w)
-		}
-	}
-	return list
-}
-
-func fillAfterWrite(t *attempt) {
-	handles := t.handles()
-	for i, w := range t.supportedWrites() {
-		for j, ttl := range []time.Duration{time.Hour, 0} {
-			key, after := fmt.Sprintf("k%d-%d", i, j), "after Lease and "+w.name
-			token := t.lease("absent key", key, driver.MaxHold)
-			t.through(handles[j%len(handles)], func() { w.call(t, key, ttl) })
-			if w.left != "" {
-				t.hasTTL(after, key, ttl)
-			}
-			t.refuses(after, key, token)
-			t.release(key, token)
-			if w.left != "" {
-				t.hit(after+" and a refused Fill", key, w.left)
-				t.hasTTL(after+" and a refused Fill", key, ttl)
-				continue
-			}
-			t.miss(after+" and a refused Fill", key)
-			t.fills(after+" and Lease", key, t.lease(after, key, driver.MaxHold), "fresh")
-		}
-	}
-}
-
-// fillAfterHistory leases keys of each past, and writes each in each way.
-func fillAfterHistory(t *attempt) {
-	pasts := []string{"expired", "deleted", "filled"}
-	key := func(past string, i int) string { return fmt.Sprintf("%s%d", past, i) }
-	writes := t.supportedWrites()
-	ttl := t.shortTTL()
-	used := map[string]string{}
-	for i := range writes {
-		t.set(key("expired", i), "old", ttl)
-		t.set(key("deleted", i), "old", time.Hour)
-		filled := key("filled", i)
-		used[filled] = t.lease("absent key", filled, driver.MaxHold)
-		equal(t, "Fill", t.fillLease(filled, used[filled], "old", 0), true)
-		t.delete(key("deleted", i))
-		t.delete(filled)
-	}
-	t.set("held", "old", ttl)
-	t.pass(ttl + t.resolution())
-	for i, w := range writes {
-		for _, past := range pasts {
-			key, after := key(past, i), past+", Lease and "+w.name
-			if old := used[key]; old != "" {
-				t.refuses("with a used token", key, old)
-			}
-			token := t.lease(past+" key", key, driver.MaxHold)
-			w.call(t, key, time.Hour)
-			t.refuses(after, key, token)
-			if w.left != "" {
-				t.hit(after+" and a refused Fill", key, w.left)
-				continue
-			}
-			t.miss(after+" and a refused Fill", key)
-			t.fills(after+" and Lease", key, t.lease(after, key, driver.MaxHold), "fresh")
-		}
-	}
-	t.lease("expired key", "held", ttl)
-	t.pass(ttl + t.resolution())
-	t.fills("expired key, after hold", "held", t.lease("expired key, after hold", "held", driver.MaxHold), "new")
-}
-
 func leasedKeyIsAbsent(t *attempt) {
 	for _, key := range []string{"read", "add", "inc", "delete", "deletemany"} {
 		t.lease("absent key", key, driver.MaxHold)
@@ -390,32 +270,6 @@ func waiting(t *attempt) {
 	})
 }
 
-func fillTooLate(t *attempt) {
-	ttl := t.shortTTL()
-	tokens := map[string]string{}
-	late := t.lease("absent key", "late", ttl)
-	for _, w := range t.supportedWrites() {
-		if w.left == "" {
-			continue
-		}
-		key := strings.ReplaceAll(w.name, " ", "-") // some stores support no spaces
-		tokens[key] = t.lease("absent key", key, driver.MaxHold)
-		w.call(t, key, ttl)
-	}
-	used := t.lease("absent key", "used", driver.MaxHold)
-	equal(t, "Fill", t.fillLease("used", used, "v", ttl), true)
-	tokens["used"] = used
-	t.pass(ttl + t.resolution())
-	for key, token := range tokens {
-		after := "after Lease and " + key + " with a short ttl that has passed"
-		t.refuses(after, key, token)
-		t.miss(after, key)
-		t.fills(after, key, t.lease(after, key, driver.MaxHold), "fresh")
-	}
-	t.refuses("after hold", "late", late)
-	t.miss("after hold and a refused Fill", "late")
-}
-
 func leaseOfPresentKey(t *attempt) {
 	t.set("k", "v", time.Hour)
 	t.set("empty", "", 0)
@@ -431,78 +285,6 @@ func leaseOfPresentKey(t *attempt) {
 	t.hasTTL("set with 0, then Lease", "empty", 0)
 	t.delete("k")
 	t.lease("after Lease of a present key and Delete", "k", driver.MaxHold)
-}
-
-func filledEntry(t *attempt) {
-	ttl := t.shortTTL()
-	fill := func(key, value string, ttl time.Duration) {
-		token := t.lease("absent key", key, driver.MaxHold)
-		equal(t, "Fill", t.fillLease(key, token, value, ttl), true)
-		t.hasTTL(fmt.Sprintf("after Fill with %v", ttl), key, ttl)
-	}
-	fill("never", "v", 0)
-	fill("hour", "\x00binary\r\n", time.Hour)
-	fill("empty", "", time.Hour)
-	before := t.now()
-	fill("short", "v", ttl)
-	t.notExpiredEarly("short", before, ttl)
-	t.pass(ttl + t.resolution())
-	t.miss("after the ttl of Fill", "short")
-	t.hit("after Fill with 0", "never", "v")
-	t.hit("after Fill with 1h", "hour", "\x00binary\r\n")
-	t.hit("after Fill with an empty value", "empty", "")
-	equal(t, "Has after Fill with an empty value", t.has("empty"), true)
-	if limit := t.harness.Limits.MaxValue; limit != 0 {
-		token := t.lease("absent key", "large", driver.MaxHold)
-		_, err := t.handle.Fill(t.ctx, "large", token, make([]byte, limit+1), time.Hour)
-		t.errorIs("Fill with a value over the limit", err, driver.ErrTooLarge)
-		t.miss("after Fill returned ErrTooLarge", "large")
-	}
-}
-
-// leaseCalls calls Lease, Fill and Release with a key that is not leased, and records
-// a failure if an error does not wrap want.
-func (t *attempt) leaseCalls(ctx context.Context, when, key string, want error) {
-	_, _, _, err := t.handle.Lease(ctx, key, time.Second)
-	t.errorIs("Lease "+when, err, want)
-	_, err = t.handle.Fill(ctx, key, "token", []byte("v"), time.Hour)
-	t.errorIs("Fill "+when, err, want)
-	t.errorIs("Release "+when, t.handle.Release(ctx, key, "token"), want)
-}
-
-func leaseMistakes(t *attempt) {
-	for _, key := range t.invalidKeys() {
-		t.leaseCalls(t.ctx, "with the key "+show(key), key, driver.ErrInvalidKey)
-	}
-	if t.mode != bare {
-		done, cancel := context.WithCancel(t.ctx)
-		cancel()
-		t.leaseCalls(done, "with a cancelled context", "k", context.Canceled)
-		_, _, _, err := t.cache.Lease(t.ctx, "", time.Second)
-		if t.mode != prefixed {
-			t.errorIs("Lease with an empty key", err, driver.ErrInvalidKey)
-		}
-	}
-	t.must("Close", t.close())
-	t.leaseCalls(t.ctx, "after Close", "k", driver.ErrClosed)
-}
-
-// foreignTokens tries tokens that are not of a lease of the key.
-func foreignTokens(t *attempt) {
-	a, b := t.lease("absent key", "a", driver.MaxHold), t.lease("absent key", "b", driver.MaxHold)
-	t.set("present", "v", time.Hour)
-	for _, token := range []string{"", "token", a + "x", a[:len(a)-1], strings.Repeat("9", 300), "a b\r\nset k\x00", b} {
-		for _, key := range []string{"a", "present", "absent"} {
-			when := "with the token " + show(token)
-			t.refuses(when, key, token)
-			t.release(key, token)
-		}
-	}
-	t.isLeased("after Release with foreign tokens", "a")
-	t.fills("after Fill and Release with foreign tokens", "a", a, "of a")
-	t.fills("after Fill and Release of another key with its token", "b", b, "of b")
-	t.hit("after Fill and Release with foreign tokens", "present", "v")
-	t.miss("after Fill and Release with foreign tokens", "absent")
 }
 
 func leasesAreIndependent(t *attempt) {
@@ -536,78 +318,4 @@ func leasesAreIndependent(t *attempt) {
 	for key := range tokens {
 		t.hit("after Fill of similar keys", key, "of "+key)
 	}
-}
-
-func fillWithLostReply(t *attempt) {
-	w := t.openProxied()
-	for i, newer := range []string{"", "newer"} {
-		key := fmt.Sprintf("lost-fill-%d", i)
-		token, err := w.handle.acquire(t.ctx, key)
-		t.must("Lease through the proxy", err)
-		w.inject(proxy.LostReply)
-		filled, err := w.handle.Fill(t.ctx, key, token, []byte("loaded"), time.Hour)
-		if !filled || err != nil {
-			t.errorIs(fmt.Sprintf("Fill whose reply was lost (it returned %v)", filled), err, driver.ErrUnknownOutcome)
-		}
-		w.recovers("a lost reply")
-		if value, ok, err := w.handle.Get(t.ctx, key); err != nil || ok && string(value) != "loaded" {
-			t.wrong("Get after a Fill whose reply was lost", text(fmt.Sprintf("%s, %v", show(value), err)), text("the value or a miss"))
-		}
-		if newer != "" {
-			t.must("Set", w.handle.Set(t.ctx, key, []byte(newer), time.Hour))
-		} else if _, err = w.handle.Delete(t.ctx, key); err != nil {
-			t.must("Delete", err)
-		}
-		filled, err = w.handle.Fill(t.ctx, key, token, []byte("loaded"), time.Hour)
-		t.must("Fill again", err)
-		equal(t, "Fill again after a write", filled, false)
-		value, _, err := w.handle.Get(t.ctx, key)
-		t.must("Get", err)
-		equal(t, "the value after a write and another Fill", string(value), newer)
-	}
-}
-
-func leaseWithLostReply(t *attempt) {
-	const key = "lost-lease" // the server behind the proxy is the same for all cases
-	w := t.openProxied()
-	hold := t.shortTTL()
-	w.inject(proxy.LostReply)
-	_, ok, token, err := w.handle.Lease(t.ctx, key, hold)
-	if err != nil && !errors.Is(err, driver.ErrUnknownOutcome) && !errors.Is(err, driver.ErrUnavailable) {
-		t.wrong("Lease whose reply was lost", err, text("ErrUnknownOutcome or ErrUnavailable"))
-	}
-	equal(t, "Lease whose reply was lost reports a value", ok, false)
-	w.recovers("a lost reply")
-	_, ok, err = w.handle.Get(t.ctx, key)
-	t.must("Get", err)
-	equal(t, "Get after a Lease whose reply was lost, ok", ok, false)
-	t.pass(hold + t.resolution())
-	next, err := w.handle.acquire(t.ctx, key)
-	t.must("Lease after hold", err)
-	equal(t, "the token of a later lease is the same", next == token, false)
-	filled, err := w.handle.Fill(t.ctx, key, next, []byte("v"), time.Hour)
-	t.must("Fill", err)
-	equal(t, "Fill after a Lease whose reply was lost", filled, true)
-}
-
-func leaseUnavailable(t *attempt) {
-	const key = "unavailable-lease"
-	w := t.openProxied()
-	token, err := w.handle.acquire(t.ctx, key)
-	t.must("Lease through the proxy", err)
-	ignoring := t.throughCache(cache.New(w.handle.cache.Backend(), cache.WithIgnoreErrors()))
-	w.inject(proxy.Refuse)
-	_ = w.reach() // finds that the connection is broken
-	for name, call := range map[string]func() error{
-		"Lease":                       func() error { _, _, _, err := w.handle.Lease(t.ctx, key, time.Second); return err },
-		"Lease with WithIgnoreErrors": func() error { _, _, _, err := ignoring.Lease(t.ctx, key, time.Second); return err },
-		"Fill":                        func() error { _, err := w.handle.Fill(t.ctx, key, token, []byte("v"), time.Hour); return err },
-		"Release":                     func() error { return w.handle.Release(t.ctx, key, token) },
-	} {
-		t.errorIs(name+" with connections refused", call(), driver.ErrUnavailable)
-	}
-	w.recovers("the outage")
-	filled, err := w.handle.Fill(t.ctx, key, token, []byte("v"), time.Hour)
-	t.must("Fill after the outage", err)
-	equal(t, "Fill after the outage", filled, true)
 }

@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"context"
+	"iter"
+	"strings"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -51,6 +53,22 @@ func (h *handle) Stats(ctx context.Context) error {
 	}
 	_, err := h.cache.Stats(ctx)
 	return err
+}
+
+// Scan lists the entries whose key begins with prefix.
+func (h *handle) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
+	scan := h.cache.Scan
+	if h.bare != nil {
+		scan = h.bare.Scan
+	}
+	return func(yield func(driver.Entry, error) bool) {
+		for entry, err := range scan(ctx, h.prefix+prefix) {
+			entry.Key = strings.TrimPrefix(entry.Key, h.prefix)
+			if !yield(entry, err) {
+				return
+			}
+		}
+	}
 }
 
 // watchUntilReady watches prefix until Ready is called. It returns the error that ended

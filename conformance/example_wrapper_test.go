@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"sync"
 	"testing"
 	"time"
@@ -100,6 +101,14 @@ func (c *compressed) Fill(ctx context.Context, key, token string, value []byte, 
 
 func (c *compressed) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
 	return c.Operations.CompareAndSwap(ctx, key, deflate(old), deflate(value), ttl)
+}
+
+// Scan does not know the sizes of the values, which are compressed.
+func (c *compressed) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
+	return driver.MapEntries(c.Operations.Scan(ctx, prefix), func(entry driver.Entry) driver.Entry {
+		entry.Size = -1
+		return entry
+	})
 }
 
 func (c *compressed) Name() string { return "compressed(" + c.Operations.Name() + ")" }

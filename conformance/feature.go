@@ -31,6 +31,8 @@ const (
 	// Stats is the interface [driver.Stater]; not of a wrapper that knows nothing but the
 	// state of its circuit breaker. Its absence needs no declaration.
 	Stats Feature = "Stats"
+	// Scan is the interface [driver.Scanner]. Its absence needs no declaration.
+	Scan Feature = "Scan"
 	// Persistence means that the store outlives the handle: Stores.Reopen. It is also
 	// absent if the harness has Bubble.
 	Persistence Feature = "Persistence"
@@ -46,13 +48,13 @@ var fieldOf = map[Feature]string{
 	Persistence: "Stores.Reopen", Threshold: "Stores.Bounded", Network: "Faults", FullClear: "Stores.ClearAllowed",
 }
 
-var features = []Feature{Storage, Counter, Lease, Swap, PrefixClear, FullClear, TTL, GetWithTTL, Watch, Stats, Persistence, Threshold, Network}
+var features = []Feature{Storage, Counter, Lease, Swap, PrefixClear, FullClear, TTL, GetWithTTL, Watch, Stats, Scan, Persistence, Threshold, Network}
 
 // extensions are the features of interfaces that core got after the others. Their
 // absence needs no declaration: a new version of core must not break the test of a
 // backend that was complete before. A declaration gives the report a better reason, and
 // is a failure if the feature works.
-var extensions = map[Feature]string{GetWithTTL: "driver.LifeGetter", Watch: "driver.Watcher", Stats: "driver.Stater"}
+var extensions = map[Feature]string{GetWithTTL: "driver.LifeGetter", Watch: "driver.Watcher", Stats: "driver.Stater", Scan: "driver.Scanner"}
 
 // implied returns the features whose absence needs no declaration, with the reason.
 func (h Harness) implied() map[Feature]string {

@@ -172,10 +172,11 @@ type withoutFallbacks struct {
 	driver.LifeGetter
 	driver.Watcher
 	driver.Stater
+	driver.Scanner
 	driver.Namer
 }
 
 func hideFallbacks(b driver.Backend) driver.Backend {
 	ops := driver.Resolve(b)
-	return withoutFallbacks{b, ops, ops, ops, ops, ops, ops, ops, ops, ops}
+	return withoutFallbacks{b, ops, ops, ops, ops, ops, ops, ops, ops, ops, ops}
 }

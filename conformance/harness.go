@@ -73,7 +73,7 @@ type Harness struct {
 
 	// Unsupported declares the features that the backend does not support, each with
 	// the reason, which the report shows. A declared feature that works is a failure,
-	// and so is a missing feature that is not declared, except GetWithTTL, Watch and Stats.
+	// and so is a missing feature that is not declared, except GetWithTTL, Watch, Stats and Scan.
 	Unsupported map[Feature]string
 }
 

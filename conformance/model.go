@@ -98,6 +98,8 @@ func (m *model) do(s step) (bad *mismatch) {
 		return m.inc(s)
 	case "Clear", "ClearPrefix":
 		return m.clear(s)
+	case "Scan":
+		return m.scan(s)
 	case "Lease":
 		return m.lease(s)
 	case "Fill":

@@ -98,6 +98,8 @@ func (s step) code(m mode) string {
 			list = "[]string{" + keyList(s.keys) + "}"
 		}
 		return fmt.Sprintf("%s.%s(ctx, %s)", c, s.verb, list)
+	case "Scan":
+		return fmt.Sprintf("for entry, err := range %s.Scan(ctx, %s) { fmt.Println(entry, err) }", c, list)
 	case "Clear":
 		return c + ".Clear(ctx)"
 	case "ClearPrefix":

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // appendedTo is the dst of GetAppend.
@@ -122,6 +124,49 @@ func (m *model) left(s step, key string, left time.Duration, began, ended time.T
 		return &mismatch{got: "0, which means that it never expires", want: fmt.Sprintf("more than 0, at most %v", most) + m.because(key)}
 	case left < least || left > most:
 		return &mismatch{got: left.String(), want: fmt.Sprintf("%v to %v", least, most) + m.because(key)}
+	}
+	return nil
+}
+
+// scan lists the entries with a prefix and checks each of them, and those that are missing.
+func (m *model) scan(s step) *mismatch {
+	listed := map[string]driver.Entry{}
+	var err error
+	var again string
+	began, ended := m.during(func() {
+		for entry, scanErr := range m.handle(s).Scan(m.t.ctx, s.keys[0]) {
+			if err = scanErr; err != nil {
+				return
+			}
+			if _, twice := listed[entry.Key]; twice {
+				again = entry.Key
+			}
+			listed[entry.Key] = entry
+		}
+	})
+	if bad := m.mustBe(err, nil); bad != nil {
+		return bad
+	}
+	if again != "" {
+		return &mismatch{got: keyCode(again) + " twice", want: "once"}
+	}
+	for key := range m.entries {
+		if _, found := listed[key]; !found && strings.HasPrefix(key, s.keys[0]) {
+			if bad := m.found(key, false, began, ended); bad != nil {
+				return bad
+			}
+		}
+	}
+	for key, entry := range listed {
+		if bad := m.found(key, true, began, ended); bad != nil {
+			return bad
+		}
+		if size := int64(len(m.entries[key].value)); entry.Size != size && entry.Size != -1 {
+			return &mismatch{got: fmt.Sprintf("%d bytes of %s", entry.Size, keyCode(key)), want: fmt.Sprintf("%d bytes, or -1", size)}
+		}
+		if bad := m.left(s, key, entry.TTL, began, ended); bad != nil {
+			return bad
+		}
 	}
 	return nil
 }

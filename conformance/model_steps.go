@@ -16,7 +16,7 @@ import (
 type step struct {
 	verb  string
 	by    int      // which handle makes the call
-	keys  []string // several for a batch; for ClearPrefix, the prefix
+	keys  []string // several for a batch; for ClearPrefix and Scan, the prefix
 	value sample   // of the first key
 	old   sample   // that CompareAndSwap compares
 	match bool     // old is what the model expects, if the key is present
@@ -81,6 +81,8 @@ type generator struct {
 	waits      []time.Duration // what steps may wait
 	budget     time.Duration   // of all waits
 	oneTTL     bool            // the store ignores the TTL of a step
+	scans      bool            // the store lists its entries
+	alone      bool            // it has no entries of others, which a scan would visit too
 	limits     Limits
 }
 
@@ -91,7 +93,7 @@ var verbWeights = []struct {
 }{
 	{"Set", 5}, {"Add", 4}, {"SetMany", 3}, {"Inc", 5}, {"Get", 3}, {"GetMany", 2}, {"Has", 2}, {"TTL", 2},
 	{"Delete", 2}, {"DeleteMany", 2}, {"pass", 4}, {"Clear", 1}, {"ClearPrefix", 1}, {"Reopen", 1},
-	{"Lease", 4}, {"Fill", 2}, {"Release", 1}, {"CompareAndSwap", 2}, {"GetAppend", 1}, {"GetWithTTL", 1}, {"GetManyWithTTL", 1},
+	{"Lease", 4}, {"Fill", 2}, {"Release", 1}, {"CompareAndSwap", 2}, {"GetAppend", 1}, {"GetWithTTL", 1}, {"GetManyWithTTL", 1}, {"Scan", 1},
 }
 
 func (t *attempt) newGenerator(handles int) *generator {
@@ -125,6 +127,7 @@ func (t *attempt) newGenerator(handles int) *generator {
 			g.budget = time.Duration(t.fewer(2500)) * time.Millisecond
 		}
 	}
+	g.scans, g.alone = t.canCall("Scan"), t.harness.Isolated
 	if g.oneTTL = t.harness.declares(OneTTL); g.oneTTL {
 		g.waits, g.budget = g.waits[:1], 0
 	}
@@ -148,6 +151,8 @@ func (t *attempt) canCall(verb string) bool {
 		return t.supports(TTL) && !t.harness.declares(OneTTL)
 	case "GetWithTTL", "GetManyWithTTL":
 		return t.supports(GetWithTTL) && !t.harness.declares(OneTTL)
+	case "Scan":
+		return t.supports(Scan) && !t.harness.declares(OneTTL)
 	case "Lease", "Fill", "Release":
 		return t.supports(Lease)
 	case "CompareAndSwap":
@@ -243,7 +248,7 @@ func (g *generator) step(pool []string) step {
 			return step{}
 		}
 	case "Clear":
-	case "ClearPrefix":
+	case "ClearPrefix", "Scan":
 		s.keys = []string{key[:1+g.IntN(min(len(key), 3))]}
 	case "GetMany", "GetManyWithTTL", "DeleteMany", "SetMany":
 		s.keys = slices.Clone(pool)
@@ -275,6 +280,9 @@ func (g *generator) step(pool []string) step {
 // observers returns the calls that do not change pool, in random order.
 func (g *generator) observers(pool []string) (steps []step) {
 	sometimes := []string{"GetAppend", "GetWithTTL", "GetManyWithTTL"}
+	if g.scans && (g.alone || g.IntN(8) == 0) {
+		steps = append(steps, step{verb: "Scan", by: g.IntN(g.handles), keys: []string{""}})
+	}
 	for _, verb := range append([]string{"Get", "Has", "TTL"}, sometimes[g.IntN(3)]) {
 		if !slices.Contains(g.verbs, verb) {
 			continue

@@ -110,6 +110,14 @@ var allOperations = append(keyOperations[:len(keyOperations):len(keyOperations)]
 	operation{"ClearPrefix", PrefixClear, func(ctx context.Context, h *handle, key string) error { return h.ClearPrefix(ctx, key) }},
 	operation{"Clear", "", func(ctx context.Context, h *handle, _ string) error { return h.Clear(ctx) }},
 	operation{"Stats", Stats, func(ctx context.Context, h *handle, _ string) error { return h.Stats(ctx) }},
+	operation{"Scan", Scan, func(ctx context.Context, h *handle, key string) error {
+		for _, err := range h.Scan(ctx, key) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
 	operation{"Watch", Watch, func(ctx context.Context, h *handle, key string) error {
 		return watchUntilReady(ctx, h.direct(), h.stored(key))
 	}},

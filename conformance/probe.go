@@ -150,6 +150,11 @@ func (s *suite) try(ctx context.Context, backend driver.Backend, feature Feature
 		state := stats.State
 		stats.State = ""
 		return state == "" || stats != driver.UnknownStats, err // a wrapper may know nothing but its own state
+	case Scan:
+		for _, err := range ops.Scan(ctx, key) {
+			return true, err
+		}
+		return true, nil
 	case PrefixClear:
 		return true, ops.ClearPrefix(ctx, key)
 	case FullClear:

@@ -53,6 +53,7 @@ type defects struct {
 	earlyReady bool   // Watch is ready before the server has answered
 	noGrace    bool   // Watch has no timeout for a server that is silent
 	reconnects bool   // Watch does not return when a connection is lost
+	endsScan   bool   // a Scan whose connection is lost ends without an error
 }
 
 type request struct {
@@ -73,6 +74,7 @@ type reply struct {
 	TTL   time.Duration
 	Token string
 	Err   string
+	List  []driver.Entry
 }
 
 // serve answers requests from a reference backend until the test ends.
@@ -127,6 +129,8 @@ func answer(r *reference, q request) (a reply) {
 		a.Value, a.TTL, a.OK, err = r.GetWithTTL(ctx, q.Key)
 	case "stats":
 		a.N = int64(len(r.names()))
+	case "scan":
+		a.List = r.page(q.Key, q.Token)
 	case "lease":
 		a.Value, a.OK, a.Token, err = r.Lease(ctx, q.Key, q.TTL)
 	case "fill":
@@ -175,7 +179,7 @@ func (b *client) try(ctx context.Context, q request) (a reply, err error) {
 		if _, bounded := ctx.Deadline(); bounded && errors.Is(err, os.ErrDeadlineExceeded) {
 			<-ctx.Done() // the deadline of the connection passed first
 		}
-		switch read := slices.Contains([]string{"get", "ttl", "life", "stats"}, q.Op); {
+		switch read := slices.Contains([]string{"get", "ttl", "life", "stats", "scan"}, q.Op); {
 		case err == nil:
 		case b.kindless == q.Op:
 		case ctx.Err() != nil && sent && !read:
@@ -353,6 +357,9 @@ func TestMutantsOfClients(t *testing.T) {
 		{"a slow write expires late", "TTL-14", defects{lateTTL: true}},
 		{"GetWithTTL ignores the context", "CTX-2", defects{unbounded: "life"}},
 		{"an outage of Stats has no kind", "ERR-1", defects{kindless: "stats"}},
+		{"Scan ignores the context", "CTX-2", defects{unbounded: "scan"}},
+		{"an outage of Scan has no kind", "ERR-1", defects{kindless: "scan"}},
+		{"Scan that loses its connection ends without an error", "SCN-12", defects{endsScan: true}},
 		{"Watch is ready before the server", "WAT-8", defects{earlyReady: true}},
 		{"Watch does not notice that the server is silent", "WAT-8", defects{noGrace: true}},
 		{"Watch connects again without a word", "WAT-8", defects{reconnects: true}},

@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -47,7 +48,10 @@ func (d denied) GetWithTTL(context.Context, string) ([]byte, time.Duration, bool
 	return nil, 0, false, d.why
 }
 func (d denied) Watch(context.Context, string, time.Duration, driver.Notices) error { return d.why }
-func (d denied) Stats(context.Context) (driver.Stats, error)                        { return driver.Stats{}, d.why }
+func (d denied) Scan(context.Context, string) iter.Seq2[driver.Entry, error] {
+	return driver.FailedScan(d.why)
+}
+func (d denied) Stats(context.Context) (driver.Stats, error) { return driver.Stats{}, d.why }
 
 // fullAt50 holds 50 entries. For a further key it calls full.
 func fullAt50(full func(r *reference, key string) error) *mutant {

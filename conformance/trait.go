@@ -43,7 +43,7 @@ var traits = []struct {
 	{LateEviction, "the store evicts a moment after a write, or does not admit every entry",
 		[]string{"EVI-2", "EVI-3", "EVI-4", "EVI-6", "STA-5"}, []string{"EVI-1", "EVI-3", "EVI-4", "EVI-6"}},
 	{OneTTL, "the store has one TTL for all entries, or none",
-		[]string{"ADD-2", "ADD-3", "APP-3", "BAS-3", "BAS-4", "BAS-9", "BAS-12", "BAS-13", "BAT-11", "DEL-1", "EVI-3", "LIF-2", "LIF-3", "LIF-4", "LSE-10", "LSE-12", "LSE-21", "LSE-22", "MOD-2", "PER-1", "STA-4", "SWP-3", "SWP-7", "TTL-1", "TTL-2",
+		[]string{"ADD-2", "ADD-3", "APP-3", "BAS-3", "BAS-4", "BAS-9", "BAS-12", "BAS-13", "BAT-11", "DEL-1", "EVI-3", "LIF-2", "LIF-3", "LIF-4", "LSE-10", "LSE-12", "LSE-21", "LSE-22", "MOD-2", "PER-1", "SCN-5", "STA-4", "SWP-3", "SWP-7", "TTL-1", "TTL-2",
 			"TTL-3", "TTL-6", "TTL-7", "TTL-8", "TTL-9", "TTL-14", "TTL-15", "TTL-16", "TTL-18"}, []string{"TTL-6"}},
 	{OneHandle, "only one handle of the store can be open (Stores.Reopen then returns nil)",
 		[]string{"ADD-6", "PER-2"}, []string{"ADD-6", "PER-2"}},

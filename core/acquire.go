@@ -14,7 +14,9 @@ const (
 	minPoll = 2 * time.Millisecond
 	maxPoll = 100 * time.Millisecond
 
-	// releaseTimeout bounds a Release, which callers of a failed load wait for.
+	// releaseTimeout bounds a Release. Callers of a failed load wait for it, those with a
+	// deadline for at most half of the time that they have left, so that the lease is free
+	// when they try again.
 	releaseTimeout = time.Second
 )
 
@@ -57,7 +59,7 @@ func (v View[T]) askForLease(ctx context.Context, f *flight, hold time.Duration)
 	c, key := v.cache, f.key
 	ctx, stop := c.flights.limited(ctx, f)
 	defer stop()
-	start := c.watch()
+	ctx, start := c.watch(ctx, opLease)
 	var data []byte
 	found, held.token, err = v.leaseKept(ctx, c.full(key), hold)
 	held.kept = err == nil
@@ -68,8 +70,11 @@ func (v View[T]) askForLease(ctx context.Context, f *flight, hold time.Duration)
 			found, err = v.loadedBefore(key, c.copyOut(data))
 		}
 	}
-	if !driver.IsUnsupported(err) || !c.leasesUnsupported.Swap(true) {
-		c.observe(ctx, leaseEvent(len(data), found != nil, err), start)
+	event := leaseEvent(len(data), found != nil, err)
+	if driver.IsUnsupported(err) && c.leasesUnsupported.Swap(true) {
+		c.endTrace(ctx, event, start)
+	} else {
+		c.observe(ctx, event, start)
 	}
 	return held, found, err
 }
@@ -132,13 +137,29 @@ func (v View[T]) fillLease(ctx context.Context, held lease, fullKey string, l lo
 // release ends held, unless it has been filled, so that other processes need not wait for
 // its end. The load may have been cancelled.
 func (c *Cache) release(ctx context.Context, key string, held *lease) {
-	if held.token == "" {
-		return
+	c.startRelease(ctx, key, held)()
+}
+
+// startRelease is release without its end, for which finish waits.
+func (c *Cache) startRelease(ctx context.Context, key string, held *lease) (finish func()) {
+	token := held.token
+	if token == "" {
+		return func() {}
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer stop()
-	start := c.watch()
-	err := c.ops.Release(ctx, c.full(key), held.token)
 	held.token = ""
-	c.observe(ctx, Event{Op: opRelease, Err: err}, start)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	ctx, start := c.watch(ctx, opRelease)
+	event := Event{Op: opRelease}
+	done := make(chan any, 1) // what the backend panicked with
+	go func() {
+		defer func() { done <- recover() }()
+		event.Err = c.ops.Release(ctx, c.full(key), token)
+	}()
+	return func() {
+		defer stop()
+		if p := <-done; p != nil {
+			panic(p)
+		}
+		c.observe(ctx, event, start)
+	}
 }

@@ -52,13 +52,11 @@ func (v View[T]) GetDict(ctx context.Context, keys ...string) (map[string]T, err
 func (v View[T]) getMany(ctx context.Context, op string, keys []string) ([]Result[T], error) {
 	c := v.cache
 	results := make([]Result[T], len(keys))
-	start, err := c.beginMany(ctx, keys)
-	if err != nil {
+	err := checkMany(ctx, keys)
+	if err != nil || len(keys) == 0 {
 		return results, c.wrap(op, "", err)
 	}
-	if len(keys) == 0 {
-		return results, nil
-	}
+	ctx, start := c.watch(ctx, op)
 	event := Event{Op: op}
 	encoded, failed := v.getKept(ctx, keys, results)
 	if len(encoded) > 0 {
@@ -129,13 +127,18 @@ func (v View[T]) SetMany(ctx context.Context, values map[string]T, options ...Se
 	for key, value := range values {
 		keys, list = append(keys, key), append(list, value)
 	}
-	start, ttl, err := c.beginStoreMany(ctx, keys, options)
-	if err != nil {
+	var ttl time.Duration
+	err := checkMany(ctx, keys)
+	if err == nil {
+		ttl, err = c.lifetime(options)
+	}
+	if err == nil {
+		err = c.flights.endMany(ctx, keys)
+	}
+	if err != nil || len(keys) == 0 {
 		return c.wrap(opSetMany, "", err)
 	}
-	if len(keys) == 0 {
-		return nil
-	}
+	ctx, start := c.watch(ctx, opSetMany)
 	event := Event{Op: opSetMany}
 	encoded, failed := v.setKept(ctx, keys, list, ttl)
 	if len(encoded) > 0 {
@@ -194,16 +197,14 @@ func indexes(n int) []int {
 // DeleteMany removes keys and returns those that were present, in the order of keys,
 // each once. If a key is invalid, nothing is removed.
 func (c *Cache) DeleteMany(ctx context.Context, keys ...string) (deleted []string, err error) {
-	start, err := c.beginMany(ctx, keys)
+	err = checkMany(ctx, keys)
 	if err == nil {
 		err = c.flights.endMany(ctx, keys)
 	}
-	if err != nil {
+	if err != nil || len(keys) == 0 {
 		return nil, c.wrap(opDeleteMany, "", err)
 	}
-	if len(keys) == 0 {
-		return nil, nil
-	}
+	ctx, start := c.watch(ctx, opDeleteMany)
 	keys = distinct(keys)
 	removed, err := c.ops.DeleteMany(ctx, c.fullKeys(keys, indexes(len(keys))))
 	for i, was := range removed {

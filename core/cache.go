@@ -17,19 +17,22 @@ import (
 // done, it returns at once. Every error is an [*Error]; match its cause with
 // errors.Is.
 type Cache struct {
-	backend  Backend
-	ops      *driver.Operations   // backend, with fallbacks
-	values   driver.ValueKeeper   // backend, if it keeps values; else nil. Views call it directly
-	decoded  driver.DecodedKeeper // backend, if it keeps decoded values; else nil
-	name     string
-	prefix   string
-	timeout  time.Duration
-	codec    Codec
-	observer Observer
-	ignore   bool
-	copies   bool // the backend shares no memory with its callers
-	appends  bool // the backend is a driver.Appender
-	flights  flights
+	backend   Backend
+	ops       *driver.Operations   // backend, with fallbacks
+	values    driver.ValueKeeper   // backend, if it keeps values; else nil. Views call it directly
+	decoded   driver.DecodedKeeper // backend, if it keeps decoded values; else nil
+	name      string
+	prefix    string
+	timeout   time.Duration
+	codec     Codec
+	observer  Observer
+	tracer    Tracer
+	observed  bool // there is an observer or a tracer
+	ignore    bool
+	copies    bool // the backend shares no memory with its callers
+	appends   bool // the backend is a driver.Appender
+	universal bool // codec is a UniversalCodec
+	flights   flights
 
 	leasesUnsupported atomic.Bool // the observer has received errors.ErrUnsupported
 }
@@ -47,6 +50,8 @@ func New(backend Backend, options ...Option) *Cache {
 	for _, option := range options {
 		option(c)
 	}
+	c.observed = c.observer != nil || c.tracer != nil
+	_, c.universal = c.codec.(UniversalCodec)
 	if c.observer != nil {
 		ops.OnEvent(c.report)
 	}
@@ -63,11 +68,11 @@ func (c *Cache) Name() string { return c.name }
 // Ping reports whether the store can be used. It returns failures even under
 // WithIgnoreErrors; reporting them is its purpose.
 func (c *Cache) Ping(ctx context.Context) error {
-	start, err := c.beginMany(ctx, nil)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return c.wrap(opPing, "", err)
 	}
-	err = c.ops.Ping(ctx)
+	ctx, start := c.watch(ctx, opPing)
+	err := c.ops.Ping(ctx)
 	c.observe(ctx, Event{Op: opPing, Err: err}, start)
 	return c.wrap(opPing, "", err)
 }
@@ -76,10 +81,10 @@ func (c *Cache) Ping(ctx context.Context) error {
 // the store does not know is -1. A backend that has none returns
 // errors.ErrUnsupported.
 func (c *Cache) Stats(ctx context.Context) (Stats, error) {
-	start, err := c.beginMany(ctx, nil)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return driver.UnknownStats, c.wrap(opStats, "", err)
 	}
+	ctx, start := c.watch(ctx, opStats)
 	stats, err := c.ops.Stats(ctx)
 	if err != nil {
 		stats = driver.UnknownStats

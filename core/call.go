@@ -14,40 +14,48 @@ import (
 // This file has the steps around the call of the backend that all operations share:
 // checks and prefix before it, the observer and the wrapping of errors after it.
 
-// begin checks the context and the key, and returns the time at which the operation
-// starts.
-func (c *Cache) begin(ctx context.Context, key string) (start time.Time, err error) {
+// begin checks the context and the key. It returns the context for the backend and the
+// time at which the operation starts. If there is an error, the operation has not begun
+// for the observer and the tracer; the same applies to the functions below.
+func (c *Cache) begin(ctx context.Context, op, key string) (_ context.Context, start time.Time, err error) {
 	if err := check(ctx, key); err != nil {
-		return start, err
+		return ctx, start, err
 	}
-	return c.watch(), nil
+	ctx, start = c.watch(ctx, op)
+	return ctx, start, nil
 }
 
 // beginWrite is begin for operations that change key: they end a load of it.
-func (c *Cache) beginWrite(ctx context.Context, key string) (start time.Time, err error) {
+func (c *Cache) beginWrite(ctx context.Context, op, key string) (_ context.Context, start time.Time, err error) {
 	if err = check(ctx, key); err == nil && c.flights.any() {
 		err = c.flights.end(ctx, key)
 	}
-	return c.watch(), err
+	if err == nil {
+		ctx, start = c.watch(ctx, op)
+	}
+	return ctx, start, err
 }
 
 // beginStore is beginWrite for operations that store, with the TTL for the backend.
 // It does not call beginWrite, because calls take a considerable part of a Set in
 // memory.
-func (c *Cache) beginStore(ctx context.Context, key string, options []SetOption) (start time.Time, ttl time.Duration, err error) {
+func (c *Cache) beginStore(ctx context.Context, op, key string, options []SetOption) (_ context.Context, start time.Time, ttl time.Duration, err error) {
 	if err = check(ctx, key); err == nil {
 		ttl, err = c.lifetime(options)
 	}
 	if err == nil && c.flights.any() {
 		err = c.flights.end(ctx, key)
 	}
-	return c.watch(), ttl, err
+	if err == nil {
+		ctx, start = c.watch(ctx, op)
+	}
+	return ctx, start, ttl, err
 }
 
-// beginMany is begin for batches: one invalid key ends the batch.
-func (c *Cache) beginMany(ctx context.Context, keys []string) (start time.Time, err error) {
+// checkMany is check for batches: one invalid key ends the batch.
+func checkMany(ctx context.Context, keys []string) error {
 	if err := ctx.Err(); err != nil {
-		return start, err
+		return err
 	}
 	var invalid driver.BatchError
 	for _, key := range keys {
@@ -55,18 +63,7 @@ func (c *Cache) beginMany(ctx context.Context, keys []string) (start time.Time, 
 			invalid.Fail(key, errEmptyKey)
 		}
 	}
-	return c.watch(), invalid.ErrorOrNil()
-}
-
-// beginStoreMany is beginStore for batches.
-func (c *Cache) beginStoreMany(ctx context.Context, keys []string, options []SetOption) (start time.Time, ttl time.Duration, err error) {
-	if start, err = c.beginMany(ctx, keys); err == nil {
-		ttl, err = c.lifetime(options)
-	}
-	if err == nil {
-		err = c.flights.endMany(ctx, keys)
-	}
-	return start, ttl, err
+	return invalid.ErrorOrNil()
 }
 
 // check and watch are the halves of begin, small enough to be inlined. Reads call
@@ -79,11 +76,11 @@ func check(ctx context.Context, key string) error {
 	return err
 }
 
-func (c *Cache) watch() (start time.Time) {
-	if c.observer != nil {
-		start = time.Now()
+func (c *Cache) watch(ctx context.Context, op string) (_ context.Context, start time.Time) {
+	if c.observed {
+		return c.beginTrace(ctx, op)
 	}
-	return start
+	return ctx, start
 }
 
 var errEmptyKey = fmt.Errorf("%w: the key is empty", ErrInvalidKey)
@@ -174,15 +171,15 @@ func (c *Cache) finish(ctx context.Context, start time.Time, key string, e Event
 		return nil
 	}
 	c.observe(ctx, e, start)
-	if c.ignore && !isMistake(e.Err) {
+	if e.Err == nil || c.ignore && !isMistake(e.Err) {
 		return nil
 	}
 	return c.wrap(e.Op, key, visible(e.Err))
 }
 
-// quiet reports whether there is neither an error nor an observer. Reads call it
+// quiet reports whether there is neither an error nor an observer or tracer. Reads call it
 // before they make an Event, which costs as much as a hit.
-func (c *Cache) quiet(err error) bool { return err == nil && c.observer == nil }
+func (c *Cache) quiet(err error) bool { return err == nil && !c.observed }
 
 // wrap returns err as the *Error of an operation, or nil.
 func (c *Cache) wrap(op, key string, err error) error {

@@ -11,16 +11,18 @@ import (
 	"unsafe"
 )
 
-// Codec turns values into bytes and back. It is not used for views of []byte and
-// string, which are stored as they are, nor of integers, which are stored as decimal
-// text so that Inc works on them. It must be safe for concurrent use. A panic
-// becomes an error.
+// Codec turns values into bytes and back. Unless it is a [UniversalCodec], it is not used
+// for views of []byte and string, which are stored as they are, nor of integers, which
+// are stored as decimal text so that Inc works on them. It must be safe for concurrent
+// use. A panic becomes an error.
 type Codec interface {
 	// Marshal returns the encoding of value, in memory that the codec does not keep.
 	// For a view of T, value is a T if T is a pointer or an interface, and a *T
 	// otherwise.
 	Marshal(value any) ([]byte, error)
-	// Unmarshal decodes data into target, a non-nil *T. It must not keep data.
+	// Unmarshal decodes data into target, a non-nil *T. It must not keep data. The text of
+	// an error is not shown, because it could quote the value. If the error has a method
+	// Detail() string, the error of the cache has that text.
 	Unmarshal(data []byte, target any) error
 }
 
@@ -53,6 +55,9 @@ var errUnencodable = errors.New("value cannot be encoded")
 // encode returns bytes that the backend may keep. The type of the view decides, as in
 // decode, not that of a value in an interface.
 func encode[T any](c *Cache, value T) ([]byte, error) {
+	if c.universal {
+		return encodeAny(c.codec, value)
+	}
 	switch p := any(&value).(type) {
 	case *[]byte:
 		return c.copyIn(*p), nil
@@ -80,6 +85,14 @@ func encode[T any](c *Cache, value T) ([]byte, error) {
 		return strconv.AppendUint(nil, *p, 10), nil
 	}
 	return encodeOther(c.codec, value)
+}
+
+// encodeAny is encode with a UniversalCodec. A nil []byte is stored as an empty one.
+func encodeAny[T any](codec Codec, value T) ([]byte, error) {
+	if raw, ok := any(value).([]byte); ok && raw == nil {
+		return encodeOther(codec, []byte{})
+	}
+	return encodeOther(codec, value)
 }
 
 // bytesOf returns the bytes of text as memory that the backend may keep. They are a
@@ -120,6 +133,13 @@ func encodeOther[T any](codec Codec, value T) (data []byte, err error) {
 // decode takes data from the backend; a string shares its memory. If it cannot be decoded, the error is
 // ErrCorrupt without its cause, which could quote the value.
 func decode[T any](c *Cache, data []byte) (value T, err error) {
+	if c.universal {
+		value, err = decodeOther[T](c.codec, data, true)
+		if raw, ok := any(&value).(*[]byte); ok && *raw == nil && err == nil {
+			*raw = []byte{} // a hit
+		}
+		return value, err
+	}
 	switch p := any(&value).(type) {
 	case *[]byte:
 		*p = c.copyOut(data)
@@ -131,18 +151,22 @@ func decode[T any](c *Cache, data []byte) (value T, err error) {
 		*p = textOf(data)
 		return value, nil
 	}
-	return decodeOther[T](c.codec, data)
+	return decodeOther[T](c.codec, data, false)
 }
 
 // decodeOther is a function of its own for the same reason as encodeOther.
-func decodeOther[T any](codec Codec, data []byte) (value T, err error) {
+func decodeOther[T any](codec Codec, data []byte, universal bool) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			var zero T
 			value, err = zero, fmt.Errorf("%w as %v: %T panicked", ErrCorrupt, reflect.TypeFor[T](), codec)
 		}
 	}()
-	switch p := any(&value).(type) {
+	target := any(&value)
+	if universal {
+		target = nil // integers too
+	}
+	switch p := target.(type) {
 	case *int:
 		err = decodeInt(data, strconv.IntSize, p)
 	case *int8:
@@ -164,11 +188,11 @@ func decodeOther[T any](codec Codec, data []byte) (value T, err error) {
 	case *uint64:
 		err = decodeUint(data, 64, p)
 	default:
-		err = codec.Unmarshal(data, p)
+		err = codec.Unmarshal(data, &value)
 	}
 	if err != nil {
 		var zero T
-		return zero, fmt.Errorf("%w as %v%s", ErrCorrupt, reflect.TypeFor[T](), whereInJSON(err))
+		return zero, fmt.Errorf("%w as %v%s", ErrCorrupt, reflect.TypeFor[T](), detailOf(err))
 	}
 	return value, nil
 }
@@ -185,12 +209,15 @@ func decodeUint[I uint | uint8 | uint16 | uint32 | uint64](data []byte, bits int
 	return err
 }
 
-// whereInJSON says where a value cannot be decoded. The text of err itself could quote
-// the value.
-func whereInJSON(err error) string {
+// detailOf says where or why a value cannot be decoded. The text of err itself could
+// quote the value.
+func detailOf(err error) string {
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
+	var own interface{ Detail() string }
 	switch {
+	case errors.As(err, &own):
+		return ": " + own.Detail()
 	case errors.As(err, &wrongType) && wrongType.Field != "":
 		return fmt.Sprintf(": field %s is not of type %v", wrongType.Field, wrongType.Type)
 	case errors.As(err, &syntax):

@@ -30,8 +30,9 @@
 // # Concurrency
 //
 // All types are safe for concurrent use. Byte slices are copied, so that the caller
-// owns those that it passes and those that it gets. The exception are views
-// [WithoutEncoding].
+// owns those that it passes and those that it gets. Views [WithoutEncoding] are the
+// exception.
 //
-// This module requires only the standard library and imports no backend.
+// This module requires only the standard library and imports no backend. Programs for
+// common tasks are in https://github.com/cachebackends/cachebackends/tree/main/docs.
 package cache

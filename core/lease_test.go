@@ -3,6 +3,8 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -195,6 +197,80 @@ func TestFailedLoadReleasesItsLease(t *testing.T) {
 			}
 		})
 	}
+}
+
+// holding is a store whose Release hangs until its context ends.
+type holding struct {
+	*leasing
+	releases atomic.Int64
+}
+
+func (h *holding) Release(ctx context.Context, key, token string) error {
+	h.releases.Add(1)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// If Release hangs, a failed load returns its own error within half of the time that its
+// caller has left, and within a second without a deadline.
+func TestHangingReleaseAfterAFailedLoad(t *testing.T) {
+	failure := errors.New("no source")
+	for name, fail := range map[string]func() (string, error){
+		"an error": func() (string, error) { return "", failure },
+		"a panic":  func() (string, error) { panic(failure) },
+	} {
+		for _, deadline := range []time.Duration{0, time.Second} {
+			t.Run(fmt.Sprint(name, " with the deadline ", deadline), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					store := &holding{leasing: newLeasing()}
+					ctx, want := t.Context(), time.Second
+					if deadline > 0 {
+						var cancel context.CancelFunc
+						ctx, cancel = context.WithTimeout(ctx, deadline)
+						defer cancel()
+						want = deadline / 2
+					}
+					began := time.Now()
+					err := func() (err error) {
+						defer func() {
+							if p := recover(); p != nil {
+								err, _ = p.(error)
+							}
+						}()
+						_, err = cache.Of[string](cache.New(store)).GetOrSet(ctx, "k", func(context.Context) (string, error) { return fail() }, cache.Lease(hold))
+						return err
+					}()
+					if took := time.Since(began); !errors.Is(err, failure) || took != want || store.releases.Load() != 1 {
+						t.Errorf("got %v after %v and %d calls of Release, want %v after %v", err, took, store.releases.Load(), failure, want)
+					}
+					time.Sleep(time.Second) // until Release has ended
+				})
+			})
+		}
+	}
+}
+
+// A load whose value will not be stored, because of a write while it asked for the lease,
+// begins although Release hangs.
+func TestHangingReleaseBeforeALoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &holding{leasing: newLeasing()}
+		c := cache.New(store)
+		store.ask = func(context.Context) error {
+			_, err := c.Delete(t.Context(), "k")
+			return err
+		}
+		began := time.Now()
+		loadedAfter := time.Duration(-1)
+		got, err := cache.Of[string](c).GetOrSet(t.Context(), "k", func(context.Context) (string, error) {
+			loadedAfter = time.Since(began)
+			time.Sleep(3 * time.Second)
+			return "v", nil
+		}, cache.Lease(hold))
+		if took := time.Since(began); got != "v" || err != nil || loadedAfter != 0 || took != 3*time.Second || store.releases.Load() != 1 {
+			t.Errorf("got %q, %v after %v, the load began after %v, %d calls of Release", got, err, took, loadedAfter, store.releases.Load())
+		}
+	})
 }
 
 // A waiting load takes no longer than hold, if the holder dies and if the store gives no
@@ -443,8 +519,8 @@ func TestEventsOfALease(t *testing.T) {
 	}))
 	_, err := cache.Of[string](c).GetOrSet(t.Context(), "k", func(context.Context) (string, error) { return "v", nil }, cache.Lease(hold))
 	must(t, err)
-	if got := len(ops); got != 3 || ops[0] != "get" || ops[1] != "lease" || ops[2] != "fill" || misses != 1 {
-		t.Errorf("got the events %q with %d misses, want get, lease, fill and one miss", ops, misses)
+	if want := []string{"get", "lease", "load", "fill"}; !slices.Equal(ops, want) || misses != 1 {
+		t.Errorf("got the events %q with %d misses, want %q and one miss", ops, misses, want)
 	}
 }
 

@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 	"reflect"
 	"time"
@@ -63,8 +64,9 @@ func (v View[T]) GetOrSet(ctx context.Context, key string, load func(ctx context
 		if start != nil {
 			p.fault = fault
 			go v.fly(start, f, load, p)
+			return v.wait(ctx, f)
 		}
-		return v.wait(ctx, f)
+		return v.waitShared(ctx, f)
 	}
 }
 
@@ -120,14 +122,17 @@ func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Conte
 		case ctx.Err() != nil: // all callers have left
 			c.release(ctx, f.key, &held)
 			return
-		case c.flights.hasEnded(f): // the value will not be stored, and later callers need the lease
-			c.release(ctx, f.key, &held)
+		case c.flights.hasEnded(f): // the value will not be stored, and later callers need the lease now
+			defer c.startRelease(ctx, f.key, &held)()
 		}
-		defer c.release(ctx, f.key, &held)
+		defer func() {
+			f.publish(recover()) // before the store is called again, which may hang
+			c.release(ctx, f.key, &held)
+		}()
 	}
-	value, err := load(ctx)
+	value, err := v.run(ctx, load)
 	if err != nil {
-		f.outcome.err = err
+		f.load(outcome{err: err})
 		return
 	}
 	l, err := v.prepare(f.key, value)
@@ -135,7 +140,7 @@ func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Conte
 	if err != nil || ctx.Err() != nil || !p.isStorable() {
 		return
 	}
-	event := Event{Op: opAdd, Bytes: len(l.data)}
+	event := Event{Op: opAdd, Refused: true} // unless it is stored
 	if p.fault != nil {
 		event.Op = opSet
 	}
@@ -143,15 +148,34 @@ func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Conte
 		event.Op = opFill
 	}
 	ctx = context.WithValue(ctx, flightKey{}, (*flight)(nil)) // what follows is not part of load
-	begin := c.watch()
+	ctx, start := c.watch(ctx, event.Op)
 	called := c.flights.fill(f, func() (stored bool) {
-		stored, event.Err = v.storeLoaded(ctx, event.Op, held, c.full(f.key), l, p.ttl)
-		return stored
+		done, err := v.storeLoaded(ctx, event.Op, held, c.full(f.key), l, p.ttl)
+		event = storeEvent(event.Op, len(l.data), done, err)
+		return err == nil && (done || event.Op != opFill) // the key is present
 	})
 	if called {
-		held.token = ""                        // Fill has ended the lease
-		_ = c.finish(ctx, begin, f.key, event) // the caller has its value
+		held.token = "" // Fill has ended the lease
 	}
+	_ = c.finish(ctx, start, f.key, event) // the caller has its value
+}
+
+// run calls load as an operation that the observer and the tracer see.
+func (v View[T]) run(ctx context.Context, load func(ctx context.Context) (T, error)) (value T, err error) {
+	ctx, end := v.cache.Begin(ctx, OpLoad)
+	err = errNoReturn // unless load returns
+	defer func() { end(Event{Err: err}) }()
+	return load(ctx)
+}
+
+var errNoReturn = errors.New("load panicked or ended its goroutine")
+
+// waitShared is wait for a load that another caller has started.
+func (v View[T]) waitShared(ctx context.Context, f *flight) (value T, err error) {
+	ctx, end := v.cache.Begin(ctx, OpWait)
+	err = errNoReturn
+	defer func() { end(Event{Err: err}) }()
+	return v.wait(ctx, f)
 }
 
 // wait returns the outcome of f, which the caller has joined. It returns when the
@@ -209,7 +233,7 @@ func (v View[T]) lookup(ctx context.Context, key string) (value T, ok bool, faul
 	if fault := check(ctx, key); fault != nil {
 		return value, false, fault, c.wrap(opGet, key, fault)
 	}
-	start := c.watch()
+	ctx, start := c.watch(ctx, opGet)
 	var data []byte
 	if v.values != nil {
 		var kept any
@@ -281,20 +305,18 @@ func isImmutable[T any]() bool {
 	return kind >= reflect.Bool && kind <= reflect.Complex128 || kind == reflect.String
 }
 
-// storeLoaded stores the loaded value. It calls only the backend. stored is true if the
-// key is present afterwards.
+// storeLoaded stores the loaded value. It calls only the backend and returns its result.
 func (v View[T]) storeLoaded(ctx context.Context, op string, held lease, fullKey string, l loadedValue[T], ttl time.Duration) (stored bool, err error) {
 	if op == opFill {
 		return v.fillLease(ctx, held, fullKey, l, ttl)
 	}
 	if v.values != nil {
-		if _, err := v.storeKept(ctx, op, fullKey, l.value, ttl); !driver.IsUnsupported(err) {
-			return err == nil, err
+		if stored, err = v.storeKept(ctx, op, fullKey, l.value, ttl); !driver.IsUnsupported(err) {
+			return stored, err
 		}
 		if l.data, err = encode(v.cache, l.value); err != nil {
 			return false, err
 		}
 	}
-	_, err = v.cache.storeData(ctx, op, fullKey, l.data, ttl)
-	return err == nil, err
+	return v.cache.storeData(ctx, op, fullKey, l.data, ttl)
 }

@@ -10,6 +10,9 @@ import (
 // Get returns a copy of the value of key, and whether the key is present. An empty
 // value is a non-nil empty slice.
 func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
+	if c.universal {
+		return Of[[]byte](c).Get(ctx, key)
+	}
 	value, ok, err = c.get(ctx, key)
 	if ok && value == nil {
 		return []byte{}, true, err
@@ -22,10 +25,14 @@ func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err
 // capacity may have been overwritten. If the backend is a [driver.Appender], the value
 // is read into dst without another copy.
 func (c *Cache) GetAppend(ctx context.Context, key string, dst []byte) (extended []byte, ok bool, err error) {
-	if c.appends {
+	get := c.get
+	switch {
+	case c.universal:
+		get = c.Get
+	case c.appends:
 		return c.getAppend(ctx, key, dst)
 	}
-	value, ok, err := c.get(ctx, key)
+	value, ok, err := get(ctx, key)
 	if !ok { // the backend may have returned what it has found, such as an expired value
 		return dst, false, err
 	}
@@ -37,7 +44,7 @@ func (c *Cache) getAppend(ctx context.Context, key string, dst []byte) (extended
 	if err := check(ctx, key); err != nil {
 		return dst, false, c.wrap(opGet, key, err)
 	}
-	start := c.watch()
+	ctx, start := c.watch(ctx, opGet)
 	extended, ok, err = c.ops.GetAppend(ctx, c.full(key), dst)
 	if c.quiet(err) {
 		return extended, ok, nil
@@ -53,7 +60,7 @@ func (c *Cache) get(ctx context.Context, key string) ([]byte, bool, error) {
 	if err := check(ctx, key); err != nil {
 		return nil, false, c.wrap(opGet, key, err)
 	}
-	start := c.watch()
+	ctx, start := c.watch(ctx, opGet)
 	value, ok, err := c.backend.Get(ctx, c.full(key))
 	if c.quiet(err) {
 		return value, ok, nil
@@ -84,7 +91,10 @@ func readEvent(op string, value []byte, ok bool, err error) Event {
 // Set stores a copy of value under key, replacing value and expiry. A nil value
 // is stored as an empty one.
 func (c *Cache) Set(ctx context.Context, key string, value []byte, options ...SetOption) error {
-	start, ttl, err := c.beginStore(ctx, key, options)
+	if c.universal {
+		return Of[[]byte](c).Set(ctx, key, value, options...)
+	}
+	ctx, start, ttl, err := c.beginStore(ctx, opSet, key, options)
 	if err != nil {
 		return c.wrap(opSet, key, err)
 	}
@@ -98,17 +108,20 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, options ...Se
 // Add stores a copy of value only if key is absent, atomically, and reports
 // whether it did.
 func (c *Cache) Add(ctx context.Context, key string, value []byte, options ...SetOption) (added bool, err error) {
-	start, ttl, err := c.beginStore(ctx, key, options)
+	if c.universal {
+		return Of[[]byte](c).Add(ctx, key, value, options...)
+	}
+	ctx, start, ttl, err := c.beginStore(ctx, opAdd, key, options)
 	if err != nil {
 		return false, c.wrap(opAdd, key, err)
 	}
 	added, err = c.backend.Add(ctx, c.full(key), c.copyIn(value), ttl)
-	return added, c.finish(ctx, start, key, Event{Op: opAdd, Bytes: len(value), Err: err})
+	return added, c.finish(ctx, start, key, storeEvent(opAdd, len(value), added, err))
 }
 
 // Delete removes key and reports whether it was present.
 func (c *Cache) Delete(ctx context.Context, key string) (deleted bool, err error) {
-	start, err := c.beginWrite(ctx, key)
+	ctx, start, err := c.beginWrite(ctx, opDelete, key)
 	if err != nil {
 		return false, c.wrap(opDelete, key, err)
 	}
@@ -119,7 +132,7 @@ func (c *Cache) Delete(ctx context.Context, key string) (deleted bool, err error
 // Has reports whether key is present. It does not read the value if the store can
 // avoid that, and never changes its expiry.
 func (c *Cache) Has(ctx context.Context, key string) (bool, error) {
-	start, err := c.begin(ctx, key)
+	ctx, start, err := c.begin(ctx, opHas, key)
 	if err != nil {
 		return false, c.wrap(opHas, key, err)
 	}
@@ -130,7 +143,7 @@ func (c *Cache) Has(ctx context.Context, key string) (bool, error) {
 // TTL returns the remaining TTL of key: 0 with ok=true means that it never expires.
 // A backend that does not support it returns errors.ErrUnsupported.
 func (c *Cache) TTL(ctx context.Context, key string) (ttl time.Duration, ok bool, err error) {
-	start, err := c.begin(ctx, key)
+	ctx, start, err := c.begin(ctx, opTTL, key)
 	if err != nil {
 		return 0, false, c.wrap(opTTL, key, err)
 	}
@@ -142,13 +155,14 @@ func (c *Cache) TTL(ctx context.Context, key string) (ttl time.Duration, ok bool
 // entries of the store. On a shared server the latter is an error unless the backend
 // was opened with AllowFlush.
 func (c *Cache) Clear(ctx context.Context) error {
-	start, err := c.beginMany(ctx, nil)
+	err := ctx.Err()
 	if err == nil {
 		err = c.flights.endAll(ctx)
 	}
 	if err != nil {
 		return c.wrap(opClear, "", err)
 	}
+	ctx, start := c.watch(ctx, opClear)
 	if c.prefix == "" {
 		err = c.backend.Clear(ctx)
 	} else {
@@ -174,7 +188,7 @@ func (c *Cache) Dec(ctx context.Context, key string, delta int64, options ...Set
 }
 
 func (c *Cache) count(ctx context.Context, op, key string, delta int64, options []SetOption) (int64, error) {
-	start, ttl, err := c.beginStore(ctx, key, options)
+	ctx, start, ttl, err := c.beginStore(ctx, op, key, options)
 	if err != nil {
 		return 0, c.wrap(op, key, err)
 	}

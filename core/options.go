@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -25,8 +26,24 @@ func WithDefaultTimeout(d time.Duration) Option { return func(c *Cache) { c.time
 // WithCodec sets how typed views encode values; [JSON] is the default.
 func WithCodec(codec Codec) Option { return func(c *Cache) { c.codec = codec } }
 
-// WithObserver calls observe once after every operation.
-func WithObserver(observe Observer) Option { return func(c *Cache) { c.observer = observe } }
+// WithObserver calls observe once after every operation. Several observers are called in
+// the order of their options.
+func WithObserver(observe Observer) Option {
+	return func(c *Cache) {
+		first := c.observer
+		if first == nil {
+			c.observer = observe
+			return
+		}
+		c.observer = func(ctx context.Context, event Event) {
+			first(ctx, event)
+			observe(ctx, event)
+		}
+	}
+}
+
+// WithTracer calls tracer before and after every operation.
+func WithTracer(tracer Tracer) Option { return func(c *Cache) { c.tracer = tracer } }
 
 // WithIgnoreErrors reports store failures only to the observer; the call returns a
 // miss, false or nil. Mistakes of the caller are still returned: ErrInvalidKey,

@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// Scan lists the entries under the prefix of this cache whose remaining key begins with
-// prefix, "" for all, in no order and without their values: each entry that is present
-// all the time once, one that changes meanwhile at most once. Keys are without the prefix
-// of this cache. If the context ends or the store fails, the last pair is a zero Entry
-// with the error, even under WithIgnoreErrors, because the list is incomplete; with a
-// backend that cannot list entries it wraps errors.ErrUnsupported. A scan costs the store as much as it has entries, other
-// programs' included: it is for tools, not for requests.
+// Scan lists the entries under the prefix of the cache whose key begins with prefix, in
+// no order and without their values. An empty prefix lists all of them. Keys are without
+// the prefix of the cache.
+//
+// The list has each entry once that is present and unchanged during the whole scan, and
+// an entry that changes meanwhile once or not at all. A list that ends without an error
+// is complete. Otherwise its last pair is a zero Entry with the error, even under
+// [WithIgnoreErrors]. If the backend cannot list entries, the error wraps
+// errors.ErrUnsupported. The body of the loop may call the cache.
 //
 //	for entry, err := range c.Scan(ctx, "user:") {
 //		if err != nil {
@@ -22,23 +24,29 @@ import (
 //		fmt.Println(entry.Key, entry.TTL, entry.Size)
 //	}
 //
-// The observer is called once, at the end; Event.Hits is the number of entries.
+// A scan costs the store as much as it has entries, also those of other programs: it is
+// for tools, not for requests. The observer is called once, at the end; Event.Hits is the
+// number of entries, and Event.Duration includes the body of the loop.
 func (c *Cache) Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		start, err := c.beginMany(ctx, nil)
+		err := ctx.Err()
 		if err != nil {
 			yield(Entry{}, c.wrap(opScan, "", err))
 			return
 		}
+		ctx, start := c.watch(ctx, opScan)
 		found := 0
 		for entry, scanErr := range c.ops.Scan(ctx, c.prefix+prefix) {
 			if err = scanErr; err != nil {
 				break
 			}
-			rest, ours := strings.CutPrefix(entry.Key, c.prefix)
-			if !ours {
+			rest, inside := strings.CutPrefix(entry.Key, c.prefix)
+			if !inside || !strings.HasPrefix(rest, prefix) {
 				err = fmt.Errorf("%w: the backend listed a key outside the prefix", ErrCorrupt)
 				break
+			}
+			if rest == "" { // stored by another program: no operation of this cache accepts an empty key
+				continue
 			}
 			found++
 			entry.Key = rest

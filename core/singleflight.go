@@ -185,19 +185,26 @@ func (f *flight) load(o outcome) {
 	close(f.loaded)
 }
 
-// land ends f. It is deferred, because load, the backend and the observer may panic
-// or end the goroutine.
-func (fs *flights) land(f *flight) {
-	p := recover()
+// publish publishes the outcome of f, unless load has returned: it panicked with p, or
+// ended its goroutine.
+func (f *flight) publish(p any) {
 	select {
 	case <-f.loaded: // callers may be reading outcome
-		f.fillPanic = p
+		if p != nil {
+			f.fillPanic = p
+		}
 	default:
 		if p != nil {
 			f.outcome = outcome{panicked: keepStack(p)}
 		}
 		close(f.loaded)
 	}
+}
+
+// land ends f. It is deferred, because load, the backend and the observer may panic
+// or end the goroutine.
+func (fs *flights) land(f *flight) {
+	f.publish(recover())
 	fs.mu.Lock()
 	flying := slices.DeleteFunc(fs.flying[f.key], func(other *flight) bool { return other == f })
 	if len(flying) == 0 {

@@ -34,12 +34,13 @@ func Of[T any](c *Cache, options ...ViewOption) View[T] {
 type ViewOption struct{ shared bool }
 
 // WithoutEncoding keeps values as they are if the backend is in the memory of the
-// process (a [driver.ValueKeeper]); other backends encode them as usual. A backend in
+// process (a [driver.ValueKeeper]). Other backends encode them as usual. A backend in
 // memory that is in front of such a backend (a [driver.DecodedKeeper]) keeps what was
-// decoded. A hit then
-// allocates nothing, and all callers share one value: what T refers to (slices, maps,
-// pointers) must not be changed after it was stored or read. Such entries can be read
-// only through views of the same T WithoutEncoding.
+// decoded.
+//
+// A hit then allocates nothing, and all callers share one value: what T refers to
+// (slices, maps, pointers) must not be changed after it was stored or read. Such entries
+// can be read only through views of the same T WithoutEncoding.
 func WithoutEncoding() ViewOption { return ViewOption{shared: true} }
 
 // Cache returns the cache behind the view, for operations without a type: Delete,
@@ -76,7 +77,7 @@ func (v View[T]) Add(ctx context.Context, key string, value T, options ...SetOpt
 
 func (v View[T]) store(ctx context.Context, op, key string, value T, options []SetOption) (stored bool, err error) {
 	c := v.cache
-	start, ttl, err := c.beginStore(ctx, key, options)
+	ctx, start, ttl, err := c.beginStore(ctx, op, key, options)
 	if err != nil {
 		return false, c.wrap(op, key, err)
 	}
@@ -87,15 +88,21 @@ func (v View[T]) store(ctx context.Context, op, key string, value T, options []S
 			return stored, nil
 		}
 		if !driver.IsUnsupported(err) {
-			return stored, c.finish(ctx, start, key, Event{Op: op, Err: err})
+			return stored, c.finish(ctx, start, key, storeEvent(op, 0, stored, err))
 		}
 	}
 	data, err := encode(c, value)
 	if err != nil {
-		return false, c.wrap(op, key, err)
+		return false, c.finish(ctx, start, key, Event{Op: op, Err: err})
 	}
 	stored, err = c.storeData(ctx, op, fullKey, data, ttl)
-	return stored, c.finish(ctx, start, key, Event{Op: op, Bytes: len(data), Err: err})
+	return stored, c.finish(ctx, start, key, storeEvent(op, len(data), stored, err))
+}
+
+// storeEvent describes a write of one value. stored is what the backend returned, and has
+// no meaning for Set.
+func storeEvent(op string, size int, stored bool, err error) Event {
+	return Event{Op: op, Bytes: size, Refused: op != opSet && !stored && err == nil, Err: err}
 }
 
 func (c *Cache) storeData(ctx context.Context, op, fullKey string, data []byte, ttl time.Duration) (bool, error) {

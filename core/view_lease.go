@@ -10,7 +10,7 @@ import (
 // Encode returns value as a view stores it, unless the view is [WithoutEncoding]. The
 // caller owns the bytes.
 func (v View[T]) Encode(value T) ([]byte, error) {
-	if text, ok := any(&value).(*string); ok {
+	if text, ok := any(&value).(*string); ok && !v.cache.universal {
 		return []byte(*text), nil
 	}
 	return encode(v.cache, value)
@@ -20,7 +20,7 @@ func (v View[T]) Encode(value T) ([]byte, error) {
 // memory with data, unless the backend is a [driver.Copier] and T is []byte. If data
 // cannot be decoded as a T, the error wraps [ErrCorrupt].
 func (v View[T]) Decode(data []byte) (value T, err error) {
-	if text, ok := any(&value).(*string); ok {
+	if text, ok := any(&value).(*string); ok && !v.cache.universal {
 		*text = string(data)
 		return value, nil
 	}
@@ -32,10 +32,7 @@ func (v View[T]) Decode(data []byte) (value T, err error) {
 // [Cache.Lease] with Encode and Decode.
 func (v View[T]) Lease(ctx context.Context, key string, hold time.Duration) (value T, ok bool, token string, err error) {
 	c := v.cache
-	start, err := c.begin(ctx, key)
-	if err == nil {
-		err = checkHold(hold)
-	}
+	ctx, start, err := c.beginLease(ctx, key, hold)
 	if err != nil {
 		return value, false, "", c.wrap(opLease, key, err)
 	}
@@ -52,24 +49,24 @@ func (v View[T]) Lease(ctx context.Context, key string, hold time.Duration) (val
 // Fill is [Cache.Fill] for a value without encoding: see [View.Lease].
 func (v View[T]) Fill(ctx context.Context, key, token string, value T, options ...SetOption) (filled bool, err error) {
 	c := v.cache
-	start, ttl, err := c.beginStore(ctx, key, options)
+	ctx, start, ttl, err := c.beginStore(ctx, opFill, key, options)
 	if err != nil {
 		return false, c.wrap(opFill, key, err)
 	}
 	filled, err = v.keeper().FillValue(ctx, c.full(key), token, value, ttl)
-	return filled, c.finish(ctx, start, key, Event{Op: opFill, Err: err})
+	return filled, c.finish(ctx, start, key, storeEvent(opFill, 0, filled, err))
 }
 
 // CompareAndSwap is [Cache.CompareAndSwap] for values without encoding: see [View.Lease].
 // It compares with the operator ==.
 func (v View[T]) CompareAndSwap(ctx context.Context, key string, old, value T, options ...SetOption) (swapped bool, err error) {
 	c := v.cache
-	start, ttl, err := c.beginStore(ctx, key, options)
+	ctx, start, ttl, err := c.beginStore(ctx, opSwap, key, options)
 	if err != nil {
 		return false, c.wrap(opSwap, key, err)
 	}
 	swapped, err = v.keeper().CompareAndSwapValue(ctx, c.full(key), old, value, ttl)
-	return swapped, c.finish(ctx, start, key, Event{Op: opSwap, Err: err})
+	return swapped, c.finish(ctx, start, key, storeEvent(opSwap, 0, swapped, err))
 }
 
 // keeper returns the operations on Go values of the backend, or none for a view that

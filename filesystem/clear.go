@@ -12,19 +12,24 @@ import (
 // package. It leaves every other file, and the directories, in place.
 func (b *Backend) Clear(ctx context.Context) error {
 	return b.removeAll(ctx, func(_ *slice, name string) (bool, error) {
-		_, temp := tempTime(name)
-		return temp || isEntry(name), nil
+		_, temp := b.layout.tempTime(name)
+		return temp || b.layout.isEntry(name), nil
 	})
 }
 
 // ClearPrefix removes the entries whose key begins with prefix. It opens every file of
-// the directory, without the lock: the key behind a name never changes.
+// the directory, without the lock: the key behind a name never changes. With
+// [Options.Flask] it returns an error wrapping [errors.ErrUnsupported], because the files
+// do not contain the keys.
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
+	if b.layout.flask {
+		return b.inSliceAt(0, func(*slice) error { return errNoKeys })
+	}
 	return b.removeAll(ctx, func(s *slice, name string) (bool, error) {
-		if !isEntry(name) {
+		if !b.layout.isEntry(name) {
 			return false, nil
 		}
-		_, key, err := readHead(s.dir, name, len(prefix))
+		_, key, err := s.readHead(name, len(prefix))
 		return err == nil && key == prefix, ignoreNotExist(ignoreCorrupt(err))
 	})
 }
@@ -33,9 +38,14 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 // not keep the others: the error names the first one and their number.
 func (b *Backend) removeAll(ctx context.Context, matches func(s *slice, name string) (bool, error)) error {
 	var held heldFiles
-	for index := range fanOut {
-		err := b.inSlice(index, func(s *slice) error { return b.removeFrom(ctx, s, matches, &held) })
+	for index := range b.layout.fanOut {
+		err := b.inSliceAt(index, func(s *slice) error { return b.removeFrom(ctx, s, matches, &held) })
 		if err = ignoreCorrupt(err); err != nil { // corrupt: a foreign file in place of the fan-out directory
+			return err
+		}
+	}
+	if b.layout.flask {
+		if err := b.inSliceAt(0, func(s *slice) error { return b.correctCount(ctx, s.tree) }); err != nil {
 			return err
 		}
 	}
@@ -104,8 +114,9 @@ func (h *heldFiles) err() error {
 // removeEntry removes the file called name. The caller holds the lock.
 func (s *slice) removeEntry(name string) error {
 	err := s.remove(name)
-	if err == nil && isEntry(name) {
+	if err == nil && s.tree.layout.isEntry(name) {
 		s.tree.usage.removed(s.index)
+		s.uncounted--
 	}
 	return err
 }

@@ -8,15 +8,15 @@ import (
 // Delete removes key and reports whether it was present.
 func (b *Backend) Delete(ctx context.Context, key string) (deleted bool, err error) {
 	name := b.entryName(key)
-	err = b.inSlice(sliceOf(name), func(s *slice) error {
+	err = b.inSlice(name, func(s *slice) error {
 		return b.withLock(ctx, s, func() error {
-			ok, err := exists(s.dir, name, key)
+			ok, err := s.exists(name, key)
 			if err != nil {
 				return err
 			}
 			err = s.removeEntry(name)
 			if !ok && err != nil { // removing an expired or corrupt file is optional, ending a lease is not
-				if h, _, _ := readHead(s.dir, name, 0); !h.expires.leased(time.Now()) {
+				if h, _, _ := s.readHead(name, 0); !h.expires.leased(time.Now()) {
 					return nil
 				}
 			}

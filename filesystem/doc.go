@@ -116,6 +116,35 @@
 // Among them are the entries of version 1, which were never part of a release and had no
 // fan-out directories: remove the files called *.cache in the directory itself.
 //
+// # Files of Flask
+//
+// With [Options.Flask] the directory is one of cachelib's FileSystemCache (versions 0.7 to
+// 0.15), which Flask-Caching uses: all files are in the directory itself, their names are
+// the hash of the key in hex, MD5 by default, and they contain the end of life in seconds
+// as a C unsigned int, 0 for never, and a pickle. An integer is decimal text for the
+// callers of a [Backend], as elsewhere, and the pickle of an int in the file. Writes are as
+// atomic as without Flask, and Go programs lock each other out; Python takes no locks. The
+// format has these limits:
+//
+//   - The files do not contain their keys: two keys with the same MD5 are one entry, and
+//     ClearPrefix is unsupported. A prefix is a part of the key.
+//   - The end of life has whole seconds, rounded up, and is not later than 2106. Python
+//     rounds down.
+//   - There is no checksum: a damaged pickle is a value.
+//   - Add and Inc of Python are not atomic, neither among Python programs nor with Go.
+//     Python's inc also starts a new TTL. Its add returns False if there is a file, even
+//     one that has expired, and so during a lease.
+//   - A lease is a file that has expired in 1970. Python's pruning may remove it, which ends
+//     the lease.
+//   - The key __wz_cache_count is [driver.ErrInvalidKey]: cachelib keeps the number of
+//     entries in its file. This package updates the number, so that Python prunes at the same
+//     threshold. If both sides write at once, the number may drift; the next scan corrects
+//     it.
+//   - Python removes every file of the directory in clear, and never-expiring entries first
+//     when it prunes.
+//   - Everything is in one directory with one lock, and a listing of it is one step of an
+//     eviction. Many thousands of entries are slow, as they are in Python.
+//
 // The package has no [driver.Watcher]: with inotify, every process would hold 64 watches
 // and wake up for every write of its own.
 package filesystem

@@ -61,6 +61,13 @@ func newEntry(key string, value []byte, ttl time.Duration) entry {
 	return entry{key, value, now, expiryAfter(now, ttl)}
 }
 
+// newEntry is the function newEntry, with the expiry as a file can hold it.
+func (b *Backend) newEntry(key string, value []byte, ttl time.Duration) entry {
+	e := newEntry(key, value, ttl)
+	e.expires = b.layout.round(e.expires)
+	return e
+}
+
 // live reports whether e was read and has not expired.
 func (e entry) live() bool { return e.value != nil && !e.expires.expired(time.Now()) }
 
@@ -119,6 +126,7 @@ func (e entry) mtimeUpTo(latest time.Time) time.Time {
 
 // header is the fixed part of an entry.
 type header struct {
+	flask    bool // of Flask's layout, which has only expires; valueLen is derived from the size
 	expires  expiry
 	keyLen   uint32
 	valueLen uint64
@@ -151,6 +159,9 @@ func parseHeader(data []byte) (header, error) {
 // size returns the size of the whole file. It does not overflow: an absurd
 // length results in a size that no file has.
 func (h header) size() uint64 {
+	if h.flask {
+		return flaskHeaderSize + h.valueLen
+	}
 	return headerSize + uint64(h.keyLen) + min(h.valueLen, math.MaxInt64)
 }
 
@@ -158,6 +169,8 @@ func (h header) size() uint64 {
 // parts of an entry of key.
 func (h header) verify(head, value []byte, key string) error {
 	switch {
+	case h.flask: // it has neither a checksum nor the key
+		return nil
 	case checksum(head, value) != h.checksum:
 		return errChecksum
 	case string(head[headerSize:]) != key:

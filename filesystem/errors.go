@@ -15,6 +15,7 @@ var (
 	errNotDirectory = corrupt("a foreign file in place of the fan-out directory: remove it")
 	errWrongLength  = corrupt("wrong length")
 	errOtherKey     = corrupt("entry of another key")
+	errNoKeys       = fmt.Errorf("%w: the files of Flask do not contain their keys", errors.ErrUnsupported)
 	errChecksum     = corrupt("wrong checksum")
 
 	// errDirRemoved means that the open directory does not exist any more.

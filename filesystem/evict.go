@@ -15,8 +15,12 @@ import (
 // Names are hashes: other slices have as many. The random start makes processes which end
 // after a few writes share the scans among themselves.
 func (b *Backend) count(t *tree, now time.Time) error {
-	const mostNames = 1 << 16 // of one slice
+	mostNames := 1 << 16 // of one slice
+	if b.layout.fanOut == 1 {
+		mostNames = 0
+	}
 	u := &t.usage
+	fanOut := b.layout.fanOut
 	u.cursor = rand.IntN(fanOut)
 	first, sum, listed := u.cursor, 0, 0
 	for ; listed < fanOut && sum < u.scanSize; listed++ {
@@ -37,8 +41,8 @@ func (b *Backend) count(t *tree, now time.Time) error {
 		u.estimate((first+i)%fanOut, sum/listed)
 	}
 	u.addedSinceScan = rand.IntN(u.batchSize())
-	u.nextScan = now.Add(scanInterval * time.Duration(listed) / fanOut)
-	return nil
+	u.nextScan = now.Add(scanInterval * time.Duration(listed) / time.Duration(fanOut))
+	return b.correctCount(context.Background(), t)
 }
 
 // list returns the names of the entries in a slice, and removes the temporary files that
@@ -54,9 +58,9 @@ func list(t *tree, index int, now time.Time, most int) (*slice, []string, error)
 	}
 	entries := names[:0]
 	for _, name := range names {
-		if isEntry(name) {
+		if t.layout.isEntry(name) {
 			entries = append(entries, name)
-		} else if created, ok := tempTime(name); ok && now.Sub(created) > staleAge {
+		} else if created, ok := t.layout.tempTime(name); ok && now.Sub(created) > staleAge {
 			s.remove(name)
 		}
 	}
@@ -78,7 +82,7 @@ func (b *Backend) startEviction(t *tree, due bool) {
 			if idle += scanned; removed {
 				idle = 0
 			}
-			inVain := idle >= fanOut
+			inVain := idle >= b.layout.fanOut
 			if u.evictionEnds(err, inVain) {
 				return
 			}
@@ -101,6 +105,9 @@ func (b *Backend) scan(t *tree, due bool) (slices int, removed bool, err error) 
 	}
 	listed, all, err := b.listNext(t, now)
 	if err != nil {
+		return 0, false, err
+	}
+	if err := b.correctCount(context.Background(), t); err != nil {
 		return 0, false, err
 	}
 	u.mu.Lock()
@@ -130,7 +137,7 @@ func (b *Backend) scan(t *tree, due bool) (slices int, removed bool, err error) 
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	// Scans of an enormous directory take at most a hundredth of the time.
-	u.nextScan = now.Add(max(scanInterval*time.Duration(len(listed))/fanOut, 100*time.Since(now)))
+	u.nextScan = now.Add(max(scanInterval*time.Duration(len(listed))/time.Duration(b.layout.fanOut), 100*time.Since(now)))
 	return len(listed), b.evicted.Load()+b.expired.Load() > before, nil
 }
 
@@ -138,7 +145,7 @@ func (b *Backend) scan(t *tree, due bool) (slices int, removed bool, err error) 
 func (b *Backend) listNext(t *tree, now time.Time) (listed []int, all []candidate, err error) {
 	u := &t.usage
 	added := u.addedBefore()
-	for len(listed) < fanOut && len(all) < u.scanSize {
+	for len(listed) < b.layout.fanOut && len(all) < u.scanSize {
 		index := u.nextSlice()
 		s, names, err := b.countSlice(t, index, now)
 		if err != nil {
@@ -229,7 +236,7 @@ func (b *Backend) examine(t *tree, all []candidate, now time.Time) (live, passed
 // files in each slice that it could not remove.
 func (b *Backend) removeExpired(passed []candidate, now time.Time) (live []candidate, held [fanOut]int, err error) {
 	err = b.eachLocked(passed, func(c candidate) {
-		h, _, err := readHead(c.slice.dir, c.name, 0)
+		h, _, err := c.slice.readHead(c.name, 0)
 		if h.expires.leased(now) {
 			h.expires = 0 // a lease is evicted after all entries
 		}
@@ -296,6 +303,7 @@ func (s *slice) tryRemove(name string) bool {
 	err := s.remove(name)
 	if err == nil {
 		s.tree.usage.evicted(s.index)
+		s.uncounted--
 	}
 	return ignoreNotExist(err) == nil
 }

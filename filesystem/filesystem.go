@@ -17,7 +17,7 @@ import (
 // several, may share a directory.
 type Backend struct {
 	options Options
-	hash    func(key []byte) fileName
+	layout  *layout
 	temps   *tempNames
 
 	mu      sync.RWMutex  // read-locked during every operation
@@ -34,6 +34,9 @@ type Backend struct {
 // used, the error wraps [driver.ErrUnavailable] and the error of the file system.
 // Invalid options are [driver.ErrInvalidSettings].
 func New(_ context.Context, o Options) (*Backend, error) {
+	if o.Flask && o.HashMethod == "" {
+		o.HashMethod = "md5"
+	}
 	if err := driver.Complete(&o); err != nil {
 		return nil, fmt.Errorf("filesystem: %w", err)
 	}
@@ -41,10 +44,11 @@ func New(_ context.Context, o Options) (*Backend, error) {
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, classify(err)
 	}
+	layout := layoutOf(o)
 	b := &Backend{
 		options: o,
-		hash:    o.hashMethod(),
-		temps:   &tempNames{random: rand.Text()},
+		layout:  layout,
+		temps:   &tempNames{random: rand.Text(), suffix: layout.tempSuffix},
 		closing: make(chan struct{}),
 	}
 	b.close = sync.OnceFunc(func() { close(b.closing) })
@@ -61,7 +65,7 @@ func New(_ context.Context, o Options) (*Backend, error) {
 // Set stores value under key. If the disk is full, the error wraps
 // [driver.ErrFull] and the old value remains.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	return b.write(newEntry(key, value, ttl), func(tx *writeTx) error {
+	return b.write(b.newEntry(key, value, ttl), func(tx *writeTx) error {
 		_, err := tx.store(ctx, func() (bool, error) { return true, tx.publish(ctx) })
 		return err
 	})
@@ -70,9 +74,9 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 // Add stores value under key if key is absent. Of concurrent calls in all
 // processes exactly one succeeds.
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (added bool, err error) {
-	err = b.write(newEntry(key, value, ttl), func(tx *writeTx) (err error) {
+	err = b.write(b.newEntry(key, value, ttl), func(tx *writeTx) (err error) {
 		// The common case needs no temporary file. An error here occurs again below.
-		if ok, _ := exists(tx.slice.dir, tx.name, key); ok {
+		if ok, _ := tx.slice.exists(tx.name, key); ok {
 			return nil
 		}
 		added, err = tx.store(ctx, func() (bool, error) { return tx.publishIfAbsent(ctx) })
@@ -83,7 +87,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 
 // Ping writes a temporary file and removes it.
 func (b *Backend) Ping(ctx context.Context) error {
-	return b.write(newEntry("", nil, 0), func(tx *writeTx) error {
+	return b.write(b.newEntry("", nil, 0), func(tx *writeTx) error {
 		if err := tx.stage(ctx); err != nil {
 			return err
 		}

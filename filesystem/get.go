@@ -53,11 +53,11 @@ func (b *Backend) TTL(_ context.Context, key string) (ttl time.Duration, ok bool
 	return ttl, ok, ignoreCorrupt(err)
 }
 
-// read reads the entry of key, as the function read does.
+// read reads the entry of key, as slice.read does.
 func (b *Backend) read(key string, dst []byte, keep bool) (e entry, err error) {
 	name := b.fileName(key)
-	err = b.inSlice(sliceOf(name.String()), func(s *slice) (err error) {
-		e, err = read(s.dir, name.String(), key, dst, keep)
+	err = b.inSlice(name.String(), func(s *slice) (err error) {
+		e, err = s.read(name.String(), key, dst, keep)
 		return err
 	})
 	return e, err

@@ -11,7 +11,7 @@ import (
 // Inc adds delta to the integer under key, atomically across all processes. It holds
 // the lock from reading to writing.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (sum int64, err error) {
-	given := newEntry(key, nil, ttl)
+	given := b.newEntry(key, nil, ttl)
 	err = b.write(given, func(tx *writeTx) error {
 		err := tx.withRoom(ctx, func() error {
 			old, err := tx.stored()

@@ -63,7 +63,7 @@ func (tx *writeTx) lease(ctx context.Context, hold time.Duration) (value []byte,
 // Fill stores value under key if token is its lease. If the disk is full, the error
 // wraps [driver.ErrFull] and the lease remains.
 func (b *Backend) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (filled bool, err error) {
-	return b.replaceIf(ctx, newEntry(key, value, ttl), func(stored entry) bool {
+	return b.replaceIf(ctx, b.newEntry(key, value, ttl), func(stored entry) bool {
 		return stored.expires.leased(time.Now()) && string(stored.value) == token
 	})
 }
@@ -72,7 +72,7 @@ func (b *Backend) Fill(ctx context.Context, key, token string, value []byte, ttl
 // processes. If the disk is full, the error wraps [driver.ErrFull] and the old value
 // remains.
 func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (swapped bool, err error) {
-	return b.replaceIf(ctx, newEntry(key, value, ttl), func(stored entry) bool {
+	return b.replaceIf(ctx, b.newEntry(key, value, ttl), func(stored entry) bool {
 		return stored.live() && bytes.Equal(stored.value, old)
 	})
 }
@@ -80,7 +80,7 @@ func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []b
 // replaceIf stores e if its key has an entry that matches.
 func (b *Backend) replaceIf(ctx context.Context, e entry, matches func(stored entry) bool) (replaced bool, err error) {
 	name := b.entryName(e.key)
-	err = b.inSlice(sliceOf(name), func(s *slice) (err error) {
+	err = b.inSlice(name, func(s *slice) (err error) {
 		tx := b.newWrite(s, name, e)
 		replaced, err = tx.store(ctx, func() (bool, error) {
 			stored, err := tx.stored()
@@ -97,7 +97,7 @@ func (b *Backend) replaceIf(ctx context.Context, e entry, matches func(stored en
 // Release ends the lease of key if token is that lease.
 func (b *Backend) Release(ctx context.Context, key, token string) error {
 	name := b.entryName(key)
-	return ignoreCorrupt(b.inSlice(sliceOf(name), func(s *slice) error {
+	return ignoreCorrupt(b.inSlice(name, func(s *slice) error {
 		tx := b.newWrite(s, name, entry{key: key})
 		return b.withLock(ctx, s, func() error {
 			stored, err := tx.stored()

@@ -89,6 +89,7 @@ func (b *Backend) waitForLock(ctx context.Context, s *slice) error {
 }
 
 func (b *Backend) unlock(s *slice) {
+	b.writeCount(s)
 	s.dir.unlock()
 	<-s.writer
 }

@@ -56,7 +56,7 @@ func nameOf(sum, extension []byte) (n fileName) {
 
 // fileName returns the name of the file of key.
 func (b *Backend) fileName(key string) fileName {
-	return b.hash(unsafe.Slice(unsafe.StringData(key), len(key))) // a hash does not write to its input
+	return b.layout.hash(unsafe.Slice(unsafe.StringData(key), len(key))) // a hash does not write to its input
 }
 
 // entryName is fileName for callers that keep the name.
@@ -83,6 +83,7 @@ func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 // the modification time of the file is set to the expiry of its entry.
 type tempNames struct {
 	random string
+	suffix string
 	last   atomic.Uint32
 }
 
@@ -90,13 +91,13 @@ func (t *tempNames) next(now time.Time) string {
 	name := strconv.AppendInt(make([]byte, 0, 64), now.Unix(), 16)
 	name = append(append(name, '-'), t.random...)
 	name = hex.AppendEncode(name, binary.BigEndian.AppendUint32(nil, t.last.Add(1)))
-	return string(append(name, tempSuffix...))
+	return string(append(name, t.suffix...))
 }
 
-// tempTime returns the time in the name of a temporary file, and whether name
-// has the form of one.
-func tempTime(name string) (created time.Time, ok bool) {
-	stem, ok := strings.CutSuffix(name, tempSuffix)
+// tempTime returns the time in the name of a temporary file of this package, and whether
+// name has the form of one.
+func (l *layout) tempTime(name string) (created time.Time, ok bool) {
+	stem, ok := strings.CutSuffix(name, l.tempSuffix)
 	stamp, rest, found := strings.Cut(stem, "-")
 	if !ok || !found || len(rest) != 26+8 {
 		return time.Time{}, false

@@ -26,7 +26,7 @@ type Options struct {
 	Threshold int `setting:"CACHE_THRESHOLD" default:"500" min:"-1"`
 
 	// HashMethod turns keys into file names: "sha256", which is the default,
-	// "md5", "sha1" or "sha512", in any case. Processes that share a directory
+	// "md5", the default with Flask, "sha1" or "sha512", in any case. Processes that share a directory
 	// must use the same method.
 	HashMethod string `setting:"CACHE_FILE_HASH_METHOD" default:"sha256" help:"how keys become file names: sha256, sha512, sha1 or md5"`
 
@@ -35,6 +35,10 @@ type Options struct {
 	// umask, and execute permission for everyone with read permission: 0700 by
 	// default. The directories in it get its permissions.
 	Mode Mode `option:"mode" default:"0600" help:"permissions of the files: octal text, or a number"`
+
+	// Flask keeps keys, values and files as Flask-Caching does, in the layout of
+	// cachelib's FileSystemCache. The package comment says what that costs.
+	Flask bool `setting:"CACHE_FLASK" help:"keys, values and placement as Flask-Caching stores them"`
 
 	// Sync flushes every write to the disk before it returns, for entries that
 	// must survive a power failure. Writes then take about 14 times as long.

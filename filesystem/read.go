@@ -19,8 +19,9 @@ const readBufferSize = 128 << 10
 // allocates nothing, and it does not verify an expired entry. In all other cases it
 // verifies the checksum: damage need not change the modification time or the size, and
 // all methods have to agree on what is damaged.
-func read(d *dir, name, key string, dst []byte, keep bool) (e entry, err error) {
-	f, err := d.open(name)
+func (s *slice) read(name, key string, dst []byte, keep bool) (e entry, err error) {
+	layout := s.tree.layout
+	f, err := s.open(name)
 	if err != nil {
 		return e, err
 	}
@@ -28,7 +29,7 @@ func read(d *dir, name, key string, dst []byte, keep bool) (e entry, err error) 
 	buffer := readBuffers.Get().(*[readBufferSize]byte)
 	defer readBuffers.Put(buffer)
 	var head, rest []byte
-	if n := headerSize + len(key); n < len(buffer) {
+	if n := layout.headSize(key); n < len(buffer) {
 		head, rest = buffer[:n], buffer[n:]
 	} else {
 		head, rest = make([]byte, n), buffer[:]
@@ -38,7 +39,7 @@ func read(d *dir, name, key string, dst []byte, keep bool) (e entry, err error) 
 	if err != nil {
 		return e, err
 	}
-	h, err := parseHeader(head[:min(n, len(head))])
+	h, err := layout.parseHeader(f, head[:min(n, len(head))])
 	if err != nil {
 		return e, err
 	}
@@ -50,9 +51,9 @@ func read(d *dir, name, key string, dst []byte, keep bool) (e entry, err error) 
 	}
 	var value []byte
 	switch {
-	case !keep && h.expires.expired(time.Now()):
+	case !keep && (h.flask || h.expires.expired(time.Now())):
 		return entry{expires: h.expires, value: []byte{}}, nil
-	case uint64(h.keyLen) != uint64(len(key)):
+	case !h.flask && uint64(h.keyLen) != uint64(len(key)):
 		err = errOtherKey
 	case h.size() == uint64(n):
 		valueLen := n - len(head)
@@ -72,7 +73,11 @@ func read(d *dir, name, key string, dst []byte, keep bool) (e entry, err error) 
 	if !keep || value == nil {
 		value = []byte{}
 	}
-	return entry{expires: h.expires, value: value}, nil
+	e = entry{expires: h.expires, value: value}
+	if h.flask {
+		e = e.fromFlask(len(dst))
+	}
+	return e, nil
 }
 
 // readOn continues readParts, which has returned n bytes.
@@ -103,7 +108,7 @@ func readLarge(f file, h header, head, dst, rest []byte, key string, keep bool) 
 		return nil, errWrongLength
 	}
 	value := dst[:cap(dst)]
-	if sparse || !keep {
+	if !h.flask && (sparse || !keep) {
 		if err := verifyLarge(f, h, head, value[len(dst):], rest, key); err != nil || !keep {
 			return nil, err
 		}
@@ -150,15 +155,15 @@ func verifyLarge(f file, h header, head, spare, rest []byte, key string) error {
 
 // exists reports whether there is a live entry of key. A corrupt file is false with a
 // nil error.
-func exists(d *dir, name, key string) (bool, error) {
-	e, err := read(d, name, key, nil, false)
+func (s *slice) exists(name, key string) (bool, error) {
+	e, err := s.read(name, key, nil, false)
 	return e.live(), ignoreCorrupt(err)
 }
 
 // readHead returns the header of the entry in the file called name, and up to n bytes
 // of its key.
-func readHead(d *dir, name string, n int) (h header, key string, err error) {
-	f, err := d.open(name)
+func (s *slice) readHead(name string, n int) (h header, key string, err error) {
+	f, err := s.open(name)
 	if err != nil {
 		return header{}, "", err
 	}
@@ -167,8 +172,14 @@ func readHead(d *dir, name string, n int) (h header, key string, err error) {
 	if n, err = f.readAt(data, 0); err != nil {
 		return header{}, "", err
 	}
-	if h, err = parseHeader(data[:n]); err != nil {
+	if h, err = s.tree.layout.parseHeader(f, data[:n]); err != nil {
 		return header{}, "", err
+	}
+	if h.flask {
+		if end, _, ok := parseFlaskLease(h.expires, data[flaskHeaderSize:n]); ok {
+			h.expires = end
+		}
+		return h, "", nil
 	}
 	return h, string(data[headerSize:min(uint64(n), headerSize+uint64(h.keyLen))]), nil
 }

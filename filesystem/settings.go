@@ -12,6 +12,8 @@ import (
 type settings struct {
 	// Threshold is 0 for no limit, as in Flask-Caching.
 	Threshold int `setting:"CACHE_THRESHOLD" default:"500" min:"0" help:"maximum number of entries; 0 is no limit (in Go: NoLimit)"`
+	// Method is the name of the parameter of cachelib.
+	Method string `option:"hash_method" help:"the same as CACHE_FILE_HASH_METHOD, which takes precedence"`
 	Options
 }
 
@@ -29,6 +31,9 @@ func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
 	s.Bind(&given)
 	o := given.Options
 	o.Threshold = cmp.Or(given.Threshold, NoLimit)
+	if !s.Has("CACHE_FILE_HASH_METHOD") { // not the default of the setting, which depends on Flask
+		o.HashMethod = given.Method
+	}
 	if err := s.Check(&o); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ const fanOut = 64
 // tree is the open directory with those of its fan-out directories that were used. The
 // first use opens or creates one.
 type tree struct {
+	layout  *layout
 	root    *dir
 	opening sync.Mutex
 	slices  [fanOut]atomic.Pointer[slice] // nil until used
@@ -32,6 +33,8 @@ type slice struct {
 	tree   *tree
 	index  int
 	writer chan struct{} // holds one element while a goroutine of this Backend has the lock
+
+	uncounted int // entries added that Flask's count file does not have yet; guarded by the lock
 }
 
 // sliceOf returns the number of the directory of a file: the first six bits of its name.
@@ -63,6 +66,9 @@ func (t *tree) slice(index int, create bool) (*slice, error) {
 }
 
 func (t *tree) openSlice(name string, create bool) (*dir, error) {
+	if t.layout.fanOut == 1 {
+		return t.root, nil
+	}
 	d, err := t.root.openDir(name)
 	if !create || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotDirectory) {
 		return d, err
@@ -85,23 +91,27 @@ func (t *tree) removed(index int) bool {
 
 func (t *tree) close() {
 	for i := range t.slices {
-		if s := t.slices[i].Load(); s != nil {
+		if s := t.slices[i].Load(); s != nil && s.dir != t.root {
 			s.close()
 		}
 	}
 	t.root.close()
 }
 
-// inSlice runs op with the fan-out directory. A file or a directory that does not exist is
-// no error.
-func (b *Backend) inSlice(index int, op func(*slice) error) error {
+// inSlice runs op with the fan-out directory of a file. A file or a directory that does not
+// exist is no error.
+func (b *Backend) inSlice(fileName string, op func(*slice) error) error {
+	return b.inSliceAt(b.layout.sliceOf(fileName), op)
+}
+
+func (b *Backend) inSliceAt(index int, op func(*slice) error) error {
 	return classify(ignoreNotExist(b.withSlice(index, false, op)))
 }
 
 // write runs op with a write of e. It creates the directories if they are absent.
 func (b *Backend) write(e entry, op func(*writeTx) error) error {
 	name := b.entryName(e.key)
-	return classify(b.withSlice(sliceOf(name), true, func(s *slice) error { return op(b.newWrite(s, name, e)) }))
+	return classify(b.withSlice(b.layout.sliceOf(name), true, func(s *slice) error { return op(b.newWrite(s, name, e)) }))
 }
 
 // openTree opens the directory. If create is set, it creates one that is absent.
@@ -115,7 +125,11 @@ func (b *Backend) openTree(create bool) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tree{root: root, usage: usage{threshold: b.options.Threshold, scanSize: defaultScanSize}}, nil
+	return &tree{
+		layout: b.layout,
+		root:   root,
+		usage:  usage{threshold: b.options.Threshold, fanOut: b.layout.fanOut, scanSize: defaultScanSize},
+	}, nil
 }
 
 // withSlice runs op with a fan-out directory. If it has been removed meanwhile, withSlice
@@ -141,6 +155,9 @@ func (b *Backend) attempt(index int, create bool, op func(*slice) error) (t *tre
 	defer b.mu.RUnlock()
 	if t = b.tree; t == nil {
 		return nil, false, driver.ErrClosed
+	}
+	if index == reserved {
+		return t, false, errReservedKey
 	}
 	s, err := t.slice(index, create)
 	if err == nil {

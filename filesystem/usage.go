@@ -12,6 +12,7 @@ import (
 // number exact, as far as no other process writes.
 type usage struct {
 	threshold int
+	fanOut    int // number of slices
 	scanSize  int // number of entries that one scan looks at: whole slices, at least one, until there are as many
 
 	mu             sync.Mutex
@@ -52,7 +53,7 @@ func (u *usage) scanned() (entries int, whole bool) {
 	if all == NoLimit {
 		all = max(1000, u.entries)
 	}
-	return min(all, max(u.scanSize, all/fanOut)), all <= u.scanSize
+	return min(all, max(u.scanSize, all/u.fanOut)), all <= u.scanSize
 }
 
 // batchSize is the number of entries that are added between two scans, and the number
@@ -88,7 +89,7 @@ func (u *usage) full(n int) bool {
 // hasRoom reports whether a new entry need not wait. As long as the number of entries is
 // an estimate, it may exceed the threshold by an eighth.
 func (u *usage) hasRoom() bool {
-	if _, whole := u.scanned(); whole || u.listed == fanOut {
+	if _, whole := u.scanned(); whole || u.listed == u.fanOut {
 		return !u.full(1)
 	}
 	return !u.full(1 - u.threshold/8)
@@ -208,7 +209,7 @@ func (u *usage) nextSlice() (index int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	index = u.cursor
-	u.cursor = (u.cursor + 1) % fanOut
+	u.cursor = (u.cursor + 1) % u.fanOut
 	return index
 }
 
@@ -217,14 +218,14 @@ func (u *usage) estimated() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	_, whole := u.scanned()
-	return !whole && u.listed < fanOut && u.needsRoom()
+	return !whole && u.listed < u.fanOut && u.needsRoom()
 }
 
 // unlisted returns the slices that have not been listed.
 func (u *usage) unlisted() (indexes []int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for i := range u.slices {
+	for i := range u.fanOut {
 		if !u.slices[i].listed {
 			indexes = append(indexes, i)
 		}

@@ -61,7 +61,7 @@ func (tx *writeTx) rewrite(ctx context.Context) error {
 // stored returns what the file of the key holds, expired or not. If the file is absent
 // or corrupt, the value is nil.
 func (tx *writeTx) stored() (entry, error) {
-	e, err := read(tx.slice.dir, tx.name, tx.entry.key, nil, true)
+	e, err := tx.slice.read(tx.name, tx.entry.key, nil, true)
 	return e, ignoreNotExist(ignoreCorrupt(err))
 }
 
@@ -91,7 +91,7 @@ func (tx *writeTx) stage(ctx context.Context) error {
 // fill gives the temporary file its content and its attributes.
 func (tx *writeTx) fill(f file) error {
 	o := tx.backend.options
-	if err := writeEntry(f, tx.entry); err != nil {
+	if err := writeEntry(f, tx.backend.layout, tx.entry); err != nil {
 		return err
 	}
 	if o.Mode&0o077 != 0 { // the umask may have removed these permissions
@@ -112,19 +112,20 @@ var writeBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // writeEntry writes a small entry with one system call. The value of a large
 // entry is not copied but written by a second call.
-func writeEntry(f file, e entry) error {
+func writeEntry(f file, l *layout, e entry) error {
 	const small = 16 << 10
+	value := l.stored(e.value)
 	buffer := writeBuffers.Get().(*[]byte)
 	defer writeBuffers.Put(buffer)
-	*buffer = e.appendHead((*buffer)[:0])
-	if len(e.value) <= small {
-		*buffer = append(*buffer, e.value...)
+	*buffer = l.appendHead((*buffer)[:0], e)
+	if len(value) <= small {
+		*buffer = append(*buffer, value...)
 		return f.write(*buffer)
 	}
 	if err := f.write(*buffer); err != nil {
 		return err
 	}
-	return f.write(e.value)
+	return f.write(value)
 }
 
 // publish renames the temporary file to the name of the entry. The caller holds
@@ -145,6 +146,7 @@ func (tx *writeTx) moveWithRoom(ctx context.Context, n int, move func(temp, name
 	u := &tx.slice.tree.usage
 	if err == nil {
 		u.sized(1, tx.diskSize())
+		tx.slice.uncounted += n
 	} else if n > 0 {
 		u.removed(tx.slice.index)
 	}
@@ -163,7 +165,7 @@ func (tx *writeTx) diskSize() int64 {
 // exists: Add has one winner even where the lock does not exclude other
 // processes.
 func (tx *writeTx) publishIfAbsent(ctx context.Context) (bool, error) {
-	ok, err := exists(tx.slice.dir, tx.name, tx.entry.key)
+	ok, err := tx.slice.exists(tx.name, tx.entry.key)
 	switch {
 	case ok:
 		return false, nil

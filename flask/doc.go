@@ -3,6 +3,9 @@
 // other. It has the values ([Codec], [Marshal], [Unmarshal]) and the keys ([ViewKey],
 // [MemoKey], [Forget]). It needs only the standard library.
 //
+// With the setting CACHE_FLASK and the import of this package, [cache.Open] uses [Codec],
+// and the backend the prefix and the layout of Flask-Caching.
+//
 // # Values
 //
 // Python stores values as pickles. A pickle is the program of a small stack machine,

@@ -65,24 +65,26 @@ func VersionKey(function string) string { return namespace(function) + "_memver"
 // default is false in Python (0, "", an empty list): then the argument is nil.
 // Parameters that are only keywords, and the self of methods, are not supported.
 //
-// It reads the version of the function from c. If there is none, no result is stored,
-// and ok is false.
+// It reads the version of the function from c, which has been opened with CACHE_FLASK or
+// has [Codec] as its codec. If there is none, no result is stored, and ok is false.
 func MemoKey(ctx context.Context, c *cache.Cache, function string, args ...any) (key string, ok bool, err error) {
 	arguments, err := repr(Tuple(args))
 	if err != nil {
 		return "", false, fmt.Errorf("flask: key of %s: %w", function, err)
 	}
-	stored, ok, err := c.Get(ctx, VersionKey(function))
+	version, ok, err := cache.Of[string](c).Get(ctx, VersionKey(function))
 	if !ok || err != nil {
 		return "", false, err
 	}
-	var version string
-	if err := Unmarshal(stored, &version); err != nil {
-		return "", false, fmt.Errorf("flask: version of %s: %w", function, err)
+	if len(version) != versionLength {
+		return "", false, fmt.Errorf("flask: version of %s: %w: not a version of Flask-Caching: is CACHE_FLASK set?", function, cache.ErrCorrupt)
 	}
 	sum := md5.Sum([]byte(namespace(function) + arguments + "OrderedDict()"))
 	return base64.StdEncoding.EncodeToString(sum[:])[:16] + version, true, nil
 }
+
+// versionLength is that of Flask-Caching's memvname.
+const versionLength = 6
 
 // namespace removes what Flask-Caching removes from the names of functions: every
 // character below U+0100 but ASCII letters, digits, "_" and ".".

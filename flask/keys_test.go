@@ -90,7 +90,7 @@ func testKeys(t *testing.T, out []byte) {
 			t.Errorf("the key of /items?%s is %q, want %q", raw, got, want)
 		}
 	}
-	c := cache.New(store(made.Store))
+	c := cache.New(store(made.Store), cache.WithCodec(Codec))
 	for name, args := range memoArguments {
 		key, ok, err := MemoKey(t.Context(), c, "testdata_keys.get_user", args...)
 		if !ok || err != nil || key != made.Memo[name] {
@@ -125,7 +125,7 @@ var memoArguments = map[string][]any{
 }
 
 func TestMemoKeyRefuses(t *testing.T) {
-	c := cache.New(store{})
+	c := cache.New(store{}, cache.WithCodec(Codec))
 	for _, arg := range []any{struct{}{}, Set{1}, map[string]any{}, time.Now()} {
 		if key, _, err := MemoKey(t.Context(), c, "app.f", arg); err == nil {
 			t.Errorf("MemoKey of a %T = %q", arg, key)

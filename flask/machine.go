@@ -33,7 +33,9 @@ type (
 	set struct{ items []any }
 )
 
-// unpickle returns the value of a pickle, with containers of the machine.
+// unpickle returns the value of a pickle, with containers of the machine. It ignores bytes
+// after the end, as Python does: a value that Flask-Caching spreads over several keys may
+// be followed by the rest of a longer one.
 func unpickle(data []byte) (value any, err error) {
 	m := &machine{data: data}
 	for {
@@ -50,9 +52,6 @@ func unpickle(data []byte) (value any, err error) {
 	}
 	if len(m.stack) != 1 || len(m.marks) != 0 {
 		return nil, corrupt("pickle ends with %d values", len(m.stack))
-	}
-	if m.pos != len(m.data) {
-		return nil, corrupt("pickle has %d bytes after its end", len(m.data)-m.pos)
 	}
 	return m.stack[0], nil
 }

@@ -43,20 +43,20 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	var left int    // objects that could not be removed
 	var first error // of them
 	for token, more := "", true; more; more = token != "" {
-		names, next, err := b.list(ctx, prefix, token, namesPerPage)
+		page, next, err := b.list(ctx, prefix, token, namesPerPage, "Name")
 		if err != nil {
 			return err
 		}
 		token = next
-		remove := func(i int) error { return b.remove(ctx, b.bucket.Object(names[i])) }
-		for i, err := range remote.Parallel(ctx, len(names), b.options.Concurrency, remove) {
+		remove := func(i int) error { return b.remove(ctx, b.bucket.Object(page[i].Name)) }
+		for i, err := range remote.Parallel(ctx, len(page), b.options.Concurrency, remove) {
 			switch {
 			case err == nil:
 				continue
 			case driver.EndsBatch(err):
 				return err
 			case left == 0:
-				first = fmt.Errorf("%.100q: %w", names[i], err)
+				first = fmt.Errorf("%.100q: %w", page[i].Name, err)
 			}
 			left++
 		}
@@ -67,18 +67,14 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// list returns a page of the names that begin with prefix, and the token of the next
-// page.
-func (b *Backend) list(ctx context.Context, prefix, token string, size int) (names []string, next string, err error) {
+// list returns these attributes of a page of the objects whose names begin with prefix, and
+// the token of the next page.
+func (b *Backend) list(ctx context.Context, prefix, token string, size int, attributes ...string) (page []*storage.ObjectAttrs, next string, err error) {
 	query := &storage.Query{Prefix: prefix, Projection: storage.ProjectionNoACL}
-	_ = query.SetAttrSelection([]string{"Name"}) // fails only for a name that the library does not have
+	_ = query.SetAttrSelection(attributes) // fails only for a name that the library does not have
 	err = b.read(ctx, func(ctx context.Context) error {
-		var page []*storage.ObjectAttrs
+		page = nil
 		next, err = iterator.NewPager(b.bucket.Objects(ctx, query), size, token).NextPage(&page)
-		names = names[:0]
-		for _, attrs := range page {
-			names = append(names, attrs.Name)
-		}
 		if status(err) == http.StatusNotFound {
 			return b.noBucket(err)
 		}
@@ -87,5 +83,5 @@ func (b *Backend) list(ctx context.Context, prefix, token string, size int) (nam
 	if err == nil {
 		b.bucketSeen.Store(true)
 	}
-	return names, next, err
+	return page, next, err
 }

@@ -11,6 +11,13 @@
 // after a lost reply. Objects of other programs are entries that never expire; a hit on
 // such an object takes two requests.
 //
+// With [Options.Flask], objects are those of Flask-Caching: application/json for values that
+// JSON has, and application/octet-stream for bytes. A value that JSON does not have, such as
+// a date, which Flask-Caching cannot store, is kept as a pickle, which Python reads as
+// bytes. The expiry time of an object that Python wrote is its customTime. A tuple becomes
+// a list, and NaN, which Python writes into JSON, is not read. The customTime of a lease is
+// in the past, so that Python takes it for expired; a lifecycle rule may remove it early.
+//
 // # Errors and retries
 //
 // If the service responds with 429 or a status of 500 and more, or if a connection

@@ -26,6 +26,7 @@ type entry struct {
 	token      string // of the conditional write that stored it
 	lease      int64  // end of the lease in Unix milliseconds, 0 if it is none
 	ours       bool   // written by this package
+	raw        bool   // see metaRaw
 }
 
 func entryOf(generation int64, metadata map[string]string) entry {
@@ -36,6 +37,8 @@ func entryOf(generation int64, metadata map[string]string) entry {
 			e.expires, e.ours = parseTime(text), true
 		case strings.EqualFold(name, metaLease):
 			e.lease = parseTime(text)
+		case strings.EqualFold(name, metaRaw):
+			e.raw = true
 		case strings.EqualFold(name, metaToken):
 			e.token = text
 		}

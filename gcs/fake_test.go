@@ -45,6 +45,7 @@ type stored struct {
 	CustomTime  string            `json:"customTime,omitempty"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
 	Crc32c      string            `json:"crc32c"`
+	Size        int               `json:"size,string"`
 	content     []byte
 }
 
@@ -342,6 +343,7 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 			page.Next = page.Items[size-1].Name
 			break
 		}
+		f.objects[name].Size = len(f.objects[name].content)
 		page.Items = append(page.Items, f.objects[name])
 	}
 	json.NewEncoder(w).Encode(page)

@@ -21,9 +21,10 @@ type Backend struct {
 	many
 	options    Options
 	bucket     *storage.BucketHandle
-	bucketSeen atomic.Bool  // a response has shown that the bucket exists
-	close      func() error // nil if the client is borrowed
-	counting   sync.Map     // channels by key, closed when a caller of Inc is done
+	bucketSeen atomic.Bool       // a response has shown that the bucket exists
+	close      func() error      // nil if the client is borrowed
+	json       *driver.FlaskJSON // in Flask mode
+	counting   sync.Map          // channels by key, closed when a caller of Inc is done
 	closed     atomic.Bool
 }
 
@@ -51,7 +52,10 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gcs: %w", err)
 	}
-	b := newBackend(client, o)
+	b, err := newBackend(client, o)
+	if err != nil {
+		return nil, err
+	}
 	b.close = func() error {
 		defer connections.CloseIdleConnections()
 		return client.Close()
@@ -72,29 +76,33 @@ func NewFromClient(client *storage.Client, o Options) (*Backend, error) {
 	if client == nil {
 		return nil, errors.New("gcs: the client is nil")
 	}
-	if err := driver.CheckBorrowed(&o, "Bucket", "Prefix", "DeleteExpiredOnRead", "Concurrency", "Timeout", "AllowFlush"); err != nil {
+	if err := driver.CheckBorrowed(&o, "Bucket", "Prefix", "DeleteExpiredOnRead", "Concurrency", "Timeout", "AllowFlush", "Flask"); err != nil {
 		return nil, fmt.Errorf("gcs: %w", err)
 	}
 	if err := driver.Complete(&o); err != nil {
 		return nil, fmt.Errorf("gcs: %w", err)
 	}
-	return newBackend(client, o), nil
+	return newBackend(client, o)
 }
 
 type many = remote.Many
 
-func newBackend(client *storage.Client, o Options) *Backend {
+func newBackend(client *storage.Client, o Options) (*Backend, error) {
 	b := &Backend{
 		options: o,
+		json:    driver.RegisteredFlaskJSON(),
 		// The client repeats neither the upload of a value nor an unconditional
 		// write. This package repeats whole requests, see retry.
 		bucket: client.Bucket(o.Bucket).Retryer(storage.WithPolicy(storage.RetryNever)),
+	}
+	if o.Flask && (b.json == nil || b.json.FromPickle == nil) {
+		return nil, fmt.Errorf("gcs: %w", errNoFlask)
 	}
 	b.many = remote.NewMany(b, o.Concurrency, func(key string) error {
 		_, err := b.object(key)
 		return err
 	})
-	return b
+	return b, nil
 }
 
 // object is where the entry of one key is stored.
@@ -120,7 +128,7 @@ func (b *Backend) Ping(ctx context.Context) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
 	}
-	_, _, err := b.list(ctx, "", "", 1)
+	_, _, err := b.list(ctx, "", "", 1, "Name")
 	return err
 }
 

@@ -94,14 +94,14 @@ func (o object) read(ctx context.Context, memory []byte) (value []byte, e entry,
 // attributes returns the entry without the bytes.
 func (o object) attributes(ctx context.Context) (e entry, err error) {
 	err = o.b.read(ctx, func(ctx context.Context) (err error) {
-		e, err = attributesOf(ctx, o.handle)
+		e, err = o.b.attributesOf(ctx, o.handle)
 		return err
 	})
 	return e, o.b.allowAbsent(ctx, err)
 }
 
 // attributesOf is a single attempt.
-func attributesOf(ctx context.Context, handle *storage.ObjectHandle) (entry, error) {
+func (b *Backend) attributesOf(ctx context.Context, handle *storage.ObjectHandle) (entry, error) {
 	attrs, err := handle.Attrs(ctx)
 	if err == nil {
 		err = checkGeneration(attrs.Generation)
@@ -109,7 +109,11 @@ func attributesOf(ctx context.Context, handle *storage.ObjectHandle) (entry, err
 	if err != nil {
 		return entry{}, err
 	}
-	return entryOf(attrs.Generation, attrs.Metadata), nil
+	e := entryOf(attrs.Generation, attrs.Metadata)
+	if b.options.Flask && !e.ours && !attrs.CustomTime.IsZero() {
+		e.expires = roundedUp(attrs.CustomTime)
+	}
+	return e, nil
 }
 
 // errReplaced means that an object was replaced while it was being read.
@@ -130,7 +134,7 @@ func (o object) download(ctx context.Context, memory []byte) ([]byte, entry, err
 	if !e.ours {
 		// It is another program's, or the client reads by JSON, which returns no
 		// metadata. The generation is pinned: the metadata has to be that of the bytes.
-		e, err = attributesOf(ctx, o.handle.Generation(e.generation))
+		e, err = o.b.attributesOf(ctx, o.handle.Generation(e.generation))
 		if status(err) == http.StatusNotFound {
 			return nil, e, errReplaced
 		}
@@ -142,7 +146,10 @@ func (o object) download(ctx context.Context, memory []byte) ([]byte, entry, err
 		return nil, e, nil
 	}
 	value, err := readAll(r, r.Attrs.Size, memory)
-	return value, e, err
+	if err != nil {
+		return nil, e, err
+	}
+	return o.b.value(value, r.Attrs.ContentType, e.raw), e, nil
 }
 
 // checkGeneration returns an error if a response has no generation, which every
@@ -206,7 +213,7 @@ func (b *Backend) allowAbsent(ctx context.Context, err error) error {
 		return err
 	case !b.bucketSeen.Load():
 		// Other errors do not make an error of a miss: the right to list may be missing.
-		if _, _, err := b.list(ctx, "", "", 1); errors.Is(err, storage.ErrBucketNotExist) {
+		if _, _, err := b.list(ctx, "", "", 1, "Name"); errors.Is(err, storage.ErrBucketNotExist) {
 			return err
 		}
 	}

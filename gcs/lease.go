@@ -1,7 +1,6 @@
 package gcs
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -103,7 +102,7 @@ func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []b
 		return false, err
 	}
 	generation, err := o.replace(ctx, func(current []byte, e entry) (content, bool, error) {
-		return content{value: value, expires: expires}, e.isLive() && bytes.Equal(current, old), nil
+		return content{value: value, expires: expires}, e.isLive() && b.same(current, old), nil
 	})
 	return generation != 0, err
 }

@@ -41,6 +41,10 @@ type Options struct {
 	// has this limit for each key. Default 30 s.
 	Timeout time.Duration `option:"timeout" default:"30s" min:"1ms" help:"limit for a call whose context has no deadline, with its retries"`
 
+	// Flask keeps values as Flask-Caching does: JSON, or bytes. It requires the import of
+	// package flask. A value that has no JSON is kept as it is, and Python reads it as bytes.
+	Flask bool `setting:"CACHE_FLASK" help:"keys, values and placement as Flask-Caching stores them"`
+
 	// AllowFlush permits Clear without a prefix, which empties the bucket, including
 	// the objects of other programs.
 	AllowFlush bool `setting:"CACHE_ALLOW_FLUSH" default:"false" help:"permits Clear without a prefix, which empties the bucket"`

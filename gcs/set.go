@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// contentType keeps browsers from showing an object, and the client library from
+	// contentTypeBytes keeps browsers from showing an object, and the client library from
 	// guessing a type.
-	contentType = "application/octet-stream"
+	contentTypeBytes = "application/octet-stream"
 	// cacheControl keeps proxies from storing objects that everybody may read, which
 	// they do for an hour by default.
 	cacheControl = "no-store"
@@ -104,7 +104,7 @@ func (o object) putIf(ctx context.Context, e entry, c content) (generation int64
 				return err
 			}
 		}
-		now, err := attributesOf(ctx, o.handle)
+		now, err := o.b.attributesOf(ctx, o.handle)
 		if err != nil || now.token != c.token {
 			return &googleapi.Error{Code: http.StatusPreconditionFailed, Message: "not the object of the failed attempt"}
 		}
@@ -122,19 +122,26 @@ func (o object) putIf(ctx context.Context, e entry, c content) (generation int64
 func (o object) upload(ctx context.Context, handle *storage.ObjectHandle, c content) (generation int64, err error) {
 	w := handle.NewWriter(ctx)
 	w.ChunkSize = 0 // one request, and no buffer of 16 MiB
-	w.ContentType, w.CacheControl = contentType, cacheControl
+	body, raw := c.value, false
+	w.ContentType, w.CacheControl = contentTypeBytes, cacheControl
+	if c.lease == 0 {
+		body, w.ContentType, raw = o.b.body(c.value)
+	}
 	w.Metadata = map[string]string{metaExpires: strconv.FormatInt(c.expires, 10)}
+	if raw {
+		w.Metadata[metaRaw] = "1"
+	}
 	if c.token != "" {
 		w.Metadata[metaToken] = c.token
 	}
 	if c.lease != 0 {
 		w.Metadata[metaLease] = strconv.FormatInt(c.lease, 10)
 	}
-	if end := cmp.Or(c.lease, c.expires); end != 0 {
+	if end := o.b.customTime(c); end != 0 {
 		w.CustomTime = time.UnixMilli(end).UTC()
 	}
-	w.CRC32C, w.SendCRC32C = crc32.Checksum(c.value, castagnoli), true
-	_, _ = w.Write(c.value) // Close returns its error, or the response that explains it
+	w.CRC32C, w.SendCRC32C = crc32.Checksum(body, castagnoli), true
+	_, _ = w.Write(body) // Close returns its error, or the response that explains it
 	if err = w.Close(); err == nil {
 		generation = w.Attrs().Generation
 		err = checkGeneration(generation)
@@ -148,6 +155,15 @@ func (o object) upload(ctx context.Context, handle *storage.ObjectHandle, c cont
 		err = o.b.noBucket(err)
 	}
 	return 0, err
+}
+
+// customTime returns the time after which a lifecycle rule may remove the object, 0 for
+// never. To Flask-Caching it is the expiry time, so that a lease is absent.
+func (b *Backend) customTime(c content) int64 {
+	if b.options.Flask {
+		return c.expires
+	}
+	return cmp.Or(c.lease, c.expires)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -9,10 +9,11 @@ import (
 
 func init() {
 	driver.Register(driver.Info{
-		Types:    []string{"gcs"},
-		Aliases:  map[string]string{"GoogleCloudStorageCache": "gcs"},
-		Settings: settings{},
-		Open:     open,
+		Types:       []string{"gcs"},
+		Aliases:     map[string]string{"GoogleCloudStorageCache": "gcs"},
+		Settings:    settings{},
+		FlaskPrefix: "flask_cache_",
+		Open:        open,
 	})
 }
 

@@ -9,11 +9,7 @@ import (
 
 // Get returns the value of key.
 func (b *Backend) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		value, ok, err = b.Operations.Get(ctx, key)
-		return err
-	})
-	return value, ok, err
+	return two(ctx, b, key, func(ctx context.Context) ([]byte, bool, error) { return b.Operations.Get(ctx, key) })
 }
 
 // GetAppend appends the value of key to dst.
@@ -28,29 +24,19 @@ func (b *Backend) GetAppend(ctx context.Context, key string, dst []byte) (extend
 
 // GetWithTTL returns the value of key with its remaining TTL.
 func (b *Backend) GetWithTTL(ctx context.Context, key string) (value []byte, ttl time.Duration, ok bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		value, ttl, ok, err = b.Operations.GetWithTTL(ctx, key)
-		return err
+	return three(ctx, b, key, func(ctx context.Context) ([]byte, time.Duration, bool, error) {
+		return b.Operations.GetWithTTL(ctx, key)
 	})
-	return value, ttl, ok, err
 }
 
 // Has reports whether key is present.
 func (b *Backend) Has(ctx context.Context, key string) (ok bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		ok, err = b.Operations.Has(ctx, key)
-		return err
-	})
-	return ok, err
+	return one(ctx, b, key, func(ctx context.Context) (bool, error) { return b.Operations.Has(ctx, key) })
 }
 
 // TTL returns the remaining TTL of key.
 func (b *Backend) TTL(ctx context.Context, key string) (ttl time.Duration, ok bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		ttl, ok, err = b.Operations.TTL(ctx, key)
-		return err
-	})
-	return ttl, ok, err
+	return two(ctx, b, key, func(ctx context.Context) (time.Duration, bool, error) { return b.Operations.TTL(ctx, key) })
 }
 
 // Set stores value under key.
@@ -62,29 +48,17 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 
 // Add stores value only if key is absent.
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (added bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		added, err = b.Operations.Add(ctx, key, value, ttl)
-		return err
-	})
-	return added, err
+	return one(ctx, b, key, func(ctx context.Context) (bool, error) { return b.Operations.Add(ctx, key, value, ttl) })
 }
 
 // Inc adds delta to the integer under key.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (sum int64, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		sum, err = b.Operations.Inc(ctx, key, delta, ttl)
-		return err
-	})
-	return sum, err
+	return one(ctx, b, key, func(ctx context.Context) (int64, error) { return b.Operations.Inc(ctx, key, delta, ttl) })
 }
 
 // Delete removes key.
 func (b *Backend) Delete(ctx context.Context, key string) (deleted bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		deleted, err = b.Operations.Delete(ctx, key)
-		return err
-	})
-	return deleted, err
+	return one(ctx, b, key, func(ctx context.Context) (bool, error) { return b.Operations.Delete(ctx, key) })
 }
 
 // Ping reports whether the store can be used. While the breaker is open, it fails.

@@ -21,8 +21,8 @@
 // After [Options.Pause] one call passes as a probe. If it succeeds, the breaker closes;
 // if it is a fault, the next probe passes after another Pause.
 //
-// If the backend has several independent servers (a [driver.Placer], such as
-// memcached), each server has a breaker of its own: a server that is down does not
+// If the backend has several independent servers (a [driver.Placer], such as memcached
+// or a redis cluster), each server has a breaker of its own: a server that is down does not
 // affect keys on the others. In a batch, only the keys of a server whose breaker is
 // open fail.
 //
@@ -30,7 +30,7 @@
 // [driver.ErrUnavailable], [driver.ErrUnknownOutcome], a timeout, or an error that is
 // none of the errors of package driver. Misses, mistakes such as [driver.ErrInvalidKey]
 // and answers such as [driver.ErrNotInteger], [driver.ErrCorrupt], [driver.ErrFull] and
-// [driver.ErrAuth] are no faults. A call that its caller cancelled decides nothing. A
+// [driver.ErrAuth] are not faults. A call that its caller cancelled decides nothing. A
 // call that ended at the deadline of its caller is a fault if it had at least half of
 // [Options.Budget].
 //
@@ -48,8 +48,8 @@
 // # Limits
 //
 // The backend must end a call when its context is done, as every backend of this
-// project does. Clear and ClearPrefix have no budget, because they take as long as
-// there are entries.
+// project does. Clear, ClearPrefix and Scan have no budget, because they take as long as
+// there are entries: limit them by the deadline of their context.
 //
 // # Concurrency
 //

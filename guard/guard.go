@@ -124,3 +124,29 @@ func (b *Backend) callWithin(ctx context.Context, br *breaker, budget time.Durat
 	v = limited.judge(verdictOf(err))
 	return err
 }
+
+// one, two and three are call for a function with so many results beside its error.
+
+func one[A any](ctx context.Context, b *Backend, key string, do func(ctx context.Context) (A, error)) (a A, err error) {
+	err = b.call(ctx, key, func(ctx context.Context) (err error) {
+		a, err = do(ctx)
+		return err
+	})
+	return a, err
+}
+
+func two[A, B any](ctx context.Context, b *Backend, key string, do func(ctx context.Context) (A, B, error)) (first A, second B, err error) {
+	err = b.call(ctx, key, func(ctx context.Context) (err error) {
+		first, second, err = do(ctx)
+		return err
+	})
+	return first, second, err
+}
+
+func three[A, B, C any](ctx context.Context, b *Backend, key string, do func(ctx context.Context) (A, B, C, error)) (first A, second B, third C, err error) {
+	err = b.call(ctx, key, func(ctx context.Context) (err error) {
+		first, second, third, err = do(ctx)
+		return err
+	})
+	return first, second, third, err
+}

@@ -7,20 +7,12 @@ import (
 
 // Lease returns the value of key, or a token if the caller may load it.
 func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		value, ok, token, err = b.Operations.Lease(ctx, key, hold)
-		return err
-	})
-	return value, ok, token, err
+	return three(ctx, b, key, func(ctx context.Context) ([]byte, bool, string, error) { return b.Operations.Lease(ctx, key, hold) })
 }
 
 // Fill stores value if token is the lease of key.
 func (b *Backend) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (filled bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		filled, err = b.Operations.Fill(ctx, key, token, value, ttl)
-		return err
-	})
-	return filled, err
+	return one(ctx, b, key, func(ctx context.Context) (bool, error) { return b.Operations.Fill(ctx, key, token, value, ttl) })
 }
 
 // Release ends the lease of key.
@@ -32,9 +24,5 @@ func (b *Backend) Release(ctx context.Context, key, token string) error {
 
 // CompareAndSwap replaces the value of key if it equals old.
 func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (swapped bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		swapped, err = b.Operations.CompareAndSwap(ctx, key, old, value, ttl)
-		return err
-	})
-	return swapped, err
+	return one(ctx, b, key, func(ctx context.Context) (bool, error) { return b.Operations.CompareAndSwap(ctx, key, old, value, ttl) })
 }

@@ -10,11 +10,7 @@ import (
 
 // GetValue returns the Go value of key.
 func (b *Backend) GetValue(ctx context.Context, key string) (value any, ok bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		value, ok, err = b.Operations.GetValue(ctx, key)
-		return err
-	})
-	return value, ok, err
+	return two(ctx, b, key, func(ctx context.Context) (any, bool, error) { return b.Operations.GetValue(ctx, key) })
 }
 
 // SetValue stores a Go value.
@@ -26,36 +22,22 @@ func (b *Backend) SetValue(ctx context.Context, key string, value any, ttl time.
 
 // AddValue stores a Go value only if key is absent.
 func (b *Backend) AddValue(ctx context.Context, key string, value any, ttl time.Duration) (added bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		added, err = b.Operations.AddValue(ctx, key, value, ttl)
-		return err
-	})
-	return added, err
+	return one(ctx, b, key, func(ctx context.Context) (bool, error) { return b.Operations.AddValue(ctx, key, value, ttl) })
 }
 
 // LeaseValue is Lease for Go values.
 func (b *Backend) LeaseValue(ctx context.Context, key string, hold time.Duration) (value any, ok bool, token string, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		value, ok, token, err = b.Operations.LeaseValue(ctx, key, hold)
-		return err
-	})
-	return value, ok, token, err
+	return three(ctx, b, key, func(ctx context.Context) (any, bool, string, error) { return b.Operations.LeaseValue(ctx, key, hold) })
 }
 
 // FillValue is Fill for Go values.
 func (b *Backend) FillValue(ctx context.Context, key, token string, value any, ttl time.Duration) (filled bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		filled, err = b.Operations.FillValue(ctx, key, token, value, ttl)
-		return err
-	})
-	return filled, err
+	return one(ctx, b, key, func(ctx context.Context) (bool, error) { return b.Operations.FillValue(ctx, key, token, value, ttl) })
 }
 
 // CompareAndSwapValue is CompareAndSwap for Go values.
 func (b *Backend) CompareAndSwapValue(ctx context.Context, key string, old, value any, ttl time.Duration) (swapped bool, err error) {
-	err = b.call(ctx, key, func(ctx context.Context) (err error) {
-		swapped, err = b.Operations.CompareAndSwapValue(ctx, key, old, value, ttl)
-		return err
+	return one(ctx, b, key, func(ctx context.Context) (bool, error) {
+		return b.Operations.CompareAndSwapValue(ctx, key, old, value, ttl)
 	})
-	return swapped, err
 }

@@ -8,12 +8,12 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 	"github.com/cachebackends/cachebackends/loader"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
 )
 
 // The examples use a store in memory. Programs open a backend of their choice.
-func open() *cache.Cache { return cache.New(memory.New()) }
+func open() *cache.Cache { return cache.New(cachetest.NewStore()) }
 
 // A page under load: every caller gets the page at once, also while it is rendered again.
 func Example() {

@@ -296,6 +296,7 @@ type read[T any] struct {
 	dead   bool      // a tag of e was invalidated
 	fault  error     // of the store
 	landed uint32    // flights.counter before the read
+	shares bool      // the caller waits for a load that another caller has started
 }
 
 func (r *read[T]) phase() phase {

@@ -2,13 +2,14 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 	"github.com/cachebackends/cachebackends/core/driver"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
 )
 
 // hanging is a store whose operation op returns when its context ends.
@@ -17,7 +18,7 @@ type hanging struct {
 	op string
 }
 
-func hangs(op string) *hanging { return &hanging{driver.Resolve(memory.New()), op} }
+func hangs(op string) *hanging { return &hanging{driver.Resolve(cachetest.NewStore()), op} }
 
 func (h *hanging) hang(ctx context.Context, op string) error {
 	if op != h.op {
@@ -95,6 +96,34 @@ func TestHangingStore(t *testing.T) {
 	}
 }
 
+func (h *hanging) Release(ctx context.Context, key, token string) error {
+	if err := h.hang(ctx, "release"); err != nil {
+		return err
+	}
+	return h.Operations.Release(ctx, key, token)
+}
+
+// Neither the callers of a load nor the next load wait for a Release that hangs. Close does.
+func TestHangingRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(cache.New(hangs("release")), Policy{Fresh: time.Minute, Lease: 10 * time.Second, Loads: 1}, func(context.Context, string) (string, error) {
+			return "", errSource
+		})
+		began := time.Now()
+		for _, key := range []string{"a", "b"} {
+			if _, err := l.Get(t.Context(), key); !errors.Is(err, errSource) {
+				t.Errorf("Get(%q): %v", key, err)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("two failed loads took %v", took)
+		}
+		if err := l.Close(); err != nil || time.Since(began) != releaseTimeout {
+			t.Errorf("Close: %v after %v", err, time.Since(began))
+		}
+	})
+}
+
 // A caller that joins a load without a deadline, which runs for another caller or in the
 // background, gets the value in its own time, also if the store hangs in Lease.
 func TestJoinedLoadOverHangingStore(t *testing.T) {
@@ -147,7 +176,7 @@ func TestStuckStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := stuck{driver.Resolve(memory.New()), make(chan struct{})}
+				s := stuck{driver.Resolve(cachetest.NewStore()), make(chan struct{})}
 				l := New(cache.New(s), policy, constant)
 				defer l.Close()
 				defer close(s.free)

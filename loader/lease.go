@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -29,7 +30,7 @@ func leaseKey(key string) string {
 	return leasePrefix + key
 }
 
-// releaseTimeout bounds the release of a lease, which ends by itself too.
+// releaseTimeout bounds the release of the leases of a batch, which end by themselves too.
 const releaseTimeout = time.Second
 
 // claim is the decision which process loads a key.
@@ -149,13 +150,18 @@ func (l *Loader[T]) found(ctx context.Context, f *flight[T], r *read[T]) bool {
 	return true
 }
 
-// release ends the lease of c if this process holds it, so that other processes need not
-// wait for its end. The load may have been cancelled.
-func (l *Loader[T]) release(ctx context.Context, c claim) {
-	if c.token == "" {
+// release ends those leases of claims that this process holds, so that other processes need
+// not wait for their end. The load may have been cancelled. It runs in the background:
+// neither callers nor the next load wait for a store that hangs.
+func (l *Loader[T]) release(ctx context.Context, claims ...claim) {
+	claims = slices.DeleteFunc(slices.Clone(claims), func(c claim) bool { return c.token == "" })
+	if len(claims) == 0 {
 		return
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer stop()
-	_ = l.store.cache.Release(ctx, c.key, c.token)
+	l.running.Go(func() {
+		defer func() { _ = recover() }() // the observer may panic, and no caller waits
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+		defer stop()
+		parallel(len(claims), func(i int) { _ = l.store.cache.Release(ctx, claims[i].key, claims[i].token) })
+	})
 }

@@ -31,6 +31,7 @@ func (l *Loader[T]) start(ctx context.Context, reads []*read[T], behind, forced 
 		if joined[i], isNew = fs.join(r, behind, batches[len(batches)-1]); !isNew && !l.many {
 			batches = batches[:len(batches)-1]
 		}
+		r.shares = !isNew
 		if !behind {
 			joined[i].batch.limits.add(ctx)
 		}
@@ -109,14 +110,14 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 
 // loadClaimed calls load for the keys of flights and stores what it returns.
 func (l *Loader[T]) loadClaimed(b *batch[T], flights []*flight[T], claims []claim) {
-	defer parallel(len(flights), func(i int) { l.release(b.ctx, claims[i]) })
+	defer func() { l.release(b.ctx, claims...) }()
 	in := &inside{cache: l.store.cache}
 	keys := make([]string, len(flights))
 	for i, f := range flights {
 		keys[i] = f.key
 	}
 	began := time.Now()
-	results := l.load(context.WithValue(b.ctx, scopeKey{}, scope{in: in}), keys)
+	results := l.call(context.WithValue(b.ctx, scopeKey{}, scope{in: in}), keys)
 	parallel(len(flights), func(i int) {
 		l.finish(b, flights[i], &claims[i], l.entryOf(results[i], began, in.of(keys[i])), results[i].err)
 	})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 )
 
 // crowd is 64 callers in each of 4 processes, which ask for one key in a loop.
@@ -28,7 +28,7 @@ func (c *crowd) run(t *testing.T, seconds int) {
 	const processes, callers = 4, 64
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		s := memory.New()
+		s := cachetest.NewStore()
 		begin := time.Now()
 		var group sync.WaitGroup
 		for range processes {
@@ -136,7 +136,7 @@ func TestEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var hits, misses atomic.Int32
-			c := cache.New(memory.New(), cache.WithObserver(func(_ context.Context, e cache.Event) {
+			c := cache.New(cachetest.NewStore(), cache.WithObserver(func(_ context.Context, e cache.Event) {
 				hits.Add(int32(e.Hits))
 				misses.Add(int32(e.Misses))
 			}))
@@ -157,7 +157,7 @@ func TestEvents(t *testing.T) {
 // A failed read does not start a second load of a key that is being loaded.
 func TestFailedReadJoinsLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := memory.New()
+		s := cachetest.NewStore()
 		var loads atomic.Int32
 		l := testLoader(t, s, Policy{Fresh: time.Second, Stale: time.Hour}, func(ctx context.Context, key string) (string, error) {
 			loads.Add(1)
@@ -174,7 +174,7 @@ func TestFailedReadJoinsLoad(t *testing.T) {
 		time.Sleep(time.Second)
 		get() // starts a load behind the stale answer
 		synctest.Wait()
-		s.Before = func(string, string) error { return cache.ErrUnavailable }
+		s.Fail("", "", cache.ErrUnavailable)
 		get()
 		if loads.Load() != 2 {
 			t.Errorf("%d loads, want 2", loads.Load())

@@ -124,20 +124,12 @@ func (l *Loader[T]) serve(ctx context.Context, r *read[T], err error) (value T, 
 	if l.isDue(r, phase) {
 		_, _ = l.start(ctx, []*read[T]{r}, true, false) // fails only after Close
 	}
-	return r.answer()
+	return l.answer(ctx, r, phase)
 }
 
 // isDue reports whether an entry that is served is loaded in the background.
 func (l *Loader[T]) isDue(r *read[T], p phase) bool {
 	return p == stale || l.policy.Early > 0 && r.e.isEarly(l.policy.Early)
-}
-
-// answer returns the value of an entry that is served.
-func (r *read[T]) answer() (T, error) {
-	if r.e.missing {
-		return r.e.value, ErrMissing
-	}
-	return r.e.value, nil
 }
 
 // read reads the entry of key. The error is a mistake of the caller or the end of ctx.
@@ -184,6 +176,11 @@ func (l *Loader[T]) wait(ctx context.Context, f *flight[T], r *read[T], w waitin
 	behind := false
 	defer func() { l.flights.leave(f, behind) }()
 	tooLate := isClosed(f.done) // the load has failed, and its backoff has not ended
+	if r.shares && !tooLate {
+		var end func(*error)
+		ctx, end = l.beginWait(ctx)
+		defer end(&err)
+	}
 	if parent := runOf(ctx); parent != nil && !tooLate {
 		if !parent.await(f.batch.run) {
 			return value, &cache.Error{Op: "load", Backend: l.store.cache.Name(), Key: r.key, Err: cache.ErrRecursiveLoad}
@@ -204,22 +201,23 @@ func (l *Loader[T]) wait(ctx context.Context, f *flight[T], r *read[T], w waitin
 		case <-impatient: // once
 			if canRescue() {
 				behind = true
-				return r.answer()
+				return l.answer(ctx, r, rescuable)
 			}
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) && canRescue() {
 				behind = true
-				return r.answer()
+				return l.answer(ctx, r, rescuable)
 			}
 			return value, ctx.Err()
 		}
 	}
 	l.awaitStored(ctx, f, impatient)
 	if f.err != nil && !errors.Is(f.err, ErrMissing) && canRescue() {
-		return r.answer()
+		return l.answer(ctx, r, rescuable)
 	}
 	switch {
 	case f.panicked != nil && !tooLate:
+		err = f.err // for the observer
 		panic(f.panicked)
 	case f.err != nil:
 		return value, f.err

@@ -15,7 +15,8 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
+	"github.com/cachebackends/cachebackends/core/cachetest"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // The rules that users can run are in package loadertest. The tests here are about what
@@ -44,7 +45,7 @@ func TestPolicy(t *testing.T) {
 					t.Errorf("New panics with %v, want %v", p, err)
 				}
 			}()
-			New(cache.New(memory.New()), p, constant)
+			New(cache.New(cachetest.NewStore()), p, constant)
 		}()
 	}
 	if err := (Policy{Backoff: -1}).Validate(); !strings.Contains(err.Error(), "Fresh") {
@@ -57,7 +58,7 @@ func TestPolicy(t *testing.T) {
 
 // The longest life does not overflow.
 func TestLongestLife(t *testing.T) {
-	l := testLoader(t, memory.New(), Policy{Fresh: time.Hour, Stale: math.MaxInt64 - time.Hour}, func(ctx context.Context, key string) (string, error) {
+	l := testLoader(t, cachetest.NewStore(), Policy{Fresh: time.Hour, Stale: math.MaxInt64 - time.Hour}, func(ctx context.Context, key string) (string, error) {
 		Life(ctx, math.MaxInt64)
 		return key, nil
 	})
@@ -75,7 +76,7 @@ func TestOnError(t *testing.T) {
 		var mu sync.Mutex
 		var reported []string
 		fail := error(nil)
-		l := New(cache.New(memory.New()), Policy{
+		l := New(cache.New(cachetest.NewStore()), Policy{
 			Fresh: time.Minute, Stale: time.Hour, Limit: time.Second,
 			OnError: func(_ context.Context, key string, err error) {
 				mu.Lock()
@@ -147,7 +148,7 @@ func TestOnError(t *testing.T) {
 // All callers that wait panic with the value of the panic of load.
 func TestPanicOfSharedLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(cache.New(memory.New()), Policy{Fresh: time.Minute}, func(context.Context, string) (string, error) {
+		l := New(cache.New(cachetest.NewStore()), Policy{Fresh: time.Minute}, func(context.Context, string) (string, error) {
 			time.Sleep(time.Second)
 			panic(http.ErrAbortHandler)
 		})
@@ -179,13 +180,13 @@ func TestPanicOfSharedLoad(t *testing.T) {
 
 // If the store or its observer panics, the callers panic and the load ends.
 func TestPanicOfStore(t *testing.T) {
-	s := memory.New()
-	s.Before = func(op, key string) error {
+	s := cachetest.NewStore()
+	s.OnCall(func(_ context.Context, op, _ string) error {
 		if op == "add" {
 			panic(http.ErrAbortHandler)
 		}
 		return nil
-	}
+	})
 	one := testLoader(t, s, Policy{Fresh: time.Minute}, constant)
 	many := NewMany(cache.New(s), Policy{Fresh: time.Minute}, func(_ context.Context, keys []string) (map[string]string, error) {
 		return map[string]string{"a": "a", "b": "b"}, nil
@@ -209,7 +210,7 @@ func TestPanicOfStore(t *testing.T) {
 // A remembered failure outlives neither its backoff nor Close.
 func TestBackoffEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(cache.New(memory.New()), Policy{Fresh: time.Minute, Backoff: time.Hour}, func(context.Context, string) (string, error) {
+		l := New(cache.New(cachetest.NewStore()), Policy{Fresh: time.Minute, Backoff: time.Hour}, func(context.Context, string) (string, error) {
 			return "", errSource
 		})
 		for i := range 10 {
@@ -239,7 +240,7 @@ func TestBackoffEnds(t *testing.T) {
 // A caller whose read missed before another load was stored does not load again.
 func TestReadBeforeTheEndOfALoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := memory.New()
+		s := cachetest.NewStore()
 		calls := 0
 		l := New(cache.New(s), Policy{Fresh: time.Minute}, func(_ context.Context, key string) (string, error) {
 			calls++
@@ -263,7 +264,7 @@ func TestReadBeforeTheEndOfALoad(t *testing.T) {
 
 // slowRead returns what the first read has found after a second.
 type slowRead struct {
-	*memory.Store
+	*cachetest.Store
 	slept *atomic.Bool
 }
 
@@ -275,9 +276,12 @@ func (s slowRead) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	return value, ok, err
 }
 
+// plain hides the optional methods.
+type plain struct{ driver.Backend }
+
 // A wrapper of a store that encodes does not keep values.
 func TestWrapperThatEncodes(t *testing.T) {
-	c := cache.New(memory.Encodes(memory.New()))
+	c := cache.New(driver.Resolve(plain{cachetest.NewStore()}))
 	l := New(c, Policy{Fresh: time.Minute}, constant, cache.WithoutEncoding())
 	defer l.Close()
 	for range 2 {
@@ -305,7 +309,7 @@ func TestOutsideOfALoad(t *testing.T) {
 func TestBackoffAfterRescue(t *testing.T) {
 	for range 200 {
 		var calls atomic.Int32
-		l := New(cache.New(memory.New()), Policy{Fresh: 1, Rescue: time.Hour, Backoff: time.Hour}, func(context.Context, string) (string, error) {
+		l := New(cache.New(cachetest.NewStore()), Policy{Fresh: 1, Rescue: time.Hour, Backoff: time.Hour}, func(context.Context, string) (string, error) {
 			if calls.Add(1) > 1 {
 				return "", errSource
 			}
@@ -326,7 +330,7 @@ func TestBackoffAfterRescue(t *testing.T) {
 // A key of a batch that all callers have left is neither loaded nor reported.
 func TestAbandonedKeyOfABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := memory.New()
+		s := cachetest.NewStore()
 		c := cache.New(s)
 		var loaded []string
 		l := NewMany(c, Policy{Fresh: time.Hour, Lease: time.Minute, Backoff: time.Hour,
@@ -368,7 +372,7 @@ func TestAbandonedKeyOfABatch(t *testing.T) {
 func TestRemovedBeforeItsLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		s := memory.New()
+		s := cachetest.NewStore()
 		l := New(cache.New(s), Policy{Fresh: time.Hour, Stale: time.Hour, Lease: time.Minute}, constant)
 		defer l.Close()
 		if _, err := l.Get(ctx, "k"); err != nil {
@@ -377,13 +381,13 @@ func TestRemovedBeforeItsLoad(t *testing.T) {
 		if err := l.Expire(ctx, "k"); err != nil {
 			t.Fatal(err)
 		}
-		s.Before = func(op, key string) error {
+		s.OnCall(func(_ context.Context, op, key string) error {
 			if op == "lease" && key == leasePrefix+"k" {
 				_, err := s.Delete(ctx, "k")
 				return err
 			}
 			return nil
-		}
+		})
 		if _, err := l.Get(ctx, "k"); err != nil {
 			t.Fatal(err)
 		}

@@ -63,7 +63,7 @@ func (l *Loader[T]) getMany(ctx context.Context, keys []string) (map[string]*ans
 		case l.isDue(r, phase):
 			behind = append(behind, r)
 		}
-		a.value, a.err = r.answer()
+		a.value, a.err = l.answer(ctx, r, phase)
 	}
 	if len(behind) > 0 {
 		_, _ = l.start(ctx, behind, true, false) // fails only after Close

@@ -9,15 +9,15 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 	"github.com/cachebackends/cachebackends/core/driver"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
 )
 
 // Warm reports a load that failed, whatever older value is present.
 func TestWarmFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failure error
-		l := testLoader(t, memory.New(), Policy{Fresh: time.Minute, Stale: time.Minute, Rescue: time.Hour, Patience: time.Second}, func(_ context.Context, key string) (string, error) {
+		l := testLoader(t, cachetest.NewStore(), Policy{Fresh: time.Minute, Stale: time.Minute, Rescue: time.Hour, Patience: time.Second}, func(_ context.Context, key string) (string, error) {
 			return key, failure
 		})
 		if err := l.Warm(t.Context(), slices.Values([]string{"k"})); err != nil {
@@ -54,7 +54,7 @@ func (s short) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 
 // A key that the store rejects is named by the error, and the others are loaded.
 func TestRejectedKey(t *testing.T) {
-	l := New(cache.New(short{driver.Resolve(memory.New())}), Policy{Fresh: time.Hour}, constant)
+	l := New(cache.New(short{driver.Resolve(cachetest.NewStore())}), Policy{Fresh: time.Hour}, constant)
 	t.Cleanup(func() { l.Close() })
 	got, err := l.GetMany(t.Context(), "a", "long", "b")
 	if failed, others := failedKeys(err); len(failed) != 1 || !errors.Is(failed["long"], cache.ErrInvalidKey) || others {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 )
 
 // Several Refreshes and Gets of one key at once in two processes: after a Refresh, no value
@@ -27,8 +27,8 @@ func TestRefreshesAndGetsAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := memory.New()
-				s.Before = func(string, string) error { time.Sleep(rand.N(300 * time.Millisecond)); return nil }
+				s := cachetest.NewStore()
+				s.OnCall(func(context.Context, string, string) error { time.Sleep(rand.N(300 * time.Millisecond)); return nil })
 				var source atomic.Int64
 				load := func(_ context.Context, key string) (int64, error) {
 					time.Sleep(rand.N(time.Second))
@@ -122,7 +122,7 @@ func TestRefreshOverRefresh(t *testing.T) {
 		for _, fails := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := memory.New()
+					s := cachetest.NewStore()
 					policy := Policy{Fresh: time.Hour, Stale: time.Hour, Lease: time.Minute}
 					var source, failing atomic.Int64
 					broken := errors.New("the source is down")

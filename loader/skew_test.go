@@ -11,8 +11,8 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 	"github.com/cachebackends/cachebackends/core/driver"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
 )
 
 // skewed is a store as a process sees it whose clock is ahead: it changes the time of the
@@ -84,7 +84,7 @@ func TestClocksApart(t *testing.T) {
 		} {
 			t.Run(name+" "+by.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := memory.New()
+					s := cachetest.NewStore()
 					var source atomic.Int64
 					load := func(context.Context, string) (string, error) { return strconv.FormatInt(source.Add(1), 10), nil }
 					one := New(cache.New(s), policy, load)

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 )
 
 // Two processes load a key while a third changes the source and then invalidates the
@@ -57,12 +57,15 @@ func TestNoStaleFill(t *testing.T) {
 // staleFill runs one round and returns a description of the value that is stale.
 func staleFill(t *testing.T, r *rand.Rand, lacks bool, options []cache.ViewOption) string {
 	ctx := t.Context()
-	s := memory.New()
-	s.Traits.NoLease, s.Traits.NoSwap = lacks, lacks
-	s.Before = func(string, string) error { // a round trip
+	s := cachetest.NewStore()
+	if lacks {
+		s.Fail("lease", "", errors.ErrUnsupported)
+		s.Fail("compare_and_swap", "", errors.ErrUnsupported)
+	}
+	s.OnCall(func(context.Context, string, string) error { // a round trip
 		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
 		return nil
-	}
+	})
 	const key = "k"
 	var source atomic.Int64
 	policy := Policy{Fresh: time.Duration(1 + r.IntN(40)), Stale: time.Hour, Rescue: time.Hour, Lease: time.Minute}
@@ -129,7 +132,7 @@ func staleFill(t *testing.T, r *rand.Rand, lacks bool, options []cache.ViewOptio
 func TestPatienceAfterRescue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pause := time.Duration(0)
-		l := testLoader(t, memory.New(), Policy{Fresh: time.Minute, Rescue: time.Minute, Patience: time.Minute}, func(context.Context, string) (string, error) {
+		l := testLoader(t, cachetest.NewStore(), Policy{Fresh: time.Minute, Rescue: time.Minute, Patience: time.Minute}, func(context.Context, string) (string, error) {
 			time.Sleep(pause)
 			return pause.String(), nil
 		})
@@ -146,7 +149,7 @@ func TestPatienceAfterRescue(t *testing.T) {
 func TestMissingReplaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failure error
-		l := testLoader(t, memory.New(), Policy{Fresh: time.Minute, Stale: time.Hour, Missing: time.Second}, func(_ context.Context, key string) (string, error) {
+		l := testLoader(t, cachetest.NewStore(), Policy{Fresh: time.Minute, Stale: time.Hour, Missing: time.Second}, func(_ context.Context, key string) (string, error) {
 			time.Sleep(time.Minute)
 			return key, failure
 		})
@@ -168,7 +171,7 @@ func TestRefreshOverProcesses(t *testing.T) {
 	for _, name := range []string{"absent", "stale"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := memory.New()
+				s := cachetest.NewStore()
 				policy := Policy{Fresh: time.Minute, Stale: time.Hour, Lease: time.Minute}
 				var isNew atomic.Bool
 				load := func(context.Context, string) (string, error) {
@@ -203,7 +206,7 @@ func TestRefreshOverProcesses(t *testing.T) {
 // After Expire a caller does not wait for a load of any process that began before.
 func TestExpireDuringLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := memory.New()
+		s := cachetest.NewStore()
 		var pause atomic.Int64
 		policy := Policy{Fresh: time.Minute, Rescue: time.Hour, Lease: 30 * time.Second}
 		load := func(context.Context, string) (string, error) {
@@ -234,13 +237,13 @@ func TestExpireDuringLoad(t *testing.T) {
 func TestLeaseOfLongKey(t *testing.T) {
 	const limit = 250 // of memcached
 	synctest.Test(t, func(t *testing.T) {
-		s := memory.New()
-		s.Before = func(_, key string) error {
+		s := cachetest.NewStore()
+		s.OnCall(func(_ context.Context, _, key string) error {
 			if len(key) > limit {
 				return cache.ErrInvalidKey
 			}
 			return nil
-		}
+		})
 		for length := 1; length <= limit; length++ {
 			var loads atomic.Int64
 			load := func(context.Context, string) (string, error) {

@@ -20,7 +20,7 @@ func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 	b.joinMany(ctx, items, 1, nil)
 	for i := range items {
 		if items[i].OK {
-			values[i] = unpadded(items[i].Value, items[i].Flags)
+			values[i] = b.valueIn(&items[i])
 		}
 	}
 	return values, failures(items)
@@ -30,7 +30,7 @@ func (b *Backend) GetMany(ctx context.Context, keys []string) ([][]byte, error) 
 func (b *Backend) SetMany(ctx context.Context, given []driver.Item, ttl time.Duration) error {
 	items := make([]wire.Item, len(given))
 	for i, g := range given {
-		items[i] = newItem(g.Key, g.Value, ttl)
+		items[i] = b.newItem(g.Key, g.Value, ttl)
 	}
 	if err := b.check(items); err != nil {
 		return err
@@ -65,6 +65,15 @@ func (b *Backend) DeleteMany(ctx context.Context, keys []string) ([]bool, error)
 		deleted[i] = items[i].OK
 	}
 	return deleted, failures(items)
+}
+
+// valueIn returns the value of an item that was read, or fails the item.
+func (b *Backend) valueIn(it *wire.Item) []byte {
+	value, err := b.value(*it)
+	if err != nil {
+		it.Fail(err)
+	}
+	return value
 }
 
 func itemsOf(keys []string) []wire.Item {

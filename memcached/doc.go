@@ -59,7 +59,7 @@
 //
 // The modes other than text have limits:
 //
-//   - Binary: no TTL, no Clear of a prefix, no counters below zero, no leases. If another
+//   - Binary: no TTL, no Scan, no Clear of a prefix, no counters below zero, no leases. If another
 //     program leases a key, Add and Delete treat the leased key as present. (The protocol
 //     has a command that returns a value and sets its TTL, but none that returns the TTL.)
 //   - A gomemcache client: the same, no Stats, and no batches of writes in one round
@@ -87,7 +87,7 @@
 //
 // # Wire format
 //
-// Values are stored unchanged and without flags, so pylibmc, python-memcached, Dalli and PHP
+// Values are stored unchanged and without flags, except large ones with Options.Spread, so pylibmc, python-memcached, Dalli and PHP
 // read them as bytes or text. Inc accepts decimal integers whatever flags another client
 // stored them with, and keeps the flags.
 //

@@ -19,7 +19,7 @@ import (
 // do not return that date, so there the spaces stay and readers trim them.
 func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	for {
-		old, err := b.one(ctx, wire.OpGets, wire.Item{Key: key})
+		old, err := b.getForSwap(ctx, key)
 		if err != nil {
 			return 0, err
 		}
@@ -34,7 +34,7 @@ func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Dur
 func (b *Backend) count(ctx context.Context, old wire.Item, delta int64, ttl time.Duration) (sum int64, done bool, err error) {
 	n, isInteger := int64(0), true
 	if old.OK {
-		n, isInteger = driver.ParseInteger(unpadded(old.Value, old.Flags))
+		n, isInteger = b.numberIn(old)
 	}
 	if !isInteger {
 		return 0, false, driver.ErrNotInteger
@@ -46,7 +46,7 @@ func (b *Backend) count(ctx context.Context, old wire.Item, delta int64, ttl tim
 	if sum < 0 && b.meta == nil {
 		return 0, false, errBelowZero
 	}
-	next := newItem(old.Key, text, ttl)
+	next := b.newItem(old.Key, text, ttl)
 	switch {
 	case !old.OK && old.CAS == 0:
 		it, err := b.one(ctx, wire.OpAdd, next)

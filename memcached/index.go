@@ -14,6 +14,9 @@ import (
 // flagSpread marks the index of a large value.
 const flagSpread = 'S'<<24 | 'P'<<16 | 'R'<<8 | 'D'
 
+// flagChunk marks a chunk of a large value. Only Scan, which does not list chunks, reads it.
+const flagChunk = 'S'<<24 | 'P'<<16 | 'R'<<8 | 'C'
+
 // index is what is stored under the key of a large value. It describes the chunks.
 type index struct {
 	generation [16]byte // random, part of the keys of the chunks

@@ -1,7 +1,6 @@
 package memcached
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,6 +31,9 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 	if b.meta == nil {
 		return nil, false, "", errNoMeta
 	}
+	if b.options.Flask {
+		return nil, false, "", errFlaskLease
+	}
 	name := rand.Text()
 	placeholder := wire.Item{Key: key, Value: []byte(name), Flags: wire.FlagLease, Expiry: expiryOf(hold)}
 	for range maxRaces {
@@ -61,7 +63,7 @@ func (b *Backend) Lease(ctx context.Context, key string, hold time.Duration) (va
 
 // Fill replaces the placeholder by value if token is the lease of key.
 func (b *Backend) Fill(ctx context.Context, key, token string, value []byte, ttl time.Duration) (bool, error) {
-	return b.endLease(ctx, wire.OpCompareAndSwap, newItem(key, value, ttl), token)
+	return b.endLease(ctx, wire.OpCompareAndSwap, b.newItem(key, value, ttl), token)
 }
 
 // Release removes the placeholder if token is the lease of key.
@@ -119,30 +121,4 @@ func parseToken(token, key string) (l lease, ok bool) {
 	cas, err := strconv.ParseUint(parts[2], 10, 64)
 	since, err2 := strconv.ParseInt(parts[3], 10, 64)
 	return lease{parts[0], parts[1], cas, time.Duration(since)}, err == nil && err2 == nil
-}
-
-// CompareAndSwap reads the value and replaces it if it is still the same item: two round
-// trips, and two more for a large value.
-func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	next := newItem(key, value, ttl)
-	if err := b.checkOne(next); err != nil {
-		return false, err
-	}
-	for range maxRaces {
-		it, err := b.one(ctx, wire.OpGets, wire.Item{Key: key})
-		if err != nil || !it.OK {
-			return false, err
-		}
-		current, ok, err := b.valueOf(ctx, it)
-		switch {
-		case driver.IsCorrupt(err):
-			return false, nil
-		case err != nil || !ok || !bytes.Equal(current, old):
-			return false, err
-		}
-		if swapped, err := b.replace(ctx, it, next); swapped || err != nil {
-			return swapped, err
-		}
-	}
-	return false, errRaces
 }

@@ -53,11 +53,11 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 }
 
 // NewFromClient returns a Backend over a client of the application. Close does not close
-// the client. Only Spread, ChunkSize, MaxChunks, MaxItemSize and AllowFlush of o may be
-// set: the client is already configured. The documentation of the package lists what
+// the client. Only Spread, ChunkSize, MaxChunks, MaxItemSize, Flask and AllowFlush of o may
+// be set: the client is already configured, also with its distribution of keys. The documentation of the package lists what
 // gomemcache does not support.
 func NewFromClient(client *memcache.Client, o Options) (*Backend, error) {
-	if err := driver.CheckBorrowed(&o, "Spread", "ChunkSize", "MaxChunks", "MaxItemSize", "AllowFlush"); err != nil {
+	if err := driver.CheckBorrowed(&o, "Spread", "ChunkSize", "MaxChunks", "MaxItemSize", "Flask", "AllowFlush"); err != nil {
 		return nil, fmt.Errorf("memcached: %w", err)
 	}
 	if client == nil {
@@ -76,7 +76,12 @@ func newBackend(s store, o Options) *Backend {
 	if o.Protocol == Text {
 		b.meta, _ = s.(*wire.Client)
 	}
-	if o.Spread {
+	switch {
+	case o.Spread && o.Flask:
+		p := pieced{store: s, size: o.ChunkSize, writeSize: min(o.ChunkSize, o.maxValue())}
+		b.store, b.options.Spread = p, false
+		b.keyLimit, b.valueLimit = keyLimit-pieceSuffix, p.writeSize*o.MaxChunks
+	case o.Spread:
 		b.keyLimit, b.valueLimit = keyLimit-chunkSuffix, o.spreadLimit()
 	}
 	return b
@@ -97,17 +102,18 @@ func (b *Backend) valueOf(ctx context.Context, it wire.Item) (value []byte, ok b
 	if !it.OK {
 		return nil, false, it.Err
 	}
-	return unpadded(it.Value, it.Flags), true, nil
+	value, err = b.value(it)
+	return value, err == nil, err
 }
 
 // newItem returns the item to store value in.
-func newItem(key string, value []byte, ttl time.Duration) wire.Item {
-	return wire.Item{Key: key, Value: value, Flags: flagsOf(value), Expiry: expiryOf(ttl)}
+func (b *Backend) newItem(key string, value []byte, ttl time.Duration) wire.Item {
+	return wire.Item{Key: key, Value: value, Flags: b.flagsOf(value), Expiry: expiryOf(ttl)}
 }
 
 // Set stores value. The TTL begins when the server executes the command.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	it, err := b.put(ctx, wire.OpSet, newItem(key, value, ttl))
+	it, err := b.put(ctx, wire.OpSet, b.newItem(key, value, ttl))
 	if err == nil && !it.OK {
 		return errNotStored
 	}
@@ -125,19 +131,19 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 			return false, err
 		}
 	}
-	next := newItem(key, value, ttl)
+	next := b.newItem(key, value, ttl)
 	for range maxRaces {
 		it, err := b.put(ctx, wire.OpAdd, next)
 		if it.OK || err != nil {
 			return it.OK, err
 		}
 		if it.CAS == 0 { // the reply does not describe what is present
-			if b.meta == nil && !b.options.Spread {
+			if b.meta == nil && !b.options.Spread && !b.options.Flask {
 				return false, nil
 			}
 			it, err = b.one(ctx, wire.OpMeta, wire.Item{Key: key})
 		}
-		present := it.CAS != 0 && it.Flags != wire.FlagLease
+		present := it.CAS != 0 && it.Flags != wire.FlagLease && !b.isUnreadable(it.Flags)
 		if err == nil && it.Flags == flagSpread {
 			present, err = b.hasChunks(ctx, key)
 		}
@@ -216,10 +222,19 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, err
 		return 0, false, errNoMeta
 	}
 	it, err := b.one(ctx, wire.OpMeta, wire.Item{Key: key})
-	if err != nil || !it.OK || it.Expiry < 0 {
-		return 0, it.OK, err
+	if err != nil || !it.OK {
+		return 0, false, err
 	}
-	return time.Duration(it.Expiry) * time.Second, true, nil
+	return ttlOf(it), true, nil
+}
+
+// ttlOf returns the remaining TTL of an item, 0 if it never expires. The server may say 0
+// seconds during the last one.
+func ttlOf(it wire.Item) time.Duration {
+	if it.Expiry < 0 {
+		return 0
+	}
+	return max(time.Duration(it.Expiry)*time.Second, 1)
 }
 
 var errNoMeta = fmt.Errorf("%w: only the text protocol without a gomemcache client returns remaining TTLs, lists keys and has leases",
@@ -258,8 +273,13 @@ func (b *Backend) one(ctx context.Context, op wire.Op, it wire.Item) (wire.Item,
 	it = r.Items[0]
 	r.Release()
 	it.Since = since
-	it.OK = it.OK && !it.HasPlaceholder(op)
+	it.OK = it.OK && !b.isHidden(op, &it)
 	return it, it.Err
+}
+
+// isHidden reports whether the item in the reply to op counts as absent.
+func (b *Backend) isHidden(op wire.Op, it *wire.Item) bool {
+	return it.HasPlaceholder(op) || (op == wire.OpMeta || op == wire.OpDelete) && b.isUnreadable(it.Flags)
 }
 
 // many performs op, which reads or deletes, for items.
@@ -268,7 +288,7 @@ func (b *Backend) many(ctx context.Context, op wire.Op, items []wire.Item) {
 	b.store.Many(ctx, op, items)
 	for i := range items {
 		items[i].Since = since
-		items[i].OK = items[i].OK && !items[i].HasPlaceholder(op)
+		items[i].OK = items[i].OK && !b.isHidden(op, &items[i])
 	}
 }
 

@@ -42,7 +42,9 @@ type Options struct {
 
 	// Spread stores a value that is too large for one item in up to MaxChunks items of
 	// ChunkSize bytes. Keys are then limited to 222 bytes. The default ChunkSize is the
-	// largest value of an item.
+	// largest value of an item. With Flask, the items are those of Flask-Caching's
+	// SpreadSASLMemcachedCache: at most 32, keys of 247 bytes, and the default ChunkSize is
+	// that of Flask.
 	Spread    bool `option:"spread" help:"store large values in several items; the default is true for the type spreadsaslmemcached"`
 	ChunkSize int  `option:"chunk_size" min:"1" help:"bytes per item of a large value; the default is the largest value of an item"`
 	MaxChunks int  `option:"max_chunks" default:"32" min:"1" max:"9999" help:"maximum number of items per large value"`
@@ -55,6 +57,12 @@ type Options struct {
 	DialTimeout  time.Duration `option:"dial_timeout" default:"5s" min:"1ms" help:"timeout of opening a connection, including TLS and login"`
 	ReadTimeout  time.Duration `option:"read_timeout" default:"3s" min:"1ms" help:"timeout of one reply, and of waiting for a connection"`
 	WriteTimeout time.Duration `option:"write_timeout" default:"3s" min:"1ms" help:"timeout of sending one request"`
+
+	// Flask stores values as Flask-Caching does, to share entries with a Flask program: see
+	// the documentation of the package. Every value must be a pickle or the decimal text of
+	// an integer, as flask.Codec of module flask writes them. The default Distribution is
+	// then Pylibmc.
+	Flask bool `setting:"CACHE_FLASK" help:"keys, values and placement as Flask-Caching stores them"`
 
 	// AllowFlush permits Clear without a prefix, which empties the servers, including the
 	// entries of other programs.
@@ -150,8 +158,11 @@ func (o Options) Validate(p *driver.Problems) {
 	if o.MaxItemSize == 0 {
 		o.MaxItemSize = defaultMaxItemSize
 	}
-	if limit := o.maxValue(); limit > 0 && o.ChunkSize > limit {
+	if limit := o.maxValue(); limit > 0 && o.ChunkSize > limit && !o.Flask {
 		p.Add("ChunkSize", "%d is too large: an item has room for %d", o.ChunkSize, limit)
+	}
+	if o.Flask && o.MaxChunks > maxPieces {
+		p.Add("MaxChunks", "%d is too large: Flask reads %d", o.MaxChunks, maxPieces)
 	}
 }
 
@@ -160,8 +171,15 @@ func (o Options) complete() (Options, error) {
 	if err := driver.Complete(&o); err != nil {
 		return o, fmt.Errorf("memcached: %w", err)
 	}
-	if o.ChunkSize == 0 {
+	switch {
+	case o.ChunkSize != 0:
+	case o.Flask:
+		o.ChunkSize = pieceSize
+	default:
 		o.ChunkSize = o.maxValue()
+	}
+	if o.Flask && o.Distribution == GoMemcache {
+		o.Distribution = Pylibmc
 	}
 	return o, nil
 }

@@ -20,7 +20,11 @@ func (b *Backend) GetAppend(ctx context.Context, key string, dst []byte) ([]byte
 	if it = b.join(ctx, it, free); !it.OK {
 		return dst, false, it.Err
 	}
-	return remote.Append(dst, unpadded(it.Value, it.Flags)), true, nil
+	value, err := b.value(it)
+	if err != nil {
+		return dst, false, err
+	}
+	return remote.Append(dst, value), true, nil
 }
 
 // GetWithTTL returns the value of key with its remaining TTL. A large value takes a second
@@ -36,7 +40,8 @@ func (b *Backend) GetWithTTL(ctx context.Context, key string) ([]byte, time.Dura
 	if it = b.join(ctx, it, nil); !it.OK {
 		return nil, 0, false, it.Err
 	}
-	return unpadded(it.Value, it.Flags), remaining(it), true, nil
+	value, err := b.value(it)
+	return value, remaining(it), err == nil, err
 }
 
 // GetManyWithTTL reads the keys of each server together, from all servers at once.
@@ -53,7 +58,7 @@ func (b *Backend) GetManyWithTTL(ctx context.Context, keys []string) ([][]byte, 
 	b.joinMany(ctx, items, 1, nil)
 	for i := range items {
 		if items[i].OK {
-			values[i], ttls[i] = unpadded(items[i].Value, items[i].Flags), remaining(items[i])
+			values[i], ttls[i] = b.valueIn(&items[i]), remaining(items[i])
 		}
 	}
 	return values, ttls, failures(items)

@@ -15,7 +15,8 @@ const (
 	typeSASL   = "saslmemcached"
 	typeSpread = "spreadsaslmemcached"
 
-	prefixTLS = "CACHE_MEMCACHED_TLS_"
+	keyDistribution = "CACHE_OPTIONS.distribution"
+	prefixTLS       = "CACHE_MEMCACHED_TLS_"
 )
 
 func init() {
@@ -24,8 +25,9 @@ func init() {
 		Aliases: map[string]string{
 			"memcachedcache": typePlain, "saslmemcachedcache": typeSASL, "spreadsaslmemcachedcache": typeSpread,
 		},
-		Settings: settings{},
-		Open:     open,
+		Settings:    settings{},
+		FlaskPrefix: "flask_cache_",
+		Open:        open,
 	})
 }
 
@@ -52,6 +54,9 @@ func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
 	}
 	if s.Type() == typeSASL && o.Username == "" {
 		s.Fail("CACHE_MEMCACHED_USERNAME", "missing: %s requires a login", typeSASL)
+	}
+	if o.Flask && s.Has(keyDistribution) && o.Distribution == GoMemcache {
+		s.Fail(keyDistribution, "no client of Flask-Caching has the distribution gomemcache: use pylibmc or python_memcached")
 	}
 	if given.Client != nil {
 		if err := s.Check(nil); err != nil {

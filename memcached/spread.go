@@ -202,7 +202,7 @@ func (b *Backend) putChunks(ctx context.Context, items []wire.Item) (added []ind
 		}
 		x := newIndex(it.Value, b.options.ChunkSize)
 		for _, c := range x.chunks(it.Key, it.Value) {
-			c.Expiry = later(it.Expiry, chunkSeconds)
+			c.Expiry, c.Flags = later(it.Expiry, chunkSeconds), flagChunk
 			chunks, owners = append(chunks, c), append(owners, it)
 		}
 		it.Value, it.Flags = x.encode(), flagSpread

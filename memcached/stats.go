@@ -42,7 +42,11 @@ func (b *Backend) Stats(ctx context.Context) (driver.Stats, error) {
 	if b.closed.Load() {
 		return driver.UnknownStats, driver.ErrClosed
 	}
-	client, ok := b.store.(*wire.Client)
+	store := b.store
+	if p, ok := store.(pieced); ok {
+		store = p.store
+	}
+	client, ok := store.(*wire.Client)
 	if !ok {
 		return driver.UnknownStats, errNoStats
 	}
@@ -70,6 +74,25 @@ func (b *Backend) Stats(ctx context.Context) (driver.Stats, error) {
 		evicted = b.evictions.total
 	}
 	return driver.Stats{Entries: sum.Items, Bytes: sum.Bytes, MaxBytes: sum.MaxBytes, Evictions: evicted, Expirations: -1}, nil
+}
+
+// ServerInfo returns what every server reports about itself, by its address: the lines of
+// the command stats, such as curr_connections. Their names, units and number depend on the
+// version of the server. The caller owns the maps. A gomemcache client does not support
+// ServerInfo.
+func (b *Backend) ServerInfo(ctx context.Context) (map[string]map[string]string, error) {
+	if b.closed.Load() {
+		return nil, driver.ErrClosed
+	}
+	client, ok := b.store.(*wire.Client)
+	if !ok {
+		return nil, errNoStats
+	}
+	servers, err := client.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return servers, nil
 }
 
 // plus adds n to sum. One unknown number makes the sum unknown.

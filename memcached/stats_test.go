@@ -108,3 +108,20 @@ func TestStatsUnsupported(t *testing.T) {
 		t.Errorf("Stats after Close: %v", err)
 	}
 }
+
+func TestServerInfo(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, o Options) {
+		first, second := startFake(t, nil), startFake(t, nil)
+		second.store("k", entry{value: "1"})
+		o.Servers = []string{first.addr, second.addr}
+		b := start(t, o)
+		got, err := b.ServerInfo(t.Context())
+		if err != nil || len(got) != 2 || got[first.addr]["curr_items"] != "0" || got[second.addr]["curr_items"] != "1" {
+			t.Errorf("ServerInfo = %v, %v", got, err)
+		}
+		b.Close()
+		if _, err := b.ServerInfo(t.Context()); !errors.Is(err, cache.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}

@@ -32,6 +32,9 @@ func TestStoresNothing(t *testing.T) {
 	if sum, err := c.Inc(ctx, "k", 3); sum != 3 || err != nil {
 		t.Errorf("Inc = %v, %v; want 3, at which an absent key starts", sum, err)
 	}
+	for entry, err := range c.Scan(ctx, "") {
+		t.Errorf("Scan lists %v, %v", entry, err)
+	}
 	if _, ok, err := c.TTL(ctx, "k"); ok || err != nil {
 		t.Errorf("TTL = %v, %v; want a miss", ok, err)
 	}

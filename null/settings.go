@@ -10,6 +10,7 @@ import (
 // settings are what CACHE_* can say about a Backend.
 type settings struct {
 	NoWarning bool `setting:"CACHE_NO_NULL_WARNING" default:"false" help:"omits the warning that nothing is cached"`
+	Flask     bool `setting:"CACHE_FLASK" help:"keys, values and placement as Flask-Caching stores them"` // nothing is stored
 }
 
 func init() {

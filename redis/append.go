@@ -23,9 +23,9 @@ func (b *Backend) GetAppend(ctx context.Context, key string, dst []byte) (extend
 	switch cmd.reply {
 	case isValue:
 		if cmd.detached {
-			return append(dst, cmd.value...), true, nil
+			return append(dst, b.value(cmd.value)...), true, nil
 		}
-		return cmd.value, true, nil
+		return b.appended(dst, cmd.value), true, nil
 	case isNull:
 		return dst, false, nil
 	case isError:

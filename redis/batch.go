@@ -83,7 +83,7 @@ func (b *Backend) mget(ctx context.Context, keys []string, values [][]byte) erro
 	}
 	for i, value := range list {
 		if text, ok := value.(string); ok {
-			values[i] = bytesOf(text)
+			values[i] = b.value(bytesOf(text))
 		}
 	}
 	return nil
@@ -98,7 +98,7 @@ func (b *Backend) getEach(ctx context.Context, keys []string, values [][]byte) e
 	b.execChunks(ctx, cmds, func(i int) driver.Item { return driver.Item{Key: keys[i]} }, &failed, false)
 	for i, cmd := range cmds {
 		if get := cmd.(*goredis.StringCmd); get.Err() == nil {
-			values[i] = bytesOf(get.Val())
+			values[i] = b.value(bytesOf(get.Val()))
 		}
 	}
 	return failed.ErrorOrNil()
@@ -118,11 +118,11 @@ func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Dur
 	sendable := make([]driver.Item, 0, len(items))
 	args, sets := ttlArgs(ttl), make([]singleAttempt, len(items))
 	for i, item := range items {
-		if err := checkSize(item.Value); err != nil {
+		if err := b.checkSize(item.Value); err != nil {
 			failed.Fail(item.Key, err)
 			continue
 		}
-		sets[i] = singleAttempt{Cmder: setCmd(ctx, item.Key, item.Value, args), unplaced: b.cluster != nil}
+		sets[i] = singleAttempt{Cmder: setCmd(ctx, item.Key, b.stored(item.Value), args), unplaced: b.cluster != nil}
 		cmds = append(cmds, withEndOfLease(ctx, &sets[i], item.Key, ttl)) // one slice instead of an allocation each
 		sendable = append(sendable, item)
 	}

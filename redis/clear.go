@@ -54,42 +54,6 @@ func (b *Backend) clearFailure(ctx context.Context, err error, cleared bool) err
 	return failure
 }
 
-// checkTopology returns an error if the server is a node of a cluster that is used as one
-// server: the entries of the other nodes would stay. Every user may send HELLO; servers
-// before version 6 and some proxies do not support it.
-func (b *Backend) checkTopology(ctx context.Context) error {
-	if b.cluster != nil {
-		return nil
-	}
-	hello := goredis.NewCmd(ctx, "hello")
-	err := repeat(b.one, func() error { return b.one.Process(ctx, hello) })
-	switch {
-	case isReply(err):
-		return nil
-	case err != nil:
-		return b.failure(ctx, err, false)
-	case helloMode(hello.Val()) == "cluster":
-		return fmt.Errorf("%w: Clear would leave the entries of other nodes: %s", errors.ErrUnsupported, nodeAsServer)
-	}
-	return nil
-}
-
-// helloMode returns the mode of the server in a reply to HELLO: a map, or a list of keys
-// and values.
-func helloMode(reply any) any {
-	switch reply := reply.(type) {
-	case map[any]any:
-		return reply["mode"]
-	case []any:
-		for i := 0; i+1 < len(reply); i += 2 {
-			if reply[i] == "mode" {
-				return reply[i+1]
-			}
-		}
-	}
-	return nil
-}
-
 var errNoFlush = fmt.Errorf("%w: Clear without a prefix would empty the whole database, "+
 	"including the entries of other programs; AllowFlush (CACHE_ALLOW_FLUSH) permits it", errors.ErrUnsupported)
 

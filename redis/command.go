@@ -105,7 +105,9 @@ func (b *Backend) process(ctx context.Context, cmd goredis.Cmder) error {
 func (b *Backend) processAlone(ctx context.Context, cmd goredis.Cmder) error {
 	p, ok := cmd.(*plan)
 	if !ok {
-		return b.client.Process(ctx, cmd)
+		err := b.client.Process(ctx, cmd)
+		b.noteMap(err)
+		return err
 	}
 	_ = b.exec(ctx, b.client, p.all)
 	return p.Err()

@@ -115,4 +115,11 @@
 //
 // Values are stored as they are, so other clients read them. Integers are decimal text,
 // which INCRBY of other clients accepts.
+//
+// With [Options.Flask] (CACHE_FLASK), values are stored as Flask-Caching stores them: "!"
+// and a pickle, or the decimal text of an integer. A Flask program with the same prefix,
+// by default "flask_cache_", then reads the entries of Go, and Go reads those of Flask. A
+// value that begins with another character and is not an integer is read as Python's
+// bytes, as Flask does. The key of a lease has the prefix of its entry: clear of Flask
+// removes it, which ends the lease, and its delete does not.
 package redis

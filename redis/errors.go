@@ -98,6 +98,9 @@ var replyTexts = []struct {
 // remedies say what to do about some error replies.
 var remedies = []struct{ begin, remedy string }{
 	{"DENIED", "the server is in protected mode: it accepts connections from other hosts only if it has a password, or its setting protected-mode is no"},
+	{"NOAUTH", "the server requires a password: set Password (CACHE_REDIS_PASSWORD)"},
+	{"OOM", "raise maxmemory of the server, or set its maxmemory-policy to allkeys-lru"},
+	{"ERR DB index", "the server has no such database: correct DB (CACHE_REDIS_DB)"},
 	{"ERR max number of clients", "raise maxclients of the server, or lower PoolSize (pool_size)"},
 	{"no upstream host", "the proxy reaches no server"},
 	{"upstream ", "the proxy lost its connection to the server"},

@@ -59,6 +59,21 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+// Errors that a setting of this package or of the server can end name it.
+func TestRemedies(t *testing.T) {
+	for text, setting := range map[string]string{
+		"NOAUTH Authentication required.":                         "CACHE_REDIS_PASSWORD",
+		"OOM command not allowed when used memory > 'maxmemory'.": "maxmemory-policy",
+		"ERR DB index is out of range":                            "CACHE_REDIS_DB",
+		"ERR max number of clients reached":                       "pool_size",
+		"MOVED 1 127.0.0.1:1":                                     "CACHE_REDIS_CLUSTER",
+	} {
+		if err := new(Backend).failure(t.Context(), reply(t, text), true); err == nil || !strings.Contains(err.Error(), setting) {
+			t.Errorf("%v, which lacks %s", err, setting)
+		}
+	}
+}
+
 func TestReplyWithArguments(t *testing.T) {
 	err := new(Backend).failure(t.Context(), reply(t, "ERR unknown command 'set', with args beginning with: 'k' '"+value+"' "), true)
 	if err == nil || !strings.Contains(err.Error(), "unknown command 'set'") || strings.Contains(err.Error(), value) {

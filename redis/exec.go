@@ -32,6 +32,7 @@ func (b *Backend) exec(ctx context.Context, client pipeliner, cmds []goredis.Cmd
 		_ = pipe.BatchProcess(ctx, cmds...)
 		_, err = pipe.Exec(ctx)
 	}
+	b.noteMap(err)
 	// If the set-up of the connection failed with an error reply, such as to a wrong
 	// password, the driver leaves the commands without an error.
 	if err != nil && !slices.ContainsFunc(cmds, func(cmd goredis.Cmder) bool { return cmd.Err() != nil }) {

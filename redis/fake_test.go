@@ -81,7 +81,14 @@ func (f *fake) dropAll() {
 	f.conns.Range(func(conn, _ any) bool { conn.(net.Conn).Close(); return true })
 }
 
+// open returns the number of open connections.
+func (f *fake) open() (n int) {
+	f.conns.Range(func(_, _ any) bool { n++; return true })
+	return n
+}
+
 func (f *fake) serve(conn net.Conn) {
+	defer f.conns.Delete(conn)
 	defer conn.Close()
 	in := bufio.NewReader(conn)
 	for {

@@ -60,7 +60,7 @@ func (r *lifeRead) ttl(start time.Time) (_ time.Duration, ok bool, err error) {
 			return 0, false, fmt.Errorf("%w: the server does not accept PTTL of this user: %w", errors.ErrUnsupported, err)
 		case err != nil:
 			return 0, false, err
-		case ms == -2:
+		case ms == absent:
 			return 0, false, nil
 		case ms >= 0:
 			left = min(left, ms)
@@ -94,7 +94,7 @@ func (b *Backend) GetWithTTL(ctx context.Context, key string) (value []byte, ttl
 	if !ok {
 		return nil, 0, false, b.failure(ctx, err, false)
 	}
-	return bytesOf(r.get.Val()), ttl, true, nil
+	return b.value(bytesOf(r.get.Val())), ttl, true, nil
 }
 
 // GetManyWithTTL reads 1,000 keys in one round trip to each server.
@@ -122,7 +122,7 @@ func (b *Backend) GetManyWithTTL(ctx context.Context, keys []string) (values [][
 			failed.Fail(keys[i], b.failure(ctx, err, false))
 		}
 		if ok {
-			values[i], ttls[i] = bytesOf(reads[i].get.Val()), ttl
+			values[i], ttls[i] = b.value(bytesOf(reads[i].get.Val())), ttl
 		}
 	}
 	return values, ttls, failed.ErrorOrNil()

@@ -30,16 +30,14 @@ type link struct {
 // report changes of keys with prefix.
 func newLink(ctx context.Context, o goredis.Options, prefix string) (_ *link, err error) {
 	var opened atomic.Pointer[net.Conn]
-	dial := o.Dialer
-	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	options := singleConnection(o)
+	dial := options.Dialer
+	options.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		opened.Store(&conn)
 		return conn, err
 	}
-	o.PoolSize, o.MinIdleConns, o.MaxRetries, o.DialerRetries, o.PipelinePoolSize = 1, 0, -1, 1, -1
-	o.ClientSideCacheConfig, o.ClientSideCache = nil, nil
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	l := &link{addr: o.Addr, client: goredis.NewClient(&o)}
+	l := &link{addr: o.Addr, client: goredis.NewClient(options)}
 	l.client.AddHook(clientHook{})
 	defer func() {
 		if err != nil {
@@ -54,6 +52,26 @@ func newLink(ctx context.Context, o goredis.Options, prefix string) (_ *link, er
 	l.in = bufio.NewReaderSize(guard(l.conn, false), afterLogin.line+len("\r\n"))
 	return l, l.track(prefix, time.Now().Add(o.DialTimeout))
 }
+
+// singleConnection returns the options of a client of the same server that opens one
+// connection, once: what the server remembers of a connection ends with it.
+func singleConnection(o goredis.Options) *goredis.Options {
+	dial := o.Dialer
+	var dialled atomic.Bool
+	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dialled.Swap(true) {
+			return nil, errConnectionEnded
+		}
+		return dial(ctx, network, addr)
+	}
+	o.PoolSize, o.MinIdleConns, o.MaxRetries, o.DialerRetries, o.PipelinePoolSize = 1, 0, -1, 1, -1
+	o.ConnMaxIdleTime, o.ConnMaxLifetime = -1, 0
+	o.ClientSideCacheConfig, o.ClientSideCache = nil, nil
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return &o
+}
+
+var errConnectionEnded = errors.New("the connection broke")
 
 func (l *link) close() { l.client.Close() }
 

@@ -68,6 +68,11 @@ type Options struct {
 	// experimental in the driver.
 	ClientSideCache int `option:"client_side_cache" min:"0" help:"values kept in this process, experimental: reads may be up to a second old; one server with database 0 only"`
 
+	// Flask stores values as Flask-Caching does, to share entries with a Flask program: see
+	// the documentation of the package. Every value must be a pickle or the decimal text of
+	// an integer, as flask.Codec of module flask writes them.
+	Flask bool `setting:"CACHE_FLASK" help:"keys, values and placement as Flask-Caching stores them"`
+
 	// AllowFlush permits Clear without a prefix, which empties the database, including
 	// the entries of other programs.
 	AllowFlush bool `setting:"CACHE_ALLOW_FLUSH" help:"permit Clear without a prefix, which empties the database"`

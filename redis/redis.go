@@ -23,7 +23,9 @@ type Backend struct {
 	options    Options                      // zero for a client of the application
 	borrowed   bool
 	allowFlush bool
+	flask      bool
 	incMethod  atomic.Int32 // index of incMethods
+	mapKnown   atomic.Bool  // of the cluster, see Place
 	closed     atomic.Bool
 	open       context.Context // ends with Close
 	close      context.CancelFunc
@@ -46,13 +48,13 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 }
 
 // NewFromClient returns a Backend over a client of the application, a *goredis.Client
-// or *goredis.ClusterClient. Close does not close the client. Only AllowFlush and
+// or *goredis.ClusterClient. Close does not close the client. Only AllowFlush, Flask and
 // NoAutoPipeline of o may be set: the client is already configured. If it has
 // ContextTimeoutEnabled, calls return at the deadlines of their contexts, otherwise
 // only at its ReadTimeout. It does not notice a cancellation before then. Writes that are not idempotent are sent at most once,
 // whatever its MaxRetries. Its replies are not bounded.
 func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) {
-	if err := driver.CheckBorrowed(&o, "AllowFlush", "NoAutoPipeline"); err != nil {
+	if err := driver.CheckBorrowed(&o, "AllowFlush", "Flask", "NoAutoPipeline"); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	switch c := client.(type) {
@@ -70,7 +72,7 @@ func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) 
 }
 
 func newBackend(client goredis.UniversalClient, o Options) *Backend {
-	b := &Backend{client: client, borrowed: true, allowFlush: o.AllowFlush}
+	b := &Backend{client: client, borrowed: true, allowFlush: o.AllowFlush, flask: o.Flask}
 	b.open, b.close = context.WithCancel(context.Background())
 	b.one, _ = client.(*goredis.Client)
 	b.cluster, _ = client.(*goredis.ClusterClient)
@@ -93,7 +95,7 @@ func (b *Backend) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	switch err {
 	case nil:
 		get.free()
-		return bytesOf(text), true, nil
+		return b.value(bytesOf(text)), true, nil
 	case errMiss:
 		get.free()
 		return nil, false, nil
@@ -141,7 +143,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 	if err := b.check(key, value); err != nil {
 		return err
 	}
-	set := b.once(setCmd(ctx, key, value, ttlArgs(ttl)))
+	set := b.once(setCmd(ctx, key, b.stored(value), ttlArgs(ttl)))
 	return b.write(ctx, withEndOfLease(ctx, set, key, ttl))
 }
 
@@ -164,7 +166,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 // add also reports whether it failed because another type is stored under key. SET with NX
 // and GET, from version 7, would report that too, but return every value that is present.
 func (b *Backend) add(ctx context.Context, key string, value []byte, ttl time.Duration) (added, isOther bool, err error) {
-	set := goredis.NewBoolCmd(ctx, append(setArgs(key, value, ttlArgs(ttl)), "nx")...)
+	set := goredis.NewBoolCmd(ctx, append(setArgs(key, b.stored(value), ttlArgs(ttl)), "nx")...)
 	add, kind := b.once(set), typeCmd(ctx, key)
 	cmds := []goredis.Cmder{add, kind}
 	if endsLease(ttl) {
@@ -223,14 +225,25 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, err
 	cmd, kind := goredis.NewIntCmd(ctx, "pttl", key), typeCmd(ctx, key)
 	ms, err := result(cmd, b.read(ctx, &plan{cmd, []goredis.Cmder{kind, cmd}}))
 	switch {
-	case err != nil, ms == -2, isOtherType(kind):
+	case err != nil, ms == absent, isOtherType(kind):
 		return 0, false, err
-	case ms == -1:
-		return 0, true, nil
 	}
-	// The server counts milliseconds that have begun, and a key lives until its last one
-	// ends.
-	return time.Duration(min(ms+1, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond, true, nil
+	return remainingTTL(ms), true, nil
+}
+
+// Replies to PTTL that are no TTL.
+const (
+	neverExpires = -1
+	absent       = -2
+)
+
+// remainingTTL returns the TTL in a reply to PTTL, 0 if the key never expires. The server
+// counts milliseconds that have begun, and a key lives until its last one ends.
+func remainingTTL(ms int64) time.Duration {
+	if ms == neverExpires {
+		return 0
+	}
+	return time.Duration(min(ms+1, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
 // Ping sends a command to every primary.
@@ -268,16 +281,20 @@ func (b *Backend) check(key string, values ...[]byte) error {
 		return errLeaseName
 	}
 	for _, value := range values {
-		if err := checkSize(value); err != nil {
+		if err := b.checkSize(value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkSize(value []byte) error {
-	if len(value) > maxValue {
-		return fmt.Errorf("%w: %d bytes, limit %d", driver.ErrTooLarge, len(value), maxValue)
+func (b *Backend) checkSize(value []byte) error {
+	limit := maxValue
+	if b.flask {
+		limit -= 1 // for the mark
+	}
+	if len(value) > limit {
+		return fmt.Errorf("%w: %d bytes, limit %d", driver.ErrTooLarge, len(value), limit)
 	}
 	return nil
 }
@@ -301,6 +318,7 @@ func ttlArgs(ttl time.Duration) []any {
 
 var (
 	_ driver.Backend       = (*Backend)(nil)
+	_ driver.Placer        = (*Backend)(nil)
 	_ driver.Haser         = (*Backend)(nil)
 	_ driver.ManyGetter    = (*Backend)(nil)
 	_ driver.ManySetter    = (*Backend)(nil)

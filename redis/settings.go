@@ -28,8 +28,9 @@ func init() {
 		Aliases: map[string]string{
 			"rediscache": typeOne, "redisclustercache": typeCluster, "redissentinelcache": typeSentinel,
 		},
-		Settings: settings{},
-		Open:     open,
+		Settings:    settings{},
+		FlaskPrefix: "flask_cache_",
+		Open:        open,
 	})
 }
 

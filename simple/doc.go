@@ -62,9 +62,10 @@
 // # Leases
 //
 // A lease is not an entry: it does not count towards [Options.Threshold] and
-// [Options.MaxBytes], and no eviction ends it. It takes about 150 bytes of memory until a write, Fill or Release ends it, or
-// until a later call removes it after its hold. While a shard has leases, a write that
-// adds or removes a key searches them. All other calls cost the same as without leases.
+// [Options.MaxBytes], and no eviction ends it. It takes about 150 bytes of memory until
+// a write, Fill or Release ends it, or until a later call removes it after its hold.
+// While a shard has leases, a write that adds or removes a key searches them. All other
+// calls cost the same as without leases.
 //
 // # Concurrency
 //

@@ -37,10 +37,12 @@ func (b *Backend) GetWithTTL(_ context.Context, key string) ([]byte, time.Durati
 
 // left returns the remaining TTL of n, 0 if it never expires, and whether n has not
 // expired.
-func (b *Backend) left(n *node) (time.Duration, bool) {
-	if n.deadline == never {
+func (b *Backend) left(n *node) (time.Duration, bool) { return b.leftUntil(n.deadline) }
+
+func (b *Backend) leftUntil(deadline int64) (time.Duration, bool) {
+	if deadline == never {
 		return 0, true
 	}
-	left := n.deadline - b.clock.now()
+	left := deadline - b.clock.now()
 	return time.Duration(max(left, 0)), left > 0
 }

@@ -32,7 +32,7 @@
 //   - A value that was read from far is not kept if a notice or a write of its key
 //     arrived during the read.
 //   - Misses, failures and damaged values are not kept.
-//   - TTL, Add, Inc, CompareAndSwap, Lease, Fill and the answer of Delete come from far.
+//   - TTL, Add, Inc, CompareAndSwap, Lease, Fill, Scan and the answer of Delete come from far.
 //
 // If far reads from replicas that lag behind, set NearTTL: a notice may arrive before
 // the replica has the change, and the old value is then kept.

@@ -27,7 +27,7 @@ func open(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
 		return nil, err
 	}
 	near, far := backends[0], backends[1]
-	o.Prefix = s.Common().KeyPrefix
+	o.Prefix = s.KeyPrefix()
 	if err := o.needsNearTTL(far); err != nil {
 		s.Fail(nearTTL, "%w", err)
 		return nil, errors.Join(s.Check(&o), near.Close(), far.Close())

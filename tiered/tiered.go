@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -104,6 +105,11 @@ func (b *Backend) Ping(ctx context.Context) error { return b.far.Ping(ctx) }
 // Stats returns the statistics of far.
 func (b *Backend) Stats(ctx context.Context) (driver.Stats, error) { return b.far.Stats(ctx) }
 
+// Scan lists the entries of far. It does not keep them near.
+func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
+	return b.far.Scan(ctx, prefix)
+}
+
 // NearStats returns the statistics of near.
 func (b *Backend) NearStats(ctx context.Context) (driver.Stats, error) { return b.near.ops.Stats(ctx) }
 
@@ -128,4 +134,5 @@ var (
 	_ driver.LifeGetter     = (*Backend)(nil)
 	_ driver.ManyLifeGetter = (*Backend)(nil)
 	_ driver.Stater         = (*Backend)(nil)
+	_ driver.Scanner        = (*Backend)(nil)
 )

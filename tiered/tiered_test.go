@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -197,6 +198,34 @@ func TestReads(t *testing.T) {
 	}
 }
 
+// listing is a far store that lists one entry.
+type listing struct{ memory.Far }
+
+func (listing) Scan(_ context.Context, prefix string) iter.Seq2[driver.Entry, error] {
+	return func(yield func(driver.Entry, error) bool) { yield(driver.Entry{Key: prefix + "1", Size: 3}, nil) }
+}
+
+// Scan lists what is in far, not what is near.
+func TestScan(t *testing.T) {
+	for _, failure := range run(t, setup{far: func(far memory.Far) driver.Backend { return listing{far} }}, func(w *world) {
+		if err := w.one.Set(w.ctx, "near", []byte("1"), 0); err != nil {
+			w.errorf("Set: %v", err)
+		}
+		var list []driver.Entry
+		for entry, err := range w.one.Scan(w.ctx, "user:") {
+			if err != nil {
+				w.errorf("Scan: %v", err)
+			}
+			list = append(list, entry)
+		}
+		if len(list) != 1 || list[0] != (driver.Entry{Key: "user:1", Size: 3}) {
+			w.errorf("Scan lists %v", list)
+		}
+	}) {
+		t.Error(failure)
+	}
+}
+
 // What far does not support is unsupported.
 func TestUnsupported(t *testing.T) {
 	b, err := New(memory.New(), memory.New().Plain(), Options{NearTTL: time.Minute})
@@ -213,9 +242,12 @@ func TestUnsupported(t *testing.T) {
 	_, _, _, errLease := b.Lease(ctx, "k", time.Second)
 	_, errStats := b.Stats(ctx)
 	_, errNear := b.NearStats(ctx)
+	var errScan error
+	for _, errScan = range b.Scan(ctx, "") {
+	}
 	for name, err := range map[string]error{
 		"Inc": errInc, "TTL": errTTL, "GetWithTTL": errLife, "GetManyWithTTL": errLives, "CompareAndSwap": errSwap,
-		"Lease": errLease, "ClearPrefix": b.ClearPrefix(ctx, "k"), "Stats": errStats, "NearStats": errNear,
+		"Lease": errLease, "ClearPrefix": b.ClearPrefix(ctx, "k"), "Stats": errStats, "NearStats": errNear, "Scan": errScan,
 	} {
 		if !driver.IsUnsupported(err) {
 			t.Errorf("%s: got %v, want errors.ErrUnsupported", name, err)

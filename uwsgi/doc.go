@@ -10,6 +10,11 @@
 // stored. The exception is the empty value, which the server cannot store. It is
 // stored as one NUL byte; a value of only NUL bytes is stored with one more.
 //
+// With [Options.Flask], an integer in decimal text is the pickle of an int on the server, as
+// Flask-Caching stores it; all other values should be pickles then, because Flask-Caching
+// unpickles whatever it reads. Its inc and dec read and write in two steps and are not
+// atomic, and this package has none.
+//
 // # Errors and retries
 //
 // The server answers each request on a separate connection and then closes it. If it

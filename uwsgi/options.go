@@ -28,6 +28,10 @@ type Options struct {
 	// reports success and clears a part of it, or crashes.
 	FirstCache bool `option:"first_cache" default:"false" help:"states that the cache is the first of the server, which Clear requires"`
 
+	// Flask keeps values as Flask-Caching does: an integer, which is decimal text for the
+	// callers of a Backend, is the pickle of an int. All other values are unchanged.
+	Flask bool `setting:"CACHE_FLASK" help:"keys, values and placement as Flask-Caching stores them"`
+
 	// MaxKey is the maximum length of a key in bytes: the keysize of the cache.
 	// Default 2048.
 	MaxKey int `option:"max_key" default:"2048" min:"1" help:"the keysize of the cache, in bytes"`

@@ -77,7 +77,7 @@ func (b *Backend) GetWithTTL(ctx context.Context, key string) ([]byte, time.Dura
 
 // Set stores value. The TTL starts when the server executes the request.
 func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	r := request{command: "update", key: key, value: escape(value), seconds: seconds(ttl)}
+	r := request{command: "update", key: key, value: b.encode(value), seconds: seconds(ttl)}
 	if err := b.check(r); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (b *Backend) explainSet(ctx context.Context, r request, start int64) error 
 	switch {
 	case err != nil:
 		return remote.Outcome(ctx, err, true)
-	case e.found && bytes.Equal(escape(e.value), r.value) && e.isFrom(r, start):
+	case e.found && bytes.Equal(b.encode(e.value), r.value) && e.isFrom(r, start):
 		return nil // only the reply was lost
 	case e.found: // an existing entry needs no room, so the cache is not full
 		return errTooLarge
@@ -106,7 +106,7 @@ func (b *Backend) explainSet(ctx context.Context, r request, start int64) error 
 
 // Add stores value if key is absent, in one atomic step of the server.
 func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	r := request{command: "set", key: key, value: escape(value), seconds: seconds(ttl)}
+	r := request{command: "set", key: key, value: b.encode(value), seconds: seconds(ttl)}
 	if err := b.check(r); err != nil {
 		return false, err
 	}
@@ -195,7 +195,18 @@ func (b *Backend) read(ctx context.Context, key string, memory []byte) (entry, e
 	if err == errNoReply {
 		return entry{}, nil
 	}
+	if b.options.Flask {
+		e.value = driver.UnpickleInteger(e.value)
+	}
 	return e, err
+}
+
+// encode returns value in the form that the server keeps.
+func (b *Backend) encode(value []byte) []byte {
+	if b.options.Flask {
+		value = driver.PickleInteger(value)
+	}
+	return escape(value)
 }
 
 // check returns an error if b is closed, or if the server would refuse r, which it

@@ -63,6 +63,32 @@ func TestGCS(t *testing.T) {
 	conformance.Run(t, h)
 }
 
+// Flask-Caching stores JSON.
+func TestGCSFlask(t *testing.T) {
+	variant(t)
+	endpoint, newBucket := startGCS(t)
+	settings := gcsSettings(endpoint, "")
+	settings["CACHE_FLASK"] = true
+	h := over(settings)
+	h.Name, h.Slow = "gcs-flask", true
+	h.Limits.MaxKey, h.Limits.RefusedKeys = 1024, refusedByGCS
+	h.Traits = traitsOfGCS
+	h.Unsupported = map[conformance.Feature]string{
+		conformance.Threshold: unboundedGCS,
+		conformance.Network:   "TestGCS tests network faults",
+	}
+	h = apart(h, func(t *testing.T, n int) cache.Backend {
+		bucket := fmt.Sprint("flask", n)
+		newBucket(bucket)
+		b, err := gcs.New(t.Context(), gcs.Options{Bucket: bucket, Endpoint: endpoint, Anonymous: true, AllowFlush: true, Flask: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	})
+	conformance.Run(t, h)
+}
+
 // TestGCSBorrowed runs over a client of the application.
 func TestGCSBorrowed(t *testing.T) {
 	variant(t)

@@ -44,6 +44,7 @@ require (
 	github.com/GoogleCloudPlatform/opentelemetry-operations-go/exporter/metric v0.57.0 // indirect
 	github.com/GoogleCloudPlatform/opentelemetry-operations-go/internal/resourcemapping v0.57.0 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
+	github.com/cachebackends/cachebackends/flask v0.1.0
 	github.com/cachebackends/cachebackends/guard v0.1.0
 	github.com/cenkalti/backoff/v4 v4.3.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
@@ -134,3 +135,5 @@ replace (
 )
 
 replace github.com/cachebackends/cachebackends/guard => ../../guard
+
+replace github.com/cachebackends/cachebackends/flask => ../../flask

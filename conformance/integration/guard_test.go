@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,4 +138,51 @@ func TestGuardMemcachedServerHangs(t *testing.T) {
 	if d, r, _, _ := hanging.Counts(); d != dials || r != requests {
 		t.Errorf("%d connections and %d requests went to the server whose breaker is open", d-dials, r-requests)
 	}
+}
+
+// One node of a redis cluster hangs: calls for its slots fail at once after its breaker has
+// opened, and calls for the other slots go on.
+func TestGuardRedisClusterNodeHangs(t *testing.T) {
+	timed(t)
+	cluster := servers.StartRedisCluster(t, 0)
+	inner, err := redis.New(t.Context(), redis.Options{Cluster: cluster.Addrs, ReadTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := guard.Options{Budget: 2 * time.Second, Faults: 2, Pause: time.Hour}
+	b, err := guard.New(inner, o)
+	c := opened(t, b, err)
+	keys, items := numbered(60)
+	if place := inner.Place(keys[0]); place != "" {
+		t.Errorf("before the first reply, the place is %q", place)
+	}
+	if err := c.SetMany(t.Context(), items); err != nil {
+		t.Fatal(err)
+	}
+	byPlace := map[string][]string{}
+	for _, key := range keys {
+		byPlace[inner.Place(key)] = append(byPlace[inner.Place(key)], key)
+	}
+	if got := slices.Sorted(maps.Keys(byPlace)); !slices.Equal(got, slices.Sorted(slices.Values(cluster.Addrs))) {
+		t.Fatalf("the keys are at %q; want %q", got, cluster.Addrs)
+	}
+	lost := byPlace[cluster.Addrs[1]]
+	cluster.Pause(t, 1)
+	defer cluster.Resume(t, 1)
+	for i, key := range lost {
+		_, _, err := c.Get(t.Context(), key)
+		if open := err != nil && strings.Contains(err.Error(), "circuit breaker is open"); !errors.Is(err, cache.ErrUnavailable) || open != (i >= o.Faults) {
+			t.Errorf("Get %d of the node that hangs: %v", i, err)
+		}
+	}
+	for place, keys := range byPlace {
+		for _, key := range keys {
+			value, ok, err := c.Get(t.Context(), key)
+			if place != cluster.Addrs[1] && (!ok || err != nil || string(value) != "value of "+key) {
+				t.Errorf("Get of another node = %q, %v, %v", value, ok, err)
+			}
+		}
+	}
+	results, err := c.GetMany(t.Context(), keys...)
+	checkPart(t, keys, results, err, lost)
 }

@@ -111,6 +111,7 @@ func TestMemcachedTextAuth(t *testing.T) {
 // overBinary declares what the binary protocol does not support.
 func overBinary(h conformance.Harness) conformance.Harness {
 	h.Unsupported[conformance.PrefixClear] = "only the text protocol lists keys (lru_crawler metadump), and a server with -S does not support it"
+	h.Unsupported[conformance.Scan] = h.Unsupported[conformance.PrefixClear]
 	h.Unsupported[conformance.TTL] = "only the text protocol returns the remaining TTL (mg), and a server with -S does not support it"
 	h.Unsupported[conformance.Lease] = "a lease requires meta commands of the text protocol, and a server with -S does not support it"
 	h.Limits.CounterMin = new(int64(0)) // below it the entry is replaced, which requires the remaining TTL
@@ -200,6 +201,7 @@ func TestMemcachedBorrowed(t *testing.T) {
 	h.Name = "memcached-borrowed"
 	h.Server, h.ServerVersion = "memcached", four.Version(t)
 	h.Unsupported[conformance.PrefixClear] = "gomemcache cannot list keys"
+	h.Unsupported[conformance.Scan] = h.Unsupported[conformance.PrefixClear]
 	h.Unsupported[conformance.TTL] = "gomemcache does not return the remaining TTL"
 	h.Unsupported[conformance.Lease] = "a lease requires meta commands, which gomemcache does not send"
 	h.Unsupported[conformance.Network] = "deadlines and retries are those of gomemcache"

@@ -11,11 +11,13 @@ import (
 )
 
 // uwsgiAt returns the harness for a cache, by its CACHE_UWSGI_NAME.
-func uwsgiAt(name string) conformance.Harness {
+func uwsgiAt(name string) conformance.Harness { return uwsgiWith(name, false) }
+
+func uwsgiWith(name string, flask bool) conformance.Harness {
 	open := func(t *testing.T) cache.Backend {
 		t.Helper()
 		c, err := cache.Open(t.Context(), cache.FromMap(patient(map[string]any{
-			"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": name,
+			"CACHE_TYPE": "uwsgi", "CACHE_UWSGI_NAME": name, "CACHE_FLASK": flask,
 			"CACHE_OPTIONS": map[string]any{"max_value": servers.UwsgiBlockSize},
 		})))
 		if err != nil {
@@ -36,6 +38,7 @@ func uwsgiAt(name string) conformance.Harness {
 			conformance.Lease:       "the protocol has no compare-and-swap",
 			conformance.Swap:        "the protocol has no compare-and-swap",
 			conformance.PrefixClear: "the protocol cannot list keys",
+			conformance.Scan:        "the protocol cannot list keys",
 			conformance.Threshold:   "the server bounds the number of entries",
 		},
 	}
@@ -70,5 +73,16 @@ func TestUWSGISecondUnix(t *testing.T) {
 	h.Unsupported[conformance.Network] = "network faults are tested over TCP"
 	h.Unsupported[conformance.FullClear] = "the server can clear only its first cache"
 	h.Slow = true
+	conformance.Run(t, h)
+}
+
+// Flask-Caching has another form for integers.
+func TestUWSGIFlask(t *testing.T) {
+	variant(t)
+	server := servers.StartUwsgi(t, "")
+	h := uwsgiWith("first@"+server.Addr, true)
+	h.Name, h.Slow = "uwsgi-flask", true
+	h.Server, h.ServerVersion = "uwsgi", server.Version(t)
+	h.Unsupported[conformance.Network] = "TestUWSGI tests network faults"
 	conformance.Run(t, h)
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -68,34 +67,38 @@ func ask(t *testing.T, conn net.Conn, line string, limit time.Duration) (string,
 	return bufio.NewReader(conn).ReadString('\n')
 }
 
+// No case has an upper limit that a busy machine could exceed.
 func TestFaults(t *testing.T) {
 	timeout := os.ErrDeadlineExceeded
+	const long, short = time.Minute, 100 * time.Millisecond
 	for _, c := range []struct {
 		name  string
 		fault proxy.Fault
 		limit time.Duration
 		want  string
-		ended bool  // by an error other than a timeout
-		err   error // otherwise
+		least time.Duration // that the answer takes
+		ended bool          // by an error other than a timeout
+		err   error         // otherwise
 	}{
-		{"pass", proxy.Pass, 5 * time.Second, "re:hello\n", false, nil},
-		{"reset", proxy.Reset, 5 * time.Second, "", true, nil},
-		{"blackhole", proxy.Blackhole, 100 * time.Millisecond, "", false, timeout},
-		{"latency", proxy.Latency, 100 * time.Millisecond, "", false, timeout},
-		{"after latency", proxy.Latency, 5 * time.Second, "re:hello\n", false, nil},
-		{"partial and hang", proxy.PartialHang, 300 * time.Millisecond, "re:h", false, timeout},
-		{"partial and reset", proxy.PartialReset, 5 * time.Second, "", true, nil},
-		{"garbage", proxy.Garbage, 5 * time.Second, "\xff\x00!garbage 4294967295\r\n", false, nil},
-		{"lost reply", proxy.LostReply, 5 * time.Second, "", true, nil},
-		{"drip", proxy.Drip, 5 * time.Second, "re:hello\n", false, nil},
-		{"drip is slow", proxy.Drip, 100 * time.Millisecond, "re", false, timeout},
+		{"pass", proxy.Pass, long, "re:hello\n", 0, false, nil},
+		{"reset", proxy.Reset, long, "", 0, true, nil},
+		{"blackhole", proxy.Blackhole, short, "", short, false, timeout},
+		{"latency", proxy.Latency, long, "re:hello\n", 300 * time.Millisecond, false, nil},
+		{"partial and reset", proxy.PartialReset, long, "", 0, true, nil},
+		{"garbage", proxy.Garbage, long, "\xff\x00!garbage 4294967295\r\n", 0, false, nil},
+		{"lost reply", proxy.LostReply, long, "", 0, true, nil},
+		{"drip", proxy.Drip, long, "re:hello\n", time.Duration(len("re:hello")) * 40 * time.Millisecond, false, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			p := echo(t)
 			conn := dial(t, p)
 			p.Set(c.fault)
+			began := time.Now()
 			got, err := ask(t, conn, "hello", c.limit)
+			if took := time.Since(began); took < c.least {
+				t.Errorf("the answer took %v, want at least %v", took, c.least)
+			}
 			switch {
 			case c.ended:
 				if err == nil || errors.Is(err, timeout) {
@@ -103,10 +106,26 @@ func TestFaults(t *testing.T) {
 				}
 			case !errors.Is(err, c.err):
 				t.Errorf("got error %v, want %v", err, c.err)
-			case !strings.HasPrefix(got, c.want):
+			case got != c.want:
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+func TestPartialHang(t *testing.T) {
+	p := echo(t)
+	conn := dial(t, p)
+	p.Set(proxy.PartialHang)
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	io.WriteString(conn, "hello\n")
+	half := make([]byte, len("re:h"))
+	if _, err := io.ReadFull(conn, half); string(half) != "re:h" || err != nil {
+		t.Errorf("got %q, %v; want the first half of the reply", half, err)
+	}
+	conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, err := conn.Read(half); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("after the first half: got %q, %v; want nothing", half[:n], err)
 	}
 }
 
@@ -116,7 +135,7 @@ func TestRefuse(t *testing.T) {
 	if err := p.Set(proxy.Refuse); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ask(t, conn, "hello", 5*time.Second); err == nil {
+	if got, err := ask(t, conn, "hello", time.Minute); err == nil {
 		t.Errorf("got %q on a connection that was open before", got)
 	}
 	if _, err := net.Dial("tcp", p.Addr()); !errors.Is(err, syscall.ECONNREFUSED) {
@@ -125,7 +144,7 @@ func TestRefuse(t *testing.T) {
 	if err := p.Set(proxy.Pass); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ask(t, dial(t, p), "hello", 5*time.Second); got != "re:hello\n" {
+	if got, err := ask(t, dial(t, p), "hello", time.Minute); got != "re:hello\n" {
 		t.Errorf("after Pass: got %q, %v", got, err)
 	}
 }
@@ -134,10 +153,10 @@ func TestLostReplyAffectsOneReply(t *testing.T) {
 	p := echo(t)
 	conn := dial(t, p)
 	p.Set(proxy.LostReply)
-	if got, err := ask(t, conn, "one", 5*time.Second); err == nil {
+	if got, err := ask(t, conn, "one", time.Minute); err == nil {
 		t.Errorf("got %q, want an error", got)
 	}
-	if got, err := ask(t, dial(t, p), "two", 5*time.Second); got != "re:two\n" {
+	if got, err := ask(t, dial(t, p), "two", time.Minute); got != "re:two\n" {
 		t.Errorf("the next reply: got %q, %v", got, err)
 	}
 	_, _, sent, received := p.Counts()
@@ -150,7 +169,7 @@ func TestCounts(t *testing.T) {
 	p := echo(t)
 	conn := dial(t, p)
 	for range 3 {
-		if _, err := ask(t, conn, "hello", 5*time.Second); err != nil {
+		if _, err := ask(t, conn, "hello", time.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -163,11 +182,11 @@ func TestCounts(t *testing.T) {
 func TestDrop(t *testing.T) {
 	p := echo(t)
 	conn := dial(t, p)
-	if _, err := ask(t, conn, "hello", 5*time.Second); err != nil {
+	if _, err := ask(t, conn, "hello", time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	p.Drop()
-	if got, err := ask(t, conn, "hello", 5*time.Second); err == nil {
+	if got, err := ask(t, conn, "hello", time.Minute); err == nil {
 		t.Errorf("got %q on a connection that was dropped", got)
 	}
 }

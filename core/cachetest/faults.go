@@ -77,7 +77,7 @@ func (s *Store) add(f fault) {
 }
 
 // reads are the operations without an effect.
-var reads = []string{"get", "get_many", "has", "ttl", "ping", "stats"}
+var reads = []string{"get", "get_many", "has", "ttl", "ping", "stats", "scan"}
 
 var (
 	errLostWrite = driver.ErrUnknownOutcome
@@ -112,8 +112,13 @@ func (s *Store) enter(ctx context.Context, op string, keys ...string) (before, a
 	if len(keys) == 0 {
 		keys = []string{""} // a call without a key, which only faults of all keys match
 	}
+	before, after, delay := apply(faults, op, keys)
+	return before, after, wait(ctx, delay)
+}
+
+// apply returns what faults do to a call of op on keys. The newest fault of a key counts.
+func apply(faults []fault, op string, keys []string) (before, after []error, delay time.Duration) {
 	before, after = make([]error, len(keys)), make([]error, len(keys))
-	delay := time.Duration(0)
 	for i, key := range keys {
 		for _, f := range slices.Backward(faults) {
 			if !f.matches(op, key) {
@@ -126,7 +131,7 @@ func (s *Store) enter(ctx context.Context, op string, keys ...string) (before, a
 			break
 		}
 	}
-	return before, after, wait(ctx, delay)
+	return before, after, delay
 }
 
 func lostReply(op string) error {

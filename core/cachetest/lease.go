@@ -101,4 +101,5 @@ var (
 	_ driver.LifeGetter     = (*Store)(nil)
 	_ driver.ManyLifeGetter = (*Store)(nil)
 	_ driver.Stater         = (*Store)(nil)
+	_ driver.Scanner        = (*Store)(nil)
 )

@@ -59,14 +59,26 @@ func (o *Operations) Stats(ctx context.Context) (Stats, error) {
 	return o.own.stater.Stats(ctx)
 }
 
-// Scan lists the entries whose key begins with prefix.
+// Scan lists the entries whose key begins with prefix. No entry follows after ctx is done,
+// and no pair after an error.
 func (o *Operations) Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
 	if o.own.scanner == nil {
-		return func(yield func(Entry, error) bool) {
-			yield(Entry{}, fmt.Errorf("listing entries: %w", errors.ErrUnsupported))
+		return FailedScan(fmt.Errorf("listing entries: %w", errors.ErrUnsupported))
+	}
+	return func(yield func(Entry, error) bool) {
+		for entry, err := range o.own.scanner.Scan(ctx, prefix) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if !yield(entry, nil) {
+				return
+			}
 		}
 	}
-	return o.own.scanner.Scan(ctx, prefix)
 }
 
 var errEncodes = fmt.Errorf("values without encoding: %w", errors.ErrUnsupported)

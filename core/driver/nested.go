@@ -76,8 +76,9 @@ func (s *Settings) nested(name string) *Settings {
 		return nil
 	}
 	inner := newSettings(settings, s.problems.path+name+".")
-	common := &inner.values().common
-	*common = Common{common.Type, s.Common().DefaultTimeout, s.Common().KeyPrefix, s.Common().IgnoreErrors}
+	typ := inner.Common().Type
+	inner.values().common = s.Common()
+	inner.values().common.Type = typ
 	if !inner.Has(typeKey) {
 		inner.Fail(typeKey, "missing: name of the backend")
 		s.problems.errs = append(s.problems.errs, inner.problems.errs...)
@@ -87,6 +88,9 @@ func (s *Settings) nested(name string) *Settings {
 		if outer.Name != typeKey && outer.Name != optionsKey && inner.Has(outer.Name) {
 			inner.Fail(outer.Name, "has no effect on a nested backend: set it beside the outer %s", typeKey)
 		}
+	}
+	if flask := s.value(flaskKey); flask != nil && inner.declaresFlask() {
+		inner.values().given = withFlask(settings, flask)
 	}
 	return inner
 }

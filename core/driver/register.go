@@ -35,6 +35,16 @@ type Info struct {
 	Aliases  map[string]string // from a further name, such as that of Flask-Caching's class, to one of Types
 	Settings any               // a zero struct; nil if the backend has no settings
 
+	// FlaskPrefix is the prefix of keys that Flask-Caching uses on this store unless its
+	// settings say otherwise. With CACHE_FLASK it is the default of CACHE_KEY_PREFIX. A
+	// backend that can store entries as Flask-Caching does declares CACHE_FLASK:
+	//
+	//	Flask bool `setting:"CACHE_FLASK" help:"keys, values and placement as Flask-Caching stores them"`
+	//
+	// A value of such a backend is a pickle, or the decimal text of an int64 that
+	// [ParseInteger] accepts. See [cache.UniversalCodec].
+	FlaskPrefix string
+
 	// Open makes a backend from settings. Before it opens anything it calls s.Check
 	// and returns its error.
 	Open func(ctx context.Context, s *Settings) (Backend, error)
@@ -196,6 +206,7 @@ func Open(ctx context.Context, s *Settings) (Backend, error) {
 		s.findUnknown() // CACHE_TYPE itself may be misspelt
 		return nil, s.problems.err()
 	}
+	s.checkFlask(info)
 	backend, err := info.Open(ctx, s)
 	if err != nil {
 		return nil, err // without backend, which may be a nil pointer in an interface

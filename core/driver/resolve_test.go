@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"reflect"
 	"strings"
@@ -70,6 +71,9 @@ func (refusing) GetAppend(context.Context, string, []byte) ([]byte, bool, error)
 func (refusing) GetManyWithTTL(context.Context, []string) ([][]byte, []time.Duration, error) {
 	return nil, nil, errNot
 }
+func (refusing) Scan(context.Context, string) iter.Seq2[driver.Entry, error] {
+	return driver.FailedScan(errNot)
+}
 func (refusing) Stats(context.Context) (driver.Stats, error) { return driver.Stats{}, errNot }
 
 // embedding is a wrapper that overrides nothing.
@@ -122,9 +126,12 @@ func TestFallbacks(t *testing.T) {
 			_, _, _, lifeErr := o.GetWithTTL(ctx, "a")
 			_, _, livesErr := o.GetManyWithTTL(ctx, []string{"a"})
 			_, statsErr := o.Stats(ctx)
+			var scanErr error
+			for _, scanErr = range o.Scan(ctx, "") {
+			}
 			for op, err := range map[string]error{
 				"Inc": incErr, "TTL": ttlErr, "GetValue": valueErr, "AddValue": addErr,
-				"GetWithTTL": lifeErr, "GetManyWithTTL": livesErr, "Stats": statsErr,
+				"GetWithTTL": lifeErr, "GetManyWithTTL": livesErr, "Stats": statsErr, "Scan": scanErr,
 				"Watch":    o.Watch(ctx, "", time.Second, driver.Notices{}),
 				"SetValue": o.SetValue(ctx, "a", 1, 0), "ClearPrefix": o.ClearPrefix(ctx, "a"),
 			} {

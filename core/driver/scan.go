@@ -6,26 +6,56 @@ import (
 	"time"
 )
 
-// Entry describes one entry that [Scanner] found. TTL and Size may be of an earlier
-// moment than the one at which the entry is given out.
+// Entry describes one entry that a [Scanner] found, as it was at a moment of the scan.
 type Entry struct {
 	Key  string
-	TTL  time.Duration // remaining; 0 for one that never expires
-	Size int64         // bytes of the value; -1 if the store does not tell it without reading the value
+	TTL  time.Duration // remaining, more than 0; 0 for an entry that never expires
+	Size int64         // bytes of the value, as Get returns it; -1 if the store knows it only after reading the value
 }
 
-// Scanner lists the entries whose key begins with prefix, "" for all, in no order. An
-// entry that is present from the beginning to the end of the scan is given out exactly
-// once; one that is written, removed or evicted meanwhile, once or not at all. Entries that
-// have expired, markers of leases and everything that the backend stores for itself are
-// not given out.
+// Scanner lists the entries whose key begins with prefix, byte for byte, in no order.
+// An empty prefix lists all entries. If no key of the store can begin with prefix, the list
+// is empty or [ErrInvalidKey].
 //
-// Scan blocks no other caller for longer than one step of a bounded number of entries,
-// and needs memory for what it must remember to give out no key twice, not for the
-// values. It never changes an entry, its expiry or its place in the order of eviction.
-// The scan ends early if the consumer stops, and with one error as its last pair, beside
-// a zero Entry, if ctx is done or the store fails.
+// The list has each entry once that is present and unchanged from the beginning to the
+// end of the scan. It has an entry that is stored, removed or evicted meanwhile once or
+// not at all. It has no key twice. It does not have entries that have expired, leases,
+// and what the backend stores for itself, such as parts of a large value. A scan does
+// not read values, and so the list may have an entry whose bytes are damaged.
+//
+// Scan changes no entry, no expiry and no order of eviction. It proceeds in steps over
+// a bounded number of entries: it blocks no other caller for longer than a step, and
+// looks at ctx before each; [Operations] and cache.Cache do so before each entry. It holds no lock while the caller's loop runs its body, which
+// may call the backend. Memory does not depend on the number of entries, except for what
+// Scan has to remember to list no key twice. A caller may keep Entry.Key, which shares no
+// memory with anything larger.
+//
+// A list that ends without an error is complete. Otherwise its last pair is a zero Entry
+// with the error: ctx.Err() if ctx is done, [ErrClosed] after Close, also during the
+// scan, or the failure of the store. If the loop ends early, Scan leaves nothing behind,
+// neither a goroutine nor a connection. Scan itself does nothing; every loop over its
+// result is a new scan.
 // Fallback: none; Cache.Scan returns errors.ErrUnsupported.
 type Scanner interface {
 	Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error]
+}
+
+// MapEntries returns list with change(entry) in place of each entry, for a wrapper that
+// changes keys or values.
+func MapEntries(list iter.Seq2[Entry, error], change func(Entry) Entry) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for entry, err := range list {
+			if err == nil {
+				entry = change(entry)
+			}
+			if !yield(entry, err) {
+				return
+			}
+		}
+	}
+}
+
+// FailedScan returns a list that consists of err, for a [Scanner] that cannot begin.
+func FailedScan(err error) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) { yield(Entry{}, err) }
 }

@@ -16,6 +16,7 @@ type Common struct {
 	DefaultTimeout time.Duration `setting:"CACHE_DEFAULT_TIMEOUT" default:"300" min:"0" help:"TTL of entries in seconds, or a duration such as \"5m\"; 0 never expires"`
 	KeyPrefix      string        `setting:"CACHE_KEY_PREFIX" verbatim:"true" help:"prefix of every key; Clear removes only keys that begin with it"`
 	IgnoreErrors   bool          `setting:"CACHE_IGNORE_ERRORS" default:"false" help:"report store failures as misses; observers still receive them"`
+	Flask          bool          `setting:"CACHE_FLASK" default:"false" help:"keys, values and placement as Flask-Caching stores them, to share the cache with a Flask program; requires the import of package flask"`
 }
 
 // withOptions adds CACHE_OPTIONS to Common, which does not hold it because its values
@@ -190,11 +191,12 @@ func (s *Settings) Check(options any) error {
 }
 
 // Unread lists the settings that are given and that this backend does not read. They
-// may be meant for another backend or another program.
+// may be meant for another backend or another program. It does not list those that
+// [Settings.FlaskHints] names.
 func (s *Settings) Unread() []string {
 	var unread []string
 	for _, name := range slices.Sorted(maps.Keys(s.values().given)) {
-		if s.values().given[name] != nil && !s.isBound(name) {
+		if s.values().given[name] != nil && !s.isBound(name) && !isFlaskOnly(name) {
 			unread = append(unread, name)
 		}
 	}

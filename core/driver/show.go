@@ -28,7 +28,7 @@ func (s Settings) MarshalJSON() ([]byte, error) { return json.Marshal(s.masked()
 func (c Common) masked() map[string]any {
 	return map[string]any{
 		"Type": withoutCredentials(c.Type), "DefaultTimeout": c.DefaultTimeout.String(),
-		"KeyPrefix": withoutCredentials(c.KeyPrefix), "IgnoreErrors": c.IgnoreErrors,
+		"KeyPrefix": withoutCredentials(c.KeyPrefix), "IgnoreErrors": c.IgnoreErrors, "Flask": c.Flask,
 	}
 }
 

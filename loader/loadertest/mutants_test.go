@@ -8,9 +8,9 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/loader"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
 )
 
 // mutant is a defect that the rule must find: in the policy, around the load, or in the
@@ -95,7 +95,7 @@ func TestMutants(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.rule+" "+m.defect, func(t *testing.T) {
 			h := Harness{Bubble: true, policy: m.policy, around: m.around, New: func(*testing.T) (one, other *cache.Cache) {
-				var s cache.Backend = memory.New()
+				var s cache.Backend = cachetest.NewStore()
 				if m.store != nil {
 					s = m.store(driver.Resolve(s))
 				}

@@ -1,30 +1,33 @@
 package loadertest
 
 import (
+	"errors"
 	"testing"
 
 	cache "github.com/cachebackends/cachebackends/core"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 )
 
-func inMemory(change func(*memory.Store)) func(t *testing.T) (one, other *cache.Cache) {
+func inMemory(change func(*cachetest.Store)) func(t *testing.T) (one, other *cache.Cache) {
 	return func(*testing.T) (one, other *cache.Cache) {
-		s := memory.New()
+		s := cachetest.NewStore()
 		change(s)
 		return cache.New(s, cache.WithPrefix("p:")), cache.New(s, cache.WithPrefix("p:"))
 	}
 }
 
+// lacking makes s a store without leases and compare-and-swap.
+func lacking(s *cachetest.Store) {
+	s.Fail("lease", "", errors.ErrUnsupported)
+	s.Fail("compare_and_swap", "", errors.ErrUnsupported)
+}
+
 func TestRules(t *testing.T) {
 	for name, h := range map[string]Harness{
-		"encoded": {New: inMemory(func(*memory.Store) {})},
-		"kept":    {New: inMemory(func(*memory.Store) {}), Options: []cache.ViewOption{cache.WithoutEncoding()}},
-		"without leases and compare-and-swap": {New: inMemory(func(s *memory.Store) {
-			s.Traits.NoLease, s.Traits.NoSwap = true, true
-		})},
-		"kept without leases": {New: inMemory(func(s *memory.Store) {
-			s.Traits.NoLease, s.Traits.NoSwap = true, true
-		}), Options: []cache.ViewOption{cache.WithoutEncoding()}},
+		"encoded":                             {New: inMemory(func(*cachetest.Store) {})},
+		"kept":                                {New: inMemory(func(*cachetest.Store) {}), Options: []cache.ViewOption{cache.WithoutEncoding()}},
+		"without leases and compare-and-swap": {New: inMemory(lacking)},
+		"kept without leases":                 {New: inMemory(lacking), Options: []cache.ViewOption{cache.WithoutEncoding()}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.Bubble = true
@@ -38,5 +41,5 @@ func TestRulesInRealTime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits in real time")
 	}
-	Run(t, Harness{New: inMemory(func(*memory.Store) {})})
+	Run(t, Harness{New: inMemory(func(*cachetest.Store) {})})
 }

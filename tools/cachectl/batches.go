@@ -167,22 +167,33 @@ func parseLines(data []byte) (map[string][]byte, error) {
 
 // parseLine never puts text into its error: it may be a secret.
 func parseLine(text string) (key, value string, err error) {
-	key, value, found := strings.Cut(text, "=")
+	key, value, found, err := parsePair(text, "=")
+	if err == nil && !found {
+		err = errors.New("not KEY=VALUE")
+	}
+	return key, value, err
+}
+
+// parsePair splits text at the first separator; found reports whether there is one. A
+// quoted key or value is read as in Go.
+func parsePair(text, separator string) (key, value string, found bool, err error) {
+	key, value, found = strings.Cut(text, separator)
 	if text[0] == '"' {
 		quoted, err := strconv.QuotedPrefix(text)
 		if err != nil {
-			return "", "", errors.New("unterminated quoted key")
+			return "", "", false, errors.New("unterminated quoted key")
 		}
+		rest := text[len(quoted):]
 		key, _ = strconv.Unquote(quoted)
-		value, found = strings.CutPrefix(text[len(quoted):], "=")
-	}
-	if !found {
-		return "", "", errors.New("not KEY=VALUE")
-	}
-	if strings.HasPrefix(value, `"`) {
-		if value, err = strconv.Unquote(value); err != nil {
-			return "", "", errors.New("unterminated quoted value, or text after its closing quote")
+		value, found = strings.CutPrefix(rest, separator)
+		if !found && rest != "" {
+			return "", "", false, errors.New("text after the quoted key")
 		}
 	}
-	return key, value, nil
+	if strings.HasPrefix(value, `"`) && found {
+		if value, err = strconv.Unquote(value); err != nil {
+			return "", "", false, errors.New("unterminated quoted value, or text after its closing quote")
+		}
+	}
+	return key, value, found, nil
 }

@@ -39,8 +39,9 @@ on stdout and stderr, and the same exit status. Concurrent callers, in this or o
 processes, share one run, if the backend supports leases.
 
 The key is made from the command, its arguments, the working directory, the variables
-named with --env and, with --stdin, the content of stdin. --key replaces it. The entry
-is exec:KEY, which "cachectl delete" removes.
+given with --env and, with --stdin, the content of stdin. --key replaces it. The entry
+is exec:KEY, which "cachectl delete" removes. --env NAME takes a variable from the
+environment, and --env NAME=VALUE sets it for the command, also with --key.
 
 Without --stdin the command reads an empty stdin. With --stdin, stdin is read to its
 end first. The command writes to pipes, not to a terminal. Signals are forwarded to it.
@@ -50,7 +51,7 @@ a signal is never cached.
 If the cache fails, the command runs without it and a warning is printed.`,
 		Example: `  cachectl exec --timeout 10m -- go list -deps -json ./...
   cachectl exec --env AWS_PROFILE --timeout 1h -- aws ec2 describe-instances
-  cachectl exec --refresh --key report -- ./report.sh
+  cachectl exec --env TZ=UTC --refresh --key report -- ./report.sh
   cachectl exec --stdin -- jq .name < big.json`,
 		Args: cobra.MinimumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -60,7 +61,7 @@ If the cache fails, the command runs without it and a warning is printed.`,
 	f := cmd.Flags()
 	f.SetInterspersed(false) // flags after the command belong to the command
 	f.StringVarP(&flags.key, "key", "k", "", "`KEY` of the output, instead of one made from the command")
-	f.StringSliceVarP(&flags.env, "env", "e", nil, "environment variables, by `NAME`, that the output depends on; repeatable")
+	f.StringArrayVarP(&flags.env, "env", "e", nil, "environment variable that the output depends on, as `NAME`, or as NAME=VALUE to set it; repeatable, names also as A,B")
 	f.BoolVar(&flags.stdin, "stdin", false, "pass stdin to the command and make it part of the key")
 	f.BoolVarP(&flags.refresh, "refresh", "r", false, "ignore cached output: run the command, or join a run in progress")
 	f.BoolVar(&flags.cacheFailures, "cache-failures", false, "cache the output whatever the exit status")
@@ -96,26 +97,46 @@ func (flags execFlags) check(given func(name string) bool) error {
 		return usagef("--max-output %d is negative", flags.maxOutput)
 	case given("key") && flags.key == "":
 		return usagef("--key is empty")
-	case given("key") && given("env"):
-		return usagef("--env has no effect with --key")
-	case given("env") && len(flags.env) == 0:
-		return usagef("--env is empty")
 	}
-	for _, name := range flags.env {
-		if name, _, found := strings.Cut(name, "="); found || name == "" {
-			return usagef("--env takes the name of a variable: to set it, write %s=... before cachectl", name)
+	names, set, err := flags.variables()
+	if err == nil && given("key") && len(names) > len(set) {
+		err = usagef("--env %s has no effect with --key; --env NAME=VALUE sets a variable", names[0])
+	}
+	return err
+}
+
+// variables returns the names that --env gives, and those that it sets as NAME=VALUE. It
+// never puts a value into its error: it may be a secret.
+func (flags execFlags) variables() (names, set []string, err error) {
+	for _, text := range flags.env {
+		name, _, sets := strings.Cut(text, "=")
+		if sets {
+			if name == "" || strings.Contains(name, ",") {
+				return nil, nil, usagef("--env: want NAME=VALUE, and one variable for each --env")
+			}
+			names, set = append(names, name), append(set, text)
+			continue
+		}
+		for name := range strings.SplitSeq(text, ",") {
+			if name == "" {
+				return nil, nil, usagef("--env: empty name of a variable")
+			}
+			names = append(names, name)
 		}
 	}
-	return nil
+	return names, set, nil
 }
 
 func (a *app) exec(ctx context.Context, flags execFlags, args []string) error {
-	cmd := &command{args: args, environ: a.environ, stdout: a.stdout, stderr: a.stderr, maxOutput: flags.maxOutput}
+	names, set, err := flags.variables()
+	if err != nil {
+		return err
+	}
+	cmd := &command{args: args, environ: slices.Concat(a.environ, set), stdout: a.stdout, stderr: a.stderr, maxOutput: flags.maxOutput}
 	var stdout, stderr bytes.Buffer
 	if a.json {
 		cmd.stdout, cmd.stderr = &stdout, &stderr
 	}
-	var err error
 	if flags.stdin {
 		if cmd.stdin, err = io.ReadAll(a.stdin); err != nil {
 			return err
@@ -123,7 +144,7 @@ func (a *app) exec(ctx context.Context, flags execFlags, args []string) error {
 	}
 	key := flags.key
 	if key == "" {
-		if key, err = commandKey(cmd, flags.env); err != nil {
+		if key, err = commandKey(cmd, names); err != nil {
 			return err
 		}
 	}

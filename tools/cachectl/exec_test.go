@@ -119,6 +119,20 @@ func TestExecEnv(t *testing.T) {
 	wantRuns(t, trace, 4)
 }
 
+// --env NAME=VALUE sets the variable of the command and is part of the key.
+func TestExecEnvSets(t *testing.T) {
+	env, trace := environ(t, "NAME=outer"), traceFile(t)
+	child := childArgs(trace, "env", "NAME")
+	for _, value := range []string{"a,b=c", "", "outer", "a,b=c"} {
+		call(env, execArgs([]string{"--env", "NAME=" + value}, child)...).want(t, 0, value)
+	}
+	call(env, execArgs([]string{"--env", "NAME"}, child)...).want(t, 0, "outer") // the run with the same value
+	wantRuns(t, trace, 3)
+	call(env, execArgs([]string{"--env", "OTHER,NAME"}, child)...).want(t, 0, "outer")
+	call(env, execArgs([]string{"--key", "k", "--env", "NAME=x"}, child)...).want(t, 0, "x")
+	wantRuns(t, trace, 5)
+}
+
 func TestExecStdin(t *testing.T) {
 	env, trace := environ(t), traceFile(t)
 	child := childArgs(trace, "cat")

@@ -14,8 +14,6 @@ import (
 	"io"
 	"log"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -88,11 +86,17 @@ Exit status: 0 hit or done, 1 miss, 2 invalid usage or settings, 3 backend error
 			a.getCommand(), a.setCommand(), a.addCommand(), a.deleteCommand(), a.hasCommand(), a.ttlCommand(),
 			a.incCommand(), a.decCommand(), a.getManyCommand(), a.setManyCommand(), a.clearCommand(),
 		}},
-		{"backend", "Backend:", []*cobra.Command{a.configCommand(), a.doctorCommand()}},
+		{"store", "Whole stores:", []*cobra.Command{
+			a.lsCommand(), a.duCommand(), a.topCommand(), a.copyCommand(), a.dumpCommand(), a.restoreCommand(), a.warmCommand(),
+		}},
+		{"backend", "Backend:", []*cobra.Command{a.configCommand(), a.doctorCommand(), a.versionCommand()}},
+		{"", "", []*cobra.Command{a.manCommand()}},
 	}
 	cobra.EnableCommandSorting = false
 	for _, group := range groups {
-		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		if group.id != "" {
+			root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		}
 		for _, command := range group.commands {
 			command.GroupID = group.id
 			if command.ValidArgsFunction == nil {
@@ -102,12 +106,4 @@ Exit status: 0 hit or done, 1 miss, 2 invalid usage or settings, 3 backend error
 		}
 	}
 	return root
-}
-
-func version() string {
-	text := "(devel)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		text = info.Main.Version
-	}
-	return text + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
 }

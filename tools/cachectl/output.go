@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"golang.org/x/term"
 )
 
 // object is a JSON object in the output.
@@ -53,9 +53,10 @@ func (a *app) result(ok bool, fields object, text []byte) error {
 }
 
 const (
-	statusMiss  = 1
-	statusUsage = 2
-	statusError = 3
+	statusMiss        = 1
+	statusUsage       = 2
+	statusError       = 3
+	statusInterrupted = 130 // as in a shell
 )
 
 // usageError is a mistake of the caller that cobra cannot detect.
@@ -107,6 +108,10 @@ func (a *app) status(err error) int {
 	if errors.As(err, &start) {
 		return start.status()
 	}
+	var interrupted interruptedError
+	if errors.As(err, &interrupted) {
+		return statusInterrupted
+	}
 	var usage usageError
 	if errors.As(err, &usage) || !a.parsed {
 		return statusUsage
@@ -128,11 +133,8 @@ func (a *app) warn(err error) {
 	fmt.Fprintln(a.stderr, "cachectl: warning:", err)
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// isTerminal reports whether a stream is a terminal; /dev/null is none.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -41,8 +41,7 @@ func (a *app) layers() ([]layer, error) {
 		}
 		layers = append(layers, layer{a.configFile, config})
 	}
-	// The exit status reports failures, so they must not become misses.
-	layers = append(layers, layer{"cachectl", cache.FromMap(map[string]any{"CACHE_IGNORE_ERRORS": false})})
+	layers = append(layers, strict)
 	if merge(layers).Has("CACHE_TYPE") {
 		return layers, nil
 	}
@@ -52,6 +51,10 @@ func (a *app) layers() ([]layer, error) {
 	}
 	return append([]layer{{"default", cache.FromMap(builtin)}}, layers...), nil
 }
+
+// strict are settings of cachectl itself: its exit status reports failures, so they must
+// not become misses.
+var strict = layer{"cachectl", cache.FromMap(map[string]any{"CACHE_IGNORE_ERRORS": false})}
 
 // userCacheDir returns "" if the user has no home directory. Jobs of cron and
 // systemd often have no HOME; the directory then comes from the user database.
@@ -82,6 +85,10 @@ func (a *app) open(ctx context.Context) (*cache.Cache, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.openLayers(ctx, layers)
+}
+
+func (a *app) openLayers(ctx context.Context, layers []layer) (*cache.Cache, error) {
 	config := merge(layers)
 	if a.unbounded && reads(config, "CACHE_THRESHOLD") {
 		config = config.Override(cache.FromMap(map[string]any{"CACHE_THRESHOLD": 0}))

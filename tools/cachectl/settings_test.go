@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -174,39 +173,5 @@ func TestVersionAndHelp(t *testing.T) {
 		if o := call(nil, strings.Split(args, " ")...); o.status != 0 || !strings.Contains(o.stdout, "cachectl") || o.stderr != "" {
 			t.Errorf("%s: %+v", args, o)
 		}
-	}
-}
-
-func TestDoctor(t *testing.T) {
-	env := environ(t, "CACHE_THRESHOLD=5")
-	call(env, "set", "mine", "1")
-	o := call(env, "doctor")
-	if o.status != 0 || !strings.Contains(o.stdout, " 0 fail") || o.stderr != "" {
-		t.Errorf("got %+v", o)
-	}
-	call(env, "get", "mine").want(t, 0, "1") // not evicted
-	if all := call(env, "doctor", "--all"); !strings.Contains(all.stdout, "BAS-1:") || !strings.Contains(all.stdout, "unsupported") {
-		t.Errorf("--all: %+v", all)
-	}
-	entries := 0
-	err := filepath.WalkDir(strings.TrimPrefix(env[1], "CACHE_DIR="), func(path string, _ fs.DirEntry, err error) error {
-		if strings.HasSuffix(path, ".cache") {
-			entries++
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if entries != 1 {
-		t.Errorf("%d entries remain, want the one from before", entries)
-	}
-}
-
-func TestDoctorFindsDefects(t *testing.T) {
-	o := call([]string{"CACHE_TYPE=defective"}, "doctor", "--json")
-	fields := decode(t, o.stdout)
-	if o.status != statusError || fields["ok"] != false || decode(t, o.stderr)["status"] != 3.0 {
-		t.Errorf("exit status %d, ok is %v, stderr %q", o.status, fields["ok"], o.stderr)
 	}
 }

@@ -118,4 +118,22 @@ echo "5. The library in a program: cache.Of[User] and GetOrSet with the simple b
 (cd demo && go run -buildvcs=false .)
 
 echo
+echo "6. A Flask application and a program in Go share a cache in redis (tools/docs/programs/flask)."
+python=/usr/bin/python3
+if command -v redis-server >/dev/null && $python -c "import flask_caching, redis" 2>/dev/null; then
+	redis-server --port 0 --unixsocket "$tmp/redis.sock" --save "" --dir "$tmp" >"$tmp/redis.log" &
+	redis=$!
+	trap 'kill $redis 2>/dev/null || :; rm -rf "$tmp"' EXIT
+	for try in $(seq 100); do [ -S "$tmp/redis.sock" ] && break; sleep 0.05; done
+	export CACHE_REDIS_URL="unix://$tmp/redis.sock"
+	flask() { (cd docs/programs/flask && $python -B -c "import app; app.main()"); }
+	{ flask; (cd docs && go run -buildvcs=false ./programs/flask); flask; } >"$tmp/flask.out"
+	cmp "$tmp/flask.out" docs/programs/flask/output.txt || fail "Flask and Go do not share the cache"
+	unset CACHE_REDIS_URL
+	sed 's/^/   |/' "$tmp/flask.out"
+else
+	echo "   skipped: it requires redis-server, python3-flask-caching and python3-redis"
+fi
+
+echo
 echo "All results are as expected."

@@ -47,12 +47,13 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // command is one invocation of the program.
 type command struct {
-	reports      string // directory
-	merge        string // directory of a run; empty: none
-	page, readme string // files; empty: not wanted
-	rules        string // directory of the pages of rules; empty: not wanted
-	check        bool
-	strict       bool
+	reports string // directory
+	merge   string // directory of a run; empty: none
+	page    string // file; empty: not wanted
+	readmes []string
+	rules   string // directory of the pages of rules; empty: not wanted
+	check   bool
+	strict  bool
 
 	stdout, stderr io.Writer
 	findings       int
@@ -69,7 +70,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	flags.StringVar(&c.page, "o", "", "write the HTML page to `file`")
 	flags.StringVar(&c.rules, "rules", "", "write a page for each rule into `directory`")
-	flags.StringVar(&c.readme, "readme", "", "write the table into `file`, between <!-- matrix --> and <!-- /matrix -->")
+	flags.Func("readme", "write the table into `file`, between <!-- matrix --> and <!-- /matrix -->; may be repeated", func(file string) error {
+		c.readmes = append(c.readmes, file)
+		return nil
+	})
 	flags.StringVar(&c.merge, "merge", "", "merge the reports of a run in `directory` into DIRECTORY first")
 	flags.BoolVar(&c.check, "check", false, "write nothing, print what is stale")
 	flags.BoolVar(&c.strict, "strict", false, "with -check and -merge: a backend that the run lacks is a finding")
@@ -132,17 +136,19 @@ func (c *command) run() error {
 			return err
 		}
 	}
-	if c.readme == "" {
-		return nil
+	for _, name := range c.readmes {
+		readme, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if readme, err = c.insertTable(name, readme, backends); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := c.write(name, readme); err != nil {
+			return err
+		}
 	}
-	readme, err := os.ReadFile(c.readme)
-	if err != nil {
-		return err
-	}
-	if readme, err = c.insertTable(readme, backends); err != nil {
-		return fmt.Errorf("%s: %w", c.readme, err)
-	}
-	return c.write(c.readme, readme)
+	return nil
 }
 
 // write writes a file, or with -check finds that it is stale.

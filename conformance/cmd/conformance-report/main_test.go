@@ -124,6 +124,17 @@ func (p project) report(status int, want string, flags ...string) {
 	}
 }
 
+// A README in another directory links to the same directories.
+func TestSecondReadme(t *testing.T) {
+	p := newProject(t)
+	p.put("docs/choosing.md", "<!-- matrix -->\n<!-- /matrix -->\n")
+	p.report(0, "", "-readme", p.path("docs/choosing.md"))
+	if text := p.text("docs/choosing.md"); !strings.Contains(text, "| [redis](../redis) | simple |") || !strings.Contains(text, "[support.html](support.html)") {
+		t.Errorf("docs/choosing.md:\n%s", text)
+	}
+	p.report(0, "", "-readme", p.path("docs/choosing.md"), "-check")
+}
+
 func TestReport(t *testing.T) {
 	p := newProject(t)
 	readme := p.text("README.md")

@@ -40,6 +40,7 @@ var featureNames = map[conformance.Feature]string{
 	conformance.GetWithTTL:  "value with its remaining TTL",
 	conformance.Watch:       "notices of changes",
 	conformance.Stats:       "`Stats`",
+	conformance.Scan:        "list of the entries (`Scan`)",
 	conformance.PrefixClear: "`Clear` of one prefix",
 	conformance.FullClear:   "`Clear` of the whole store",
 	conformance.Threshold:   "bound on the number of entries",
@@ -184,17 +185,21 @@ const (
 	matrixEnd   = "<!-- /matrix -->\n"
 )
 
-// insertTable returns the README with the table between its marks.
-func (c *command) insertTable(readme []byte, backends []backend) ([]byte, error) {
+// insertTable returns the README of this name with the table between its marks.
+func (c *command) insertTable(name string, readme []byte, backends []backend) ([]byte, error) {
 	before, rest, begins := bytes.Cut(readme, []byte(matrixBegin))
 	_, after, ends := bytes.Cut(rest, []byte(matrixEnd))
 	if !begins || !ends {
 		return nil, errors.New("no lines <!-- matrix --> and <!-- /matrix -->")
 	}
-	dir := filepath.Dir(c.readme)
-	table := renderTable(backends, func(name string) bool {
-		info, err := os.Stat(filepath.Join(dir, name))
-		return err == nil && info.IsDir()
+	dir := filepath.Dir(name)
+	table := renderTable(backends, func(backend string) string {
+		for _, link := range []string{backend, "../" + backend} {
+			if info, err := os.Stat(filepath.Join(dir, link)); err == nil && info.IsDir() {
+				return link
+			}
+		}
+		return ""
 	})
 	if c.page != "" {
 		page, err := filepath.Rel(dir, c.page)
@@ -216,13 +221,13 @@ var (
 // renderTable returns the table in Markdown: a column for each backend, linked to
 // its directory if there is one, and notes on variants that differ from it. How
 // a backend was tested and what was not tested is left to the page.
-func renderTable(backends []backend, hasDirectory func(name string) bool) []byte {
+func renderTable(backends []backend, directory func(backend string) string) []byte {
 	var b bytes.Buffer
 	var reasons notes
 	b.WriteString("| |")
 	for _, backend := range backends {
-		if hasDirectory(backend.Name) {
-			fmt.Fprintf(&b, " [%[1]s](%[1]s) |", backend.Name)
+		if link := directory(backend.Name); link != "" {
+			fmt.Fprintf(&b, " [%s](%s) |", backend.Name, link)
 		} else {
 			fmt.Fprintf(&b, " %s |", escape.Replace(backend.Name))
 		}

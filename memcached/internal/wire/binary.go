@@ -176,7 +176,7 @@ var codes = [...]struct{ loud, quiet byte }{
 func (binaryProtocol) read(in *reader, r *Request) error {
 	if r.Op == OpStats {
 		r.stats = unknownStats
-		return in.binaryStats(r.stats.set)
+		return in.binaryStats(r.stat)
 	}
 	quiet := len(r.Items) > 1
 	for {

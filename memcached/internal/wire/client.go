@@ -183,13 +183,9 @@ func (c *Client) Each(ctx context.Context, op Op) error {
 
 // eachNode calls do for all servers at once and joins their errors.
 func (c *Client) eachNode(do func(n *node) error) error {
-	var addrs []net.Addr // the selector may hold a lock meanwhile, which node needs, too
-	err := c.config.Selector.Each(func(addr net.Addr) error {
-		addrs = append(addrs, addr)
-		return nil
-	})
-	if err != nil || len(addrs) == 0 {
-		return fmt.Errorf("%w: %w", driver.ErrUnavailable, memcache.ErrNoServers)
+	addrs, err := c.servers()
+	if err != nil {
+		return err
 	}
 	errs := make([]error, len(addrs))
 	var running sync.WaitGroup
@@ -199,6 +195,20 @@ func (c *Client) eachNode(do func(n *node) error) error {
 	}
 	running.Wait()
 	return errors.Join(errs...)
+}
+
+// servers returns the addresses of all servers. The selector may hold a lock while it
+// lists them, which node also needs.
+func (c *Client) servers() ([]net.Addr, error) {
+	var addrs []net.Addr
+	err := c.config.Selector.Each(func(addr net.Addr) error {
+		addrs = append(addrs, addr)
+		return nil
+	})
+	if err != nil || len(addrs) == 0 {
+		return nil, fmt.Errorf("%w: %w", driver.ErrUnavailable, memcache.ErrNoServers)
+	}
+	return addrs, nil
 }
 
 // Close closes the idle connections. Requests under way finish.

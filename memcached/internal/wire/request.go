@@ -16,9 +16,11 @@ type Op uint8
 // The operations.
 const (
 	OpGet            Op = iota // value and flags
-	OpGets                     // value, flags and CAS
+	OpGets                     // value, flags and CAS, which the text protocol reads before the value
 	OpMeta                     // flags, remaining TTL and CAS, without the value
 	OpGetTTL                   // what OpGets and OpMeta return
+	OpDescribe                 // flags, remaining TTL and the size as Number; does not count as a use of the entry
+	OpPeek                     // what OpGetTTL returns; does not count as a use of the entry
 	OpStats                    // without items: the statistics of the server
 	OpExpiryTime               // of one item: expiry as a date by the server's clock, and CAS
 	OpSet                      // store
@@ -78,7 +80,7 @@ type Item struct {
 // replies returns how many commands the text protocol sends for the item. A command after
 // a large value would not be in the same record of TLS: see maxRecord.
 func (it *Item) replies(op Op) int {
-	if op == OpLease || op == OpAdd && len(it.Value) <= maxShared || op == OpDelete && it.CAS == 0 {
+	if op == OpLease || op == OpGets || op == OpAdd && len(it.Value) <= maxShared || op == OpDelete && it.CAS == 0 {
 		return 2
 	}
 	return 1
@@ -119,7 +121,8 @@ type Request struct {
 	Op    Op
 	Items []Item
 
-	stats Stats // the reply to OpStats
+	stats Stats             // the reply to OpStats
+	info  map[string]string // all of it, if this is not nil
 
 	one       [1]Item
 	shareable bool // the round trip, with other requests

@@ -36,18 +36,38 @@ func (s *Stats) set(name, text []byte) (err error) {
 	return err
 }
 
+// stat takes one line of the reply to OpStats.
+func (r *Request) stat(name, text []byte) error {
+	if r.info != nil {
+		r.info[string(name)] = string(text)
+	}
+	return r.stats.set(name, text)
+}
+
 // Stats returns the statistics of every server by its address.
 func (c *Client) Stats(ctx context.Context) (map[string]Stats, error) {
+	request := func() *Request { return &Request{Op: OpStats} }
+	return ofEachNode(ctx, c, request, func(r *Request) Stats { return r.stats })
+}
+
+// Info returns everything that the servers report as statistics, by address.
+func (c *Client) Info(ctx context.Context) (map[string]map[string]string, error) {
+	request := func() *Request { return &Request{Op: OpStats, info: map[string]string{}} }
+	return ofEachNode(ctx, c, request, func(r *Request) map[string]string { return r.info })
+}
+
+// ofEachNode sends a request to every server and returns the results by address.
+func ofEachNode[T any](ctx context.Context, c *Client, request func() *Request, result func(*Request) T) (map[string]T, error) {
 	var mu sync.Mutex
-	all := map[string]Stats{}
+	all := map[string]T{}
 	err := c.eachNode(func(n *node) error {
-		r := &Request{Op: OpStats}
+		r := request()
 		if err := n.do(ctx, r); err != nil {
 			return Outcome(ctx, err, false)
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		all[n.addr.String()] = r.stats
+		all[n.addr.String()] = result(r)
 		return nil
 	})
 	return all, err

@@ -42,7 +42,7 @@ func (text) login(c *conn, username, password string) error {
 // maxBytes needs no limit for get and gets: the server reads all keys before it replies.
 // Only mg has long replies while the server reads further keys.
 func (text) maxBytes(op Op) int {
-	if op == OpGetTTL {
+	if op == OpGetTTL || op == OpPeek {
 		return maxBatch
 	}
 	return chunkBytes
@@ -50,11 +50,8 @@ func (text) maxBytes(op Op) int {
 
 func (text) write(w *writer, r *Request) {
 	switch r.Op {
-	case OpGet, OpGets:
+	case OpGet:
 		w.string("get")
-		if r.Op == OpGets {
-			w.string("s")
-		}
 		for i := range r.Items {
 			w.string(" ", r.Items[i].Key)
 		}
@@ -86,10 +83,16 @@ func isQuiet(r *Request) bool {
 // meta appends the commands for one item.
 func (w *writer) meta(op Op, it *Item, quiet bool) {
 	switch op {
+	case OpGets:
+		w.string("mg ", it.Key, " c\r\nget ", it.Key, "\r\n")
 	case OpMeta:
 		w.string("mg ", it.Key, " f t c\r\n")
+	case OpDescribe:
+		w.string("mg ", it.Key, " f t s u\r\n")
 	case OpGetTTL:
 		w.string("mg ", it.Key, " v f t c k\r\n")
+	case OpPeek:
+		w.string("mg ", it.Key, " v f t c u k\r\n")
 	case OpExpiryTime:
 		// The server's time is read after the remaining TTL: if it ticks in between, the
 		// expiry is a second too late, never too early.
@@ -156,11 +159,11 @@ func (w *writer) optional(flag string, n uint64) {
 
 func (text) read(in *reader, r *Request) error {
 	switch {
-	case r.Op == OpGet || r.Op == OpGets:
+	case r.Op == OpGet:
 		return readValues(in, r.Items)
 	case r.Op == OpStats:
 		r.stats = unknownStats
-		return in.stats(r.stats.set)
+		return in.stats(r.stat)
 	case isQuiet(r):
 		return readQuiet(in, r.Items)
 	case len(r.Items) == 0:
@@ -189,12 +192,17 @@ func (r *Request) readItem(in *reader, i int) error {
 	}
 	first := *it
 	it.OK, it.Answered = false, false
-	if r.Op == OpLease {
+	switch r.Op {
+	case OpLease:
 		it.Value, it.CAS = nil, 0
 		fault := readValues(in, r.Items[i:i+1])
 		if first.OK && first.CAS != 0 && fault == nil { // what gets has found came later
 			*it = first
 		}
+		return fault
+	case OpGets:
+		fault := readValues(in, r.Items[i:i+1])
+		it.OK, it.CAS, it.Err = it.OK && first.OK, first.CAS, first.Err
 		return fault
 	}
 	fault := it.readMeta(in, r.Op, false)
@@ -317,7 +325,7 @@ func (it *Item) readMeta(in *reader, op Op, together bool) error {
 	code, rest, _ := bytes.Cut(line, []byte(" "))
 	switch string(code) {
 	case "HD":
-		if op == OpIncrement || op == OpGetTTL || !it.readFlags(rest) {
+		if op == OpIncrement || op == OpGetTTL || op == OpPeek || !it.readFlags(rest) {
 			return ErrMalformed
 		}
 		it.Answer(true)
@@ -325,7 +333,7 @@ func (it *Item) readMeta(in *reader, op Op, together bool) error {
 		switch op {
 		case OpIncrement:
 			return it.readSum(in, rest)
-		case OpGetTTL:
+		case OpGetTTL, OpPeek:
 			return it.readEntryTTL(in, rest, together)
 		}
 		return ErrMalformed
@@ -349,7 +357,7 @@ func (it *Item) readMeta(in *reader, op Op, together bool) error {
 	return nil
 }
 
-// readEntryTTL reads the reply to OpGetTTL: the length, the flags of which the last is the
+// readEntryTTL reads the reply to OpGetTTL and OpPeek: the length, the flags of which the last is the
 // key, and the value.
 func (it *Item) readEntryTTL(in *reader, rest []byte, together bool) error {
 	length, rest, ok := cutNumber(rest, math.MaxInt32)
@@ -377,6 +385,8 @@ func (it *Item) readFlags(rest []byte) bool {
 			it.Expiry, err = strconv.ParseInt(number, 10, 64)
 		case 'c':
 			it.CAS, err = strconv.ParseUint(number, 10, 64)
+		case 's':
+			it.Number, err = strconv.ParseInt(number, 10, 64)
 		}
 		if err != nil {
 			return false

@@ -54,8 +54,8 @@ const (
 // peers are ours, then those of other authors.
 var peers = []peer{
 	{"simple", "nothing: the backend as cache.New gets it", byEntries, openSimple},
-	{"simple-view", "nothing: cache.Of[[]byte](c, cache.WithoutEncoding())", byEntries, throughCache(view)},
-	{"simple-string", "nothing: cache.Of[string](c)", byEntries, throughCache(text)},
+	{"simple-view", "nothing: `cache.Of[[]byte](c, cache.WithoutEncoding())`", byEntries, throughCache(view)},
+	{"simple-string", "nothing: `cache.Of[string](c)`", byEntries, throughCache(text)},
 	{"simple-copy", "shared values: Cache.Get copies", byEntries, throughCache(fresh)},
 	{"otter", "expiry: only a maximum size is configured", byEntries, openOtter(nil)},
 	{"otter-expiry", "nothing: an expiry per entry", byEntries, openOtter(otter.ExpiryWriting[string, []byte](workload.Life))},

@@ -1,0 +1,69 @@
+package gcs
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"unicode/utf8"
+
+	"cloud.google.com/go/storage"
+	"github.com/cachebackends/cachebackends/core/driver"
+)
+
+// Scan lists the objects whose names begin with [Options.Prefix] and prefix, a thousand
+// per request, in the order of their names. Expired objects and leases are left out, but
+// the service has to list them. The service lists each object once and needs the
+// permission objects.list. Objects of other programs are entries that never expire, except
+// those whose names are no valid keys. Scan removes nothing.
+func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
+	return func(yield func(driver.Entry, error) bool) {
+		for token, more := "", true; more; more = token != "" {
+			page, next, err := b.listEntries(ctx, prefix, token)
+			if err != nil {
+				yield(driver.Entry{}, err)
+				return
+			}
+			token = next
+			for _, attrs := range page {
+				entry, ok := b.entryListed(attrs)
+				if ok && !yield(entry, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// listEntries returns a page of the objects with the attributes that entryListed needs.
+func (b *Backend) listEntries(ctx context.Context, prefix, token string) (page []*storage.ObjectAttrs, next string, err error) {
+	if b.closed.Load() {
+		return nil, "", driver.ErrClosed
+	}
+	prefix = b.options.Prefix + prefix
+	if !utf8.ValidString(prefix) {
+		return nil, "", nil // of no object
+	}
+	page, next, err = b.list(ctx, prefix, token, namesPerPage, "Name", "Size", "Generation", "Metadata")
+	if err != nil {
+		return nil, "", err
+	}
+	for _, attrs := range page {
+		if err := checkGeneration(attrs.Generation); err != nil {
+			return nil, "", fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
+		}
+	}
+	return page, next, nil
+}
+
+// entryListed returns the entry of an object, if it is one.
+func (b *Backend) entryListed(attrs *storage.ObjectAttrs) (entry driver.Entry, ok bool) {
+	key, ours := strings.CutPrefix(attrs.Name, b.options.Prefix)
+	e := entryOf(attrs.Generation, attrs.Metadata)
+	if !ours || key == "" || checkName(attrs.Name) != nil || !e.isLive() {
+		return driver.Entry{}, false
+	}
+	return driver.Entry{Key: strings.Clone(key), TTL: e.ttl(), Size: attrs.Size}, true
+}
+
+var _ driver.Scanner = (*Backend)(nil)

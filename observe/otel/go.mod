@@ -1,0 +1,23 @@
+module github.com/cachebackends/cachebackends/observe/otel
+
+go 1.25.0
+
+require (
+	github.com/cachebackends/cachebackends/core v0.1.0
+	github.com/cachebackends/cachebackends/observe v0.1.0
+	go.opentelemetry.io/otel v1.45.0
+	go.opentelemetry.io/otel/metric v1.45.0
+	go.opentelemetry.io/otel/trace v1.45.0
+)
+
+require (
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/go-logr/logr v1.4.4 // indirect
+	github.com/go-logr/stdr v1.2.2 // indirect
+	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
+)
+
+replace (
+	github.com/cachebackends/cachebackends/core => ../../core
+	github.com/cachebackends/cachebackends/observe => ..
+)

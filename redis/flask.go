@@ -1,0 +1,45 @@
+package redis
+
+import (
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/core/driver/remote"
+)
+
+// flaskMark is what Flask-Caching stores before a pickle.
+const flaskMark = '!'
+
+// stored returns value as it is stored. With Options.Flask, an integer is stored as its
+// text, which INCRBY counts, and every other value after a mark.
+func (b *Backend) stored(value []byte) []byte {
+	if !b.flask {
+		return value
+	}
+	if _, isInteger := driver.ParseInteger(value); isInteger {
+		return value
+	}
+	return append(append(make([]byte, 0, 1+len(value)), flaskMark), value...)
+}
+
+// value returns the value of what is stored, in the same memory if possible. Python reads
+// what has no mark and is no integer as bytes, and so do we.
+func (b *Backend) value(stored []byte) []byte {
+	if !b.flask {
+		return stored
+	}
+	if len(stored) > 0 && stored[0] == flaskMark {
+		return stored[1:]
+	}
+	if _, isInteger := driver.ParseInteger(stored); isInteger {
+		return stored
+	}
+	return remote.PickleBytes(stored)
+}
+
+// appended returns extended, which is dst with what is stored after it, with the value
+// instead.
+func (b *Backend) appended(dst, extended []byte) []byte {
+	if !b.flask {
+		return extended
+	}
+	return append(extended[:len(dst)], b.value(extended[len(dst):])...)
+}
