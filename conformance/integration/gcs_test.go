@@ -60,6 +60,7 @@ func TestGCS(t *testing.T) {
 	}
 	h.Stores.ClearForbidden = func(t *testing.T) cache.Backend { return open(t, "guarded", endpoint, false) }
 	h.Slow = true // the fake needs milliseconds for a call
+	h.Server, h.ServerVersion = fakeGCS(t)
 	conformance.Run(t, h)
 }
 
@@ -77,6 +78,7 @@ func TestGCSFlask(t *testing.T) {
 		conformance.Threshold: unboundedGCS,
 		conformance.Network:   "TestGCS tests network faults",
 	}
+	h.Server, h.ServerVersion = fakeGCS(t)
 	h = apart(h, func(t *testing.T, n int) cache.Backend {
 		bucket := fmt.Sprint("flask", n)
 		newBucket(bucket)
@@ -87,6 +89,10 @@ func TestGCSFlask(t *testing.T) {
 		return b
 	})
 	conformance.Run(t, h)
+}
+
+func fakeGCS(t *testing.T) (name, version string) {
+	return "fake-gcs-server", moduleVersion(t, "github.com/fsouza/fake-gcs-server")
 }
 
 // TestGCSBorrowed runs over a client of the application.
@@ -105,6 +111,7 @@ func TestGCSBorrowed(t *testing.T) {
 		conformance.Threshold: unboundedGCS,
 		conformance.Network:   "the HTTP client belongs to the application",
 	}
+	h.Server, h.ServerVersion = fakeGCS(t)
 	h = apart(h, func(t *testing.T, n int) cache.Backend {
 		bucket := fmt.Sprint("bucket", n)
 		fake.newBucket(t, bucket)

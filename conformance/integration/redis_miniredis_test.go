@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os/exec"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -137,14 +135,4 @@ func (c *clockedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.moveClock()
 	return n, err
-}
-
-// moduleVersion returns the version of a module in this test.
-func moduleVersion(t *testing.T, path string) string {
-	t.Helper()
-	version, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}}", path).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimPrefix(strings.TrimSpace(string(version)), "v")
 }
