@@ -101,7 +101,7 @@ func (e entry) fromFlask(n int) entry {
 	if end, token, ok := parseFlaskLease(e.expires, stored); ok {
 		return entry{expires: end, value: append(e.value[:n], token...)}
 	}
-	if text := driver.UnpickleInteger(stored); len(text) != len(stored) || !bytes.Equal(text, stored) {
+	if text := driver.IntegerFromPickle(stored); len(text) != len(stored) || !bytes.Equal(text, stored) {
 		e.value = append(e.value[:n], text...)
 	}
 	return e

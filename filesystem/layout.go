@@ -83,7 +83,7 @@ func (l *layout) parseHeader(f file, head []byte) (header, error) {
 // stored returns the bytes of a file for value.
 func (l *layout) stored(value []byte) []byte {
 	if l.flask {
-		return driver.PickleInteger(value)
+		return driver.IntegerToPickle(value)
 	}
 	return value
 }

@@ -18,8 +18,9 @@ import (
 // those whose names are no valid keys. Scan removes nothing.
 func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
+		names := b.options.Prefix + prefix
 		for token, more := "", true; more; more = token != "" {
-			page, next, err := b.listEntries(ctx, prefix, token)
+			page, next, err := b.listEntries(ctx, names, token)
 			if err != nil {
 				yield(driver.Entry{}, err)
 				return
@@ -27,7 +28,7 @@ func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entr
 			token = next
 			for _, attrs := range page {
 				entry, ok := b.entryListed(attrs)
-				if ok && !yield(entry, nil) {
+				if ok && strings.HasPrefix(attrs.Name, names) && !yield(entry, nil) {
 					return
 				}
 			}
@@ -35,16 +36,13 @@ func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entr
 	}
 }
 
-// listEntries returns a page of the objects with the attributes that entryListed needs.
+// listEntries returns a page of the objects whose names may begin with prefix, with the
+// attributes that entryListed needs.
 func (b *Backend) listEntries(ctx context.Context, prefix, token string) (page []*storage.ObjectAttrs, next string, err error) {
 	if b.closed.Load() {
 		return nil, "", driver.ErrClosed
 	}
-	prefix = b.options.Prefix + prefix
-	if !utf8.ValidString(prefix) {
-		return nil, "", nil // of no object
-	}
-	page, next, err = b.list(ctx, prefix, token, namesPerPage, "Name", "Size", "Generation", "Metadata")
+	page, next, err = b.list(ctx, validUTF8(prefix), token, namesPerPage, "Name", "Size", "Generation", "Metadata")
 	if err != nil {
 		return nil, "", err
 	}
@@ -54,6 +52,19 @@ func (b *Backend) listEntries(ctx context.Context, prefix, token string) (page [
 		}
 	}
 	return page, next, nil
+}
+
+// validUTF8 returns the beginning of prefix that the service accepts: prefix may end inside
+// a character.
+func validUTF8(prefix string) string {
+	end := 0
+	for i, r := range prefix {
+		if _, size := utf8.DecodeRuneInString(prefix[i:]); r == utf8.RuneError && size == 1 {
+			break
+		}
+		end = i + utf8.RuneLen(r)
+	}
+	return prefix[:end]
 }
 
 // entryListed returns the entry of an object, if it is one.

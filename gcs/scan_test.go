@@ -46,12 +46,13 @@ func TestScan(t *testing.T) {
 	f.objects["p/expired"] = &stored{Name: "p/expired", Generation: 1, Metadata: map[string]string{metaExpires: "1"}}
 	f.objects["p/foreign"] = &stored{Name: "p/foreign", Generation: 1, content: []byte("12")}
 	f.objects["p/"] = &stored{Name: "p/", Generation: 1}
+	f.objects["p/ü1"] = &stored{Name: "p/ü1", Generation: 1}
 	f.objects["q/other"] = &stored{Name: "q/other", Generation: 1}
 	f.mu.Unlock()
 	f.log()
 	entries, err := listed(t, b, "")
-	if err != nil || len(entries) != namesPerPage+2 {
-		t.Fatalf("%d entries, %v; want %d", len(entries), err, namesPerPage+2)
+	if err != nil || len(entries) != namesPerPage+3 {
+		t.Fatalf("%d entries, %v; want %d", len(entries), err, namesPerPage+3)
 	}
 	for key, size := range map[string]int64{"never": 1, "foreign": 2} {
 		if got, want := entries[key], (driver.Entry{Key: key, Size: size}); got != want {
@@ -67,8 +68,10 @@ func TestScan(t *testing.T) {
 	if entries, err := listed(t, b, "k99"); err != nil || len(entries) != 11 {
 		t.Errorf("%d entries with the prefix k99, %v; want 11", len(entries), err)
 	}
-	if entries, err := listed(t, b, "\xff"); err != nil || len(entries) != 0 {
-		t.Errorf("%v, %v; want no entry", entries, err)
+	for prefix, want := range map[string]int{"\xff": 0, "k9\xff": 0, "\xc3": 1, "\xc3\xbc": 1, "\xc3\xbd": 0} { // ü
+		if entries, err := listed(t, b, prefix); err != nil || len(entries) != want {
+			t.Errorf("%d entries with the prefix %q, %v; want %d", len(entries), prefix, err, want)
+		}
 	}
 }
 

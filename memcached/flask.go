@@ -57,8 +57,7 @@ func integerOf(text []byte) ([]byte, error) {
 	if _, ok := driver.ParseInteger(text); ok {
 		return text, nil
 	}
-	digits := bytes.TrimPrefix(text, []byte("-"))
-	if len(digits) == 0 || len(bytes.Trim(digits, "0123456789")) > 0 {
+	if !remote.IsDigits(text) {
 		return nil, fmt.Errorf("%w: not the integer that its flags say", driver.ErrCorrupt)
 	}
 	return remote.PickleInteger(text), nil

@@ -50,10 +50,6 @@ func (o Options) client() goredis.UniversalClient {
 		client.AddHook(clientHook{})
 		return client
 	}
-	if o.ClientSideCache > 0 {
-		u.ReadTimeout, u.WriteTimeout = o.ReadTimeout, o.WriteTimeout // the driver derives other times from them
-		u.ClientSideCacheConfig = &goredis.ClientSideCacheConfig{MaxEntries: o.ClientSideCache, MaxStaleness: time.Second}
-	}
 	client := goredis.NewClient(u.Simple())
 	client.AddHook(clientHook{})
 	return client
@@ -84,7 +80,7 @@ func (o Options) dialer() func(ctx context.Context, network, addr string) (net.C
 			}
 			conn = secure
 		}
-		return guard(conn, o.ClientSideCache > 0), nil
+		return guard(conn), nil
 	}
 }
 

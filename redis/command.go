@@ -88,15 +88,20 @@ func isReply(err error) bool {
 
 // process runs one command or plan, alone or in a round trip with those of other callers.
 func (b *Backend) process(ctx context.Context, cmd goredis.Cmder) error {
-	switch {
-	case b.closed.Load():
+	if b.closed.Load() {
 		return driver.ErrClosed
-	case b.pipeline == nil:
+	}
+	shared := b.pipeline
+	if b.pipelines != nil {
+		shared = b.pipelines.of(b.Place(keyOf(cmd)))
+	}
+	switch {
+	case shared == nil:
 		return b.processAlone(ctx, cmd)
 	case isLarge(cmd):
-		return b.pipeline.DoAlone(ctx, cmd)
+		return shared.DoAlone(ctx, cmd)
 	}
-	if err := b.pipeline.Do(ctx, cmd); err != nil {
+	if err := shared.Do(ctx, cmd); err != nil {
 		return err
 	}
 	return cmd.Err()

@@ -10,9 +10,9 @@
 //
 // A call returns within 20 ms of the end of its context. If the server has not replied, the
 // connection is closed, and after a write the error wraps [driver.ErrUnknownOutcome]. The
-// error of a cancelled call matches [context.Canceled]. A client of the application, and
-// one with [Options.ClientSideCache], do not notice a cancellation: such a call returns at
-// the deadline of its context or at the read timeout, or at once if it shares a round trip.
+// error of a cancelled call matches [context.Canceled]. A client of the application
+// does not notice a cancellation: such a call returns at the deadline of its context or at
+// the read timeout, or at once if it shares a round trip.
 //
 // [Options.ReadTimeout] bounds the wait for each 64 KiB of the replies in a round trip, so
 // GetMany of large values may take longer as a whole. A client of the application has one
@@ -108,8 +108,9 @@
 // each. Beyond that, Get, Has, TTL, Set, Add, Inc and Delete share round trips: while two
 // are under way, further calls gather for the next one. With 64 callers this is several
 // times as fast. A call whose context ends before that is not sent. See [remote.Group].
-// [Options.NoAutoPipeline] turns it off. Calls to a cluster never share a round trip,
-// because one slow node would delay the callers of all others.
+// [Options.NoAutoPipeline] turns it off. In a cluster, only calls to the same node share
+// round trips: a node that is slow delays its own callers. With
+// [Options.ReadFromReplicas], calls do not share round trips.
 //
 // # Wire format
 //

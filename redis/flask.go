@@ -32,6 +32,9 @@ func (b *Backend) value(stored []byte) []byte {
 	if _, isInteger := driver.ParseInteger(stored); isInteger {
 		return stored
 	}
+	if remote.IsDigits(stored) { // beyond int64, from cachelib 0.15.4
+		return remote.PickleInteger(stored)
+	}
 	return remote.PickleBytes(stored)
 }
 

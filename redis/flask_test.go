@@ -29,6 +29,9 @@ func TestFlaskLayout(t *testing.T) {
 			t.Errorf("%q is appended as %q", stored, got)
 		}
 	}
+	if got := b.value([]byte("-9223372036854775809")); string(got) != "L-9223372036854775809L\n." {
+		t.Errorf("an integer beyond int64 is read as %q", got)
+	}
 	const foreign = "\x80\x03B\x05\x00\x00\x00hello."
 	if got := b.value([]byte("hello")); string(got) != foreign {
 		t.Errorf("foreign bytes are read as %q, want the pickle %q", got, foreign)

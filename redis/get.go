@@ -20,11 +20,10 @@ var freeGets = sync.Pool{New: func() any {
 	return g
 }}
 
-// newGet returns a GET. Only one that neither a hook of an application, nor a cache of the
-// driver, nor a client of a cluster has seen is used again: these keep commands, or what
-// they know about one.
+// newGet returns a GET. Only one that neither a hook of an application nor a client of a
+// cluster has seen is used again: these keep commands, or what they know about one.
 func (b *Backend) newGet(ctx context.Context, key string) *reusableGet {
-	if b.borrowed || b.cluster != nil || b.options.ClientSideCache > 0 {
+	if b.borrowed || b.cluster != nil {
 		return &reusableGet{cmd: getCmd(ctx, key)}
 	}
 	g := freeGets.Get().(*reusableGet)

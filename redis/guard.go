@@ -38,12 +38,11 @@ type guarded struct {
 }
 
 // guard returns conn with a guard around it, which is a syscall.Conn if that is possible:
-// the driver then checks an idle connection before it uses it. With clientSideCache, the
-// driver reads notifications from idle connections itself, and checks them then.
-func guard(conn net.Conn, clientSideCache bool) net.Conn {
+// the driver then checks an idle connection before it uses it.
+func guard(conn net.Conn) net.Conn {
 	g := guarded{Conn: conn, check: replyCheck{limits: beforeLogin, later: afterLogin}}
 	socket, ok := conn.(syscall.Conn)
-	if encrypted, isTLS := conn.(*tls.Conn); isTLS && !clientSideCache {
+	if encrypted, isTLS := conn.(*tls.Conn); isTLS {
 		if socket, ok = encrypted.NetConn().(syscall.Conn); ok {
 			socket = silentSocket{socket}
 		}

@@ -130,7 +130,7 @@ func TestGuardStaysRefused(t *testing.T) {
 		io.WriteString(there, "$05\r\n")
 		io.WriteString(there, "+OK\r\n")
 	}()
-	g := guard(here, false)
+	g := guard(here)
 	for range 2 {
 		if n, err := g.Read(make([]byte, 100)); n != 0 || !errors.Is(err, errMalformed) {
 			t.Errorf("read %d bytes, %v", n, err)

@@ -49,7 +49,7 @@ func newLink(ctx context.Context, o goredis.Options, prefix string) (_ *link, er
 		return nil, err
 	}
 	l.conn = *opened.Load()
-	l.in = bufio.NewReaderSize(guard(l.conn, false), afterLogin.line+len("\r\n"))
+	l.in = bufio.NewReaderSize(guard(l.conn), afterLogin.line+len("\r\n"))
 	return l, l.track(prefix, time.Now().Add(o.DialTimeout))
 }
 

@@ -61,13 +61,6 @@ type Options struct {
 	// every call with its context, not pipelines without one.
 	NoAutoPipeline bool
 
-	// ClientSideCache keeps up to that many values in the memory of this process until
-	// the server reports that they have changed: a hit takes 1 us instead of a round
-	// trip. For some milliseconds, at most a second, a Get may return the old value, even
-	// after a Set by the same caller. It requires one server with DB 0, and is
-	// experimental in the driver.
-	ClientSideCache int `option:"client_side_cache" min:"0" help:"values kept in this process, experimental: reads may be up to a second old; one server with database 0 only"`
-
 	// Flask stores values as Flask-Caching does, to share entries with a Flask program: see
 	// the documentation of the package. Every value must be a pickle or the decimal text of
 	// an integer, as flask.Codec of module flask writes them.
@@ -88,32 +81,20 @@ func (o Options) Validate(p *driver.Problems) {
 	p.Requires("SentinelMaster", "Sentinels")
 	p.Requires("SentinelUsername", "Sentinels")
 	p.Requires("SentinelPassword", "Sentinels")
-	p.Exclusive("ClientSideCache", "Cluster", "Sentinels", "DB")
 	if o.ReadFromReplicas && len(o.Cluster) == 0 && len(o.Sentinels) == 0 && !p.Failed("Cluster") && !p.Failed("Sentinels") {
 		p.Add("ReadFromReplicas", "has no effect without %s or %s", keyCluster, keySentinels)
 	}
 	if len(o.Cluster) > 0 && o.DB != 0 {
 		p.Add("DB", "a cluster has no database %d, only 0", o.DB)
 	}
-	o.validateURL(p)
+	if _, err := parseURL(o.URL.Reveal()); err != nil && !o.URL.IsZero() {
+		p.Add("URL", "%w", err)
+	}
 	if o.Addr != "" {
 		validateAddrs(p, "Addr", true, o.Addr)
 	}
 	validateAddrs(p, "Cluster", false, o.Cluster...)
 	validateAddrs(p, "Sentinels", false, o.Sentinels...)
-}
-
-func (o Options) validateURL(p *driver.Problems) {
-	if o.URL.IsZero() {
-		return
-	}
-	server, err := parseURL(o.URL.Reveal())
-	if err != nil {
-		p.Add("URL", "%w", err)
-	}
-	if o.ClientSideCache != 0 && server.db != 0 {
-		p.Add("ClientSideCache", "requires database 0, not %d", server.db)
-	}
 }
 
 func validateAddrs(p *driver.Problems, field string, pathAllowed bool, addrs ...string) {

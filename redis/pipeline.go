@@ -3,6 +3,7 @@ package redis
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver/remote"
 	goredis "github.com/redis/go-redis/v9"
@@ -18,15 +19,19 @@ const (
 	maxSharedBytes = 1 << 20
 )
 
-// newPipeline coalesces the commands of concurrent callers. The driver has an automatic
-// pipeliner of its own, but that sends a command even if its caller has left before.
-func newPipeline(b *Backend) *remote.Group[goredis.Cmder] {
-	return &remote.Group[goredis.Cmder]{
+// pipeline coalesces the commands of concurrent callers to one server.
+type pipeline = remote.Group[goredis.Cmder]
+
+// newPipeline returns a pipeline in which a command waits for at most maxWait. The driver
+// has an automatic pipeliner of its own, but that sends a command even if its caller has
+// left before.
+func newPipeline(b *Backend, maxWait time.Duration) *pipeline {
+	return &pipeline{
 		RoundTrip: b.processAlone,
 		NewBatch:  func() remote.Batch[goredis.Cmder] { return &sharedCommands{backend: b} },
 		BatchSize: maxSharedBytes,
 		Detach:    detach,
-		MaxWait:   b.one.Options().PoolTimeout, // as without sharing
+		MaxWait:   maxWait, // as without sharing
 	}
 }
 

@@ -10,17 +10,17 @@ import (
 	"unsafe"
 
 	"github.com/cachebackends/cachebackends/core/driver"
-	"github.com/cachebackends/cachebackends/core/driver/remote"
 	goredis "github.com/redis/go-redis/v9"
 )
 
 // Backend keeps entries in Redis. It is safe for concurrent use.
 type Backend struct {
-	client     goredis.UniversalClient      // one or cluster
-	one        *goredis.Client              // one server, or the primary that sentinels monitor
-	cluster    *goredis.ClusterClient       // nil if there is none
-	pipeline   *remote.Group[goredis.Cmder] // nil if every call has a round trip of its own
-	options    Options                      // zero for a client of the application
+	client     goredis.UniversalClient // one or cluster
+	one        *goredis.Client         // one server, or the primary that sentinels monitor
+	cluster    *goredis.ClusterClient  // nil if there is none
+	pipeline   *pipeline               // of one server, nil if every call has a round trip of its own
+	pipelines  *pipelines              // of the nodes of a cluster, nil likewise
+	options    Options                 // zero for a client of the application
 	borrowed   bool
 	allowFlush bool
 	flask      bool
@@ -76,8 +76,12 @@ func newBackend(client goredis.UniversalClient, o Options) *Backend {
 	b.open, b.close = context.WithCancel(context.Background())
 	b.one, _ = client.(*goredis.Client)
 	b.cluster, _ = client.(*goredis.ClusterClient)
-	if b.one != nil && !o.NoAutoPipeline && o.ClientSideCache == 0 {
-		b.pipeline = newPipeline(b)
+	switch {
+	case o.NoAutoPipeline:
+	case b.cluster == nil:
+		b.pipeline = newPipeline(b, b.one.Options().PoolTimeout)
+	case !b.cluster.Options().ReadOnly: // otherwise replicas share the slots of a node
+		b.pipelines = newPipelines(b)
 	}
 	return b
 }

@@ -39,7 +39,7 @@ type settings struct {
 	Client       goredis.UniversalClient `setting:"CACHE_REDIS_HOST"`
 	Hosts        []string                `setting:"CACHE_REDIS_HOST"`
 	Port         int                     `setting:"CACHE_REDIS_PORT" default:"6379" min:"1" max:"65535" help:"port of the hosts and nodes that are listed without one"`
-	AutoPipeline bool                    `option:"auto_pipeline" default:"true" help:"concurrent calls share round trips, not on a cluster; in Go, NoAutoPipeline turns it off"`
+	AutoPipeline bool                    `option:"auto_pipeline" default:"true" help:"concurrent calls to one server share round trips; in Go, NoAutoPipeline turns it off"`
 	Options
 	TLSFiles cachetls.Files `prefix:"CACHE_REDIS_TLS_"`
 }

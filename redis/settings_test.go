@@ -48,8 +48,6 @@ func TestSettings(t *testing.T) {
 				return b.allowFlush && b.pipeline == nil && o.PoolSize == 3 && o.DialTimeout == time.Second &&
 					o.PoolTimeout == 3*time.Second && o.ConnMaxIdleTime == 4*time.Minute
 			}},
-		"client-side cache": {map[string]any{"CACHE_TYPE": "redis", "CACHE_OPTIONS": map[string]any{"client_side_cache": 100}},
-			func(b *Backend) bool { return b.one.Options().ClientSideCacheConfig.MaxEntries == 100 }},
 		"several hosts": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_HOST": "a:1, b"},
 			func(b *Backend) bool { return slices.Equal(b.cluster.Options().Addrs, []string{"a:1", "b:6379"}) }},
 		"cluster": {map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_CLUSTER": "a:1,b:2"},

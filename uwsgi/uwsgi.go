@@ -196,7 +196,7 @@ func (b *Backend) read(ctx context.Context, key string, memory []byte) (entry, e
 		return entry{}, nil
 	}
 	if b.options.Flask {
-		e.value = driver.UnpickleInteger(e.value)
+		e.value = driver.IntegerFromPickle(e.value)
 	}
 	return e, err
 }
@@ -204,7 +204,7 @@ func (b *Backend) read(ctx context.Context, key string, memory []byte) (entry, e
 // encode returns value in the form that the server keeps.
 func (b *Backend) encode(value []byte) []byte {
 	if b.options.Flask {
-		value = driver.PickleInteger(value)
+		value = driver.IntegerToPickle(value)
 	}
 	return escape(value)
 }

@@ -192,36 +192,3 @@ func TestRedisBorrowedClient(t *testing.T) {
 		t.Errorf("the borrowed client, after Close: %q, %v", v, err)
 	}
 }
-
-func TestRedisClientSideCache(t *testing.T) {
-	busy(t)
-	addr, admin := redisAdmin(t)
-	b := openRedis(t, redis.Options{Addr: addr, ClientSideCache: 100}).Backend()
-	ctx := t.Context()
-	if err := b.Set(ctx, "k", []byte("value"), 0); err != nil {
-		t.Fatal(err)
-	}
-	asked := func() string { return admin.InfoMap(ctx, "stats").Item("Stats", "keyspace_hits") }
-	for range 3 { // the first may have to ask
-		if v, ok, err := b.Get(ctx, "k"); string(v) != "value" || !ok || err != nil {
-			t.Fatalf("Get = %q, %v, %v", v, ok, err)
-		}
-	}
-	before := asked()
-	if _, _, err := b.Get(ctx, "k"); err != nil {
-		t.Fatal(err)
-	}
-	if asked() != before {
-		t.Error("the server was asked for a value that it had promised to tell of")
-	}
-	admin.Set(ctx, "k", "changed", 0)
-	for end := time.Now().Add(10 * time.Second); ; {
-		v, _, err := b.Get(ctx, "k")
-		if string(v) == "changed" && err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("10 s after the change: %q, %v", v, err)
-		}
-	}
-}

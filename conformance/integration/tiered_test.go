@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"maps"
 	"testing"
 	"time"
 
@@ -114,12 +113,8 @@ func TestTieredOverRedisWithoutNotices(t *testing.T) {
 // tieredRedis opens simple in front of a database of a redis.
 func tieredRedis(t *testing.T, addr string, database int, options map[string]any) driver.Backend {
 	t.Helper()
-	all := map[string]any{
-		"near": map[string]any{"CACHE_TYPE": "simple"},
-		"far":  patient(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": fmt.Sprintf("redis://%s/%d", addr, database), "CACHE_ALLOW_FLUSH": true}),
-	}
-	maps.Copy(all, options)
-	return over(map[string]any{"CACHE_TYPE": "tiered", "CACHE_OPTIONS": all}).New(t)
+	far := map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": fmt.Sprintf("redis://%s/%d", addr, database), "CACHE_ALLOW_FLUSH": true}
+	return over(tieredSettings(far, options)).New(t)
 }
 
 // memcached reports no changes, and returns values with their remaining TTL.
@@ -128,10 +123,8 @@ func TestTieredOverMemcached(t *testing.T) {
 	server := servers.StartMemcached(t, 2, "-m 256")
 	addr, spare := server.Addrs[0], server.Addrs[1]
 	of := func(addr string) map[string]any {
-		return map[string]any{"CACHE_TYPE": "tiered", "CACHE_OPTIONS": map[string]any{
-			"near": map[string]any{"CACHE_TYPE": "simple"}, "near_ttl": nearTTL,
-			"far": patient(map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_ALLOW_FLUSH": addr == spare}),
-		}}
+		far := map[string]any{"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": addr, "CACHE_ALLOW_FLUSH": addr == spare}
+		return tieredSettings(far, map[string]any{"near_ttl": nearTTL})
 	}
 	h := memcachedOver(of(addr))
 	h.Stores.ClearAllowed = over(of(spare)).New

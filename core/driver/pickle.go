@@ -11,9 +11,9 @@ import (
 // elsewhere. A pickle never begins with a digit or a minus sign: the two forms cannot be
 // confused.
 
-// PickleInteger returns the pickle of the integer in text, in protocol 4. If
+// IntegerToPickle returns the pickle of the integer in text, in protocol 4. If
 // [ParseInteger] rejects text, it returns text itself.
-func PickleInteger(text []byte) []byte {
+func IntegerToPickle(text []byte) []byte {
 	n, ok := ParseInteger(text)
 	if !ok {
 		return text
@@ -31,18 +31,18 @@ func PickleInteger(text []byte) []byte {
 	return append(pickle, stop)
 }
 
-// UnpickleInteger returns the decimal text of the int in pickle, which may have any
+// IntegerFromPickle returns the decimal text of the int in pickle, which may have any
 // protocol. If pickle is not that of an int in the range of int64, it returns pickle
 // itself.
-func UnpickleInteger(pickle []byte) []byte {
-	n, ok := unpickleInteger(pickle)
+func IntegerFromPickle(pickle []byte) []byte {
+	n, ok := parseIntegerPickle(pickle)
 	if !ok {
 		return pickle
 	}
 	return strconv.AppendInt(nil, n, 10)
 }
 
-func unpickleInteger(pickle []byte) (n int64, ok bool) {
+func parseIntegerPickle(pickle []byte) (n int64, ok bool) {
 	const longest = len("L-9223372036854775808L\n.")
 	if len(pickle) < 3 || len(pickle) > longest || pickle[len(pickle)-1] != '.' {
 		return 0, false

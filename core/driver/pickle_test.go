@@ -27,37 +27,37 @@ var pickledIntegers = map[string]int64{
 	"80028a002e":                                   0,
 }
 
-func TestUnpickleInteger(t *testing.T) {
+func TestIntegerFromPickle(t *testing.T) {
 	for text, want := range pickledIntegers {
 		pickle, err := hex.DecodeString(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := driver.UnpickleInteger(pickle); string(got) != strconv.FormatInt(want, 10) {
-			t.Errorf("UnpickleInteger(%q) = %q, want %d", pickle, got, want)
+		if got := driver.IntegerFromPickle(pickle); string(got) != strconv.FormatInt(want, 10) {
+			t.Errorf("IntegerFromPickle(%q) = %q, want %d", pickle, got, want)
 		}
 	}
 	for _, other := range []string{
 		"", ".", "5", "K\x05", "\x80.", "\x80\x05.", "\x80\x06K\x05.", "I01\n.", "I5.", "I5 \n.", "L.", "L\n.", "I+5\n.", "\x80\x04\x88.", "\x80\x04N.", "K\x05..",
 		"\x80\x05\x95\x05\x00\x00\x00\x00\x00\x00\x00M\x00\x01.", "\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01.", "\x8a\x02\x00.", "L9223372036854775808L\n.", "!\x80\x04K\x05.",
 	} {
-		if got := driver.UnpickleInteger([]byte(other)); string(got) != other {
-			t.Errorf("UnpickleInteger(%q) = %q", other, got)
+		if got := driver.IntegerFromPickle([]byte(other)); string(got) != other {
+			t.Errorf("IntegerFromPickle(%q) = %q", other, got)
 		}
 	}
 }
 
-func TestPickleInteger(t *testing.T) {
+func TestIntegerToPickle(t *testing.T) {
 	for _, n := range []int64{0, 1, 255, 256, -1, math.MaxInt32, math.MinInt32, math.MaxInt32 + 1, math.MinInt32 - 1, math.MaxInt64, math.MinInt64} {
 		text := strconv.FormatInt(n, 10)
-		pickle := driver.PickleInteger([]byte(text))
-		if pickle[0] != 0x80 || string(driver.UnpickleInteger(pickle)) != text {
+		pickle := driver.IntegerToPickle([]byte(text))
+		if pickle[0] != 0x80 || string(driver.IntegerFromPickle(pickle)) != text {
 			t.Errorf("%d is written as %q", n, pickle)
 		}
 	}
 	for _, other := range []string{"", "-", "+5", "05", "5 ", "1.5", "9223372036854775808", "text"} {
-		if got := driver.PickleInteger([]byte(other)); string(got) != other {
-			t.Errorf("PickleInteger(%q) = %q", other, got)
+		if got := driver.IntegerToPickle([]byte(other)); string(got) != other {
+			t.Errorf("IntegerToPickle(%q) = %q", other, got)
 		}
 	}
 }

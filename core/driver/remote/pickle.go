@@ -1,6 +1,9 @@
 package remote
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Clients of Python store some types without pickle. These functions return the pickles
 // of such values, for backends that store entries as Flask-Caching does.
@@ -23,7 +26,15 @@ func pickle(protocol, op byte, value []byte) []byte {
 	return append(append(p, value...), opStop)
 }
 
-// PickleInteger returns the pickle of a Python int with this decimal text.
+// IsDigits reports whether text is an optional minus sign and decimal digits: an integer of
+// any size.
+func IsDigits(text []byte) bool {
+	digits := bytes.TrimPrefix(text, []byte("-"))
+	return len(digits) > 0 && len(bytes.Trim(digits, "0123456789")) == 0
+}
+
+// PickleInteger returns the pickle of a Python int with this decimal text, which
+// [IsDigits].
 func PickleInteger(text []byte) []byte {
 	p := append(make([]byte, 0, len(text)+4), 'L')
 	return append(append(p, text...), 'L', '\n', opStop)
