@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	cloud.google.com/go/storage v1.70.0
+	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c
 	github.com/cachebackends/cachebackends/conformance v0.1.0
 	github.com/cachebackends/cachebackends/core v0.1.0
@@ -24,10 +25,7 @@ require (
 	google.golang.org/api v0.307.0
 )
 
-require (
-	github.com/alicebob/miniredis/v2 v2.40.0 // indirect
-	github.com/yuin/gopher-lua v1.1.1 // indirect
-)
+require github.com/yuin/gopher-lua v1.1.1 // indirect
 
 require (
 	cel.dev/expr v0.25.2 // indirect
