@@ -7,6 +7,8 @@ PLATFORMS := windows/amd64 darwin/arm64 freebsd/amd64 linux/386 linux/arm
 # gcs has no code that depends on a platform, and its client takes minutes to compile for
 # each: it is checked for this one and for 32 bits.
 PORTABLE := $(filter-out $(CURDIR)/gcs,$(RELEASED))
+# Their tests start other programs, in which the race detector sees nothing.
+STARTERS := $(addprefix $(CURDIR)/tools/,demo docs mod)
 # Versions of tools are pinned in tools/mod/go.mod.
 GOVULNCHECK := GOWORK=off go tool -modfile=$(CURDIR)/tools/mod/go.mod govulncheck
 # The matrices, the page and a page for each rule are made from these reports.
@@ -20,14 +22,16 @@ demo:
 
 ## test: every test of every module. Not in it: the proofs of release-check, more than
 ## seconds of random histories of leases (CONFORMANCE_LEASES), a real bucket
-## (CACHE_TEST_GCS_BUCKET), fuzzing and benchmarks
+## (CACHE_TEST_GCS_BUCKET), the fake bucket in a process of its own
+## (CACHE_TEST_GCS_SERVER=1), fuzzing and benchmarks
 test: servers
 	go test -timeout 20m work
 
 ## race: the same under the race detector (needs a C compiler), without tests that mostly
-## wait and without suites over variants, which run the code of another suite
+## wait, without suites over variants, which run the code of another suite, and without modules
+## whose tests start other programs
 race: servers
-	go test -race -short -timeout 20m work
+	go test -race -short -timeout 20m $(addsuffix /...,$(filter-out $(STARTERS),$(MODULES)))
 
 ## servers: the image that the integration tests start servers from, where there is Docker
 servers:

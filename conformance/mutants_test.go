@@ -833,7 +833,16 @@ func caught(t *testing.T, rule string, also []string, h conformance.Harness) {
 	concerned := func(c conformance.Case) bool {
 		return c.ID == rule || !slices.Contains(withChance, c.ID) && !strings.HasPrefix(c.ID, "SCN") // Scan shows the defects of all operations
 	}
-	check(t, conformance.VerdictsOn(t, h, rule, concerned), rule, also)
+	report := conformance.VerdictsOn(t, h, rule, concerned)
+	if slices.Contains(withChance, rule) { // it finds a defect in most runs, not in each
+		for range 3 {
+			if slices.Contains(report.Failing(), rule) {
+				break
+			}
+			report = conformance.VerdictsOn(t, h, rule, concerned)
+		}
+	}
+	check(t, report, rule, also)
 }
 
 // anyRule stands for all rules: a defect that shows after some milliseconds breaks
@@ -1051,10 +1060,9 @@ func TestMutantsOfStores(t *testing.T) {
 		}},
 		{"each eviction scans all entries", "EVI-5", nil, nil, func(most int) driver.Backend {
 			return &mutant{reference: newBounded(most), set: func(r *reference, key string, value []byte, ttl time.Duration) error {
-				for range 20 {
-					for key := range r.entries {
-						r.live(key)
-					}
+				// A timer, because a busy machine would prolong the scan of a small store too.
+				if scan := time.Duration(len(r.entries)) * time.Microsecond; scan > 100*time.Microsecond {
+					time.Sleep(scan)
 				}
 				return r.Set(ctx, key, value, ttl)
 			}}

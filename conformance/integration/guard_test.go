@@ -55,7 +55,7 @@ func TestGuardOverRedis(t *testing.T) {
 	addr := server.Addrs[0]
 	h := apart(redisOver(nil), func(t *testing.T, n int) cache.Backend {
 		return over(map[string]any{
-			"CACHE_TYPE": "guard", "CACHE_OPTIONS": map[string]any{"pause": "1ms", "inner": map[string]any{
+			"CACHE_TYPE": "guard", "CACHE_OPTIONS": map[string]any{"pause": "1ms", "budget": slowMachine, "inner": map[string]any{
 				"CACHE_TYPE": "redis", "CACHE_REDIS_URL": fmt.Sprintf("redis://%s/%d", addr, n), "CACHE_ALLOW_FLUSH": true,
 			}},
 		}).New(t)
@@ -73,6 +73,7 @@ func TestGuardOverRedis(t *testing.T) {
 		},
 		Recovery: 10 * time.Second, // the pause is short, but the machine may be busy
 	}
+	h.Slow = true // TestGuardOverSimple and TestRedis repeat what is random more often
 	conformance.Run(t, h)
 }
 

@@ -56,3 +56,13 @@ func readmeText(t *testing.T, backend string) []string {
 	}
 	return slices.Collect(strings.Lines(string(text)))
 }
+
+// moduleVersion returns the version of a module in this test.
+func moduleVersion(t *testing.T, path string) string {
+	t.Helper()
+	version, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}}", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(strings.TrimSpace(string(version)), "v")
+}

@@ -67,6 +67,7 @@ func TestTieredOverFilesystem(t *testing.T) {
 		}
 		return inFrontOf(t, far, tiered.Options{NearTTL: nearTTL, NoWatch: true})
 	})
+	h.Slow = true // TestTiered and TestFilesystem repeat what is random more often
 	conformance.Run(t, h)
 }
 
@@ -105,6 +106,7 @@ func TestTieredOverRedisWithoutNotices(t *testing.T) {
 	h.Server, h.ServerVersion = "redis", server.Version(t)
 	h.Limits.Staleness = nearTTL
 	h.Unsupported[conformance.Network] = "TestTieredOverRedis injects faults"
+	h.Slow = true // TestTieredOverRedis repeats what is random more often
 	conformance.Run(t, h)
 }
 
@@ -139,5 +141,6 @@ func TestTieredOverMemcached(t *testing.T) {
 			return inFrontOf(t, far, tiered.Options{NearTTL: nearTTL}), nil
 		},
 	}
+	h.Slow = true // TestTiered and TestMemcached repeat what is random more often
 	conformance.Run(t, h)
 }

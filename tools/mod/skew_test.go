@@ -28,7 +28,9 @@ func TestOpen(t *testing.T) {
 		r.write("conformance/integration/"+dir+"_test.go", strings.NewReplacer("NAME", "integration", "DIR", dir).Replace(test))
 	}
 	r.write("conformance/integration/redis_test.go", r.read("conformance/integration/redis_test.go")+"\nconst fromRedis = 1\n")
-	r.write("conformance/integration/redis_more_test.go", "package integration_test\n\nconst _ = fromRedis\n") // without an import of redis
+	r.write("conformance/integration/redis_more_test.go", "package integration_test\n\nconst _ = fromRedis\n")  // without an import of redis
+	r.write("conformance/integration/uses_test.go", "package integration_test\n\nconst fromUses = fromRedis\n") // nor of the name of another backend
+	r.write("conformance/integration/users_test.go", "package integration_test\n\nconst _ = fromUses\n")
 	r.write("conformance/integration/both_test.go", "package integration_test\n\nimport (\n\t_ \""+scratchRoot+"/redis\"\n\t_ \""+scratchRoot+"/simple\"\n)\n")
 	r.commit("Tests")
 	return r

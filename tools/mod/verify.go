@@ -16,19 +16,17 @@ import (
 	"github.com/cachebackends/cachebackends/tools/mod/internal/repo"
 )
 
-// mayRequire lists what released modules may require directly, beside core: their
-// client. go mod tidy makes imports require what they need, those of tests too. What
-// comes with a client is compared with a golden file by check.
+// mayRequire lists what released modules may require directly, beside core and the module
+// whose directory they are in: their client. go mod tidy makes imports require what they
+// need, those of tests too. What comes with a client is compared with a golden file by check.
 var mayRequire = map[string][]string{
 	"redis":     {"github.com/redis/go-redis/v9"},
 	"memcached": {"github.com/bradfitz/gomemcache"},
 	"gcs":       {"cloud.google.com/go/storage", "google.golang.org/api"},
 
-	"observe/prometheus": {observeModule, "github.com/prometheus/client_golang"},
-	"observe/otel":       {observeModule, "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace"},
+	"observe/otel":       {"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace"},
+	"observe/prometheus": {"github.com/prometheus/client_golang"},
 }
-
-const observeModule = "github.com/cachebackends/cachebackends/observe"
 
 func (a *app) verifyCommand() *cobra.Command {
 	return &cobra.Command{
@@ -147,10 +145,13 @@ func verifyReplaces(r *repo.Repo, m repo.Module, list *repo.Findings) {
 // verifyRequires checks the requirements of a released module. A module that
 // requires core alone must not need a newer Go than core.
 func verifyRequires(r *repo.Repo, m repo.Module, list *repo.Findings) {
+	allowed := append([]string{r.Core().Path}, mayRequire[m.Dir]...)
+	if above, ok := r.In(path.Dir(m.Dir)); ok {
+		allowed = append(allowed, above.Path)
+	}
 	for _, required := range m.File.Require {
-		name := required.Mod.Path
-		if !required.Indirect && name != r.Core().Path && !slices.Contains(mayRequire[m.Dir], name) {
-			list.Add(m.Dir, "requirements", "requires %s; allowed: %s", name, strings.Join(append([]string{"core"}, mayRequire[m.Dir]...), ", "))
+		if name := required.Mod.Path; !required.Indirect && !slices.Contains(allowed, name) {
+			list.Add(m.Dir, "requirements", "requires %s; allowed: %s", name, strings.Join(allowed, ", "))
 		}
 	}
 	if line, core := m.File.Go.Version, r.Core().File.Go.Version; mayRequire[m.Dir] == nil && version.Compare("go"+line, "go"+core) > 0 {

@@ -50,16 +50,19 @@ func TestVerifyFindings(t *testing.T) {
 		}, "tools/demo: " + scratchRoot + "/etcd is not a module of go.work"},
 		"core requires": {func(r *repository) {
 			r.edit("core/go.mod", "go 1.25.0\n", "go 1.25.0\n\nrequire example.com/x v1.0.0\n")
-		}, "core: requires example.com/x; allowed: core"},
+		}, "core: requires example.com/x; allowed: " + core},
 		"second client": {func(r *repository) {
 			r.edit("redis/go.mod", "go 1.25.0\n", "go 1.25.0\n\nrequire (\n\tgithub.com/redis/go-redis/v9 v9.23.0\n\texample.com/x v1.0.0\n)\n")
-		}, "redis: requires example.com/x; allowed: core, github.com/redis/go-redis/v9"},
+		}, "redis: requires example.com/x; allowed: " + core + ", github.com/redis/go-redis/v9"},
 		"client of another": {func(r *repository) {
 			r.edit("simple/go.mod", "go 1.25.0\n", "go 1.25.0\n\nrequire github.com/redis/go-redis/v9 v9.23.0\n")
-		}, "simple: requires github.com/redis/go-redis/v9; allowed: core"},
+		}, "simple: requires github.com/redis/go-redis/v9; allowed: " + core},
 		"sibling required": {func(r *repository) {
 			r.write("redis/go.mod", goMod("redis", "core", "conformance"))
-		}, "redis: requires " + scratchRoot + "/conformance; allowed: core"},
+		}, "redis: requires " + scratchRoot + "/conformance; allowed: " + core},
+		"parent of another": {func(r *repository) {
+			r.write("simple/go.mod", goMod("simple", "core", "redis"))
+		}, "simple: requires " + scratchRoot + "/redis; allowed: " + core},
 		"no README":     {func(r *repository) { r.remove("redis/README.md") }, "redis: README.md is missing"},
 		"no doc.go":     {func(r *repository) { r.remove("redis/doc.go") }, "redis: doc.go is missing"},
 		"no comment":    {func(r *repository) { r.write("redis/doc.go", "package redis\n") }, "redis: doc.go does not begin"},

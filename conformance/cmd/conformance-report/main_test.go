@@ -144,7 +144,7 @@ func TestReport(t *testing.T) {
 		"| bound on the number of entries | no³ | yes |\n| Teleport | yes | yes |\n",
 		"| maximum key length in bytes (any: tested to 20 KiB) | 250⁴ | any |\n",
 		"| other rejected keys | some⁵ | none |\n| maximum staleness after expiry | 1ms | 1ms |\n",
-		"| TTL counted from the arrival at the server | yes⁶ ⁷ | no |\n\n1. redis-cluster: no; too many nodes\n" +
+		"| TTL counted from the arrival at the server | yes⁶ ⁷ | no |\n| tested with | redis-server 1.2, redis-cluster-server 1.2 | simple-server 1.2 |\n\n1. redis-cluster: no; too many nodes\n" +
 			"2. it is a \\<map>, and \\*gone\\*\n" +
 			"3. maxmemory: the server's\n" +
 			"4. redis-cluster: 222\n" +

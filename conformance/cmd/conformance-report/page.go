@@ -58,7 +58,7 @@ type pageRun struct {
 var chapterNames = map[string]string{
 	"DEC": "Declarations", "BAS": "Get and Set", "TTL": "Expiry", "KEY": "Keys", "VAL": "Values", "BAT": "Batches",
 	"ADD": "Add", "DEL": "Delete", "CLR": "Clear", "CNT": "Counters",
-	"APP": "Reads into the caller's memory", "LIF": "Values with their remaining TTL", "WAT": "Notices of changes", "STA": "Statistics",
+	"APP": "Reads into the caller's memory", "LIF": "Values with their remaining TTL", "WAT": "Notices of changes", "STA": "Statistics", "SCN": "Lists of entries",
 	"LSE": "Leases", "SWP": "Compare-and-swap", "EVI": "Eviction", "CON": "Concurrency",
 	"CTX": "Contexts", "CLO": "Close", "PER": "Persistence", "CFG": "Settings and secrets", "ERR": "Errors",
 	"MOD": "Sequences of calls", "NUL": "The null cache",

@@ -243,6 +243,9 @@ func renderTable(backends []backend, directory func(backend string) string) []by
 		}
 		b.WriteString("\n")
 	}
+	if servers := testedWith(backends); servers != "" {
+		b.WriteString("| tested with |" + servers + "\n")
+	}
 	for i, reason := range reasons {
 		fmt.Fprintf(&b, "\n%d. %s", i+1, reason)
 	}
@@ -250,6 +253,27 @@ func renderTable(backends []backend, directory func(backend string) string) []by
 		b.WriteString("\n")
 	}
 	return b.Bytes()
+}
+
+// testedWith returns the cells of a row with the servers and versions that the reports of
+// each backend name, "" if none does.
+func testedWith(backends []backend) (row string) {
+	found := false
+	for _, backend := range backends {
+		var servers []string
+		for _, r := range backend.Reports {
+			server := strings.TrimSpace(r.Server + " " + r.ServerVersion)
+			if server != "" && !slices.Contains(servers, server) {
+				servers = append(servers, server)
+			}
+		}
+		row += " " + escape.Replace(strings.Join(servers, ", ")) + " |"
+		found = found || len(servers) > 0
+	}
+	if !found {
+		return ""
+	}
+	return row
 }
 
 // markdown returns the text of a cell, with the numbers of its notes.

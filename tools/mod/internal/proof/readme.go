@@ -72,8 +72,8 @@ func (p *Proof) Readme(m repo.Module) (source string, err error) {
 	return p.Hello(m), nil
 }
 
-// inMain makes a program of imports and statements that may use ctx and return an
-// error. Imports of the standard library are added.
+// inMain makes a program of imports and statements that may use ctx and, if they import
+// core, backend, and return an error. Imports of the standard library are added.
 func inMain(block string) (string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), "", "package p\n"+block, parser.ImportsOnly)
 	if err != nil {
@@ -84,8 +84,12 @@ func inMain(block string) (string, error) {
 		end += strings.Index(rest, ")") + 1
 	}
 	head, body := block[:end], block[end:]
-	source := "package main\n\n" + head + "\n\nfunc main() {\n\tif err := run(context.Background()); err != nil {\n\t\tfmt.Fprintln(os.Stderr, err)\n\t\tos.Exit(1)\n\t}\n}\n\n" +
-		"func run(ctx context.Context) error {\n"
+	parameters, arguments := "ctx context.Context", "context.Background()"
+	if strings.Contains(head, "cache \"") {
+		parameters, arguments = parameters+", backend cache.Backend", arguments+", nil"
+	}
+	source := "package main\n\n" + head + "\n\nfunc main() {\n\tif err := run(" + arguments + "); err != nil {\n\t\tfmt.Fprintln(os.Stderr, err)\n\t\tos.Exit(1)\n\t}\n}\n\n" +
+		"func run(" + parameters + ") error {\n"
 	unused, err := declared(source + body + "\n}\n")
 	if err != nil {
 		return "", err

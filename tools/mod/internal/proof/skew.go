@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,15 +112,20 @@ func (p *Proof) copyIntegration(m repo.Module, dir string) error {
 	return p.removeOtherTests(m, dir)
 }
 
-// removeOtherTests removes the files that test backends other than m: they import
-// them or are named after them.
+// removeOtherTests removes the files that test backends other than m: they import them,
+// are named after them, or use what such files declare.
 func (p *Proof) removeOtherTests(m repo.Module, dir string) error {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return err
 	}
+	kept, removed := map[string]*ast.File{}, []*ast.File{}
 	for _, name := range names {
 		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, text, 0)
 		if err != nil {
 			return err
 		}
@@ -125,7 +133,22 @@ func (p *Proof) removeOtherTests(m repo.Module, dir string) error {
 			return other.Backend() && other.Dir != m.Dir &&
 				(strings.Contains(string(text), `"`+other.Path+`"`) || strings.HasPrefix(filepath.Base(name), other.Dir+"_"))
 		}
-		if slices.ContainsFunc(p.Modules, tested) {
+		if kept[name] = file; slices.ContainsFunc(p.Modules, tested) {
+			removed = append(removed, file)
+			delete(kept, name)
+		}
+	}
+	for i := 0; i < len(removed); i++ {
+		for name, file := range kept {
+			uses := func(id *ast.Ident) bool { return removed[i].Scope.Lookup(id.Name) != nil }
+			if slices.ContainsFunc(file.Unresolved, uses) {
+				removed = append(removed, file)
+				delete(kept, name)
+			}
+		}
+	}
+	for _, name := range names {
+		if kept[name] == nil {
 			if err := os.Remove(name); err != nil {
 				return err
 			}
