@@ -14,10 +14,15 @@ import (
 // Scan lists the entries whose key begins with prefix. It lists one fan-out directory at a
 // time, and needs memory for the names in it. It opens each file, takes no lock and skips
 // files that disappear meanwhile, foreign files and those whose header is damaged; it does
-// not verify values.
+// not verify values. With Options.Flask the error wraps errors.ErrUnsupported: cachelib's
+// files do not hold the keys.
 func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
-		reader := headReader{hash: b.hash}
+		if b.layout.flask {
+			yield(driver.Entry{}, errNoKeys)
+			return
+		}
+		reader := headReader{hash: b.layout.hash}
 		for index := range fanOut {
 			names, err := b.entryNames(ctx, index)
 			for len(names) > 0 && err == nil {
@@ -50,7 +55,7 @@ func (b *Backend) entryNames(ctx context.Context, index int) (names []string, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	err = b.inSlice(index, func(s *slice) (err error) {
+	err = b.inSliceAt(index, func(s *slice) (err error) {
 		names, err = s.names(0)
 		return err
 	})
@@ -73,7 +78,7 @@ type listed struct {
 
 // readHeads returns the entries with prefix in files of a fan-out directory.
 func (b *Backend) readHeads(ctx context.Context, index int, names []string, prefix string, reader *headReader) (found []listed, err error) {
-	err = b.inSlice(index, func(s *slice) error {
+	err = b.inSliceAt(index, func(s *slice) error {
 		found = found[:0]
 		for _, name := range names {
 			if err := ctx.Err(); err != nil {

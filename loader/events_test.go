@@ -11,7 +11,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
-	"github.com/cachebackends/cachebackends/loader/internal/memory"
+	"github.com/cachebackends/cachebackends/core/cachetest"
 )
 
 // observed is a cache that counts the events of loads, waits and stale answers.
@@ -23,7 +23,7 @@ type observed struct {
 
 func newObserved() *observed {
 	o := &observed{counts: map[string]int{}}
-	o.Cache = cache.New(memory.New(), cache.WithObserver(func(_ context.Context, e cache.Event) {
+	o.Cache = cache.New(cachetest.NewStore(), cache.WithObserver(func(_ context.Context, e cache.Event) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		switch e.Op {
