@@ -36,7 +36,7 @@ func (b *Backend) SetMany(ctx context.Context, given []driver.Item, ttl time.Dur
 		return err
 	}
 	for i := range items {
-		if err := checkSize(items[i].Value, b.valueLimit); err != nil {
+		if err := b.checkSize(items[i].Value); err != nil {
 			items[i].Fail(err)
 		}
 	}

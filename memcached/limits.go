@@ -30,11 +30,15 @@ func checkKey(key string, limit int) error {
 	return nil
 }
 
-func checkSize(value []byte, limit int) error {
-	if len(value) > limit {
-		return fmt.Errorf("%w: %d bytes, the limit is %d", driver.ErrTooLarge, len(value), limit)
+func (b *Backend) checkSize(value []byte) error {
+	if len(value) <= b.valueLimit {
+		return nil
 	}
-	return nil
+	remedy := "Spread (spread) stores larger values"
+	if b.options.Spread {
+		remedy = "MaxChunks (max_chunks) raises it"
+	}
+	return fmt.Errorf("%w: %d bytes, the limit is %d; %s", driver.ErrTooLarge, len(value), b.valueLimit, remedy)
 }
 
 // lastDate is the latest date in the server's 32 bits with a sign: 2038-01-19.

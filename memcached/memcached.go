@@ -300,7 +300,7 @@ func (b *Backend) checkOne(it wire.Item) error {
 	if err := checkKey(it.Key, b.keyLimit); err != nil {
 		return err
 	}
-	return checkSize(it.Value, b.valueLimit)
+	return b.checkSize(it.Value)
 }
 
 var (

@@ -375,7 +375,7 @@ func TestTooLarge(t *testing.T) {
 		}
 		must(t, b.Set(t.Context(), "k", []byte("old"), 0))
 		large := make([]byte, 1<<20-itemOverhead+1)
-		if err := b.Set(t.Context(), "k", large, 0); !errors.Is(err, cache.ErrTooLarge) {
+		if err := b.Set(t.Context(), "k", large, 0); !errors.Is(err, cache.ErrTooLarge) || !strings.Contains(err.Error(), "(spread)") {
 			t.Errorf("Set: %v", err)
 		}
 		if _, err := b.Add(t.Context(), "new", large, 0); !errors.Is(err, cache.ErrTooLarge) {

@@ -71,7 +71,7 @@ func TestSpreadSizes(t *testing.T) {
 			}
 		}
 		before := f.count("conns")
-		if err := b.Set(t.Context(), "k", largeValue(1001), 0); !errors.Is(err, cache.ErrTooLarge) {
+		if err := b.Set(t.Context(), "k", largeValue(1001), 0); !errors.Is(err, cache.ErrTooLarge) || !strings.Contains(err.Error(), "(max_chunks)") {
 			t.Errorf("Set of more than all chunks: %v", err)
 		}
 		if len(f.keys()) > 0 || f.count("conns") != before {

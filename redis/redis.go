@@ -298,7 +298,7 @@ func (b *Backend) checkSize(value []byte) error {
 		limit -= 1 // for the mark
 	}
 	if len(value) > limit {
-		return fmt.Errorf("%w: %d bytes, limit %d", driver.ErrTooLarge, len(value), limit)
+		return fmt.Errorf("%w: %d bytes, the limit is %d", driver.ErrTooLarge, len(value), limit)
 	}
 	return nil
 }

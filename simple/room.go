@@ -56,7 +56,7 @@ func (r *room) reset(limit int64) {
 
 // tooLarge returns the error for a node that is heavier than the bound.
 func (b *Backend) tooLarge(n *node) error {
-	return fmt.Errorf("%w: the entry takes %d bytes of memory, at most %d fit", driver.ErrTooLarge, n.weight(), b.room.maxBytes)
+	return fmt.Errorf("%w: the entry takes %d bytes of memory, at most %d fit (MaxBytes)", driver.ErrTooLarge, n.weight(), b.room.maxBytes)
 }
 
 // make evicts entries of the shards that have the most, until there is room for need

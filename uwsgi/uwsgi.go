@@ -220,7 +220,7 @@ func (b *Backend) check(r request) error {
 	case len(r.key) > b.maxKey:
 		return fmt.Errorf("%w: %d bytes, at most %d", driver.ErrInvalidKey, len(r.key), b.maxKey)
 	case len(r.value) > b.options.MaxValue:
-		return fmt.Errorf("%w: %d bytes, at most %d", driver.ErrTooLarge, len(r.value), b.options.MaxValue)
+		return fmt.Errorf("%w: %d bytes, at most %d (MaxValue)", driver.ErrTooLarge, len(r.value), b.options.MaxValue)
 	}
 	return nil
 }
