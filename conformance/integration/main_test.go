@@ -32,6 +32,7 @@ func timed(t *testing.T) {
 }
 
 // busy lets t run when no test measures time any more. It is called before anything else.
+// A test whose subtests are busy is parallel itself: the others wait for its end.
 func busy(t *testing.T) {
 	t.Parallel()
 	timing.Wait()

@@ -48,6 +48,7 @@ var scanTopologies = map[string]func(t *testing.T) (o redis.Options, interrupt f
 // A scan lists every entry once. If a part of the entries moves to another server
 // meanwhile, it ends with an error.
 func TestRedisScan(t *testing.T) {
+	t.Parallel()
 	for name, start := range scanTopologies {
 		t.Run(name, func(t *testing.T) {
 			busy(t)
