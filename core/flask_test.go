@@ -157,7 +157,9 @@ func (s swapping) CompareAndSwap(ctx context.Context, key string, old, value []b
 	return true, s.Set(ctx, key, value, ttl)
 }
 
-type flaskSettings struct {
+type flaskSettings struct{ Options }
+
+type Options struct {
 	Flask bool `setting:"CACHE_FLASK"`
 }
 

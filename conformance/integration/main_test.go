@@ -12,7 +12,7 @@ import (
 // those that measure time (timed), and then all others (busy).
 func TestMain(m *testing.M) {
 	flag.Parse()
-	flag.Set("test.parallel", "100") // timed and busy have limits of their own
+	flag.Set("test.parallel", "10000") // timed and busy have limits of their own; their subtests need places too
 	os.Exit(m.Run())
 }
 

@@ -22,6 +22,12 @@ func declaresFlask(info Info) bool {
 	return slices.ContainsFunc(info.Declared(), func(d Setting) bool { return d.Name == flaskKey })
 }
 
+// sharesFlask reports whether Flask can see the entries of the backend. One that only
+// accepts CACHE_FLASK, because its entries are its own, declares it outside its Options.
+func sharesFlask(info Info) bool {
+	return slices.ContainsFunc(info.Declared(), func(d Setting) bool { return d.Name == flaskKey && d.Field != "" })
+}
+
 func isWrapper(info Info) bool {
 	return slices.ContainsFunc(info.Declared(), func(d Setting) bool { return d.Nested })
 }
@@ -92,10 +98,9 @@ var flaskSettings = map[string]string{
 }
 
 // FlaskHints names the settings that only Flask-Caching reads or ignores, each with its
-// remedy. If
-// such a setting is given, or CACHE_TYPE is the name of a class of Flask-Caching, it also
-// says what is not as in Flask-Caching without CACHE_FLASK, unless that is given, on or
-// off. cache.Open logs the hints as one warning.
+// remedy. If such a setting is given, or CACHE_TYPE is the name of a class of
+// Flask-Caching, it also says what is not as in Flask-Caching without CACHE_FLASK, unless
+// that is given, on or off. cache.Open logs the hints as one warning.
 func (s *Settings) FlaskHints() []string {
 	var hints []string
 	for _, name := range slices.Sorted(maps.Keys(flaskSettings)) {
@@ -108,7 +113,7 @@ func (s *Settings) FlaskHints() []string {
 	}
 	info, _ := Lookup(s.Common().Type)
 	isClass := !strings.EqualFold(strings.TrimSpace(s.Common().Type), s.Type())
-	if (isClass || len(hints) > 0) && declaresFlask(info) && !s.Has(flaskKey) {
+	if (isClass || len(hints) > 0) && sharesFlask(info) && !s.Has(flaskKey) {
 		prefix := ""
 		if info.FlaskPrefix != "" && !s.Has("CACHE_KEY_PREFIX") {
 			prefix = fmt.Sprintf(", with the prefix %q,", info.FlaskPrefix)

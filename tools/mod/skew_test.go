@@ -101,8 +101,9 @@ func TestSkew(t *testing.T) {
 		t.Parallel()
 		r := newSkewed(t)
 		r.write("conformance/integration/doc.go", "package integration\n")
-		r.remove("conformance/integration/redis_test.go")
-		r.remove("conformance/integration/redis_more_test.go")
+		for _, file := range []string{"redis", "redis_more", "uses", "users"} {
+			r.remove("conformance/integration/" + file + "_test.go")
+		}
 		r.mod("skew", "redis").want(t, statusFindings, "redis: v0.1.0 with core v0.1.0: go test: the suite was not run")
 	})
 	t.Run("placeholder", func(t *testing.T) {

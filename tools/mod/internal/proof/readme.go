@@ -72,8 +72,8 @@ func (p *Proof) Readme(m repo.Module) (source string, err error) {
 	return p.Hello(m), nil
 }
 
-// inMain makes a program of imports and statements that may use ctx and, if they import
-// core, backend, and return an error. Imports of the standard library are added.
+// inMain makes a program of imports and statements that may use ctx and, with core,
+// backend, and return an error. Imports of the standard library are added.
 func inMain(block string) (string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), "", "package p\n"+block, parser.ImportsOnly)
 	if err != nil {
@@ -85,7 +85,7 @@ func inMain(block string) (string, error) {
 	}
 	head, body := block[:end], block[end:]
 	parameters, arguments := "ctx context.Context", "context.Background()"
-	if strings.Contains(head, "cache \"") {
+	if strings.Contains(head, "cache \"") && strings.Contains(body, "backend") {
 		parameters, arguments = parameters+", backend cache.Backend", arguments+", nil"
 	}
 	source := "package main\n\n" + head + "\n\nfunc main() {\n\tif err := run(" + arguments + "); err != nil {\n\t\tfmt.Fprintln(os.Stderr, err)\n\t\tos.Exit(1)\n\t}\n}\n\n" +
