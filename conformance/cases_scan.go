@@ -207,12 +207,15 @@ func scanOfTTLs(t *attempt) {
 
 func scanOfSizes(t *attempt) {
 	want := map[string]int{}
-	limit := t.harness.Limits.maxValue()
-	for i, size := range []int{0, 1, 2, 100, 1000, 4096, 70_000, 300_000, 2 << 20} {
-		key := fmt.Sprintf("k%d", i)
-		if limit != 0 {
-			size = min(size, limit)
+	sizes := []int{0, 1, 2, 100, 1000, 4096, 70_000, 300_000}
+	if limit := t.harness.Limits.maxValue(); limit != 0 {
+		sizes = append(sizes, 2<<20) // perhaps stored in pieces
+		for i := range sizes {
+			sizes[i] = min(sizes[i], limit)
 		}
+	}
+	for i, size := range sizes {
+		key := fmt.Sprintf("k%d", i)
 		t.must(fmt.Sprintf("Set of %d bytes", size), t.handle.Set(t.ctx, key, randomBytes(byte(i), size), time.Hour))
 		want[key] = size
 	}

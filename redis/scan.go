@@ -164,13 +164,13 @@ func (s *scanner) list(ctx context.Context, client *goredis.Client, keys []strin
 // and reports whether that is so.
 func sizesWithoutUse(ctx context.Context, client *goredis.Client) (bool, error) {
 	noTouch := goredis.NewStatusCmd(ctx, "client", "no-touch", "on")
-	if err := client.Process(ctx, noTouch); err == nil || !isReply(err) {
+	if err := client.Process(ctx, noTouch); err == nil || !isRefused(err) {
 		return err == nil, err
 	}
 	info := goredis.NewStringCmd(ctx, "info", "memory")
 	if err := client.Process(ctx, info); err != nil {
-		if isReply(err) {
-			err = nil // no permission
+		if isRefused(err) {
+			err = nil
 		}
 		return false, err
 	}

@@ -32,10 +32,17 @@ func (b *Backend) checkTopology(ctx context.Context) error {
 func sayHello(ctx context.Context, server *goredis.Client) (map[any]any, error) {
 	cmd := goredis.NewCmd(ctx, "hello")
 	err := repeat(server, func() error { return server.Process(ctx, cmd) })
-	if isReply(err) {
+	if isRefused(err) {
 		return nil, nil
 	}
 	return helloFields(cmd.Val()), err
+}
+
+// isRefused reports whether the server does not know the command or the user has no
+// permission for it. Other error replies may be those to the login, which the driver
+// returns as if they were those of the command.
+func isRefused(err error) bool {
+	return isReply(err) && (replyKind(err.Error()) == nil || goredis.HasErrorPrefix(err, "NOPERM"))
 }
 
 // helloFields returns the fields of a reply to HELLO: a map, or a list of keys and values.

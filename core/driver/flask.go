@@ -116,7 +116,7 @@ func (s *Settings) FlaskHints() []string {
 	if (isClass || len(hints) > 0) && sharesFlask(info) && !s.Has(flaskKey) {
 		prefix := ""
 		if info.FlaskPrefix != "" && !s.Has("CACHE_KEY_PREFIX") {
-			prefix = fmt.Sprintf(", with the prefix %q,", info.FlaskPrefix)
+			prefix = fmt.Sprintf(" with the prefix %q", info.FlaskPrefix)
 		}
 		hints = append(hints, fmt.Sprintf("%s: not set, so entries are not stored as in Flask-Caching%s: "+
 			"true shares them with a Flask program, false removes this warning", flaskKey, prefix))
