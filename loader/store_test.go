@@ -181,14 +181,16 @@ func TestStoreFails(t *testing.T) {
 			calls.Add(1)
 			return key, nil
 		})
-		broken := ""
-		s.OnCall(func(_ context.Context, op, _ string) error {
-			if strings.Contains(broken, op) {
-				return cache.ErrUnavailable
-			}
-			return nil
-		})
-		for _, broken = range []string{"get get_many set add lease fill compare_and_swap release delete", "lease", "fill"} {
+		fail := func(broken string) {
+			s.OnCall(func(_ context.Context, op, _ string) error {
+				if strings.Contains(broken, op) {
+					return cache.ErrUnavailable
+				}
+				return nil
+			})
+		}
+		for _, broken := range []string{"get get_many set add lease fill compare_and_swap release delete", "lease", "fill"} {
+			fail(broken)
 			calls.Store(0)
 			for range 2 {
 				if value, err := l.Get(ctx, "k"); value != "k" || err != nil {
@@ -204,16 +206,16 @@ func TestStoreFails(t *testing.T) {
 			}
 			time.Sleep(time.Second) // the lease ends
 		}
-		broken = ""
+		fail("")
 		tagged := testLoader(t, s, Policy{Fresh: time.Hour}, func(ctx context.Context, key string) (string, error) {
 			Tag(ctx, "red")
 			return key, nil
 		})
-		broken = "get_many"
+		fail("get_many")
 		if value, err := tagged.Get(ctx, "tagged"); value != "tagged" || err != nil {
 			t.Errorf("without versions: Get = %q, %v", value, err)
 		}
-		broken = ""
+		fail("")
 		if ok, err := l.store.cache.Has(ctx, "tagged"); ok || err != nil {
 			t.Errorf("a value whose tags have no versions was stored: %v, %v", ok, err)
 		}

@@ -52,6 +52,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 	return a.report(err)
 }
 
+// The order of the groups is that of help. The setting is of the package.
+func init() { cobra.EnableCommandSorting = false }
+
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cachectl",
@@ -93,7 +96,6 @@ failed entries, 130 interrupted.`,
 		{"backend", "Backend:", []*cobra.Command{a.configCommand(), a.doctorCommand(), a.versionCommand()}},
 		{"", "", []*cobra.Command{a.manCommand()}},
 	}
-	cobra.EnableCommandSorting = false
 	for _, group := range groups {
 		if group.id != "" {
 			root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
