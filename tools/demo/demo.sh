@@ -75,10 +75,11 @@ echo "   stdout sha256 $(sha256sum <"$tmp/first.out" | cut -c 1-16)..., stderr: 
 
 echo
 echo "2. The same with settings from the environment and the backend by its Flask-Caching name."
-echo "   \$ CACHE_TYPE=FileSystemCache CACHE_DIR=... CACHE_KEY_PREFIX=demo: cachectl exec ..."
-export CACHE_TYPE=FileSystemCache CACHE_DIR="$tmp/by-environment" CACHE_KEY_PREFIX=demo:
+echo "   \$ CACHE_TYPE=FileSystemCache CACHE_FLASK=false CACHE_DIR=... CACHE_KEY_PREFIX=demo: cachectl exec ..."
+# CACHE_FLASK is given, or a warning would ask whether Flask shares the entries.
+export CACHE_TYPE=FileSystemCache CACHE_FLASK=false CACHE_DIR="$tmp/by-environment" CACHE_KEY_PREFIX=demo:
 twice environment
-unset CACHE_TYPE CACHE_DIR CACHE_KEY_PREFIX
+unset CACHE_TYPE CACHE_FLASK CACHE_DIR CACHE_KEY_PREFIX
 
 echo
 echo "3. The same with settings from a JSON file, and four concurrent callers."
