@@ -173,7 +173,7 @@ func TestSpansOfAllOperations(t *testing.T) {
 	}
 }
 
-// What is rejected before the store is called has no span, and no span stays open.
+// A call that is rejected before it reaches the store has no span. Every span ends.
 func TestNoSpanWithoutACall(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,4 +1,4 @@
-// What a caller can do about each error.
+// The program tells the errors of a cache apart and acts on each.
 package main
 
 import (
