@@ -37,8 +37,11 @@ func child(args []string) int {
 		os.Stderr.WriteString(childErr)
 		status, _ := strconv.Atoi(args[2])
 		return status
-	case "slow": // so that callers are concurrent
-		time.Sleep(500 * time.Millisecond)
+	case "shared": // runs until others wait for it
+		for waiting := 0; waiting < sharers-1; time.Sleep(5 * time.Millisecond) {
+			files, _ := os.ReadDir(os.Getenv("CACHECTL_TEST_WAITING"))
+			waiting = len(files)
+		}
 		fmt.Println(os.Getpid())
 		status, _ := strconv.Atoi(args[2])
 		return status
@@ -82,9 +85,9 @@ func wantRuns(t *testing.T, trace string, want int) {
 // await polls until happened returns true.
 func await(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 10 s", what)
+			t.Fatalf("%s: not within a minute", what)
 		}
 	}
 }

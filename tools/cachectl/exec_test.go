@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -12,6 +13,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cachebackends/cachebackends/core/driver"
+	"github.com/cachebackends/cachebackends/filesystem"
 )
 
 func execArgs(flags []string, child []string) []string {
@@ -165,6 +169,32 @@ func together(t *testing.T, n int, env, args []string) []outcome {
 	return outcomes
 }
 
+// sharers is the number of processes that share one run.
+const sharers = 8
+
+// awaited makes a file for each process that has not got a lease.
+type awaited struct{ *filesystem.Backend }
+
+func (a awaited) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
+	value, ok, token, err = a.Backend.Lease(ctx, key, hold)
+	if err == nil && token == "" {
+		err = os.WriteFile(filepath.Join(os.Getenv("CACHECTL_TEST_WAITING"), strconv.Itoa(os.Getpid())), nil, 0o600)
+	}
+	return value, ok, token, err
+}
+
+func init() {
+	driver.Register(driver.Info{Types: []string{"awaited"}, Settings: filesystem.Options{}, Open: func(ctx context.Context, s *driver.Settings) (driver.Backend, error) {
+		var options filesystem.Options
+		s.Bind(&options)
+		if err := s.Check(&options); err != nil {
+			return nil, err
+		}
+		b, err := filesystem.New(ctx, options)
+		return awaited{b}, err
+	}})
+}
+
 func TestExecProcessesShareRun(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -176,9 +206,9 @@ func TestExecProcessesShareRun(t *testing.T) {
 		{"refresh", []string{"--refresh"}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			env, trace := environ(t), traceFile(t)
-			args := execArgs(test.flags, childArgs(trace, "slow", strconv.Itoa(test.status)))
-			outcomes := together(t, 8, env, args)
+			env, trace := environ(t, "CACHE_TYPE=awaited", "CACHECTL_TEST_WAITING="+t.TempDir()), traceFile(t)
+			args := execArgs(test.flags, childArgs(trace, "shared", strconv.Itoa(test.status)))
+			outcomes := together(t, sharers, env, args)
 			if outcomes[0].status != test.status || outcomes[0].stdout == "" {
 				t.Errorf("got %+v", outcomes[0])
 			}
