@@ -80,7 +80,7 @@ func (c *Cache) Ping(ctx context.Context) error {
 // Stats returns statistics of the store, which other programs may share. A number that
 // the store does not know is -1. A backend that has none returns
 // errors.ErrUnsupported.
-func (c *Cache) Stats(ctx context.Context) (Stats, error) {
+func (c *Cache) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := ctx.Err(); err != nil {
 		return driver.UnknownStats, c.wrap(opStats, "", err)
 	}

@@ -16,7 +16,7 @@ var (
 )
 
 // withoutServiceLinks removes such variables from environ. The variables that name
-// containers, such as CACHE_UWSGI_NAME, are removed only if the environment also has
+// containers, such as CACHE_DB_NAME, are removed only if the environment also has
 // the address of the linked container.
 func withoutServiceLinks(environ map[string]any) map[string]any {
 	links := make(map[string]bool) // by the beginning of their names

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // Scan lists the entries under the prefix of the cache whose key begins with prefix, in
@@ -13,7 +15,7 @@ import (
 //
 // The list has each entry once that is present and unchanged during the whole scan, and
 // an entry that changes meanwhile once or not at all. A list that ends without an error
-// is complete. Otherwise its last pair is a zero Entry with the error, even under
+// is complete. Otherwise its last pair is a zero [driver.Entry] with the error, even under
 // [WithIgnoreErrors]. If the backend cannot list entries, the error wraps
 // errors.ErrUnsupported. The body of the loop may call the cache.
 //
@@ -27,11 +29,11 @@ import (
 // A scan costs the store as much as it has entries, also those of other programs: it is
 // for tools, not for requests. The observer is called once, at the end; Event.Hits is the
 // number of entries, and Event.Duration includes the body of the loop.
-func (c *Cache) Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+func (c *Cache) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
+	return func(yield func(driver.Entry, error) bool) {
 		err := ctx.Err()
 		if err != nil {
-			yield(Entry{}, c.wrap(opScan, "", err))
+			yield(driver.Entry{}, c.wrap(opScan, "", err))
 			return
 		}
 		ctx, start := c.watch(ctx, opScan)
@@ -56,7 +58,7 @@ func (c *Cache) Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error]
 		}
 		c.observe(ctx, Event{Op: opScan, Hits: found, Err: err}, start)
 		if err != nil {
-			yield(Entry{}, c.wrap(opScan, "", err))
+			yield(driver.Entry{}, c.wrap(opScan, "", err))
 		}
 	}
 }

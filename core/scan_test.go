@@ -41,18 +41,18 @@ func (l *lister) Scan(_ context.Context, prefix string) iter.Seq2[driver.Entry, 
 
 // pair is what a loop over Scan receives.
 type pair struct {
-	Entry cache.Entry
+	Entry driver.Entry
 	Err   error
 }
 
-func collect(list iter.Seq2[cache.Entry, error]) (pairs []pair) {
+func collect(list iter.Seq2[driver.Entry, error]) (pairs []pair) {
 	for entry, err := range list {
 		pairs = append(pairs, pair{entry, err})
 	}
 	return pairs
 }
 
-func keysOf(t *testing.T, list iter.Seq2[cache.Entry, error]) (keys []string) {
+func keysOf(t *testing.T, list iter.Seq2[driver.Entry, error]) (keys []string) {
 	t.Helper()
 	for entry, err := range list {
 		must(t, err)
@@ -65,7 +65,7 @@ func TestScanPrefix(t *testing.T) {
 	entries := []driver.Entry{{Key: "p:user:1", TTL: time.Minute, Size: 5}, {Key: "p:user:2", Size: -1}}
 	l := &lister{fake: newFake(), entries: entries}
 	c := cache.New(l, cache.WithPrefix("p:"))
-	want := []pair{{cache.Entry{Key: "user:1", TTL: time.Minute, Size: 5}, nil}, {cache.Entry{Key: "user:2", Size: -1}, nil}}
+	want := []pair{{driver.Entry{Key: "user:1", TTL: time.Minute, Size: 5}, nil}, {driver.Entry{Key: "user:2", Size: -1}, nil}}
 	if got := collect(c.Scan(t.Context(), "user:")); !reflect.DeepEqual(got, want) || l.prefix != "p:user:" {
 		t.Errorf("Scan = %v of the prefix %q", got, l.prefix)
 	}
@@ -104,7 +104,7 @@ func TestScanErrors(t *testing.T) {
 			}
 			last := got[tt.listed]
 			var e *cache.Error
-			if !errors.Is(last.Err, tt.want) || !errors.As(last.Err, &e) || e.Op != "scan" || last.Entry != (cache.Entry{}) {
+			if !errors.Is(last.Err, tt.want) || !errors.As(last.Err, &e) || e.Op != "scan" || last.Entry != (driver.Entry{}) {
 				t.Errorf("%s: the last pair is %v, want %v", name, last, tt.want)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	cache "github.com/cachebackends/cachebackends/core"
 	"github.com/cachebackends/cachebackends/core/cachetest"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // scan returns the keys that are listed before err.
@@ -45,7 +46,7 @@ func TestScan(t *testing.T) {
 			t.Errorf("Calls = %+v", calls)
 		}
 		for entry := range c.Scan(ctx, "kept") {
-			if entry != (cache.Entry{Key: "kept", Size: -1}) {
+			if entry != (driver.Entry{Key: "kept", Size: -1}) {
 				t.Errorf("a Go value is %+v", entry)
 			}
 		}

@@ -91,7 +91,7 @@ func (s *Settings) flaskPrefix() string {
 // flaskSettings are settings that only Flask-Caching reads, with what to do in Go.
 var flaskSettings = map[string]string{
 	"CACHE_ARGS":            "arguments of a class of Python: use the settings of the backend",
-	"CACHE_HASH_METHOD":     "the keys of package flask are those of md5, and CACHE_FILE_HASH_METHOD is the one of file names",
+	"CACHE_HASH_METHOD":     "the keys of package flask are those of md5, and the setting of package filesystem for the names of files is another",
 	"CACHE_NO_NULL_WARNING": "remove it",
 	"CACHE_SERIALIZER":      "CACHE_FLASK reads and writes pickles, and WithCodec sets another codec",
 	"CACHE_SOURCE_CHECK":    "keys that depend on the source text of Python cannot be computed: turn it off in Flask",

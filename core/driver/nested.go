@@ -24,7 +24,7 @@ func (n *Nested) UnmarshalSetting(value any) error {
 //
 // It calls Check(options). A nested map has the checks of the outer settings, and
 // every setting in it must be one that its backend reads. Mistakes are recorded with
-// their path, such as CACHE_OPTIONS.far.CACHE_REDIS_DB, and all are reported at once.
+// their path, such as CACHE_OPTIONS.far.CACHE_TYPE, and all are reported at once.
 // After an error nothing stays open. CACHE_KEY_PREFIX and the other settings that
 // package cache reads are not allowed inside; [Settings.Common] of a nested backend
 // returns the outer ones.

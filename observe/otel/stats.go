@@ -11,7 +11,7 @@ import (
 	cache "github.com/cachebackends/cachebackends/core"
 )
 
-// states are those of the circuit breaker in cache.Stats.
+// states are those of the circuit breaker in driver.Stats.
 var states = []string{"closed", "half-open", "open"}
 
 // Register reports [cache.Cache.Stats] of c in each collection of provider, nil for the

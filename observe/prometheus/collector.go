@@ -13,7 +13,7 @@ import (
 // statsTimeout bounds Stats in a scrape, whose own timeout is 10 seconds by default.
 const statsTimeout = 5 * time.Second
 
-// states are those of the circuit breaker in cache.Stats.
+// states are those of the circuit breaker in driver.Stats.
 var states = []string{"closed", "half-open", "open"}
 
 // Collector returns a collector of [cache.Cache.Stats] of c: one call of the store per

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/spf13/cobra"
 )
 
@@ -130,10 +130,10 @@ const maxRounding = 5 * time.Second
 // verify reads the records back that were stored and compares them. Those that differ
 // become isFailed.
 func (t *transfer) verify(ctx context.Context, to *entryStore, records []record, results []written) error {
-	var entries []cache.Entry
+	var entries []driver.Entry
 	for i, r := range records {
 		if results[i] == isStored {
-			entries = append(entries, cache.Entry{Key: r.key, TTL: -1}) // unless the store returns it
+			entries = append(entries, driver.Entry{Key: r.key, TTL: -1}) // unless the store returns it
 		}
 	}
 	found := make(map[string]record, len(entries))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/spf13/cobra"
 )
 
@@ -92,7 +93,7 @@ func newUsage(prefix, separator string, depth, maxGroups int) *usage {
 		groups: make(map[string]*sum), others: sum{name: "(others)"}, total: sum{name: "total"}}
 }
 
-func (u *usage) add(entry cache.Entry) {
+func (u *usage) add(entry driver.Entry) {
 	u.total.add(entry)
 	if u.depth == 0 {
 		return
@@ -111,7 +112,7 @@ func (u *usage) add(entry cache.Entry) {
 	group.add(entry)
 }
 
-func (s *sum) add(entry cache.Entry) {
+func (s *sum) add(entry driver.Entry) {
 	s.entries++
 	if entry.Size < 0 {
 		s.unknown++

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/spf13/cobra"
 )
 
@@ -71,10 +72,10 @@ func (flags lsFlags) check(json bool) error {
 	return nil
 }
 
-var orders = map[string]func(a, b cache.Entry) int{
-	"key":  func(a, b cache.Entry) int { return cmp.Compare(a.Key, b.Key) },
-	"ttl":  func(a, b cache.Entry) int { return cmp.Compare(uint64(a.TTL-1), uint64(b.TTL-1)) }, // 0 is the largest
-	"size": func(a, b cache.Entry) int { return cmp.Compare(a.Size, b.Size) },
+var orders = map[string]func(a, b driver.Entry) int{
+	"key":  func(a, b driver.Entry) int { return cmp.Compare(a.Key, b.Key) },
+	"ttl":  func(a, b driver.Entry) int { return cmp.Compare(uint64(a.TTL-1), uint64(b.TTL-1)) }, // 0 is the largest
+	"size": func(a, b driver.Entry) int { return cmp.Compare(a.Size, b.Size) },
 }
 
 func (a *app) ls(ctx context.Context, c *cache.Cache, prefix string, flags lsFlags) error {
@@ -90,7 +91,7 @@ func (a *app) ls(ctx context.Context, c *cache.Cache, prefix string, flags lsFla
 }
 
 // each calls do for the entries of the list that the flags select, in their order.
-func (flags lsFlags) each(entries func(func(cache.Entry, error) bool), do func(cache.Entry) error) error {
+func (flags lsFlags) each(entries func(func(driver.Entry, error) bool), do func(driver.Entry) error) error {
 	if flags.sort == "" {
 		count := 0
 		for entry, err := range entries {
@@ -109,9 +110,9 @@ func (flags lsFlags) each(entries func(func(cache.Entry, error) bool), do func(c
 	order := orders[flags.sort]
 	if flags.reverse {
 		forward := order
-		order = func(a, b cache.Entry) int { return forward(b, a) }
+		order = func(a, b driver.Entry) int { return forward(b, a) }
 	}
-	var kept []cache.Entry
+	var kept []driver.Entry
 	for entry, err := range entries {
 		if err != nil {
 			return err
@@ -142,7 +143,7 @@ type lsOutput struct {
 	prompt bool // a person watches: do not wait for a full buffer
 }
 
-func (out *lsOutput) print(entry cache.Entry) (err error) {
+func (out *lsOutput) print(entry driver.Entry) (err error) {
 	switch {
 	case out.json:
 		_, err = out.w.Write(entryFields(entry).encode())
@@ -160,7 +161,7 @@ func (out *lsOutput) print(entry cache.Entry) (err error) {
 }
 
 // entryFields is an entry in JSON; warm reads it back.
-func entryFields(entry cache.Entry) object {
+func entryFields(entry driver.Entry) object {
 	fields := object{"expires": entry.TTL != 0}
 	fields.bytes("key", []byte(entry.Key))
 	if entry.TTL != 0 {

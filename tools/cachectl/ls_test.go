@@ -9,6 +9,7 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 func TestLs(t *testing.T) {
@@ -88,15 +89,15 @@ func TestLsJSON(t *testing.T) {
 
 // With --limit, --sort keeps few entries in memory, and still finds the right ones.
 func TestLsSortsManyEntries(t *testing.T) {
-	entries := func(yield func(cache.Entry, error) bool) {
+	entries := func(yield func(driver.Entry, error) bool) {
 		for i := range 10_000 {
-			if !yield(cache.Entry{Key: fmt.Sprintf("%05d", i*7919%10_000)}, nil) {
+			if !yield(driver.Entry{Key: fmt.Sprintf("%05d", i*7919%10_000)}, nil) {
 				return
 			}
 		}
 	}
 	var got []string
-	err := lsFlags{sort: "key", reverse: true, limit: 3}.each(entries, func(e cache.Entry) error {
+	err := lsFlags{sort: "key", reverse: true, limit: 3}.each(entries, func(e driver.Entry) error {
 		got = append(got, e.Key)
 		return nil
 	})
@@ -166,7 +167,7 @@ func TestDu(t *testing.T) {
 func TestDuIsBounded(t *testing.T) {
 	u := newUsage("", ":", 1, 10)
 	for i := range 1000 {
-		u.add(cache.Entry{Key: fmt.Sprintf("%d:x", i), Size: -1})
+		u.add(driver.Entry{Key: fmt.Sprintf("%d:x", i), Size: -1})
 	}
 	if len(u.groups) != 10 || u.others.entries != 990 || u.total.entries != 1000 {
 		t.Errorf("%d prefixes, %d others, %d in total", len(u.groups), u.others.entries, u.total.entries)

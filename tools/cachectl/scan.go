@@ -13,13 +13,14 @@ import (
 	"time"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/spf13/cobra"
 )
 
 // scan lists the entries of c as [cache.Cache.Scan] does, with a remedy in the error if
 // the backend cannot.
-func scan(ctx context.Context, c *cache.Cache, prefix string) iter.Seq2[cache.Entry, error] {
-	return func(yield func(cache.Entry, error) bool) {
+func scan(ctx context.Context, c *cache.Cache, prefix string) iter.Seq2[driver.Entry, error] {
+	return func(yield func(driver.Entry, error) bool) {
 		for entry, err := range c.Scan(ctx, prefix) {
 			if errors.Is(err, errors.ErrUnsupported) {
 				err = fmt.Errorf("%w; simple, filesystem, redis, memcached with the text protocol and gcs can list their entries", err)

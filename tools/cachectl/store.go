@@ -43,10 +43,10 @@ const (
 
 // keys lists the keys that begin with prefix and that skip does not report, in batches of
 // up to size.
-func (s *entryStore) keys(ctx context.Context, prefix string, size int, skip func(key string) bool) iter.Seq2[[]cache.Entry, error] {
-	return func(yield func([]cache.Entry, error) bool) {
+func (s *entryStore) keys(ctx context.Context, prefix string, size int, skip func(key string) bool) iter.Seq2[[]driver.Entry, error] {
+	return func(yield func([]driver.Entry, error) bool) {
 		var (
-			batch []cache.Entry
+			batch []driver.Entry
 			bytes int64
 		)
 		for entry, err := range scan(ctx, s.cache, prefix) {
@@ -74,7 +74,7 @@ func (s *entryStore) keys(ctx context.Context, prefix string, size int, skip fun
 // read returns the records of entries that are still present, with TTLs. Where the store
 // does not return a value together with its TTL, the TTL is that of the entry. failed is
 // called for each entry that cannot be read; err is that of the whole batch.
-func (s *entryStore) read(ctx context.Context, entries []cache.Entry, failed func(key string, err error)) ([]record, error) {
+func (s *entryStore) read(ctx context.Context, entries []driver.Entry, failed func(key string, err error)) ([]record, error) {
 	keys := make([]string, len(entries))
 	for i, entry := range entries {
 		keys[i] = s.prefix + entry.Key

@@ -11,20 +11,20 @@ import (
 	"strings"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 // reading is what a store reports at one moment.
 type reading struct {
 	at      time.Time
 	latency time.Duration // of a ping
-	stats   cache.Stats
+	stats   driver.Stats
 	servers map[string]serverInfo // by address; empty if the backend reports none
 	err     error                 // of the store
 }
 
 func (s *entryStore) reading(ctx context.Context) reading {
-	r := reading{at: time.Now(), stats: cache.Stats{Entries: -1, Bytes: -1, MaxBytes: -1, Evictions: -1, Expirations: -1}}
+	r := reading{at: time.Now(), stats: driver.UnknownStats}
 	if r.err = s.cache.Ping(ctx); r.err != nil {
 		return r
 	}
@@ -173,8 +173,8 @@ type sample struct {
 	at       time.Time
 	took     time.Duration
 	usage    *usage
-	largest  []cache.Entry // the largest first
-	complete bool          // all entries were scanned
+	largest  []driver.Entry // the largest first
+	complete bool           // all entries were scanned
 	err      error
 }
 
@@ -207,7 +207,7 @@ func (s *entryStore) sample(ctx context.Context, prefix, separator string, size 
 
 // cut keeps the largest entries.
 func (found *sample) cut() {
-	slices.SortFunc(found.largest, func(a, b cache.Entry) int {
+	slices.SortFunc(found.largest, func(a, b driver.Entry) int {
 		return cmp.Or(cmp.Compare(b.Size, a.Size), cmp.Compare(a.Key, b.Key))
 	})
 	found.largest = found.largest[:min(len(found.largest), largestEntries)]

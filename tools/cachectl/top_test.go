@@ -11,13 +11,14 @@ import (
 	tea "charm.land/bubbletea/v2"
 	cache "github.com/cachebackends/cachebackends/core"
 	"github.com/cachebackends/cachebackends/core/cachetest"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/charmbracelet/x/ansi"
 )
 
 // redisReadings are two readings of a Redis server, two seconds apart.
 func redisReadings() (from, to reading) {
 	at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	unknown := cache.Stats{Entries: -1, Bytes: -1, MaxBytes: -1, Evictions: -1, Expirations: -1}
+	unknown := driver.UnknownStats
 	from = reading{at: at, latency: 123456, stats: unknown, servers: map[string]serverInfo{"10.0.0.1:6379": {
 		"keyspace_hits": "100", "keyspace_misses": "10", "total_commands_processed": "1000", "evicted_keys": "0",
 		"cmdstat_get": "calls=100,usec=200,usec_per_call=2.00", "cmdstat_keys": "calls=1,usec=9000,usec_per_call=9000.00",
@@ -121,7 +122,7 @@ func TestActivities(t *testing.T) {
 		t.Errorf("memcached: %+v", a)
 	}
 	// Other stores
-	a = activities(reading{at: to.at}, reading{at: to.at.Add(time.Second), stats: cache.Stats{Entries: 3, Bytes: 7, Evictions: 2, MaxBytes: -1}})[0]
+	a = activities(reading{at: to.at}, reading{at: to.at.Add(time.Second), stats: driver.Stats{Entries: 3, Bytes: 7, Evictions: 2, MaxBytes: -1}})[0]
 	if a.entries != 3 || a.bytes != 7 || a.evictions != 2 || decimal(a.hits) != "?" || size(a.maxBytes) != "?" {
 		t.Errorf("statistics: %+v", a)
 	}

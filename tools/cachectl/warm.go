@@ -10,7 +10,7 @@ import (
 	"io"
 	"time"
 
-	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/spf13/cobra"
 )
 
@@ -111,9 +111,9 @@ func (t *transfer) warm(ctx context.Context, to *entryStore, in io.Reader, flags
 
 // fetch returns the records of keys in another store.
 func (t *transfer) fetch(ctx context.Context, from *entryStore, keys []record) ([]record, error) {
-	entries := make([]cache.Entry, len(keys))
+	entries := make([]driver.Entry, len(keys))
 	for i, r := range keys {
-		entries[i] = cache.Entry{Key: r.key, TTL: -1}
+		entries[i] = driver.Entry{Key: r.key, TTL: -1}
 	}
 	failed := t.failed
 	found, err := from.read(ctx, entries, t.fail)
