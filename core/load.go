@@ -244,7 +244,12 @@ func (v View[T]) lookup(ctx context.Context, key string) (value T, ok bool, faul
 		}
 	}
 	if v.values == nil || fault != nil && driver.IsUnsupported(fault) {
-		if data, ok, fault = c.fetch(ctx, c.full(key)); ok && fault == nil {
+		// As fetch and decode, whose calls take a sixth of a hit of a string in memory.
+		if data, ok, fault = c.backend.Get(ctx, c.full(key)); fault != nil {
+			data, ok, fault = nil, false, markDamage(fault)
+		} else if text, is := any(&value).(*string); ok && is && !c.universal && v.values == nil {
+			*text = textOf(data)
+		} else if ok {
 			if value, fault = v.decode(data); fault == nil {
 				v.keep(c.full(key), data, value)
 			}

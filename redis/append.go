@@ -46,6 +46,7 @@ type appendCmd struct {
 	detached   bool // value is not the caller's memory
 	reply      replyState
 	text       string // of an error
+	end        [len("\r\n")]byte
 }
 
 type replyState int8
@@ -98,15 +99,20 @@ func (c *appendCmd) ReadFrom(r io.Reader) (int64, error) {
 		c.reply = isUnknown
 		return io.Copy(io.Discard, r)
 	}
-	n := int(limited.N)
-	value := slices.Grow(c.dst, n) // with the end of the line, which the spare capacity holds
-	value = value[:len(c.dst)+n]
-	read, err := io.ReadFull(r, value[len(c.dst):])
-	if err != nil {
-		return int64(read), err
+	n := int(limited.N) - len(c.end)
+	if n < 0 {
+		return 0, errMalformed
 	}
-	c.value, c.reply = value[:len(value)-len("\r\n")], isValue
-	return int64(read), nil
+	value := slices.Grow(c.dst, n)[:len(c.dst)+n]
+	read, err := io.ReadFull(r, value[len(c.dst):])
+	if err == nil { // into memory of its own: dst may have room for the value alone
+		n, err = io.ReadFull(r, c.end[:])
+		read += n
+	}
+	if err == nil {
+		c.value, c.reply = value, isValue
+	}
+	return int64(read), err
 }
 
 var _ driver.Appender = (*Backend)(nil)

@@ -116,14 +116,19 @@ func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Dur
 	var failed driver.BatchError
 	cmds := make([]goredis.Cmder, 0, len(items))
 	sendable := make([]driver.Item, 0, len(items))
-	args, sets := ttlArgs(ttl), make([]singleAttempt, len(items))
+	// The commands share their memory: one slice each instead of an allocation per item.
+	px, sets := ttlArgs(ttl), make([]singleAttempt, len(items))
+	args := make([]any, 0, len(items)*(3+len(px)))
 	for i, item := range items {
 		if err := b.checkSize(item.Value); err != nil {
 			failed.Fail(item.Key, err)
 			continue
 		}
-		sets[i] = singleAttempt{Cmder: setCmd(ctx, item.Key, b.stored(item.Value), args), unplaced: b.cluster != nil}
-		cmds = append(cmds, withEndOfLease(ctx, &sets[i], item.Key, ttl)) // one slice instead of an allocation each
+		begin := len(args)
+		args = append(append(args, "set", &items[i].Key, b.stored(item.Value)), px...)
+		set := goredis.NewStatusCmd(ctx, args[begin:len(args):len(args)]...)
+		sets[i] = singleAttempt{Cmder: set, unplaced: b.cluster != nil}
+		cmds = append(cmds, withEndOfLease(ctx, &sets[i], item.Key, ttl))
 		sendable = append(sendable, item)
 	}
 	b.execChunks(ctx, cmds, func(i int) driver.Item { return sendable[i] }, &failed, true)

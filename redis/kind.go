@@ -16,7 +16,7 @@ const (
 	typeNone   = "none" // of an absent key
 )
 
-func typeCmd(ctx context.Context, key string) *goredis.StatusCmd {
+func typeCmd(ctx context.Context, key any) *goredis.StatusCmd {
 	return goredis.NewStatusCmd(ctx, "type", key)
 }
 

@@ -60,6 +60,11 @@ func keyOf(cmd goredis.Cmder) string {
 	if place >= len(args) {
 		return ""
 	}
-	key, _ := args[place].(string)
-	return key
+	switch key := args[place].(type) {
+	case string:
+		return key
+	case *string:
+		return *key
+	}
+	return ""
 }

@@ -170,8 +170,9 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 // add also reports whether it failed because another type is stored under key. SET with NX
 // and GET, from version 7, would report that too, but return every value that is present.
 func (b *Backend) add(ctx context.Context, key string, value []byte, ttl time.Duration) (added, isOther bool, err error) {
-	set := goredis.NewBoolCmd(ctx, append(setArgs(key, b.stored(value), ttlArgs(ttl)), "nx")...)
-	add, kind := b.once(set), typeCmd(ctx, key)
+	name := any(key) // once, for two commands
+	set := goredis.NewBoolCmd(ctx, append(setArgs(name, b.stored(value), ttlArgs(ttl)), "nx")...)
+	add, kind := b.once(set), typeCmd(ctx, name)
 	cmds := []goredis.Cmder{add, kind}
 	if endsLease(ttl) {
 		cmds = append(cmds, endLease(ctx, key))
@@ -193,18 +194,25 @@ func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 }
 
 // deletion removes the lease of a key and then the key. While the key is present, no
-// caller gets another lease.
+// caller gets another lease. What its three commands refer to is a part of it: a pointer
+// needs no memory to become an any.
 type deletion struct {
 	plan
-	attempt singleAttempt
-	kind    *goredis.StatusCmd
-	removed *goredis.IntCmd
+	attempt    singleAttempt
+	kind       *goredis.StatusCmd
+	removed    *goredis.IntCmd
+	key, lease string
+	args       [3 * 2]any
+	cmds       [3]goredis.Cmder
 }
 
 func (d *deletion) init(ctx context.Context, b *Backend, key string) *plan {
-	d.kind, d.removed = typeCmd(ctx, key), goredis.NewIntCmd(ctx, "unlink", key)
+	d.key, d.lease = key, leaseName(key)
+	d.args = [...]any{"type", &d.key, "unlink", &d.lease, "unlink", &d.key}
+	d.kind, d.removed = goredis.NewStatusCmd(ctx, d.args[0:2:2]...), goredis.NewIntCmd(ctx, d.args[4:6:6]...)
 	d.attempt = singleAttempt{Cmder: d.removed, unplaced: b.cluster != nil}
-	d.plan = plan{&d.attempt, []goredis.Cmder{d.kind, endLease(ctx, key), &d.attempt}}
+	d.cmds = [...]goredis.Cmder{d.kind, goredis.NewCmd(ctx, d.args[2:4:4]...), &d.attempt}
+	d.plan = plan{&d.attempt, d.cmds[:]}
 	return &d.plan
 }
 
@@ -226,7 +234,8 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, bool, err
 	if err := b.check(key); err != nil {
 		return 0, false, err
 	}
-	cmd, kind := goredis.NewIntCmd(ctx, "pttl", key), typeCmd(ctx, key)
+	args := [...]any{"pttl", &key, "type", &key} // as in deletion
+	cmd, kind := goredis.NewIntCmd(ctx, args[0:2:2]...), goredis.NewStatusCmd(ctx, args[2:4:4]...)
 	ms, err := result(cmd, b.read(ctx, &plan{cmd, []goredis.Cmder{kind, cmd}}))
 	switch {
 	case err != nil, ms == absent, isOtherType(kind):
@@ -308,7 +317,7 @@ func setCmd(ctx context.Context, key string, value []byte, ttl []any) *goredis.S
 }
 
 // setArgs leaves room for one more argument.
-func setArgs(key string, value any, ttl []any) []any {
+func setArgs(key, value any, ttl []any) []any {
 	return append(append(make([]any, 0, 6), "set", key, value), ttl...)
 }
 

@@ -17,13 +17,13 @@ const leaseSuffix = len(leaseMark) + 2
 // bytes do: the checksum is a linear function of them, so there is a pair for each of its
 // values, of which four mean the same slot.
 func leaseName(key string) string {
-	name := key + leaseMark
-	target, state := checksum(0, key), checksum(0, name)
+	target := checksum(0, key)
+	state := checksum(target, leaseMark)
 	for {
 		last := unshift(target) ^ state
-		pair := string([]byte{byte(last >> 8), byte(last)})
-		if !strings.Contains(pair, "}") { // which could end a hash tag
-			return name + pair
+		first, second := byte(last>>8), byte(last)
+		if first != '}' && second != '}' { // which could end a hash tag
+			return key + leaseMark + string([]byte{first, second})
 		}
 		target += slots
 	}

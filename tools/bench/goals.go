@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"path"
 	"strings"
 	"text/tabwriter"
@@ -22,8 +23,11 @@ type goal struct {
 	ours   string // names, separated by commas
 	bound
 	most  float64
-	peers string // patterns, of which the best peer is compared with
+	peers string // patterns, of which the best peer is compared with; or oneProcessor
 }
+
+// oneProcessor compares a peer on more processors with itself on one.
+const oneProcessor = "one processor"
 
 // bound is what may be at most so much.
 type bound struct {
@@ -35,6 +39,8 @@ type bound struct {
 var (
 	timeOf   = relative("time relative to", measure.Time)
 	memoryOf = relative("memory relative to", memory.PerEntry)
+	cpuOf    = relative("collector's CPU relative to", memory.CPUPerCycle)
+	stopOf   = relative("longest stop relative to", memory.LongestStop)
 	above    = bound{"time above", measure.Time, func(ours, best *measure.Peer) benchmath.Summary {
 		return ours.Difference(best, measure.Time)
 	}}
@@ -42,7 +48,12 @@ var (
 		return best.Difference(ours, memory.HitPercent)
 	}}
 	allocs         = absolute("allocations", measure.Allocs)
+	allocsOf       = relative("allocations relative to", measure.Allocs)
 	bytesAllocated = absolute("bytes allocated", measure.Bytes)
+	heapBeside     = bound{"heap beside the bound", memory.HeapAtBound, func(ours, _ *measure.Peer) benchmath.Summary {
+		return ours.Map(memory.HeapAtBound, func(heap float64) float64 { return math.Abs(heap/memory.Bound - 1) })
+	}}
+	untilFreed     = absolute("time until freed", memory.UntilFreed)
 	loadsPerExpiry = absolute("loads per expiry", loads.PerExpiry)
 	errorsSeen     = absolute("errors", loads.Errors)
 	callsPerSecond = absolute("calls of the source per second", loads.PerSecond)
@@ -67,6 +78,8 @@ var goals = []goal{
 	{"Hit/entries=1M", "simple,simple-view", timeOf, 0.75, "otter*"},
 	{"Mix/writes=[15]0/entries=500", "simple,simple-view", timeOf, 0.56, bounded},
 	{"Mix/writes=[15]0/entries=1M", "simple,simple-view", timeOf, 0.87, bounded},
+	{"Mix/writes=100/*", "simple", timeOf, 1 / 1.7, oneProcessor},
+	{"Create/*", "simple", timeOf, 1 / 1.7, oneProcessor},
 	{"Copy/*/*", "simple-copy", timeOf, 0.5, "bigcache"},
 	{"Copy/*/*", "simple-copy", timeOf, 0.5, "freecache"},
 	{"Copy/*/*", "simple-buffer", timeOf, 0.5, "freecache-buffer"},
@@ -75,6 +88,10 @@ var goals = []goal{
 	{"Ratio/sizes/*", "simple-bytes", hitsBehind, 0.5, weighed},
 	{"Ratio/sizes/scans/*", "simple-bytes", hitsBehind, 0.5, weighed},
 	{"Memory/*", "simple", memoryOf, 1, "otter-expiry"},
+	{"Bound/*", "simple-bytes", heapBeside, 0.1, ""},
+	{"Freed/*", "simple", untilFreed, 60, ""},
+	{"Collector/*", "simple", cpuOf, 1, "otter*"},
+	{"Collector/*", "simple", stopOf, 1, "otter*"},
 	{"Hit/entries=500", "simple-view", above, 15e-9, "simple"},
 	{"Copy/bytes=100B/*", "simple-buffer", above, 15e-9, "simple"},
 	{"Copy/*/*", "simple-buffer", allocs, 0, ""},
@@ -86,7 +103,17 @@ var goals = []goal{
 	{"Redis/[gs]et/callers=*", "redis", timeOf, 1.05, "go-redis"},
 	{"Redis/[gs]et/callers=64", "redis", timeOf, 0.4, "go-redis"},
 	{"Redis/[gs]et/callers=64", "redis", timeOf, 1, "rueidis"},
-	{"Redis/*many/keys=100", "redis", timeOf, 1.1, "go-redis"},
+	{"Redis/getmany/keys=100", "redis", timeOf, 1.1, "go-redis"},
+	{"Redis/setmany/keys=100", "redis", timeOf, 1.05, "go-redis"},
+	{"Redis/setmany/keys=100", "redis", allocsOf, 1, "go-redis"},
+	{"Redis/get/callers=1", "redis", allocs, 3, ""},
+	{"Redis/append/bytes=1MiB", "redis", timeOf, 0.65, "go-redis"},
+	{"Redis/append/bytes=1MiB", "redis", bytesAllocated, 2 << 10, ""},
+	{"Redis/set/bytes=1MiB", "redis", bytesAllocated, 2 << 10, ""},
+	{"Redis/[dat]*/callers=1", "redis", timeOf, 1.05, "go-redis"},
+	{"Redis/[dat]*/callers=64", "redis", timeOf, 0.5, "go-redis"},
+	{"RedisCluster/[gs]et/callers=1", "redis", timeOf, 1.05, "go-redis"},
+	{"RedisCluster/[gs]et/callers=64", "redis", timeOf, 0.5, "go-redis"},
 
 	{"Memcached/[gs]et/callers=1", "memcached", timeOf, 1.05, "gomemcache"},
 	{"Memcached/[gs]et/callers=16", "memcached", timeOf, 0.59, "gomemcache"},
@@ -126,17 +153,20 @@ func checkGoals(w io.Writer, cases []*measure.Case) bool {
 			if is, _ := path.Match(g.series, c.Series); !is {
 				continue
 			}
-			best := c.Best(g.unit, strings.Split(g.peers, ",")...)
-			if best == nil && g.peers != "" {
-				continue
-			}
-			text := g.name
+			best, rival := c.Best(g.unit, strings.Split(g.peers, ",")...), g.peers
 			if best != nil {
-				text += " " + best.Name
+				rival = best.Name
 			}
+			text := strings.TrimRight(g.name+" "+rival, " ")
 			for _, name := range strings.Split(g.ours, ",") {
 				ours := c.Peer(name)
 				if ours == nil || len(ours.Values[g.unit]) == 0 {
+					continue
+				}
+				if g.peers == oneProcessor {
+					best = onOneProcessor(cases, c, name)
+				}
+				if best == nil && g.peers != "" {
 					continue
 				}
 				value, verdict := g.value(ours, best), "met"
@@ -151,9 +181,20 @@ func checkGoals(w io.Writer, cases []*measure.Case) bool {
 	return all
 }
 
+// onOneProcessor returns the peer in the same series on one processor, nil if c is that
+// case or there is none.
+func onOneProcessor(cases []*measure.Case, c *measure.Case, name string) *measure.Peer {
+	for _, other := range cases {
+		if other.Series == c.Series && other.Procs == 1 && c.Procs > 1 {
+			return other.Peer(name)
+		}
+	}
+	return nil
+}
+
 // show writes a ratio or a count with three digits and a time with its unit.
 func (b bound) show(value float64) string {
-	if b.name == above.name || b.name == p99.name {
+	if b.name == above.name || b.name == p99.name || b.name == untilFreed.name {
 		return report.Quantity(value, b.unit)
 	}
 	return fmt.Sprintf("%.3g", value)

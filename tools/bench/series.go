@@ -46,6 +46,12 @@ func groups(dirs []string) []group {
 			},
 		}, slices.Concat(memory.Mixes("Mix/writes=10", 10, "500", "1M"), memory.Mixes("Mix/writes=50", 50, "500", "1M"), memory.Mixes("Mix/writes=100", 100, "500", "1M"))},
 		{report.Section{
+			Name: "Create", Title: "New keys", Text: "Sets of absent keys by a full store, each of which evicts another entry.",
+			Rows: []report.Row{
+				{Part: "simple", Label: "new key, 100k entries", Series: "Create/entries=100k", Ours: "simple", Peers: counted},
+			},
+		}, memory.Creations("Create", "100k")},
+		{report.Section{
 			Name: "Copy", Title: "Hits that copy", Text: "Reads of bytes that become the caller's own: fresh, in its buffer, or as a string.",
 			Rows: []report.Row{
 				{Part: "simple", Label: "hit that copies 1 KiB", Series: "Copy/bytes=1KiB/entries=500", Ours: "simple-copy", Peers: "bigcache,freecache"},
@@ -59,6 +65,18 @@ func groups(dirs []string) []group {
 			Name: "Memory", Title: "Memory of an entry", Unit: memory.PerEntry,
 			Text: "Bytes of heap per entry of a full store, with its key of 20 bytes and its value of 100 bytes.",
 		}, memory.Weights("Memory", "1M")},
+		{report.Section{
+			Name: "Bound", Title: "Memory at a bound", Unit: memory.HeapAtBound,
+			Text: "Heap of a store whose entries may weigh 64 MiB, and which is full. All peers count for an entry what simple counts.",
+		}, memory.Bounds("Bound", "100B", "1KiB", "64KiB")},
+		{report.Section{
+			Name: "Freed", Title: "Memory after expiry", Unit: memory.UntilFreed,
+			Text: "Time from the expiry of all entries until a tenth of their memory is left, while nobody calls the store and the garbage collector runs once a second. Two minutes are the most that is waited for.",
+		}, memory.Expiries("Freed", "1M")},
+		{report.Section{
+			Name: "Collector", Title: "Garbage collection", Unit: memory.CPUPerCycle,
+			Text: "CPU time of the garbage collector per cycle over a full store, as the runtime estimates it, and the longest stop of all goroutines in five cycles. Keys and values belong to the store alone. The time of a stop is the end of its bin in runtime/metrics: a bin is up to a quarter wide.",
+		}, memory.Collections("Collector", "1M", "10M")},
 		{report.Section{
 			Name: "File", Title: "Files", Allocs: true, Text: "Reads, replacements and new files, by file system and size of the value.",
 			Rows: []report.Row{
@@ -79,7 +97,15 @@ func groups(dirs []string) []group {
 				{Part: "redis", Label: "set, 64 callers", Series: "Redis/set/callers=64", Ours: "redis", Peers: "go-redis,rueidis"},
 				{Part: "redis", Label: "batch of 100 reads", Series: "Redis/getmany/keys=100", Ours: "redis", Peers: "go-redis,rueidis"},
 			},
-		}, stores.Redis.Series("Redis", remoteTasks+"get/bytes=1MiB set/bytes=1MiB")},
+		}, stores.Redis.Series("Redis", remoteTasks+"get/bytes=1MiB set/bytes=1MiB append/bytes=1MiB "+
+			"delete/callers=1 delete/callers=64 add/callers=1 add/callers=64 ttl/callers=1 ttl/callers=64")},
+		{report.Section{
+			Name: "RedisCluster", Title: "Redis Cluster", Allocs: true, Text: "Three primaries. " + remoteText,
+			Rows: []report.Row{
+				{Part: "redis", Label: "cluster, get", Series: "RedisCluster/get/callers=1", Ours: "redis", Peers: "go-redis,rueidis"},
+				{Part: "redis", Label: "cluster, get, 64 callers", Series: "RedisCluster/get/callers=64", Ours: "redis", Peers: "go-redis,rueidis"},
+			},
+		}, stores.RedisCluster.Series("RedisCluster", remoteTasks)},
 		{report.Section{
 			Name: "Memcached", Title: "Memcached", Allocs: true, Text: remoteText,
 			Rows: []report.Row{

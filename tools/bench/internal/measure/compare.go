@@ -95,6 +95,11 @@ func (p *Peer) Median(unit string) float64 { return p.Estimate(unit).Center }
 // Estimate returns the median over the rounds and its interval.
 func (p *Peer) Estimate(unit string) benchmath.Summary { return estimate(p.Values[unit]) }
 
+// Map returns the median of what f makes of the values.
+func (p *Peer) Map(unit string, f func(value float64) float64) benchmath.Summary {
+	return p.pairs(p, unit, func(value, _ float64) float64 { return f(value) })
+}
+
 // Ratio compares the values of each round and returns the median of their ratios.
 func (p *Peer) Ratio(to *Peer, unit string) benchmath.Summary {
 	return p.pairs(to, unit, func(a, b float64) float64 { return a / b })

@@ -29,6 +29,51 @@ func Copies(name string, bytes ...string) []measure.Series {
 	return all
 }
 
+// Creations are sets of absent keys by a full store, which evicts others, for each number
+// of entries.
+func Creations(name string, entries ...string) []measure.Series {
+	var all []measure.Series
+	for _, n := range entries {
+		all = append(all, creation(name+"/entries="+n, workload.Number(n)))
+	}
+	return all
+}
+
+// creation goes round eight times as many keys as there is room for, which are evicted
+// before their next turn. A goroutine takes many of them at a time.
+func creation(name string, entries int) measure.Series {
+	s := measure.Series{Name: name, Procs: []int{1, 2}, MaxRounds: 6}
+	var keys []string
+	s.Setup = func() (func(), error) {
+		keys = workload.Keys(0, 8*entries)
+		return func() { keys = nil }, nil
+	}
+	for _, p := range peers {
+		if p.bound != byEntries || p.ours() && p.name != "simple" {
+			continue
+		}
+		s.Lanes = append(s.Lanes, p.lane(func() (func(*testing.B), func(), error) {
+			st := p.open(entries, workload.ValueSize)
+			value := make([]byte, workload.ValueSize)
+			st.fill(keys[len(keys)-entries:], func(string) []byte { return value })
+			const some = 1 << 10
+			var taken atomic.Int64 // by the goroutines of all runs
+			return func(b *testing.B) {
+				runParallel(b, func(pb *testing.PB, _ uint32) (hits, reads int) {
+					for at := 0; pb.Next(); at++ {
+						if at%some == 0 {
+							at = int(taken.Add(some)) - some
+						}
+						st.set(keys[at%len(keys)], value)
+					}
+					return 0, 0
+				})
+			}, st.close, nil
+		}))
+	}
+	return s
+}
+
 // Loaded are reads of 500 entries by caches that load what is missing, which is nothing.
 func Loaded(name string) []measure.Series {
 	return []measure.Series{mix(name, "500", 0, workload.ValueSize, loaders)}

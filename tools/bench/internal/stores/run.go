@@ -59,6 +59,27 @@ func runAppend(b bench, s store, keys []string, size int) {
 	})
 }
 
+const batch = 1000 // keys that are stored or deleted at a time where that is not measured
+
+// runAdd adds the keys from number next on, and deletes them again.
+func runAdd(b bench, s store, callers, next int, value []byte) {
+	keys := workload.Keys(next, b.N)
+	runCallers(b, callers, func(i int) error { return s.add(keys[i], value) })
+	b.StopTimer()
+	for some := range slices.Chunk(keys, batch) {
+		check(b, foundAll(len(some))(s.deleteMany(some)))
+	}
+}
+
+// runDelete deletes the keys from number next on, which it stores before.
+func runDelete(b bench, s store, callers, next int, value []byte) {
+	keys := workload.Keys(next, b.N)
+	for some := range slices.Chunk(keys, batch) {
+		check(b, s.setMany(some, value)())
+	}
+	runCallers(b, callers, func(i int) error { return s.remove(keys[i]) })
+}
+
 // runDeleteMany deletes a batch of other keys each time: all are present.
 func runDeleteMany(b bench, s store, size int, value []byte) {
 	keys := workload.Keys(size, b.N*size)

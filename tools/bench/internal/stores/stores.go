@@ -37,7 +37,9 @@ type store struct {
 	get        func(key string) ([]byte, error)
 	getAppend  func(key string, buffer []byte) ([]byte, error) // into the caller's buffer; nil if the client cannot
 	set        func(key string, value []byte) error
-	remove     func(key string) error                               // of a client without batches
+	remove     func(key string) error                               // of a present key
+	add        func(key string, value []byte) error                 // of an absent key
+	ttl        func(key string) error                               // of a present key
 	each       func(keys []string, do func(key string) error) error // does what a client without batches does instead
 	getMany    func(keys []string) (found int, err error)           // values stay in the peer's own form
 	setMany    func(keys []string, value []byte) func() error       // prepares what the caller would have at hand
@@ -55,6 +57,12 @@ func hit(value []byte, ok bool, err error) ([]byte, error) {
 	return value, err
 }
 
+// done makes a call that found another state than the expected one an error.
+func done(ok bool, err error) error {
+	_, err = hit(nil, ok, err)
+	return err
+}
+
 // through measures a backend as programs use it.
 func through(b cache.Backend, err error) (store, error) {
 	if err != nil {
@@ -66,7 +74,13 @@ func through(b cache.Backend, err error) (store, error) {
 		getAppend: func(key string, buffer []byte) ([]byte, error) {
 			return hit(c.GetAppend(ctx, key, buffer))
 		},
-		set: func(key string, value []byte) error { return c.Set(ctx, key, value) },
+		set:    func(key string, value []byte) error { return c.Set(ctx, key, value) },
+		remove: func(key string) error { return done(c.Delete(ctx, key)) },
+		add:    func(key string, value []byte) error { return done(c.Add(ctx, key, value)) },
+		ttl: func(key string) error {
+			_, ok, err := c.TTL(ctx, key)
+			return done(ok, err)
+		},
 		getMany: func(keys []string) (found int, err error) {
 			results, err := c.GetMany(ctx, keys...)
 			for _, r := range results {
@@ -215,6 +229,9 @@ func (p peer) openRun(addr string, t task, keys []string) (run func(bench), clos
 			set := s.setMany(keys[:t.keys], value)
 			runCallers(b, 1, func(int) error { return set() })
 		},
+		"ttl":        func(b bench) { runCallers(b, t.callers, func(i int) error { return s.ttl(keys[i%len(keys)]) }) },
+		"add":        func(b bench) { runAdd(b, s, t.callers, len(keys), value) },
+		"delete":     func(b bench) { runDelete(b, s, t.callers, len(keys), value) },
 		"deletemany": func(b bench) { runDeleteMany(b, s, t.keys, value) },
 		"create":     runCreate(s, len(keys), value),
 		"full":       runFull(s, len(keys), value),

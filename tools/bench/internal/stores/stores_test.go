@@ -44,6 +44,9 @@ var kinds = []struct {
 		return memcached.New(ctx, memcached.Options{Servers: []string{addr}})
 	}},
 	{"uwsgi", Uwsgi, func(addr string) (cache.Backend, error) { return uwsgi.New(ctx, uwsgi.Options{Addr: addr}) }},
+	{"redis-cluster", RedisCluster, func(addr string) (cache.Backend, error) {
+		return redis.New(ctx, redis.Options{Cluster: strings.Split(addr, ",")})
+	}},
 	{"gcs", GCS(8), func(addr string) (cache.Backend, error) {
 		return gcs.New(ctx, gcs.Options{Bucket: gcsBucket, Endpoint: "http://" + addr, Anonymous: true})
 	}},
@@ -117,6 +120,39 @@ func testValues(t *testing.T, k Kind) {
 			}
 			if got, err := s.get(keys[0]); err == nil {
 				t.Errorf("a deleted key is %q", got)
+			}
+		})
+	}
+}
+
+// TestCallsThatExpect finds a peer that does not look at what the server returns.
+func TestCallsThatExpect(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			addr := startKind(t, k.Kind)
+			for _, p := range k.peers {
+				s := openPeer(t, p, addr)
+				if s.add == nil {
+					continue
+				}
+				const key = "single"
+				s.remove(key)
+				for _, step := range []struct {
+					call string
+					do   func() error
+					ok   bool
+				}{
+					{"ttl of an absent key", func() error { return s.ttl(key) }, false},
+					{"remove of an absent key", func() error { return s.remove(key) }, false},
+					{"add of an absent key", func() error { return s.add(key, []byte("v")) }, true},
+					{"add of a present key", func() error { return s.add(key, []byte("v")) }, false},
+					{"ttl of a present key", func() error { return s.ttl(key) }, true},
+					{"remove of a present key", func() error { return s.remove(key) }, true},
+				} {
+					if err := step.do(); (err == nil) != step.ok {
+						t.Errorf("%s: %s: %v", p.name, step.call, err)
+					}
+				}
 			}
 		})
 	}
