@@ -122,7 +122,7 @@ func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Dur
 			failed.Fail(item.Key, err)
 			continue
 		}
-		sets[i] = singleAttempt{Cmder: setCmd(ctx, item.Key, b.stored(item.Value), args), unplaced: b.cluster != nil}
+		sets[i] = singleAttempt{Cmder: b.setCmd(ctx, item.Key, b.stored(item.Value), args), unplaced: b.cluster != nil}
 		cmds = append(cmds, withEndOfLease(ctx, &sets[i], item.Key, ttl)) // one slice instead of an allocation each
 		sendable = append(sendable, item)
 	}

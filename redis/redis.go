@@ -24,6 +24,7 @@ type Backend struct {
 	borrowed   bool
 	allowFlush bool
 	flask      bool
+	publishes  bool         // Options.PublishChanges
 	incMethod  atomic.Int32 // index of incMethods
 	mapKnown   atomic.Bool  // of the cluster, see Place
 	closed     atomic.Bool
@@ -48,13 +49,13 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 }
 
 // NewFromClient returns a Backend over a client of the application, a *goredis.Client
-// or *goredis.ClusterClient. Close does not close the client. Only AllowFlush, Flask and
-// NoAutoPipeline of o may be set: the client is already configured. If it has
+// or *goredis.ClusterClient. Close does not close the client. Only AllowFlush, Flask,
+// NoAutoPipeline and PublishChanges of o may be set: the client is already configured. If it has
 // ContextTimeoutEnabled, calls return at the deadlines of their contexts, otherwise
 // only at its ReadTimeout. It does not notice a cancellation before then. Writes that are not idempotent are sent at most once,
 // whatever its MaxRetries. Its replies are not bounded.
 func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) {
-	if err := driver.CheckBorrowed(&o, "AllowFlush", "Flask", "NoAutoPipeline"); err != nil {
+	if err := driver.CheckBorrowed(&o, "AllowFlush", "Flask", "NoAutoPipeline", "PublishChanges"); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	switch c := client.(type) {
@@ -72,7 +73,7 @@ func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) 
 }
 
 func newBackend(client goredis.UniversalClient, o Options) *Backend {
-	b := &Backend{client: client, borrowed: true, allowFlush: o.AllowFlush, flask: o.Flask}
+	b := &Backend{client: client, borrowed: true, allowFlush: o.AllowFlush, flask: o.Flask, publishes: o.PublishChanges}
 	b.open, b.close = context.WithCancel(context.Background())
 	b.one, _ = client.(*goredis.Client)
 	b.cluster, _ = client.(*goredis.ClusterClient)
@@ -147,7 +148,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 	if err := b.check(key, value); err != nil {
 		return err
 	}
-	set := b.once(setCmd(ctx, key, b.stored(value), ttlArgs(ttl)))
+	set := b.once(b.setCmd(ctx, key, b.stored(value), ttlArgs(ttl)))
 	return b.write(ctx, withEndOfLease(ctx, set, key, ttl))
 }
 
@@ -170,7 +171,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 // add also reports whether it failed because another type is stored under key. SET with NX
 // and GET, from version 7, would report that too, but return every value that is present.
 func (b *Backend) add(ctx context.Context, key string, value []byte, ttl time.Duration) (added, isOther bool, err error) {
-	set := goredis.NewBoolCmd(ctx, append(setArgs(key, b.stored(value), ttlArgs(ttl)), "nx")...)
+	set := goredis.NewBoolCmd(ctx, b.writeArgs(append(setArgs(key, b.stored(value), ttlArgs(ttl)), "nx"), key)...)
 	add, kind := b.once(set), typeCmd(ctx, key)
 	cmds := []goredis.Cmder{add, kind}
 	if endsLease(ttl) {
@@ -202,7 +203,7 @@ type deletion struct {
 }
 
 func (d *deletion) init(ctx context.Context, b *Backend, key string) *plan {
-	d.kind, d.removed = typeCmd(ctx, key), goredis.NewIntCmd(ctx, "unlink", key)
+	d.kind, d.removed = typeCmd(ctx, key), goredis.NewIntCmd(ctx, b.writeArgs([]any{"unlink", key}, key)...)
 	d.attempt = singleAttempt{Cmder: d.removed, unplaced: b.cluster != nil}
 	d.plan = plan{&d.attempt, []goredis.Cmder{d.kind, endLease(ctx, key), &d.attempt}}
 	return &d.plan
@@ -303,8 +304,8 @@ func (b *Backend) checkSize(value []byte) error {
 	return nil
 }
 
-func setCmd(ctx context.Context, key string, value []byte, ttl []any) *goredis.StatusCmd {
-	return goredis.NewStatusCmd(ctx, setArgs(key, value, ttl)...)
+func (b *Backend) setCmd(ctx context.Context, key string, value []byte, ttl []any) *goredis.StatusCmd {
+	return goredis.NewStatusCmd(ctx, b.writeArgs(setArgs(key, value, ttl), key)...)
 }
 
 // setArgs leaves room for one more argument.

@@ -26,6 +26,10 @@ import (
 //
 // The error wraps errors.ErrUnsupported if the server refuses CLIENT TRACKING or RESP3,
 // as some managed services do, or the user has no permission for it.
+//
+// With [Options.PublishChanges], Watch subscribes to what writers publish instead. It
+// reports the writes and deletes of programs that set this option, and Clear. It does not
+// report evictions, expiries and writes of other programs: bound the age of copies.
 func (b *Backend) Watch(ctx context.Context, prefix string, grace time.Duration, notices driver.Notices) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
@@ -122,9 +126,13 @@ func (w *watch) run(ctx context.Context) error {
 
 // connect opens a link to each server, and returns those that it could open.
 func (w *watch) connect(ctx context.Context, servers map[string]goredis.Options) ([]*link, error) {
+	begin := trackChanges(w.prefix)
+	if w.b.publishes {
+		begin = subscribeToChanges(w.prefix)
+	}
 	links, addrs := make([]*link, len(servers)), slices.Collect(maps.Keys(servers))
 	errs := remote.Parallel(ctx, len(addrs), len(addrs), func(i int) (err error) {
-		links[i], err = newLink(ctx, servers[addrs[i]], w.prefix)
+		links[i], err = newLink(ctx, servers[addrs[i]], begin)
 		if err != nil && len(addrs) > 1 {
 			err = fmt.Errorf("%s: %w", addrs[i], err)
 		}
@@ -189,4 +197,7 @@ func checkPrimaries(ctx context.Context, find findPrimaries, servers map[string]
 	return nil
 }
 
-var _ driver.Watcher = (*Backend)(nil)
+var (
+	_ driver.Watcher        = (*Backend)(nil)
+	_ driver.PartialWatcher = (*Backend)(nil)
+)
