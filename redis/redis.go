@@ -25,6 +25,7 @@ type Backend struct {
 	allowFlush bool
 	flask      bool
 	publishes  bool         // Options.PublishChanges
+	conns      *connections // with sentinels, except of a client of the application; else nil
 	incMethod  atomic.Int32 // index of incMethods
 	mapKnown   atomic.Bool  // of the cluster, see Place
 	closed     atomic.Bool
@@ -45,6 +46,10 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 	}
 	b := newBackend(o.client(), o)
 	b.options, b.borrowed = o, false
+	if len(o.Sentinels) > 0 && b.one != nil {
+		b.conns = &connections{open: map[*trackedConn]struct{}{}}
+		b.one.AddHook(b.conns)
+	}
 	return b, nil
 }
 
