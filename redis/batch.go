@@ -126,7 +126,7 @@ func (b *Backend) SetMany(ctx context.Context, items []driver.Item, ttl time.Dur
 		}
 		begin := len(args)
 		args = append(append(args, "set", &items[i].Key, b.stored(item.Value)), px...)
-		set := goredis.NewStatusCmd(ctx, args[begin:len(args):len(args)]...)
+		set := goredis.NewStatusCmd(ctx, b.writeArgs(args[begin:len(args):len(args)], item.Key)...)
 		sets[i] = singleAttempt{Cmder: set, unplaced: b.cluster != nil}
 		cmds = append(cmds, withEndOfLease(ctx, &sets[i], item.Key, ttl))
 		sendable = append(sendable, item)

@@ -26,7 +26,7 @@ func (b *Backend) Clear(ctx context.Context) error {
 	}
 	var cleared atomic.Bool
 	err := b.eachPrimary(ctx, func(ctx context.Context, primary *goredis.Client) error {
-		flush := once(goredis.NewStatusCmd(ctx, "flushdb", "async"))
+		flush := once(goredis.NewStatusCmd(ctx, b.flushArgs()...))
 		err := outcome(flush, primary.Process(ctx, flush))
 		if mayHaveRun(err) {
 			cleared.Store(true)
@@ -132,7 +132,8 @@ func (b *Backend) unlink(ctx context.Context, keys []string, cleared *atomic.Boo
 	for i, key := range keys {
 		args := []any{"unlink", key}
 		if !isLeaseName(key) {
-			args = append(args, leaseName(key)) // it may have been taken since the first scan
+			lease := leaseName(key) // it may have been taken since the first scan
+			args = b.writeArgs(append(args, lease), key, lease)
 		}
 		cmds[i] = b.once(goredis.NewIntCmd(ctx, args...))
 	}

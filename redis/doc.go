@@ -69,6 +69,14 @@
 // CLIENT TRACKING or RESP3. Before Redis 8.10 the server reports the names of keys that
 // the user has no permission to read.
 //
+// With [Options.PublishChanges], writers publish their changes instead: every write is a
+// script that publishes the key on the channel "cachebackends:changed:" and the key, and
+// executes the write. Both happen or none. So a change is also published if its writer does
+// not receive the reply, or if a cluster redirects it. Clear publishes on
+// "cachebackends:flushed". Watch subscribes to the keys with its prefix on every primary.
+// Writes of programs without the option, evictions and expiries are not reported:
+// [Backend.WatchIsPartial] returns true, and package tiered requires NearTTL.
+//
 // # Leases
 //
 // [Backend.Lease] stores its token under a second key, which expires at the end of the

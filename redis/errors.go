@@ -116,6 +116,9 @@ func (b *Backend) remedy(text string) string {
 			return r.remedy
 		}
 	}
+	if b.publishes && refusesPublication(text) {
+		return "with PublishChanges (publish_changes), a write requires EVAL, PUBLISH and the channels \"cachebackends:*\""
+	}
 	word, _, _ := strings.Cut(text, " ")
 	if b.cluster == nil && (word == "MOVED" || word == "ASK" || word == "CROSSSLOT") {
 		return nodeAsServer
@@ -185,6 +188,8 @@ func (b *Backend) replyFailure(err error, text string, write bool) error {
 		kind = driver.ErrUnavailable
 	case kind == nil && remote.IsUnsent(err):
 		kind = driver.ErrUnavailable
+	case kind == nil && b.publishes && strings.HasPrefix(text, scriptDenied):
+		kind = driver.ErrAuth
 	case kind == nil:
 		return err
 	}

@@ -36,7 +36,10 @@ func (b *Backend) Inc(ctx context.Context, key string, delta int64, ttl time.Dur
 }
 
 func (b *Backend) inc(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	if ttl == 0 {
+	switch {
+	case b.publishes:
+		return b.incByScript(ctx, key, delta, ttl)
+	case ttl == 0:
 		return b.count(ctx, goredis.NewIntCmd(ctx, "incrby", key, delta))
 	}
 	for {
@@ -71,10 +74,12 @@ var incMethods = [...]func(*Backend, context.Context, string, int64, time.Durati
 
 // incScriptText creates an absent key with its expiry, or adds to a present one. Lua's
 // numbers are float64, so a sum that may be inexact is read back as text. If that fails,
-// the reply is not a number and the outcome is unknown.
-const incScriptText = scriptErrors + `local made = redis.pcall('set', KEYS[1], ARGV[1], 'nx', 'px', ARGV[2])
+// the reply is not a number and the outcome is unknown. A TTL of 0 is for ever.
+const incScriptText = scriptErrors + `if ARGV[2] ~= '0' then
+local made = redis.pcall('set', KEYS[1], ARGV[1], 'nx', 'px', ARGV[2])
 if made and made.err then return failed(made) end
 if made then if KEYS[2] then redis.pcall('unlink', KEYS[2]) end return ARGV[1] end
+end
 local sum = redis.pcall('incrby', KEYS[1], ARGV[1])
 if type(sum) == 'table' then return failed(sum) end
 if sum > -9007199254740992 and sum < 9007199254740992 then return sum end
@@ -82,7 +87,7 @@ local text = redis.pcall('get', KEYS[1])
 return type(text) == 'string' and text or 'unreadable'`
 
 func (b *Backend) incByScript(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	cmd := goredis.NewIntCmd(ctx, eval(incScriptText, keysOfWrite(key, ttl), delta, driver.RoundUp(ttl, time.Millisecond))...)
+	cmd := goredis.NewIntCmd(ctx, b.writeScript(incScriptText, keysOfWrite(key, ttl), delta, driver.RoundUp(ttl, time.Millisecond))...)
 	cmd.SetFirstKeyPos(firstKey)
 	return b.count(ctx, cmd)
 }

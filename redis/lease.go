@@ -73,7 +73,7 @@ func (b *Backend) Fill(ctx context.Context, key, token string, value []byte, ttl
 	if err := b.check(key, value); err != nil {
 		return false, err
 	}
-	cmd := goredis.NewIntCmd(ctx, eval(fillScript, []string{key, leaseName(key)}, token, b.stored(value), driver.RoundUp(ttl, time.Millisecond))...)
+	cmd := goredis.NewIntCmd(ctx, b.writeScript(fillScript, []string{key, leaseName(key)}, token, b.stored(value), driver.RoundUp(ttl, time.Millisecond))...)
 	filled, err := result(cmd, b.script(ctx, cmd, b.send))
 	return filled == 1, err
 }
@@ -101,7 +101,7 @@ func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []b
 	if err := b.check(key, old, value); err != nil {
 		return false, err
 	}
-	cmd := goredis.NewIntCmd(ctx, eval(swapScript, keysOfWrite(key, ttl), b.stored(old), b.stored(value), driver.RoundUp(ttl, time.Millisecond))...)
+	cmd := goredis.NewIntCmd(ctx, b.writeScript(swapScript, keysOfWrite(key, ttl), b.stored(old), b.stored(value), driver.RoundUp(ttl, time.Millisecond))...)
 	swapped, err := result(cmd, b.script(ctx, cmd, b.send))
 	return swapped == 1, err
 }

@@ -26,9 +26,9 @@ type link struct {
 	answers atomic.Int64 // to PING
 }
 
-// newLink connects to a server that another client has the options for, and makes it
-// report changes of keys with prefix.
-func newLink(ctx context.Context, o goredis.Options, prefix string) (_ *link, err error) {
+// newLink connects to a server that another client has the options for, and sends it the
+// commands with which the reports begin.
+func newLink(ctx context.Context, o goredis.Options, begin [][]string) (_ *link, err error) {
 	var opened atomic.Pointer[net.Conn]
 	options := singleConnection(o)
 	dial := options.Dialer
@@ -50,7 +50,7 @@ func newLink(ctx context.Context, o goredis.Options, prefix string) (_ *link, er
 	}
 	l.conn = *opened.Load()
 	l.in = bufio.NewReaderSize(guard(l.conn), afterLogin.line+len("\r\n"))
-	return l, l.track(prefix, time.Now().Add(o.DialTimeout))
+	return l, l.begin(begin, time.Now().Add(o.DialTimeout))
 }
 
 // singleConnection returns the options of a client of the same server that opens one
@@ -75,36 +75,6 @@ var errConnectionEnded = errors.New("the connection broke")
 
 func (l *link) close() { l.client.Close() }
 
-// track begins the reports.
-func (l *link) track(prefix string, deadline time.Time) error {
-	track := []string{"CLIENT", "TRACKING", "ON", "BCAST"}
-	if prefix != "" {
-		track = append(track, "PREFIX", prefix)
-	}
-	l.conn.SetReadDeadline(deadline)
-	for _, command := range [][]string{{"HELLO", "3"}, track} {
-		if err := l.send(deadline, command...); err != nil {
-			return err
-		}
-		if err := l.readReply(); err != nil {
-			return notTracked(err, command[0])
-		}
-	}
-	return l.conn.SetReadDeadline(time.Time{})
-}
-
-// notTracked returns the error of a command that begins the reports.
-func notTracked(err error, command string) error {
-	if !isCommandRefused(err) {
-		return err
-	}
-	what := "CLIENT TRACKING"
-	if command == "HELLO" {
-		what = "RESP3"
-	}
-	return fmt.Errorf("%w: the server does not accept %s, which reports changes: %w", errors.ErrUnsupported, what, err)
-}
-
 // send sends a command.
 func (l *link) send(deadline time.Time, args ...string) error {
 	command := fmt.Appendf(nil, "*%d\r\n", len(args))
@@ -113,68 +83,6 @@ func (l *link) send(deadline time.Time, args ...string) error {
 	}
 	l.conn.SetWriteDeadline(deadline)
 	_, err := l.conn.Write(command)
-	return err
-}
-
-// read reads reports and answers until the connection ends.
-func (l *link) read(changed func(key string)) error {
-	for {
-		kind, n, err := l.readHeader()
-		switch {
-		case err != nil:
-		case kind == '>':
-			err = l.readPush(n, changed)
-		case kind == '+':
-			l.answers.Add(1)
-		default:
-			err = errMalformed
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", l.addr, err)
-		}
-	}
-}
-
-// readPush reads a notification of n elements.
-func (l *link) readPush(n int, changed func(key string)) error {
-	kind, size, err := l.readHeader()
-	name := ""
-	if err == nil && kind == '$' {
-		name, err = l.readString(size)
-	}
-	if err != nil {
-		return err
-	}
-	if name != "invalidate" || n != 2 {
-		return l.skip(n - 1)
-	}
-	kind, n, err = l.readHeader()
-	switch {
-	case err != nil:
-		return err
-	case n < 0:
-		return errFlushed
-	case kind != '*':
-		return errMalformed
-	}
-	for range n {
-		if kind, size, err = l.readHeader(); err != nil || kind != '$' || size < 0 {
-			return orMalformed(err)
-		}
-		key, err := l.readString(size)
-		if err != nil {
-			return err
-		}
-		changed(key)
-	}
-	return nil
-}
-
-// orMalformed returns err, or that the reply was malformed.
-func orMalformed(err error) error {
-	if err == nil {
-		return errMalformed
-	}
 	return err
 }
 

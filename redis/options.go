@@ -61,6 +61,13 @@ type Options struct {
 	// every call with its context, not pipelines without one.
 	NoAutoPipeline bool
 
+	// PublishChanges is for servers that refuse CLIENT TRACKING. Every write also publishes
+	// the key that it changes, and [Backend.Watch] subscribes to these messages. All programs
+	// that write the entries must set it: other changes are not reported, nor are evictions.
+	// A write is then a script (EVAL): if the server refuses the script or PUBLISH, the write
+	// fails and changes nothing.
+	PublishChanges bool `option:"publish_changes" help:"writes publish the keys that they change and Watch subscribes to them, for servers that refuse CLIENT TRACKING; all programs that write must set it"`
+
 	// Flask stores values as Flask-Caching does, to share entries with a Flask program: see
 	// the documentation of the package. Every value must be a pickle or the decimal text of
 	// an integer, as flask.Codec of module flask writes them.

@@ -102,8 +102,8 @@ func TestLargeCommandsDoNotShare(t *testing.T) {
 		want bool
 	}{
 		"get":         {goredis.NewStringCmd(t.Context(), "get", "k"), false},
-		"set":         {setCmd(t.Context(), "k", make([]byte, maxShared), nil), false},
-		"large value": {once(setCmd(t.Context(), "k", make([]byte, maxShared+1), nil)), true},
+		"set":         {new(Backend).setCmd(t.Context(), "k", make([]byte, maxShared), nil), false},
+		"large value": {once(new(Backend).setCmd(t.Context(), "k", make([]byte, maxShared+1), nil)), true},
 		"batch":       {goredis.NewCmd(t.Context(), "mget", "k"), true},
 	} {
 		if got := isLarge(tt.cmd); got != tt.want {

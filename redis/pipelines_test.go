@@ -114,8 +114,8 @@ func TestKeyOf(t *testing.T) {
 	ctx := t.Context()
 	for want, cmd := range map[string]goredis.Cmder{
 		"get":    getCmd(ctx, "get"),
-		"set":    once(setCmd(ctx, "set", []byte("v"), nil)),
-		"plan":   withEndOfLease(ctx, once(setCmd(ctx, "plan", nil, nil)), "plan", 1),
+		"set":    once(new(Backend).setCmd(ctx, "set", []byte("v"), nil)),
+		"plan":   withEndOfLease(ctx, once(new(Backend).setCmd(ctx, "plan", nil, nil)), "plan", 1),
 		"script": once(goredis.NewCmd(ctx, eval("return 1", []string{"script", "other"}, "arg")...)),
 		"":       goredis.NewCmd(ctx, "ping"),
 	} {

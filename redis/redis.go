@@ -24,6 +24,8 @@ type Backend struct {
 	borrowed   bool
 	allowFlush bool
 	flask      bool
+	publishes  bool         // Options.PublishChanges
+	conns      *connections // with sentinels, except of a client of the application; else nil
 	incMethod  atomic.Int32 // index of incMethods
 	mapKnown   atomic.Bool  // of the cluster, see Place
 	closed     atomic.Bool
@@ -44,17 +46,21 @@ func New(ctx context.Context, o Options) (*Backend, error) {
 	}
 	b := newBackend(o.client(), o)
 	b.options, b.borrowed = o, false
+	if len(o.Sentinels) > 0 && b.one != nil {
+		b.conns = &connections{open: map[*trackedConn]struct{}{}}
+		b.one.AddHook(b.conns)
+	}
 	return b, nil
 }
 
 // NewFromClient returns a Backend over a client of the application, a *goredis.Client
-// or *goredis.ClusterClient. Close does not close the client. Only AllowFlush, Flask and
-// NoAutoPipeline of o may be set: the client is already configured. If it has
+// or *goredis.ClusterClient. Close does not close the client. Only AllowFlush, Flask,
+// NoAutoPipeline and PublishChanges of o may be set: the client is already configured. If it has
 // ContextTimeoutEnabled, calls return at the deadlines of their contexts, otherwise
 // only at its ReadTimeout. It does not notice a cancellation before then. Writes that are not idempotent are sent at most once,
 // whatever its MaxRetries. Its replies are not bounded.
 func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) {
-	if err := driver.CheckBorrowed(&o, "AllowFlush", "Flask", "NoAutoPipeline"); err != nil {
+	if err := driver.CheckBorrowed(&o, "AllowFlush", "Flask", "NoAutoPipeline", "PublishChanges"); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	switch c := client.(type) {
@@ -72,7 +78,7 @@ func NewFromClient(client goredis.UniversalClient, o Options) (*Backend, error) 
 }
 
 func newBackend(client goredis.UniversalClient, o Options) *Backend {
-	b := &Backend{client: client, borrowed: true, allowFlush: o.AllowFlush, flask: o.Flask}
+	b := &Backend{client: client, borrowed: true, allowFlush: o.AllowFlush, flask: o.Flask, publishes: o.PublishChanges}
 	b.open, b.close = context.WithCancel(context.Background())
 	b.one, _ = client.(*goredis.Client)
 	b.cluster, _ = client.(*goredis.ClusterClient)
@@ -147,7 +153,7 @@ func (b *Backend) Set(ctx context.Context, key string, value []byte, ttl time.Du
 	if err := b.check(key, value); err != nil {
 		return err
 	}
-	set := b.once(setCmd(ctx, key, b.stored(value), ttlArgs(ttl)))
+	set := b.once(b.setCmd(ctx, key, b.stored(value), ttlArgs(ttl)))
 	return b.write(ctx, withEndOfLease(ctx, set, key, ttl))
 }
 
@@ -171,7 +177,7 @@ func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Du
 // and GET, from version 7, would report that too, but return every value that is present.
 func (b *Backend) add(ctx context.Context, key string, value []byte, ttl time.Duration) (added, isOther bool, err error) {
 	name := any(key) // once, for two commands
-	set := goredis.NewBoolCmd(ctx, append(setArgs(name, b.stored(value), ttlArgs(ttl)), "nx")...)
+	set := goredis.NewBoolCmd(ctx, b.writeArgs(append(setArgs(name, b.stored(value), ttlArgs(ttl)), "nx"), key)...)
 	add, kind := b.once(set), typeCmd(ctx, name)
 	cmds := []goredis.Cmder{add, kind}
 	if endsLease(ttl) {
@@ -209,7 +215,7 @@ type deletion struct {
 func (d *deletion) init(ctx context.Context, b *Backend, key string) *plan {
 	d.key, d.lease = key, leaseName(key)
 	d.args = [...]any{"type", &d.key, "unlink", &d.lease, "unlink", &d.key}
-	d.kind, d.removed = goredis.NewStatusCmd(ctx, d.args[0:2:2]...), goredis.NewIntCmd(ctx, d.args[4:6:6]...)
+	d.kind, d.removed = goredis.NewStatusCmd(ctx, d.args[0:2:2]...), goredis.NewIntCmd(ctx, b.writeArgs(d.args[4:6:6], key)...)
 	d.attempt = singleAttempt{Cmder: d.removed, unplaced: b.cluster != nil}
 	d.cmds = [...]goredis.Cmder{d.kind, goredis.NewCmd(ctx, d.args[2:4:4]...), &d.attempt}
 	d.plan = plan{&d.attempt, d.cmds[:]}
@@ -312,8 +318,8 @@ func (b *Backend) checkSize(value []byte) error {
 	return nil
 }
 
-func setCmd(ctx context.Context, key string, value []byte, ttl []any) *goredis.StatusCmd {
-	return goredis.NewStatusCmd(ctx, setArgs(key, value, ttl)...)
+func (b *Backend) setCmd(ctx context.Context, key string, value []byte, ttl []any) *goredis.StatusCmd {
+	return goredis.NewStatusCmd(ctx, b.writeArgs(setArgs(key, value, ttl), key)...)
 }
 
 // setArgs leaves room for one more argument.

@@ -18,14 +18,23 @@ import (
 // connection of its own to every primary. It reports evictions, expiries and writes of
 // this Backend too, and keys with the prefix in other databases of the server.
 //
-// Watch asks every server each quarter of grace, and ends if one does not reply for three
-// quarters. So no change is reported later than grace. Watch also ends if a primary is
-// added or replaced, if FLUSHALL or FLUSHDB empties a database, and when the Backend is
-// closed. With sentinels and a client of the application, it ends at a failover only if
-// the old primary closes its connections, as sentinels make it do if they reach it.
+// Watch asks every server each fifth of grace, and ends if one does not reply for three
+// fifths. So no change is reported later than four fifths of grace; the last one is for a
+// busy machine. Watch also ends if a primary is added or replaced, if FLUSHALL or FLUSHDB
+// empties a database, and when the Backend is closed. With sentinels and a client of the
+// application, it ends at a failover only if the old primary closes its connections, as
+// sentinels make it do if they reach it.
 //
 // The error wraps errors.ErrUnsupported if the server refuses CLIENT TRACKING or RESP3,
 // as some managed services do, or the user has no permission for it.
+//
+// With sentinels, before it reports that it is ready, Watch closes the connections of the
+// Backend to other servers than the primary: an old primary may reply with old values until
+// the driver has been told of the failover.
+//
+// With [Options.PublishChanges], Watch subscribes to what writers publish instead. It
+// reports the writes and deletes of programs that set this option, and Clear. It does not
+// report evictions, expiries and writes of other programs: bound the age of copies.
 func (b *Backend) Watch(ctx context.Context, prefix string, grace time.Duration, notices driver.Notices) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
@@ -46,10 +55,12 @@ func (b *Backend) Watch(ctx context.Context, prefix string, grace time.Duration,
 
 // Every change that was made before a question was answered has been reported. So the
 // oldest unreported change is an interval older than the oldest question without an
-// answer, and both together are not older than grace.
+// answer, and both together are four intervals old. The fifth one is for timers that are
+// late: with four intervals in grace, half of the changes after a cut were reported at the
+// last moment.
 const (
-	watchTicks    = 4 // intervals in grace
-	maxUnanswered = watchTicks - 1
+	watchTicks    = 5 // intervals in grace
+	maxUnanswered = 3
 )
 
 // watchEnded is the reason why changes may have been missed although the servers reply.
@@ -95,6 +106,7 @@ func (w *watch) run(ctx context.Context) error {
 	if err := checkPrimaries(ctx, find, servers); err != nil {
 		return err // there may have been changes on a new primary already
 	}
+	w.closeOthers(links)
 	w.notices.Ready()
 
 	var running sync.WaitGroup
@@ -122,9 +134,13 @@ func (w *watch) run(ctx context.Context) error {
 
 // connect opens a link to each server, and returns those that it could open.
 func (w *watch) connect(ctx context.Context, servers map[string]goredis.Options) ([]*link, error) {
+	begin := trackChanges(w.prefix)
+	if w.b.publishes {
+		begin = subscribeToChanges(w.prefix)
+	}
 	links, addrs := make([]*link, len(servers)), slices.Collect(maps.Keys(servers))
 	errs := remote.Parallel(ctx, len(addrs), len(addrs), func(i int) (err error) {
-		links[i], err = newLink(ctx, servers[addrs[i]], w.prefix)
+		links[i], err = newLink(ctx, servers[addrs[i]], begin)
 		if err != nil && len(addrs) > 1 {
 			err = fmt.Errorf("%s: %w", addrs[i], err)
 		}
@@ -137,6 +153,19 @@ func (w *watch) connect(ctx context.Context, servers map[string]goredis.Options)
 		}
 	}
 	return links, nil
+}
+
+// closeOthers closes the connections of the Backend to servers that are not watched. What
+// was read there, after Ready, could be older than the changes that are reported.
+func (w *watch) closeOthers(links []*link) {
+	if w.b.conns == nil {
+		return
+	}
+	var addrs []string
+	for _, l := range links {
+		addrs = append(addrs, l.conn.RemoteAddr().String())
+	}
+	w.b.conns.closeOthers(addrs)
 }
 
 // changed reports the change of a key. Leases are not entries.
@@ -189,4 +218,7 @@ func checkPrimaries(ctx context.Context, find findPrimaries, servers map[string]
 	return nil
 }
 
-var _ driver.Watcher = (*Backend)(nil)
+var (
+	_ driver.Watcher        = (*Backend)(nil)
+	_ driver.PartialWatcher = (*Backend)(nil)
+)

@@ -311,6 +311,42 @@ func TestWatchOfCluster(t *testing.T) {
 	}
 }
 
+// When Watch becomes ready, the Backend has no connection to an old primary, although the
+// driver has not been told that there is another one.
+func TestWatchClosesConnectionsToOldPrimary(t *testing.T) {
+	before, after := startFake(t, tracking(nil)), startFake(t, tracking(nil))
+	var primary atomic.Pointer[fake]
+	primary.Store(before)
+	sentinel := startFake(t, naming(&primary))
+	b := start(t, Options{Sentinels: []string{sentinel.addr}})
+	if err := b.Set(t.Context(), "k", nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	primary.Store(after)
+	startWatch(t, b, "p", ample).waitReady(t)
+	if err := b.Set(t.Context(), "k", nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if before.count("set") != 1 || after.count("set") != 1 {
+		t.Errorf("%d writes to the old primary, %d to the new one; want 1 and 1", before.count("set"), after.count("set"))
+	}
+	waitFor(t, "the end of all connections to the old primary", func() bool { return before.open() == 0 })
+}
+
+// naming replies as a sentinel that names a primary.
+func naming(primary *atomic.Pointer[fake]) func(int, []string) string {
+	return func(_ int, args []string) string {
+		if args[0] != "sentinel" {
+			return ""
+		}
+		if args[1] != "get-master-addr-by-name" {
+			return "*0\r\n"
+		}
+		host, port, _ := net.SplitHostPort(primary.Load().addr)
+		return fmt.Sprintf("*2\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(host), host, len(port), port)
+	}
+}
+
 // Watch ends when the sentinels name another primary, although the old one replies.
 func TestWatchWithSentinels(t *testing.T) {
 	t.Parallel() // it waits for an interval
@@ -318,16 +354,7 @@ func TestWatchWithSentinels(t *testing.T) {
 	for _, replicas := range []bool{false, true} {
 		var primary atomic.Pointer[fake]
 		primary.Store(before)
-		sentinel := startFake(t, func(_ int, args []string) string {
-			if args[0] != "sentinel" {
-				return ""
-			}
-			if args[1] != "get-master-addr-by-name" {
-				return "*0\r\n"
-			}
-			host, port, _ := net.SplitHostPort(primary.Load().addr)
-			return fmt.Sprintf("*2\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(host), host, len(port), port)
-		})
+		sentinel := startFake(t, naming(&primary))
 		w := startWatch(t, start(t, Options{Sentinels: []string{sentinel.addr, "127.0.0.1:1"}, ReadFromReplicas: replicas}), "p", ample/2)
 		w.waitReady(t)
 		if replicas {

@@ -16,6 +16,9 @@
 //     as the notice of its change arrives. If notices stop arriving, near is emptied
 //     within [Options.Grace]. Until they arrive again, nothing is kept near if
 //     [Options.NearTTL] is 0; otherwise entries are kept for NearTTL.
+//   - If it reports only a part of the changes (it is a [driver.PartialWatcher], such as
+//     redis with PublishChanges), both hold: reported changes are seen when their notice
+//     arrives, and other changes after at most NearTTL, which is required.
 //   - If it does not, NearTTL is required: an entry that another process has changed or
 //     removed is read for at most NearTTL after the change.
 //

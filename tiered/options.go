@@ -10,10 +10,10 @@ import (
 // Options configures [New].
 type Options struct {
 	// NearTTL is the longest time for which an entry is kept near. 0 means that only
-	// the remaining TTL in far limits it. That is allowed if far reports changes and
-	// remaining TTLs: it is a [driver.Watcher], or Watch is set, and it is a
-	// [driver.LifeGetter].
-	NearTTL time.Duration `option:"near_ttl" min:"0" help:"longest time for which an entry is kept near, in seconds or as a duration; required unless far reports changes"`
+	// the remaining TTL in far limits it. That is allowed if far reports all changes and
+	// remaining TTLs: it is a [driver.Watcher], or Watch is set, it is no
+	// [driver.PartialWatcher], and it is a [driver.LifeGetter].
+	NearTTL time.Duration `option:"near_ttl" min:"0" help:"longest time for which an entry is kept near, in seconds or as a duration; required unless far reports all changes"`
 
 	// Grace is the longest time for which entries stay near after notices from far have
 	// stopped arriving. Default 2 s.
@@ -62,8 +62,15 @@ func (o *Options) needsNearTTL(far driver.Backend) error {
 		return fmt.Errorf("missing: without notices of changes it is the bound of staleness")
 	case o.watcher(far) == nil:
 		return fmt.Errorf("missing: %s reports no changes, so that it is the bound of staleness", name)
+	case isPartial(o.watcher(far)):
+		return fmt.Errorf("missing: %s may not report every change, so that it is the bound of staleness", name)
 	case !lives:
 		return fmt.Errorf("missing: %s does not report the remaining TTL with a value", name)
 	}
 	return nil
+}
+
+func isPartial(w driver.Watcher) bool {
+	p, ok := w.(driver.PartialWatcher)
+	return ok && p.WatchIsPartial()
 }

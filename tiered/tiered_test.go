@@ -30,6 +30,10 @@ func TestNearTTLIsRequired(t *testing.T) {
 		{"notices from elsewhere", memory.Lives{Far: memory.NewFar()}, Options{Watch: watching}, ""},
 		{"no notices", memory.Lives{Far: memory.NewFar()}, Options{}, "missing: far reports no changes"},
 		{"notices off", memory.NewFar(), Options{NoWatch: true}, "missing: without notices of changes"},
+		{"some notices", partial{memory.NewFar()}, Options{}, "missing: far may not report every change"},
+		{"some notices, with NearTTL", partial{memory.NewFar()}, Options{NearTTL: time.Second}, ""},
+		{"some notices from elsewhere", memory.NewFar(), Options{Watch: partial{memory.NewFar()}}, "missing: far may not report every change"},
+		{"some notices, forwarded", driver.Resolve(partial{memory.NewFar()}), Options{}, "missing: far may not report every change"},
 		{"no lives", memory.New().Plain(), Options{Watch: watching}, "missing: memory.plain does not report the remaining TTL"},
 		{"nothing", memory.New().Plain(), Options{}, "missing: memory.plain reports no changes"},
 		{"nothing, with NearTTL", memory.New().Plain(), Options{NearTTL: time.Second}, ""},
@@ -53,6 +57,11 @@ func TestNearTTLIsRequired(t *testing.T) {
 		})
 	}
 }
+
+// partial may not report every change.
+type partial struct{ memory.Far }
+
+func (partial) WatchIsPartial() bool { return true }
 
 // An old entry of near, which another process or an earlier Backend has left, is never
 // read.

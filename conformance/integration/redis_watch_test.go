@@ -112,13 +112,99 @@ func (w *watch) end(t *testing.T) error {
 func TestRedisWatch(t *testing.T) {
 	busy(t)
 	server := servers.StartRedis(t, "")
-	o := redis.Options{Addr: server.Addrs[0], AllowFlush: true}
+	testRedisWatch(t, server, redis.Options{Addr: server.Addrs[0], AllowFlush: true}, map[string]func(w *watch, key string) error{
+		"another program": func(_ *watch, key string) error {
+			_, err := server.Cli(t.Context(), 0, "set '"+key+"' x")
+			return err
+		},
+		"another program, EXPIRE": func(w *watch, key string) error {
+			_, err := server.Cli(t.Context(), 0, "set '"+key+"' x")
+			err = errors.Join(err, w.reset(t, key))
+			_, expireErr := server.Cli(t.Context(), 0, "expire '"+key+"' 100")
+			return errors.Join(err, expireErr)
+		},
+	})
+}
+
+// withoutTracking returns the options of a user who may do everything but CLIENT TRACKING,
+// and who may publish and receive changes of keys with the prefix p:.
+func withoutTracking(t *testing.T, server *servers.Redis) redis.Options {
+	t.Helper()
+	for i := range server.Addrs {
+		cli(t, server, i, "acl setuser app reset on '>secret' '~*' resetchannels '&cachebackends:changed:p:*' '&cachebackends:flushed' +@all '-client|tracking'")
+	}
+	return redis.Options{Addr: server.Addrs[0], Username: "app", Password: cache.Secret("secret"), AllowFlush: true}
+}
+
+// Where the server refuses CLIENT TRACKING, the writers publish every change.
+func TestRedisWatchOfPublications(t *testing.T) {
+	busy(t)
+	server := servers.StartRedis(t, "")
+	o := withoutTracking(t, server)
+	if err := startRedisWatch(t, o, "p:").end(t); !driver.IsUnsupported(err) || !strings.Contains(err.Error(), "PublishChanges (publish_changes)") {
+		t.Errorf("Watch with CLIENT TRACKING: %v; want a refusal with the remedy", err)
+	}
+	o.PublishChanges = true
+	testRedisWatch(t, server, o, nil)
+}
+
+// A write that may not be published changes nothing.
+func TestRedisPublicationRefused(t *testing.T) {
+	busy(t)
+	server := servers.StartRedis(t, "")
+	for _, rules := range []string{"resetchannels", "allchannels -publish", "allchannels -eval"} {
+		cli(t, server, 0, "acl setuser app reset on '>secret' '~*' +@all "+rules)
+		b, err := redis.New(t.Context(), redis.Options{Addr: server.Addrs[0], Username: "app", Password: cache.Secret("secret"), PublishChanges: true})
+		opened(t, b, err)
+		_, incErr := b.Inc(t.Context(), "n", 1, time.Hour)
+		for name, err := range map[string]error{"Set": b.Set(t.Context(), "k", nil, 0), "Inc": incErr} {
+			if !errors.Is(err, cache.ErrAuth) || !strings.Contains(err.Error(), "PublishChanges (publish_changes)") {
+				t.Errorf("%s with %q: %v; want ErrAuth with the remedy", name, rules, err)
+			}
+		}
+		for _, key := range []string{"k", "n"} {
+			if has, err := b.Has(t.Context(), key); has || err != nil {
+				t.Errorf("after a refused write with %q: %v, %v", rules, has, err)
+			}
+		}
+	}
+}
+
+// On a cluster, every primary passes on what its writers publish, also after slots have
+// moved and a write was redirected.
+func TestRedisWatchOfPublicationsInCluster(t *testing.T) {
+	timed(t)
+	cluster := servers.StartRedisCluster(t, 0)
+	o := withoutTracking(t, cluster)
+	o.Addr, o.Cluster, o.PublishChanges = "", cluster.Addrs, true
+	b, err := redis.New(t.Context(), o)
+	opened(t, b, err)
+	w := startRedisWatch(t, o, "p:")
+	w.waitReady(t)
+	keys, items := make([]string, 300), make([]driver.Item, 300)
+	for i := range keys {
+		keys[i] = fmt.Sprint("p:", i)
+		items[i].Key = keys[i]
+	}
+	for range 2 {
+		if err := b.SetMany(t.Context(), items, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		w.expect(t, "cluster", keys...)
+		cluster.Reshard(t, 1500)
+	}
+}
+
+// testRedisWatch changes entries in every way that a Backend has, and others.
+func testRedisWatch(t *testing.T, server *servers.Redis, o redis.Options, others map[string]func(w *watch, key string) error) {
 	w := startRedisWatch(t, o, "p:")
 	w.waitReady(t)
 	b, err := redis.New(t.Context(), o)
 	opened(t, b, err)
 	ctx := t.Context()
-	for name, change := range map[string]func(key string) error{
+	foreign, err := redis.New(ctx, redis.Options{Addr: server.Addrs[0]})
+	opened(t, foreign, err)
+	changes := map[string]func(key string) error{
 		"Set":     func(key string) error { return b.Set(ctx, key, nil, time.Minute) },
 		"SetMany": func(key string) error { return b.SetMany(ctx, []driver.Item{{Key: key}}, 0) },
 		"Add":     func(key string) error { _, err := b.Add(ctx, key, nil, time.Minute); return err },
@@ -145,18 +231,13 @@ func TestRedisWatch(t *testing.T) {
 			_, swapErr := b.CompareAndSwap(ctx, key, []byte("a"), []byte("b"), 0)
 			return errors.Join(err, swapErr)
 		},
-		"another program": func(key string) error {
-			_, err := server.Cli(ctx, 0, "set '"+key+"' x")
-			return err
-		},
-		"another program, EXPIRE": func(key string) error {
-			err := errors.Join(b.Set(ctx, key, nil, 0), w.reset(t, key))
-			_, cliErr := server.Cli(ctx, 0, "expire '"+key+"' 100")
-			return errors.Join(err, cliErr)
-		},
-	} {
+	}
+	for name, change := range others {
+		changes[name] = func(key string) error { return change(w, key) }
+	}
+	for name, change := range changes {
 		key := "p:" + name
-		if err := errors.Join(b.Set(ctx, "other:"+name, nil, time.Second), change(key)); err != nil {
+		if err := errors.Join(foreign.Set(ctx, "other:"+name, nil, time.Second), change(key)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		w.expect(t, name, key)

@@ -110,6 +110,39 @@ func TestTieredOverRedisWithoutNotices(t *testing.T) {
 	conformance.Run(t, h)
 }
 
+// Redis whose writers publish their changes, for a user who may not use CLIENT TRACKING.
+func TestTieredOverRedisWithPublications(t *testing.T) {
+	variant(t)
+	server := servers.StartRedis(t, "")
+	withoutTracking(t, server)
+	cli(t, server, 0, "acl setuser app allchannels") // keys of the suite have other prefixes
+	of := func(database int) map[string]any {
+		return map[string]any{
+			"CACHE_TYPE": "redis", "CACHE_REDIS_URL": fmt.Sprintf("redis://app:secret@%s/%d", server.Addrs[0], database),
+			"CACHE_OPTIONS": map[string]any{"publish_changes": true},
+		}
+	}
+	h := withNotices(t, "tiered-redis-publications", server, of(0), of(1))
+	byTime := map[string]any{"near_ttl": "1h"}
+	h.New = over(tieredSettings(of(0), byTime)).New
+	h.Stores.ClearAllowed = over(tieredSettings(withFlush(of(1)), byTime)).New
+	conformance.Run(t, h)
+}
+
+// Redis itself passes the suite when its writers publish their changes.
+func TestRedisWithPublications(t *testing.T) {
+	variant(t)
+	server := servers.StartRedis(t, "--databases 10000")
+	h := apart(redisOver(nil), func(t *testing.T, n int) cache.Backend {
+		url := fmt.Sprintf("redis://%s/%d", server.Addrs[0], n)
+		return over(map[string]any{"CACHE_TYPE": "redis", "CACHE_REDIS_URL": url, "CACHE_ALLOW_FLUSH": true, "CACHE_OPTIONS": map[string]any{"publish_changes": true}}).New(t)
+	})
+	h.Name, h.NoReport, h.Slow = "redis-publications", true, true
+	h.Server, h.ServerVersion = "redis", server.Version(t)
+	h.Unsupported[conformance.Network] = onlyOneServer
+	conformance.Run(t, h)
+}
+
 // tieredRedis opens simple in front of a database of a redis.
 func tieredRedis(t *testing.T, addr string, database int, options map[string]any) driver.Backend {
 	t.Helper()

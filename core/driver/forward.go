@@ -51,6 +51,11 @@ func (o *Operations) Watch(ctx context.Context, prefix string, grace time.Durati
 	return o.own.watcher.Watch(ctx, prefix, grace, notices)
 }
 
+// WatchIsPartial reports whether Watch may miss changes.
+func (o *Operations) WatchIsPartial() bool {
+	return o.own.partial != nil && o.own.partial.WatchIsPartial()
+}
+
 // Stats returns statistics of the store.
 func (o *Operations) Stats(ctx context.Context) (Stats, error) {
 	if o.own.stater == nil {

@@ -55,6 +55,7 @@ type optional struct {
 	lifeGetter    LifeGetter
 	manyLives     ManyLifeGetter
 	watcher       Watcher
+	partial       PartialWatcher
 	stater        Stater
 	scanner       Scanner
 	placer        Placer
@@ -84,6 +85,7 @@ func Resolve(backend Backend) *Operations {
 	o.own.lifeGetter, _ = backend.(LifeGetter)
 	o.own.manyLives, _ = backend.(ManyLifeGetter)
 	o.own.watcher, _ = backend.(Watcher)
+	o.own.partial, _ = backend.(PartialWatcher)
 	o.own.stater, _ = backend.(Stater)
 	o.own.scanner, _ = backend.(Scanner)
 	o.own.placer, _ = backend.(Placer)
@@ -273,6 +275,7 @@ var (
 	_ LifeGetter     = (*Operations)(nil)
 	_ ManyLifeGetter = (*Operations)(nil)
 	_ Watcher        = (*Operations)(nil)
+	_ PartialWatcher = (*Operations)(nil)
 	_ Stater         = (*Operations)(nil)
 	_ Scanner        = (*Operations)(nil)
 	_ Placer         = (*Operations)(nil)

@@ -26,6 +26,15 @@ type Watcher interface {
 	Watch(ctx context.Context, prefix string, grace time.Duration, notices Notices) error
 }
 
+// PartialWatcher is implemented by a [Watcher] that may not report every change, for
+// example because it reports only the writes of programs that announce them. A caller that
+// keeps copies then also bounds their age.
+// Fallback: Watch reports every change.
+type PartialWatcher interface {
+	// WatchIsPartial reports whether Watch may miss changes. It does not use the network.
+	WatchIsPartial() bool
+}
+
 // Notices are the functions that [Watcher] calls, one at a time. They return quickly
 // and do not call the backend.
 type Notices struct {

@@ -10,10 +10,12 @@ require (
 	github.com/cachebackends/cachebackends/core v0.1.0
 	github.com/cachebackends/cachebackends/filesystem v0.1.0
 	github.com/cachebackends/cachebackends/gcs v0.1.0
+	github.com/cachebackends/cachebackends/guard v0.1.0
 	github.com/cachebackends/cachebackends/loader v0.1.0
 	github.com/cachebackends/cachebackends/memcached v0.1.0
 	github.com/cachebackends/cachebackends/redis v0.1.0
 	github.com/cachebackends/cachebackends/simple v0.1.0
+	github.com/cachebackends/cachebackends/tiered v0.1.0
 	github.com/cachebackends/cachebackends/uwsgi v0.1.0
 	github.com/coocood/freecache v1.2.7
 	github.com/dgraph-io/ristretto/v2 v2.4.2
@@ -118,9 +120,11 @@ replace (
 	github.com/cachebackends/cachebackends/core => ../../core
 	github.com/cachebackends/cachebackends/filesystem => ../../filesystem
 	github.com/cachebackends/cachebackends/gcs => ../../gcs
+	github.com/cachebackends/cachebackends/guard => ../../guard
 	github.com/cachebackends/cachebackends/loader => ../../loader
 	github.com/cachebackends/cachebackends/memcached => ../../memcached
 	github.com/cachebackends/cachebackends/redis => ../../redis
 	github.com/cachebackends/cachebackends/simple => ../../simple
+	github.com/cachebackends/cachebackends/tiered => ../../tiered
 	github.com/cachebackends/cachebackends/uwsgi => ../../uwsgi
 )

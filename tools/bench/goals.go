@@ -5,11 +5,14 @@ import (
 	"io"
 	"math"
 	"path"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"golang.org/x/perf/benchmath"
 
+	"github.com/cachebackends/cachebackends/tools/bench/internal/breaker"
+	"github.com/cachebackends/cachebackends/tools/bench/internal/coherence"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/loads"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/memory"
@@ -58,6 +61,10 @@ var (
 	errorsSeen     = absolute("errors", loads.Errors)
 	callsPerSecond = absolute("calls of the source per second", loads.PerSecond)
 	p99            = absolute("p99", loads.P99)
+	longest        = absolute("longest", coherence.Staleness)
+	firstP99       = absolute("p99 of the first calls", breaker.First)
+	thenP99        = absolute("p99 of the calls then", breaker.Then)
+	slowdown       = absolute("times as slow", breaker.Slowdown)
 	p99Of          = relative("p99 relative to", loads.P99)
 )
 
@@ -138,6 +145,13 @@ var goals = []goal{
 	{"Expiry/*", "GetOrSet-lease,loader", loadsPerExpiry, 1, ""},
 	{"Expiry/simple", "loader", p99, 1e-3, ""},
 	{"Expiry/redis", "loader", p99Of, 3, "round-trip"},
+	{"Tiered/hit/*", "tiered", timeOf, 1.15, "simple-view"},
+	{"Tiered/hit/*", "tiered", timeOf, 1, "rueidis"},
+	{"Tiered/hit/*", "tiered", allocs, 0, ""},
+	{"Tiered/cut/*", "tiered", longest, coherence.Grace.Seconds(), ""},
+	{"Guard/blackhole/*", "guard", firstP99, 1.1 * breaker.Budget.Seconds(), ""}, // a call ends after its budget, not before
+	{"Guard/blackhole/*", "guard", thenP99, 100e-6, ""},
+	{"Guard/others/*", "guard", slowdown, 1 / 0.9, ""},
 	{"Outage/*", "loader", errorsSeen, 0, ""},
 	{"Outage/*", "loader", callsPerSecond, 4.67, ""}, // of 4 processes: one at once and one after each second of a quick run
 }
@@ -194,7 +208,7 @@ func onOneProcessor(cases []*measure.Case, c *measure.Case, name string) *measur
 
 // show writes a ratio or a count with three digits and a time with its unit.
 func (b bound) show(value float64) string {
-	if b.name == above.name || b.name == p99.name || b.name == untilFreed.name {
+	if slices.Contains([]string{above.name, p99.name, untilFreed.name, longest.name, firstP99.name, thenP99.name}, b.name) {
 		return report.Quantity(value, b.unit)
 	}
 	return fmt.Sprintf("%.3g", value)

@@ -29,7 +29,7 @@ const (
 // groups is everything that is measured. Files are in each of dirs, directories of
 // many files in the last of them.
 func groups(dirs []string) []group {
-	return []group{
+	all := []group{
 		{report.Section{
 			Name: "Hit", Title: "Hits", Text: "Reads of entries that are all present, all equally likely. Values are shared, not copied.",
 			Rows: []report.Row{
@@ -160,6 +160,7 @@ func groups(dirs []string) []group {
 			},
 		}, stores.Original("Original")},
 	}
+	return append(all, coherenceGroups()...)
 }
 
 const (
