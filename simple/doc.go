@@ -82,4 +82,11 @@
 // and ghosts contain no pointers. Caches that keep entries in a few large arrays give
 // the collector nothing to scan, but have to copy every value that is read, and can
 // keep neither Go values nor shared strings.
+//
+// A cycle over such arrays would require that nodes and keys be found by an offset
+// instead of a pointer. The collector would then not know which of them a reader still
+// uses, so every read would need a lock, or a check that the entry was not replaced while
+// it was copied. Removed entries would leave gaps, which have to be reused in the order of
+// a queue, whatever the eviction prefers, or closed by moving entries. The series Collector
+// of tools/bench compares the cycles of both kinds.
 package simple
