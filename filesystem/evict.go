@@ -144,7 +144,7 @@ func (b *Backend) scan(t *tree, due bool) (slices int, removed bool, err error) 
 // listNext lists slices in turn, until there are as many entries as one scan looks at.
 func (b *Backend) listNext(t *tree, now time.Time) (listed []int, all []candidate, err error) {
 	u := &t.usage
-	added := u.addedBefore()
+	u.scanBegins()
 	for len(listed) < b.layout.fanOut && len(all) < u.scanSize {
 		index := u.nextSlice()
 		s, names, err := b.countSlice(t, index, now)
@@ -157,16 +157,23 @@ func (b *Backend) listNext(t *tree, now time.Time) (listed []int, all []candidat
 			all = append(all, candidate{slice: s, name: name})
 		}
 	}
-	u.scanEnded(added)
 	return listed, all, nil
 }
 
 // countUnlisted replaces estimates by numbers before anything is evicted for lack of
-// room.
+// room. It is several scans: writers wait for one of them at most.
 func (b *Backend) countUnlisted(t *tree, now time.Time) error {
+	seen := 0
 	for _, index := range t.usage.unlisted() {
-		if _, _, err := b.countSlice(t, index, now); err != nil {
+		if seen == 0 {
+			t.usage.scanBegins()
+		}
+		_, names, err := b.countSlice(t, index, now)
+		if err != nil {
 			return err
+		}
+		if seen += len(names); seen >= t.usage.scanSize {
+			seen = 0
 		}
 	}
 	return nil

@@ -80,6 +80,42 @@ func TestEvictionInParts(t *testing.T) {
 	}
 }
 
+// A write that waits for the next scan goes on when that begins, not when it has listed a
+// directory, which takes long if there are many files.
+func TestWriteDuringScan(t *testing.T) {
+	for name, counted := range map[string]bool{"counted": true, "estimated": false} {
+		t.Run(name, func(t *testing.T) {
+			b := openParts(t, t.TempDir(), 320, 40)
+			for i := range 270 {
+				mustSet(t, b, strconv.Itoa(i), "v", time.Hour)
+			}
+			b.evictions.Wait()
+			u := &b.tree.usage
+			next, err := b.tree.slice(u.cursor, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := "new0"
+			for i := 0; sliceOf(b.entryName(key)) == next.index; i++ {
+				key = "new" + strconv.Itoa(i)
+			}
+			_, u.addedSinceScan = u.scanAfter()
+			if !counted {
+				u.listed--
+				u.slices[next.index].listed = false
+				u.entries = u.threshold
+			}
+			next.writer <- struct{}{} // which the list waits for
+			stuck := time.AfterFunc(time.Minute, func() { <-next.writer })
+			mustSet(t, b, key, "v", time.Hour)
+			if !stuck.Stop() {
+				t.Fatal("the write waited for the list")
+			}
+			<-next.writer
+		})
+	}
+}
+
 // Expired entries are removed first, in parts too.
 func TestExpiryInParts(t *testing.T) {
 	const threshold = 320

@@ -15,6 +15,12 @@ import (
 // fanOut is the number of directories that hold the files. They keep the lock, a listing
 // and an eviction of a million entries short. They are few, so that a small cache can be
 // listed as a whole and every directory can stay open.
+//
+// A small cache has no fewer, except those that it has not used. All processes that share
+// the directory have to find a key in the same place, but each has a threshold of its own,
+// which may also be changed between two runs. A number that is stored in the directory
+// would be that of the first process: a cache that grows later would have to move its
+// files while others read and write them.
 const fanOut = 64
 
 // tree is the open directory with those of its fan-out directories that were used. The

@@ -20,7 +20,7 @@ type usage struct {
 	promised       int // room that writes have been given and do not use yet
 	held           int // entries that eviction could not remove; the threshold excludes them
 	slices         [fanOut]sliceUsage
-	addedSinceScan int // entries that this Backend added since its last scan
+	addedSinceScan int // entries that this Backend added since its last scan began
 	nextScan       time.Time
 	cursor         int             // the slice that the next scan begins with
 	listed         int             // slices that have been listed
@@ -255,18 +255,15 @@ func (u *usage) counted(index, listed int) {
 	s.entries = n
 }
 
-// addedBefore returns the number of entries added before a scan, for scanEnded.
-func (u *usage) addedBefore() int {
+// scanBegins lets as many entries be added as may be between the beginnings of two scans.
+// Were it at the end, writers would wait for all the scan that follows.
+func (u *usage) scanBegins() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.addedSinceScan
-}
-
-// scanEnded subtracts what was added before the scan.
-func (u *usage) scanEnded(added int) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.addedSinceScan -= added
+	u.addedSinceScan = 0
+	if _, whole := u.scanned(); !whole {
+		u.giveRoom()
+	}
 }
 
 // setHeld sets the number of entries of a slice that could not be removed.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -9,7 +10,15 @@ import (
 	"github.com/cachebackends/cachebackends/tools/bench/internal/loads"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
 	"github.com/cachebackends/cachebackends/tools/bench/internal/memory"
+	"github.com/cachebackends/cachebackends/tools/bench/internal/stores"
 )
+
+// TestMain may run as a process that writes.
+func TestMain(m *testing.M) {
+	if !stores.Write() {
+		os.Exit(m.Run())
+	}
+}
 
 // BenchmarkSeries measures every series under go test, one peer after the other, which
 // allows for profiles: go test -bench 'Series/Hit/entries=500/simple$' -cpuprofile cpu.

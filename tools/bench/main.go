@@ -42,6 +42,9 @@ type options struct {
 }
 
 func main() {
+	if stores.Write() {
+		return
+	}
 	var o options
 	flag.StringVar(&o.run, "run", "", "measure only the series that match, for example Hit/entries=500")
 	flag.BoolVar(&o.quick, "quick", false, "a first impression in a few minutes: two rounds of short turns, nothing large")

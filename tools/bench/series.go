@@ -87,7 +87,7 @@ func groups(dirs []string) []group {
 		}, files(dirs)},
 		{report.Section{
 			Name: "Directory", Title: "Directories of many files",
-			Text: "A directory that holds as many entries as it may: an eighth more of them, which evicts others, with the time of single calls; to open it and write once; to empty it. The raw calls neither bound nor look at the directory.",
+			Text: "A directory that holds as many entries as it may: an eighth more of them, which evicts others, with the time of single calls; to open it and write once; to empty it, as a whole or by a prefix that all keys have. The raw calls neither bound nor look at the directory, and their files are called as the keys. Of several processes each writes keys of its own; -alone is one process, and the most entries that there were are given in thresholds.",
 		}, directories(dirs[len(dirs)-1])},
 		{report.Section{
 			Name: "Redis", Title: "Redis", Allocs: true, Text: remoteText,
@@ -176,7 +176,8 @@ func files(dirs []string) (all []measure.Series) {
 	for _, named := range dirs {
 		name, dir, _ := strings.Cut(named, "=")
 		all = append(all, stores.Files(dir, 0).Series("File/"+name, "get/bytes=100B set/bytes=100B create/bytes=100B "+
-			"get/bytes=4KiB set/bytes=4KiB create/bytes=4KiB get/bytes=64KiB set/bytes=64KiB create/bytes=64KiB")...)
+			"get/bytes=4KiB append/bytes=4KiB set/bytes=4KiB create/bytes=4KiB "+
+			"get/bytes=64KiB append/bytes=64KiB set/bytes=64KiB create/bytes=64KiB")...)
 	}
 	return all
 }
@@ -184,9 +185,9 @@ func files(dirs []string) (all []measure.Series) {
 func directories(named string) (all []measure.Series) {
 	name, dir, _ := strings.Cut(named, "=")
 	for _, n := range []string{"1k", "100k", "1M"} {
-		all = append(all, stores.Files(dir, workload.Number(n)).Series("Directory/"+name, "full/entries="+n+" open/entries="+n+" clear/entries="+n)...)
+		all = append(all, stores.Files(dir, workload.Number(n)).Series("Directory/"+name, "full/entries="+n+" open/entries="+n+" clear/entries="+n+" clearprefix/entries="+n)...)
 	}
-	return all
+	return append(all, stores.Together("Directory/"+name+"/create/processes=2", dir), stores.Crowd("Directory/"+name+"/full/processes=4", dir, 20_000))
 }
 
 func buckets() []measure.Series {

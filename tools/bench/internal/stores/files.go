@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/cachebackends/cachebackends/filesystem"
 	"github.com/peterbourgon/diskv/v3"
@@ -31,7 +32,7 @@ func Files(dir string, threshold int) Kind {
 }
 
 func openRawFiles(addr string) (store, error) {
-	dir, temp := filepath.Join(addr, "raw"), filepath.Join(addr, "raw.temp")
+	dir, temp := filepath.Join(addr, "raw"), filepath.Join(addr, "raw.temp"+strconv.Itoa(os.Getpid()))
 	s := singles(
 		func(key string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, key)) },
 		func(key string, value []byte) error {
@@ -43,13 +44,14 @@ func openRawFiles(addr string) (store, error) {
 		func(key string) error { return os.Remove(filepath.Join(dir, key)) },
 		func() {},
 	)
-	s.clear = func() error {
-		names, err := filepath.Glob(filepath.Join(dir, "*"))
+	s.clearPrefix = func(prefix string) error {
+		names, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
 		for _, name := range names {
 			err = errors.Join(err, os.Remove(name))
 		}
 		return err
 	}
+	s.clear = func() error { return s.clearPrefix("") }
 	return s, os.MkdirAll(dir, 0o700)
 }
 

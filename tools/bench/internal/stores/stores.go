@@ -34,19 +34,20 @@ type peer struct {
 
 // store is an open peer. A miss is an error.
 type store struct {
-	get        func(key string) ([]byte, error)
-	getAppend  func(key string, buffer []byte) ([]byte, error) // into the caller's buffer; nil if the client cannot
-	set        func(key string, value []byte) error
-	remove     func(key string) error                               // of a present key
-	add        func(key string, value []byte) error                 // of an absent key
-	ttl        func(key string) error                               // of a present key
-	each       func(keys []string, do func(key string) error) error // does what a client without batches does instead
-	getMany    func(keys []string) (found int, err error)           // values stay in the peer's own form
-	setMany    func(keys []string, value []byte) func() error       // prepares what the caller would have at hand
-	deleteMany func(keys []string) (found int, err error)
-	clear      func() error
-	measured   func(op string) (nanoseconds float64, err error) // of a call, by another process; instead of all others
-	close      func()
+	get         func(key string) ([]byte, error)
+	getAppend   func(key string, buffer []byte) ([]byte, error) // into the caller's buffer; nil if the client cannot
+	set         func(key string, value []byte) error
+	remove      func(key string) error                               // of a present key
+	add         func(key string, value []byte) error                 // of an absent key
+	ttl         func(key string) error                               // of a present key
+	each        func(keys []string, do func(key string) error) error // does what a client without batches does instead
+	getMany     func(keys []string) (found int, err error)           // values stay in the peer's own form
+	setMany     func(keys []string, value []byte) func() error       // prepares what the caller would have at hand
+	deleteMany  func(keys []string) (found int, err error)
+	clear       func() error
+	clearPrefix func(prefix string) error                        // of files
+	measured    func(op string) (nanoseconds float64, err error) // of a call, by another process; instead of all others
+	close       func()
 }
 
 // hit makes a miss an error.
@@ -101,8 +102,9 @@ func through(b cache.Backend, err error) (store, error) {
 			deleted, err := c.DeleteMany(ctx, keys...)
 			return len(deleted), err
 		},
-		clear: func() error { return c.Clear(ctx) },
-		close: func() { c.Close() },
+		clear:       func() error { return c.Clear(ctx) },
+		clearPrefix: func(prefix string) error { return cache.New(b, cache.WithPrefix(prefix)).Clear(ctx) },
+		close:       func() { c.Close() },
 	}, nil
 }
 
@@ -229,14 +231,15 @@ func (p peer) openRun(addr string, t task, keys []string) (run func(bench), clos
 			set := s.setMany(keys[:t.keys], value)
 			runCallers(b, 1, func(int) error { return set() })
 		},
-		"ttl":        func(b bench) { runCallers(b, t.callers, func(i int) error { return s.ttl(keys[i%len(keys)]) }) },
-		"add":        func(b bench) { runAdd(b, s, t.callers, len(keys), value) },
-		"delete":     func(b bench) { runDelete(b, s, t.callers, len(keys), value) },
-		"deletemany": func(b bench) { runDeleteMany(b, s, t.keys, value) },
-		"create":     runCreate(s, len(keys), value),
-		"full":       runFull(s, len(keys), value),
-		"open":       func(b bench) { runOpen(b, p, addr, keys[0], value) },
-		"clear":      func(b bench) { runClear(b, s, keys, value) },
+		"ttl":         func(b bench) { runCallers(b, t.callers, func(i int) error { return s.ttl(keys[i%len(keys)]) }) },
+		"add":         func(b bench) { runAdd(b, s, t.callers, len(keys), value) },
+		"delete":      func(b bench) { runDelete(b, s, t.callers, len(keys), value) },
+		"deletemany":  func(b bench) { runDeleteMany(b, s, t.keys, value) },
+		"create":      runCreate(s, len(keys), value),
+		"full":        runFull(s, len(keys), value),
+		"open":        func(b bench) { runOpen(b, p, addr, keys[0], value) },
+		"clear":       func(b bench) { runClear(b, s, keys, value, s.clear) },
+		"clearprefix": func(b bench) { runClear(b, s, keys, value, func() error { return s.clearPrefix("key:") }) },
 	}[t.op]
 	return run, s.close, nil
 }

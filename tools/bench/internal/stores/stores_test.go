@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if Write() {
+		return
+	}
 	flag.Parse()
 	flag.Set("test.benchtime", "1x") // every task once
 	code := m.Run()
@@ -249,8 +253,10 @@ func TestCallersCallAtOnce(t *testing.T) {
 // TestTasks runs each task once, on files.
 func TestTasks(t *testing.T) {
 	dir := t.TempDir()
-	all := append(Files(dir, 20).Series("Full", "full/entries=20 open/entries=20 clear/entries=20"),
-		Files(dir, 0).Series("File", "get/callers=2 append/bytes=1KiB set/bytes=1KiB create/bytes=100B getmany/keys=3 setmany/keys=3 deletemany/keys=3")...)
+	all := slices.Concat(
+		[]measure.Series{Together("Together", dir), Crowd("Crowd", dir, 64)},
+		Files(dir, 20).Series("Full", "full/entries=20 open/entries=20 clear/entries=20 clearprefix/entries=20"),
+		Files(dir, 0).Series("File", "get/callers=2 append/bytes=1KiB set/bytes=1KiB create/bytes=100B getmany/keys=3 setmany/keys=3 deletemany/keys=3"))
 	for _, s := range all {
 		for _, l := range s.Lanes {
 			release, err := s.Setup()
