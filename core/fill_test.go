@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	cache "github.com/cachebackends/cachebackends/core"
 )
@@ -474,6 +475,39 @@ func TestAbandonedLoadStoresNothing(t *testing.T) {
 		})
 		if got, _, _ := v.Get(t.Context(), "k"); fresh != "fresh" || err != nil || got != "fresh" {
 			t.Errorf("got %q, %v and the cache holds %q", fresh, err, got)
+		}
+	})
+}
+
+// Rule RES-1 of the contract: a load that outlives its first caller does not use the memory
+// of that caller's key.
+func TestLoadKeepsItsOwnKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cache.New(newFake())
+		v := cache.Of[string](c)
+		buffer := []byte("key-1")
+		ctx, cancel := context.WithCancel(t.Context())
+		release := make(chan struct{})
+		load := func(context.Context) (string, error) { <-release; return "value", nil }
+		first := make(chan error)
+		go func() { _, err := v.GetOrSet(ctx, unsafe.String(&buffer[0], len(buffer)), load); first <- err }()
+		synctest.Wait()
+		second := make(chan string)
+		go func() { value, _ := v.GetOrSet(t.Context(), "key-1", load); second <- value }()
+		synctest.Wait()
+		cancel()
+		if err := <-first; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		copy(buffer, "key-2")
+		close(release)
+		if value := <-second; value != "value" {
+			t.Errorf("the second caller got %q", value)
+		}
+		for key, want := range map[string]bool{"key-1": true, "key-2": false} {
+			if _, ok, err := c.Get(t.Context(), key); ok != want || err != nil {
+				t.Errorf("%s: %v, %v; want %v", key, ok, err, want)
+			}
 		}
 	})
 }

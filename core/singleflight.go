@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -85,6 +86,7 @@ func (fs *flights) join(ctx context.Context, key string, view any, before uint64
 	if last := fs.recent[hash%uint64(len(fs.recent))]; last.hash == hash && last.stored > before {
 		return nil, nil
 	}
+	key = strings.Clone(key) // the load may outlive the call, and the caller may write to the memory of its key
 	f = &flight{fs: fs, key: key, view: view, parent: loadOf(ctx), waiting: 1, loaded: make(chan struct{}), done: make(chan struct{})}
 	f.outcome.err = errGoexit
 	f.limits.add(limit)

@@ -53,12 +53,29 @@ type Options struct {
 
 // Validate implements [driver.Validator].
 func (o Options) Validate(p *driver.Problems) {
+	if why := suspicion(o.Dir); why != "" {
+		p.Add("Dir", "%q %s", o.Dir, why)
+	}
 	if o.HashMethod != "" && o.hashMethod() == nil {
 		p.Add("HashMethod", "%q is not md5, sha1, sha256 or sha512", o.HashMethod)
 	}
 	if o.Mode != 0 && !o.Mode.usable() {
 		p.Add("Mode", "%v is %w", o.Mode, errMode)
 	}
+}
+
+// suspicion returns why dir is not meant as it stands. Such a directory would be created,
+// often in the working directory, and each program would have its own.
+func suspicion(dir string) string {
+	switch {
+	case strings.Trim(dir, `"'`) != dir:
+		return "begins or ends with a quote"
+	case strings.Contains(dir, "://"):
+		return "is a URL, not a path"
+	case dir == "~", strings.HasPrefix(dir, "~/"), strings.HasPrefix(dir, "$"), strings.Contains(dir, "${"):
+		return "is not expanded: only a shell replaces ~ and variables"
+	}
+	return ""
 }
 
 func (o Options) hashMethod() func(key []byte) fileName {

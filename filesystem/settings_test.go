@@ -114,6 +114,24 @@ func TestInvalidSettings(t *testing.T) {
 	}
 }
 
+// A path that a shell, a file of variables or a habit has left as it is creates no
+// directory of that name.
+func TestDirectoryThatIsNotMeant(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for dir, want := range map[string]string{
+		`"cache`: "quote", `cache'`: "quote", "file:///cache": "URL", "~": "not expanded", "~/cache": "not expanded",
+		"$HOME/cache": "not expanded", "/tmp/${APP}": "not expanded",
+	} {
+		_, err := cache.Open(t.Context(), cache.FromMap(map[string]any{"CACHE_TYPE": "filesystem", "CACHE_DIR": dir}))
+		if !errors.Is(err, driver.ErrInvalidSettings) || !strings.Contains(err.Error(), "CACHE_DIR (Options.Dir): ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open of %s: %v; want ErrInvalidSettings and %q", dir, err, want)
+		}
+	}
+	if left, _ := filepath.Glob("*"); len(left) > 0 {
+		t.Errorf("created: %q", left)
+	}
+}
+
 func TestUnusableDirectorySetting(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	writeFile(t, file, nil)

@@ -332,8 +332,12 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	size, _ := strconv.Atoi(query.Get("maxResults"))
 	var page struct {
+		Kind  string    `json:"kind,omitempty"`
 		Items []*stored `json:"items"`
 		Next  string    `json:"nextPageToken,omitempty"`
+	}
+	if strings.HasPrefix(query.Get("fields"), "kind,") {
+		page.Kind = "storage#objects"
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.objects)) {
 		if !strings.HasPrefix(name, query.Get("prefix")) || name <= query.Get("pageToken") {

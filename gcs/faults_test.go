@@ -96,6 +96,11 @@ var verbs = []verb{
 	}},
 	{"Clear", "", "list", true, func(ctx context.Context, b *Backend, _ string) error { return b.Clear(ctx) }},
 	{"ClearPrefix", "", "list", true, func(ctx context.Context, b *Backend, _ string) error { return b.ClearPrefix(ctx, "p") }},
+	{"Scan", "", "list", false, func(ctx context.Context, b *Backend, _ string) (err error) {
+		for _, err = range b.Scan(ctx, "p") {
+		}
+		return err
+	}},
 	{"Ping", "", "list", false, func(ctx context.Context, b *Backend, _ string) error { return b.Ping(ctx) }},
 }
 

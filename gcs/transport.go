@@ -1,6 +1,8 @@
 package gcs
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
@@ -33,11 +35,15 @@ type checkedTransport struct{ base http.RoundTripper }
 const maxReply = 16 << 20
 
 func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	query := req.URL.Query()
+	isJSON, isList := query.Get("alt") == "json", query.Has("maxResults")
+	if isList {
+		req = withKind(req)
+	}
 	res, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
-	isJSON := req.URL.Query().Get("alt") == "json"
 	if isForeign(req, res, isJSON) {
 		res.Body.Close()
 		return nil, foreignReply(describe(res))
@@ -45,6 +51,36 @@ func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if isJSON || res.StatusCode >= 300 {
 		res.Body = limitedBody{io.LimitReader(res.Body, maxReply), res.Body}
 	}
+	if isList && res.StatusCode == http.StatusOK {
+		return checkList(res)
+	}
+	return res, nil
+}
+
+// withKind adds the kind of the response to the fields that a list asks for. Without it
+// the service responds to a list of no objects with {}, as other servers do to anything.
+func withKind(req *http.Request) *http.Request {
+	req = req.Clone(req.Context())
+	query := req.URL.Query()
+	query.Set("fields", "kind,"+query.Get("fields"))
+	req.URL.RawQuery = query.Encode()
+	return req
+}
+
+// checkList returns an error in place of a response that is not a list of objects.
+func checkList(res *http.Response) (*http.Response, error) {
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Kind string `json:"kind"`
+	}
+	if err := json.Unmarshal(body, &list); err != nil || list.Kind != "storage#objects" {
+		return nil, foreignReply("not a list of objects")
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
 	return res, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,11 +99,13 @@ func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], 
 	}
 	if f == nil {
 		isNew = true
+		old := *r
+		old.key = strings.Clone(r.key) // the load may outlive the call, and the caller may write to the memory of its key
 		f = &flight[T]{
-			key: r.key, batch: b, old: *r, replaces: r.e != nil,
+			key: old.key, batch: b, old: old, replaces: r.e != nil,
 			loaded: make(chan struct{}), done: make(chan struct{}), storing: make(chan struct{}, 1),
 		}
-		fs.byKey[r.key] = f
+		fs.byKey[f.key] = f
 		b.flights = append(b.flights, f)
 		b.wanted++
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	cache "github.com/cachebackends/cachebackends/core"
 	"github.com/cachebackends/cachebackends/core/cachetest"
@@ -126,6 +127,36 @@ func staleFill(t *testing.T, r *rand.Rand, lacks bool, options []cache.ViewOptio
 		return fmt.Sprintf("version %s is stored after the invalidation of version %s", r0.e.value, want)
 	}
 	return ""
+}
+
+// A load in the background does not use the memory of the caller's key.
+func TestRefreshKeepsItsOwnKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cache.New(cachetest.NewStore())
+		release := make(chan struct{}, 2)
+		var loaded []string
+		l := New(c, Policy{Fresh: time.Second, Stale: time.Hour}, func(_ context.Context, key string) (string, error) {
+			<-release
+			loaded = append(loaded, strings.Clone(key))
+			return "value", nil
+		})
+		defer l.Close()
+		buffer := []byte("key-1")
+		key := unsafe.String(&buffer[0], len(buffer))
+		release <- struct{}{}
+		for range 2 { // the second call gets a stale value and starts a load
+			if _, err := l.Get(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		copy(buffer, "key-2")
+		release <- struct{}{}
+		synctest.Wait()
+		if _, ok, err := c.Get(t.Context(), "key-2"); ok || err != nil || fmt.Sprint(loaded) != "[key-1 key-1]" {
+			t.Errorf("loaded %q; key-2: %v, %v", loaded, ok, err)
+		}
+	})
 }
 
 // The end of Patience does not lengthen the Rescue phase.

@@ -24,7 +24,8 @@ var errNoFlush = fmt.Errorf("%w: Clear without a prefix would empty whole server
 	"including the entries of other programs; AllowFlush (CACHE_ALLOW_FLUSH) permits it", errors.ErrUnsupported)
 
 // ClearPrefix makes every server list its keys and removes those with the prefix, a
-// thousand per round trip. It takes time in proportion to all keys of the servers.
+// thousand per round trip. It takes time in proportion to all keys of the servers. A key of
+// a part of a large value has the prefix if the key of the value has it.
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
@@ -32,5 +33,9 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.meta == nil {
 		return errNoMeta
 	}
-	return b.meta.ClearPrefix(ctx, prefix)
+	parts := wire.Parts{Entry: cutChunk, Flags: flagChunk}
+	if _, ok := b.store.(pieced); ok {
+		parts = wire.Parts{Entry: entryOfPiece}
+	}
+	return b.meta.ClearPrefix(ctx, prefix, parts)
 }

@@ -107,6 +107,16 @@ func (x index) chunks(key string, value []byte) []wire.Item {
 	return chunks
 }
 
+// cutChunk returns the key of the value of which this may be the key of a chunk.
+func cutChunk(key string) (entry string, isChunk bool) {
+	end := len(key) - chunkSuffix
+	if end <= 0 || key[end] != '~' || key[len(key)-5] != '.' {
+		return "", false
+	}
+	_, err := base64.RawURLEncoding.DecodeString(key[end+1 : len(key)-5])
+	return key[:end], err == nil
+}
+
 // assemble returns the value of chunks, of which some may have been read into memory. It
 // reports whether all are present. The error is that of a chunk that cannot be read or is
 // damaged.

@@ -127,6 +127,11 @@ func cutPiece(key string) (entry string, n int, isPiece bool) {
 	return key[:i], n, err == nil && 0 <= n && n < maxPieces && strconv.Itoa(n) == key[i+1:]
 }
 
+func entryOfPiece(key string) (entry string, isPiece bool) {
+	entry, _, isPiece = cutPiece(key)
+	return entry, isPiece
+}
+
 // do performs op for one item.
 func (p pieced) do(ctx context.Context, op wire.Op, it *wire.Item) {
 	if it.Err != nil {

@@ -2,6 +2,7 @@ package memcached
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +169,37 @@ func TestPlainBesidePieces(t *testing.T) {
 	must(t, b.Set(ctx, "v.1", []byte("other"), 0))
 	b.mustHold(t, "v", pieces3)
 	b.mustHold(t, "v.1", "other")
+}
+
+// The pieces of an entry have the prefix only if its key has it.
+func TestClearPrefixOfPieces(t *testing.T) {
+	b, raw := startPieces(t)
+	ctx := t.Context()
+	for _, key := range []string{"a", "a.x", "a.1", "b"} {
+		must(t, b.Set(ctx, key, []byte(pieces3), 0))
+	}
+	if _, err := b.Inc(ctx, "a.n", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := raw.one(ctx, wire.OpSet, wire.Item{Key: "a.plain", Value: []byte("1"), Flags: flagInt})
+	must(t, err)
+	must(t, b.ClearPrefix(ctx, "a."))
+	b.mustHold(t, "a", pieces3)
+	b.mustHold(t, "b", pieces3)
+	for _, key := range []string{"a.x", "a.1", "a.n", "a.plain"} {
+		if ok, err := b.Has(ctx, key); ok || err != nil {
+			t.Errorf("Has %s = %v, %v; want false", key, ok, err)
+		}
+	}
+	must(t, b.ClearPrefix(ctx, "a"))
+	var left []string
+	for e, err := range raw.Scan(ctx, "") {
+		must(t, err)
+		left = append(left, e.Key)
+	}
+	if slices.Sort(left); !slices.Equal(left, []string{"b.0", "b.1", "b.2"}) {
+		t.Errorf("left: %q", left)
+	}
 }
 
 // A counter is a pickle of an integer, and keeps its expiry without asking for it.

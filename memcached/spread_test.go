@@ -80,6 +80,28 @@ func TestSpreadSizes(t *testing.T) {
 	})
 }
 
+// The chunks of a value have a prefix only if its key has it.
+func TestClearPrefixOfChunks(t *testing.T) {
+	spreads(t, func(t *testing.T, f *fake, b *Backend) {
+		likeChunk := newIndex([]byte("v"), 1).chunks("a", nil)[0].Key // of an entry of its own
+		for key, value := range map[string][]byte{"a": largeValue(450), "a~b": largeValue(450), "a~": nil, likeChunk: nil, "b": nil} {
+			must(t, b.Set(t.Context(), key, value, 0))
+		}
+		if b.meta == nil {
+			t.Skip("the server does not list its keys")
+		}
+		must(t, b.ClearPrefix(t.Context(), "a~"))
+		b.mustGet(t, "a", string(largeValue(450)))
+		if n := len(f.keys()); n != 1+5+1 {
+			t.Errorf("left %q; want a, its 5 chunks, and b", f.keys())
+		}
+		must(t, b.ClearPrefix(t.Context(), "a"))
+		if got := fmt.Sprint(f.keys()); got != "[b]" {
+			t.Errorf("left %.200s", got)
+		}
+	})
+}
+
 func TestSpreadReplaces(t *testing.T) {
 	spreads(t, func(t *testing.T, f *fake, b *Backend) {
 		for range 5 {

@@ -114,8 +114,8 @@ func (g *guarded) explain(err error) error {
 	case g.refusal != "":
 		return refusedError(g.refusal)
 	case !g.begun:
-		return setUpError{"the server closed the connection before its first reply, " +
-			"as a balancer without a server does, or a port that requires TLS", err}
+		return setUpError{"the server closed the connection before its first reply, as a balancer without a server does, " +
+			"a port that requires TLS, or a proxy that does not support HELLO, such as twemproxy", err}
 	}
 	return err
 }

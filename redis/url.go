@@ -31,6 +31,9 @@ func (s server) configure(o *Options) {
 // parseURL neither uses the driver's parser nor returns the error of net/url: both
 // repeat the URL, which may hold a password. No part of the URL is in its errors.
 func parseURL(text string) (server, error) {
+	if strings.Trim(text, " \t\"'") != text {
+		return server{}, errors.New("begins or ends with a quote or a blank: remove it")
+	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return server{}, errors.New("cannot be parsed (not shown, because it may hold a password); " +
@@ -38,10 +41,10 @@ func parseURL(text string) (server, error) {
 	}
 	s := server{username: u.User.Username(), tls: u.Scheme == "rediss"}
 	s.password, _ = u.User.Password()
-	query := u.Query()
-	db := query.Get("db")
+	query, err := url.ParseQuery(u.RawQuery)
+	databases := query["db"]
 	query.Del("db")
-	if len(query) > 0 {
+	if err != nil || len(query) > 0 {
 		return server{}, errors.New("has a parameter other than db; options are separate settings")
 	}
 	if strings.Contains(text, "#") {
@@ -50,11 +53,9 @@ func parseURL(text string) (server, error) {
 	switch {
 	case u.Opaque == "" && (u.Scheme == "redis" || u.Scheme == "rediss"):
 		s.addr = net.JoinHostPort(cmp.Or(u.Hostname(), defaultHost), cmp.Or(u.Port(), "6379"))
-		path := strings.Trim(u.Path, "/")
-		if path != "" && db != "" {
-			return server{}, errors.New("names the database twice, in its path and as a parameter")
+		if path := strings.Trim(u.Path, "/"); path != "" {
+			databases = append(databases, path)
 		}
-		db = cmp.Or(path, db)
 	case u.Opaque == "" && u.Scheme == "unix":
 		s.addr = u.Path
 		if u.Host != "" || u.Path == "" {
@@ -66,8 +67,13 @@ func parseURL(text string) (server, error) {
 	if remote.CheckAddr(s.addr, true) != nil {
 		return server{}, errors.New("does not name a host and a port between 1 and 65535")
 	}
-	if s.db, err = strconv.Atoi(cmp.Or(db, "0")); err != nil || s.db < 0 {
+	if len(databases) > 1 {
+		return server{}, errors.New("names the database twice")
+	}
+	db, err := strconv.ParseUint(cmp.Or(append(databases, "0")...), 10, 31)
+	if err != nil {
 		return server{}, errors.New("the database is not a number")
 	}
+	s.db = int(db)
 	return s, nil
 }

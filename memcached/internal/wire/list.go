@@ -120,20 +120,31 @@ const maxKey = 250
 // clearLimit bounds the memory for the keys that ClearPrefix removes at a time.
 const clearLimit = 64 << 20
 
-// ClearPrefix removes every key with the prefix, on all servers at once. It requires the
-// text protocol.
-func (c *Client) ClearPrefix(ctx context.Context, prefix string) error {
-	return c.eachNode(func(n *node) error { return Outcome(ctx, n.clearPrefix(ctx, prefix), true) })
+// Parts describes items that are parts of an entry under another key.
+type Parts struct {
+	Entry func(key string) (entry string, isPart bool) // by the form of the key
+	Flags uint32                                       // which other items do not have; 0 if the form is enough
 }
 
-func (n *node) clearPrefix(ctx context.Context, prefix string) error {
+// ClearPrefix removes every key with the prefix, on all servers at once, except parts of
+// entries without the prefix. It requires the text protocol.
+func (c *Client) ClearPrefix(ctx context.Context, prefix string, parts Parts) error {
+	return c.eachNode(func(n *node) error { return Outcome(ctx, n.clearPrefix(ctx, prefix, parts), true) })
+}
+
+func (n *node) clearPrefix(ctx context.Context, prefix string, parts Parts) error {
+	limit := clearLimit
 	for {
-		keys, complete, err := n.list(ctx, prefix, clearLimit)
+		keys, complete, err := n.list(ctx, prefix, limit)
 		if err != nil {
 			return err
 		}
 		for len(keys) > 0 {
-			items := keys.take(chunkKeys)
+			items, kept, err := n.withoutParts(ctx, keys.take(chunkKeys), prefix, parts)
+			if err != nil {
+				return err
+			}
+			limit += kept // the next list has them again
 			n.many(ctx, OpDelete, items)
 			if err := FirstError(items); err != nil {
 				return err
@@ -143,6 +154,34 @@ func (n *node) clearPrefix(ctx context.Context, prefix string) error {
 			return nil
 		}
 	}
+}
+
+// withoutParts returns items without the parts of entries that lack the prefix, and the
+// size in a keyList of those parts.
+func (n *node) withoutParts(ctx context.Context, items []Item, prefix string, parts Parts) (own []Item, kept int, err error) {
+	var others []Item
+	own = items[:0]
+	for _, it := range items {
+		if entry, isPart := parts.Entry(it.Key); isPart && !strings.HasPrefix(entry, prefix) {
+			others = append(others, it)
+		} else {
+			own = append(own, it)
+		}
+	}
+	if parts.Flags != 0 {
+		n.many(ctx, OpDescribe, others)
+		if err := FirstError(others); err != nil {
+			return nil, 0, err
+		}
+	}
+	for _, it := range others {
+		if it.OK && it.Flags != parts.Flags {
+			own = append(own, Item{Key: it.Key})
+		} else {
+			kept += 1 + len(it.Key)
+		}
+	}
+	return own, kept, nil
 }
 
 // Scan calls visit with the items whose keys have the prefix and are those of their server,
