@@ -76,7 +76,6 @@ func TestMiniredis(t *testing.T) {
 	h.Unsupported[conformance.Network] = onlyOneServer
 	h.Waived = map[string]string{
 		"TTL-13": "a TTL of 292 years overflows in miniredis",
-		"SCN-2":  "miniredis panics at a pattern that is not UTF-8",
 		"CNT-3":  `miniredis reads "+5" and "007" as integers`,
 	}
 	conformance.Run(t, h)

@@ -13,6 +13,9 @@ require (
 	github.com/cachebackends/cachebackends/guard v0.1.0
 	github.com/cachebackends/cachebackends/loader v0.1.0
 	github.com/cachebackends/cachebackends/memcached v0.1.0
+	github.com/cachebackends/cachebackends/observe v0.1.0
+	github.com/cachebackends/cachebackends/observe/otel v0.1.0
+	github.com/cachebackends/cachebackends/observe/prometheus v0.1.0
 	github.com/cachebackends/cachebackends/redis v0.1.0
 	github.com/cachebackends/cachebackends/simple v0.1.0
 	github.com/cachebackends/cachebackends/tiered v0.1.0
@@ -26,10 +29,13 @@ require (
 	github.com/maypok86/otter/v2 v2.4.0
 	github.com/patrickmn/go-cache v2.1.0+incompatible
 	github.com/peterbourgon/diskv/v3 v3.0.1
+	github.com/prometheus/client_golang v1.23.2
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/redis/rueidis v1.0.79
 	github.com/redis/rueidis/rueidisaside v1.0.78
 	github.com/viccon/sturdyc v1.1.5
+	go.opentelemetry.io/otel/sdk v1.45.0
+	go.opentelemetry.io/otel/sdk/metric v1.45.0
 	golang.org/x/image v0.46.0
 	gonum.org/v1/plot v0.17.0
 )
@@ -46,7 +52,6 @@ require (
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	github.com/golang/mock v1.6.0 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
-	github.com/prometheus/client_golang v1.23.2 // indirect
 	github.com/prometheus/client_model v0.6.2 // indirect
 	github.com/prometheus/common v0.67.4 // indirect
 	github.com/prometheus/procfs v0.19.2 // indirect
@@ -96,8 +101,6 @@ require (
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.69.0 // indirect
 	go.opentelemetry.io/otel v1.45.0 // indirect
 	go.opentelemetry.io/otel/metric v1.45.0 // indirect
-	go.opentelemetry.io/otel/sdk v1.45.0 // indirect
-	go.opentelemetry.io/otel/sdk/metric v1.45.0 // indirect
 	go.opentelemetry.io/otel/trace v1.45.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
@@ -123,6 +126,9 @@ replace (
 	github.com/cachebackends/cachebackends/guard => ../../guard
 	github.com/cachebackends/cachebackends/loader => ../../loader
 	github.com/cachebackends/cachebackends/memcached => ../../memcached
+	github.com/cachebackends/cachebackends/observe => ../../observe
+	github.com/cachebackends/cachebackends/observe/otel => ../../observe/otel
+	github.com/cachebackends/cachebackends/observe/prometheus => ../../observe/prometheus
 	github.com/cachebackends/cachebackends/redis => ../../redis
 	github.com/cachebackends/cachebackends/simple => ../../simple
 	github.com/cachebackends/cachebackends/tiered => ../../tiered

@@ -159,6 +159,9 @@ var goals = []goal{
 
 	{"Loaded/*", "simple-loader", above, 30e-9, "simple-view"},
 	{"Loaded/*", "simple-loader", allocs, 0, ""},
+	{"Observed/*", "simple-none,simple-empty,simple-log,simple-stats,simple-prometheus,simple-otel-metrics", allocs, 0, ""},
+	{"Observed/*", "simple-otel-unsampled", allocs, 3, ""}, // of the SDK
+	{"Observed/*", "simple-otel-traces", allocs, 6, ""},
 	{"Expiry/*", "GetOrSet-lease,loader", loadsPerExpiry, 1, ""},
 	{"Expiry/simple", "loader", p99, 1e-3, ""},
 	{"Expiry/redis", "loader", p99Of, 3, "round-trip"},

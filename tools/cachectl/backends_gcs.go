@@ -2,4 +2,10 @@
 
 package main
 
-import _ "github.com/cachebackends/cachebackends/gcs"
+import (
+	"github.com/cachebackends/cachebackends/core/driver"
+	_ "github.com/cachebackends/cachebackends/gcs"
+)
+
+// builtBackends returns the values of CACHE_TYPE that this binary opens.
+func builtBackends() []string { return driver.Types() }

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/cachebackends/cachebackends/core/driver"
 )
@@ -19,4 +20,9 @@ func init() {
 			return nil, fmt.Errorf("%w: CACHE_TYPE: this cachectl was built without gcs: go install -tags gcs", driver.ErrInvalidSettings)
 		},
 	})
+}
+
+// builtBackends returns the values of CACHE_TYPE that this binary opens.
+func builtBackends() []string {
+	return slices.DeleteFunc(driver.Types(), func(name string) bool { return name == "gcs" })
 }

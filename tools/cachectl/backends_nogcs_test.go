@@ -12,4 +12,7 @@ func TestWithoutGCS(t *testing.T) {
 	if got.status != statusUsage || !strings.Contains(got.stderr, "-tags gcs") {
 		t.Errorf("got %+v; want a hint at the build tag", got)
 	}
+	if got := call(nil, "version"); strings.Contains(got.stdout, "gcs") {
+		t.Errorf("version lists gcs: %+v", got)
+	}
 }

@@ -66,6 +66,9 @@ func (a *app) copy(ctx context.Context, fromName, toName string, flags copyFlags
 	if err != nil {
 		return from.close(err)
 	}
+	if from.settings == to.settings { // writers would lose what they store between a read and its write
+		return to.close(from.close(usagef("FROM and TO are the same store")))
+	}
 	err = untilSignal(ctx, func(ctx context.Context) error { return a.copyEntries(ctx, from, to, flags) })
 	return to.close(from.close(err))
 }

@@ -278,6 +278,7 @@ func TestCopyUsage(t *testing.T) {
 		{[]string{"copy", "env:FROM_"}, "2 arg"},
 		{[]string{"copy", "env:NOTHING_", "env:TO_"}, "env:NOTHING_: CACHE_TYPE is not set"},
 		{[]string{"copy", "no/such/file.json", "env:TO_"}, "no such file"},
+		{[]string{"copy", "env:TO_", "env:TO_"}, "the same store"},
 		{copyArgs("--rate", "-1"), "--rate"},
 		{copyArgs("--rate", "NaN"), "--rate"},
 		{copyArgs("--state", "no/such/directory/state"), "--state"},

@@ -45,11 +45,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(context.Background())
+	cmd, err := root.ExecuteContextC(context.Background())
 	if !a.parsed { // cobra stops at the first invalid flag, which --json may follow
 		a.json = slices.Contains(args, "--json")
 	}
-	return a.report(err)
+	return a.report(cmd, err)
 }
 
 // The order of the groups is that of help. The setting is of the package.

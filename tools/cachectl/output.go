@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	cache "github.com/cachebackends/cachebackends/core"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -73,7 +74,7 @@ type exitStatus int
 func (s exitStatus) Error() string { return "exit status " + strconv.Itoa(int(s)) }
 
 // report prints err to stderr and returns the exit status.
-func (a *app) report(err error) int {
+func (a *app) report(cmd *cobra.Command, err error) int {
 	if err == nil {
 		return 0
 	}
@@ -98,7 +99,7 @@ func (a *app) report(err error) int {
 	}
 	fmt.Fprintln(a.stderr, "cachectl:", message)
 	if !a.parsed {
-		fmt.Fprintln(a.stderr, "cachectl: --help lists the commands and flags")
+		fmt.Fprintf(a.stderr, "cachectl: run '%s --help' for usage\n", cmd.CommandPath())
 	}
 	return status
 }

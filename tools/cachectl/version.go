@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/spf13/cobra"
 )
 
@@ -35,7 +34,7 @@ type moduleVersion struct {
 var clients = []string{"github.com/redis/go-redis/v9", "github.com/bradfitz/gomemcache", "cloud.google.com/go/storage"}
 
 func readVersion() buildVersion {
-	v := buildVersion{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Modules: []moduleVersion{}, Backends: driver.Types()}
+	v := buildVersion{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Modules: []moduleVersion{}, Backends: builtBackends()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v

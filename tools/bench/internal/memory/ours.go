@@ -25,9 +25,9 @@ func openSimple(capacity, _ int) store {
 func present(value []byte, ok bool, _ error) ([]byte, bool) { return value, ok }
 
 // throughCache opens what as describes on a Cache over simple.
-func throughCache(as func(c *cache.Cache, valueSize int) store) func(capacity, valueSize int) store {
+func throughCache(as func(c *cache.Cache, valueSize int) store, options ...cache.Option) func(capacity, valueSize int) store {
 	return func(capacity, valueSize int) store {
-		c := cache.New(must(simple.New(ctx, simple.Options{Threshold: capacity})), cache.WithDefaultTimeout(workload.Life))
+		c := cache.New(must(simple.New(ctx, simple.Options{Threshold: capacity})), append([]cache.Option{cache.WithDefaultTimeout(workload.Life)}, options...)...)
 		s := as(c, valueSize)
 		if s.set == nil {
 			s.set = func(key string, value []byte) { c.Set(ctx, key, value) }

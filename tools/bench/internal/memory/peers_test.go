@@ -12,7 +12,7 @@ import (
 func TestPeersReturnWhatTheyWereGiven(t *testing.T) {
 	keys := workload.Keys(0, 500)
 	numbered := func(key string) []byte { return []byte(strings.Repeat(key, 5)) } // 100 bytes
-	for _, p := range slices.Concat(peers, copiers, loaders) {
+	for _, p := range slices.Concat(peers, copiers, loaders, observed) {
 		t.Run(p.name, func(t *testing.T) {
 			s := openPeer(t, p, 600)
 			s.fill(keys, numbered)
@@ -34,7 +34,7 @@ func TestPeersReturnWhatTheyWereGiven(t *testing.T) {
 }
 
 func TestPeersReplaceValues(t *testing.T) {
-	for _, p := range slices.Concat(peers, copiers, loaders) {
+	for _, p := range slices.Concat(peers, copiers, loaders, observed) {
 		t.Run(p.name, func(t *testing.T) {
 			s := openPeer(t, p, 100)
 			for _, want := range []string{"first", "again"} {
@@ -50,7 +50,7 @@ func TestPeersReplaceValues(t *testing.T) {
 func TestPeersKeepTheirBound(t *testing.T) {
 	const capacity, given = 2_000, 50_000
 	keys := workload.Keys(0, given)
-	for _, p := range slices.Concat(peers, copiers, loaders) {
+	for _, p := range slices.Concat(peers, copiers, loaders, observed) {
 		t.Run(p.name, func(t *testing.T) {
 			s := openPeer(t, p, capacity)
 			s.fill(keys, func(string) []byte { return make([]byte, workload.ValueSize) })
