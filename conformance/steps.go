@@ -142,9 +142,12 @@ func (t *attempt) cacheHolds(key, want string) {
 	equal(t, "the value of "+show(key)+" afterwards", string(got), want)
 }
 
-// fewer returns n, or a fifth of n with -short or for a slow store.
+// fewer returns n, or a fifth of n with -short or for a slow store, or a tenth for both.
 func (t *attempt) fewer(n int) int {
-	if t.short || t.harness.Slow {
+	switch {
+	case t.short && t.harness.Slow:
+		return n / 10
+	case t.short || t.harness.Slow:
 		return n / 5
 	}
 	return n
