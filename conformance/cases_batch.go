@@ -264,6 +264,7 @@ func (t *attempt) failsExactly(what string, err error, want ...string) {
 
 func manyKeys(t *attempt) {
 	n := t.fewer(10_000)
+	defer t.callsWithMany(n)()
 	list := keys("k", n)
 	items := make(map[string]string, n)
 	size := 600 // more than 1 MiB in all, which a client may not send as one request

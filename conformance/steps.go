@@ -153,6 +153,15 @@ func (t *attempt) fewer(n int) int {
 	return n
 }
 
+// callsWithMany gives calls with n keys more time until they are taken for calls that hang,
+// because a store without batches executes n calls in each. It returns a function that ends
+// this.
+func (t *attempt) callsWithMany(n int) (end func()) {
+	more := int64(n) * int64(3*time.Millisecond)
+	t.sleeping.Add(more)
+	return func() { t.sleeping.Add(-more) }
+}
+
 // keys returns n keys that begin with name.
 func keys(name string, n int) []string {
 	list := make([]string, n)
