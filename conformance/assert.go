@@ -162,7 +162,7 @@ func (t *attempt) recoverPanic() {
 	}
 }
 
-// finishes stops the case if call does not return.
+// finishes stops the case if call neither returns nor makes steps.
 func (t *attempt) finishes(what string, call func()) {
 	done := make(chan struct{})
 	go func() {
@@ -173,11 +173,15 @@ func (t *attempt) finishes(what string, call func()) {
 	const limit = 10 * time.Second
 	t.sleeping.Add(int64(limit))
 	defer t.sleeping.Add(-int64(limit))
-	select {
-	case <-done:
-	case <-time.After(limit):
-		t.stop(what, text(fmt.Sprintf("no return after %v", limit)), text("it returns"))
+	for steps := int64(-1); steps != t.steps.Load(); {
+		steps = t.steps.Load()
+		select {
+		case <-done:
+			return
+		case <-time.After(limit):
+		}
 	}
+	t.stop(what, text(fmt.Sprintf("no return, and no step for %v", limit)), text("it returns"))
 }
 
 // text is a sentence in place of a value: it is printed without quotes.

@@ -63,13 +63,18 @@ const (
 	bare     mode = "bare"     // on the Backend itself
 )
 
-// modes returns the modes in which c runs. For a slow store these are plain and bare, and
-// for a rule that clears the store also the mode with a prefix, which clears otherwise.
-func (c Case) modes(slow bool) []mode {
+// modes returns the modes in which c runs. For a slow store these are plain and bare, with
+// -short only plain, and for a rule that clears the store also the mode with a prefix,
+// which clears otherwise.
+func (c Case) modes(slow, short bool) []mode {
 	switch {
 	case c.has(oneModeOnly):
 		return []mode{plain}
 	case slow && c.has(cacheOnly):
+		return []mode{plain}
+	case slow && short && c.has(emptiesStore):
+		return []mode{plain, prefixed}
+	case slow && short:
 		return []mode{plain}
 	case slow && c.has(emptiesStore):
 		return []mode{plain, prefixed, bare}

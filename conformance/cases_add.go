@@ -31,10 +31,12 @@ var addCases = []Case{
 		Why:   "One library returns false until the entry is pruned, and an expired lock cannot be taken.",
 		flags: needsTime,
 		run: func(t *attempt) {
-			t.setExpired("k")
+			t.setExpired("k", "forever")
 			equal(t, "Add of an expired key", t.add("k", "new", time.Hour), true)
 			t.hit("after Add of an expired key", "k", "new")
 			t.hasTTL("after Add of an expired key", "k", time.Hour)
+			equal(t, "Add with ttl 0 of an expired key", t.add("forever", "new", 0), true)
+			t.hasTTL("after Add with ttl 0 of an expired key", "forever", 0)
 		}},
 	{ID: "ADD-4", Name: "over_empty",
 		Rule: "Add over a stored empty or null value returns false",

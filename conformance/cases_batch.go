@@ -44,6 +44,10 @@ var batchCases = []Case{
 			for i, value := range t.getMany("a", "b", "a", "x", "a", "x") {
 				equal(t, fmt.Sprintf("GetMany(a, b, a, x, a, x) at position %d", i), string(value), want[i])
 			}
+			many := slices.Repeat([]string{"a", "x", "b"}, 20) // more than a short cut for few keys would look at
+			for i, value := range t.getMany(many...) {
+				equal(t, fmt.Sprintf("GetMany(a, x, b, and so on, 60 keys) at position %d", i), string(value), []string{"1", "", "2"}[i%3])
+			}
 			if t.mode != bare {
 				equal(t, "DeleteMany(b, a, b, x, a)", fmt.Sprint(t.deleteMany("b", "a", "b", "x", "a")), "[b a]")
 			}
@@ -260,16 +264,24 @@ func (t *attempt) failsExactly(what string, err error, want ...string) {
 
 func manyKeys(t *attempt) {
 	n := t.fewer(10_000)
+	defer t.callsWithMany(n)()
 	list := keys("k", n)
 	items := make(map[string]string, n)
+	size := 600 // more than 1 MiB in all, which a client may not send as one request
+	if limit := t.harness.Limits.maxValue(); limit != 0 {
+		size = min(size, limit)
+	}
 	for i, key := range list {
-		items[key] = fmt.Sprint(i)
+		items[key] = fmt.Sprintf("%0*d", size, i)
 	}
 	t.setMany(items, time.Hour)
 	for i, value := range t.getMany(list...) {
-		if string(value) != fmt.Sprint(i) {
-			t.stop(fmt.Sprintf("GetMany of %d keys at the position of %s", n, list[i]), value, fmt.Sprint(i))
+		if string(value) != items[list[i]] {
+			t.stop(fmt.Sprintf("GetMany of %d keys at the position of %s", n, list[i]), value, items[list[i]])
 		}
+	}
+	for i := range 20 { // a SetMany in chunks may give a chunk another TTL
+		t.hasTTL(fmt.Sprintf("after SetMany of %d keys with 1h", n), list[i*n/20], time.Hour)
 	}
 	deleted := t.deleteMany(list...)
 	equal(t, fmt.Sprintf("the number of keys that DeleteMany of %d returns", n), len(deleted), n)

@@ -60,6 +60,7 @@ var clearCases = []Case{
 		Features: []Feature{PrefixClear}, flags: cacheOnly | oneModeOnly | needsOwnStore,
 		run: func(t *attempt) {
 			n := t.fewer(10_000)
+			defer t.callsWithMany(n)()
 			list := keys("many:k", n)
 			t.setMany(sameItems(list, "v"), time.Hour)
 			t.set("other", "v", time.Hour)

@@ -60,6 +60,7 @@ var counterCases = []Case{
 				_, err := t.handle.Inc(t.ctx, key, 1, time.Hour)
 				t.errorIs("Inc of "+show(value), err, driver.ErrNotInteger)
 				t.hit("after Inc returned ErrNotInteger", key, value)
+				t.hasTTL("after Inc returned ErrNotInteger", key, time.Hour)
 			}
 		}},
 	{ID: "CNT-4", Name: "overflow",
@@ -118,6 +119,7 @@ func (t *attempt) overflows(key string, n, delta int64) {
 		t.wrong(fmt.Sprintf("Inc of %d by %d", n, delta), text(fmt.Sprintf("%d, %v", sum, err)), driver.ErrNotInteger)
 	}
 	t.hit("after Inc returned ErrNotInteger", key, fmt.Sprint(n))
+	t.hasTTL("after Inc returned ErrNotInteger", key, time.Hour)
 }
 
 func incWithLostReply(t *attempt) {

@@ -169,6 +169,7 @@ func bytesGivenStay(t *attempt) {
 		if !t.supports(c.needs) {
 			continue
 		}
+		var all []held
 		for _, w := range []struct {
 			name  string
 			needs Feature
@@ -182,9 +183,10 @@ func bytesGivenStay(t *attempt) {
 			t.get(key)
 			c.call(t, key, c.value)
 			t.stay(c.name, given)
-			t.useMemory(c.value)
-			t.stay(c.name+" and further calls", given)
+			all = append(all, given...)
 		}
+		t.useMemory(c.value)
+		t.stay(c.name+" and further calls", all)
 	}
 }
 

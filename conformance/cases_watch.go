@@ -18,7 +18,7 @@ var watchCases = []Case{
 		Features: []Feature{Watch}, flags: usesFreeTime,
 		run: func(t *attempt) {
 			for i, c := range watchedChanges {
-				if c.needs == "" || t.supports(c.needs) {
+				if (c.needs == "" || t.supports(c.needs)) && (c.before != expired || t.timeIsFree() && t.readsTTL()) {
 					t.reportsChange(i, c)
 				}
 			}
@@ -104,6 +104,9 @@ var watchedChanges = []watchedChange{
 	{"Set of an absent key", "", "", each(func(t *attempt, key string) { t.set(key, "new", time.Hour) })},
 	{"Set of a present key", "", "old", each(func(t *attempt, key string) { t.set(key, "new", 0) })},
 	{"Add", "", "", each(func(t *attempt, key string) { equal(t, "Add", t.add(key, "new", time.Hour), true) })},
+	{"Add of an expired key", "", expired, each(func(t *attempt, key string) {
+		equal(t, "Add of an expired key", t.add(key, "new", time.Hour), true)
+	})},
 	{"Delete", "", "old", each(func(t *attempt, key string) { equal(t, "Delete", t.delete(key), true) })},
 	{"SetMany", "", "old", func(t *attempt, keys []string) { t.setMany(sameItems(keys, "new"), time.Hour) }},
 	{"DeleteMany", "", "old", func(t *attempt, keys []string) {
@@ -118,6 +121,10 @@ var watchedChanges = []watchedChange{
 		equal(t, "Fill", t.fillLease(key, t.lease("absent key", key, driver.MaxHold), "new", time.Hour), true)
 	})},
 }
+
+// expired stands for an entry that has expired before the change. Where time is not free,
+// such changes are left out.
+const expired = "expired"
 
 // changer returns the handle that changes what the handle of the attempt watches: another
 // one, if the store can have it.
@@ -135,7 +142,11 @@ func (t *attempt) reportsChange(i int, c watchedChange) {
 	other := t.changer()
 	for try := range tries {
 		keys := []string{fmt.Sprintf("w-%d-%d-a", i, try), fmt.Sprintf("w-%d-%d-b", i, try)}
-		if c.before != "" {
+		switch c.before {
+		case "":
+		case expired:
+			t.setExpired(keys...)
+		default:
 			t.setMany(sameItems(keys, c.before), time.Hour)
 		}
 		w := t.watch(t.handle.direct(), t.storedKey("w-"))

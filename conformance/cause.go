@@ -25,7 +25,8 @@ var causes = []struct {
 
 // dependsOnExpiry reports whether c expects that entries expire at their TTL.
 func dependsOnExpiry(c Case) bool {
-	readsTTL := []string{"ADD-1", "BAT-11", "CNT-1", "TTL-2", "TTL-3", "TTL-10", "TTL-11", "TTL-12", "TTL-13", "TTL-14", "TTL-16"}
+	readsTTL := []string{"ADD-1", "BAT-9", "BAT-11", "CLR-1", "CNT-1", "LIF-1", "LIF-2", "LIF-5", "SCN-3", "SWP-1",
+		"TTL-2", "TTL-3", "TTL-10", "TTL-11", "TTL-12", "TTL-13", "TTL-14", "TTL-16", "WAT-1"}
 	return c.has(needsTime) || isAbout(c, "MOD") || slices.Contains(readsTTL, c.ID)
 }
 

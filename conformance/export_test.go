@@ -31,7 +31,7 @@ func ShortenAttempts(t *testing.T, limit time.Duration) {
 func Verdicts(t *testing.T, h Harness, only func(Case) bool) Report {
 	return verdicts(t, h, func(c Case) []mode {
 		if only(c) {
-			return c.modes(h.Slow)
+			return c.modes(h.Slow, true)
 		}
 		return nil
 	})
@@ -42,7 +42,7 @@ func Verdicts(t *testing.T, h Harness, only func(Case) bool) Report {
 func VerdictsOn(t *testing.T, h Harness, rule string, only func(Case) bool) Report {
 	n := 0
 	return verdicts(t, h, func(c Case) []mode {
-		switch modes := c.modes(h.Slow); {
+		switch modes := c.modes(h.Slow, true); {
 		case !only(c):
 			return nil
 		case c.ID == rule:

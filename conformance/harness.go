@@ -45,7 +45,8 @@ type Harness struct {
 	// Slow says that calls take milliseconds or cost money, or that another test runs all
 	// of the suite over a store that differs only in how it is reached. Every rule then
 	// still runs, but in the modes plain and bare instead of all four, and what is random,
-	// concurrent or large is repeated a fifth as often, as with -short. The report says so.
+	// concurrent or large is repeated a fifth as often, as with -short. With both, the mode
+	// is plain, and repeated is a tenth. The report says so.
 	Slow bool
 
 	// Limits are the documented limits of the store.

@@ -222,6 +222,24 @@ func TestEndOfTheMode(t *testing.T) {
 	}
 }
 
+// A batch of thousands of keys is a call that takes long, and does not hang.
+func TestLongBatch(t *testing.T) {
+	const silence = time.Second
+	conformance.ShortenSilence(t, silence)
+	h := mutant{setMany: func(r *reference, items []driver.Item, ttl time.Duration) error {
+		if len(items) > 1000 {
+			time.Sleep(2 * silence)
+		}
+		return r.SetMany(ctx, items, ttl)
+	}}.harness()
+	h.Bubble, h.Isolated = false, true
+	h.Unsupported[conformance.Persistence], h.Unsupported[conformance.Network] = "a map", "a map"
+	report := conformance.VerdictsOn(t, h, "BAT-9", func(c conformance.Case) bool { return c.ID == "BAT-9" || c.ID == "CLR-4" })
+	if failing := report.Failing(); len(failing) > 0 {
+		t.Errorf("failing %q: %s", failing, report.Reason(failing[0]))
+	}
+}
+
 // The first run of a bad backend is short.
 func TestOutputIsShort(t *testing.T) {
 	t.Parallel()

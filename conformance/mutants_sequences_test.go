@@ -127,6 +127,69 @@ var mutantsOfSequences = []defect{
 			}
 			return isClosed(r)
 		}}},
+	{"Inc of a text loses the expiry", "CNT-3", nil, mutant{
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			sum, err := r.Inc(ctx, key, delta, ttl)
+			if value, present, _ := r.Get(ctx, key); present && errors.Is(err, driver.ErrNotInteger) {
+				if _, failed := driver.AddInteger(value, 0); failed != nil {
+					return sum, errors.Join(err, r.Set(ctx, key, value, 0))
+				}
+			}
+			return sum, err
+		}}},
+	{"Inc beyond int64 loses the expiry", "CNT-4", nil, mutant{
+		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
+			sum, err := r.Inc(ctx, key, delta, ttl)
+			if value, present, _ := r.Get(ctx, key); present && errors.Is(err, driver.ErrNotInteger) {
+				if _, failed := driver.AddInteger(value, 0); failed == nil {
+					return sum, errors.Join(err, r.Set(ctx, key, value, 0))
+				}
+			}
+			return sum, err
+		}}},
+	{"SetMany gives only the first 100 items a TTL", "BAT-9", []string{"LIF-5"}, mutant{
+		setMany: func(r *reference, items []driver.Item, ttl time.Duration) error {
+			first := items[:min(len(items), 100)]
+			return errors.Join(r.SetMany(ctx, first, ttl), r.SetMany(ctx, items[len(first):], 0))
+		}}},
+	{"SetMany of more than 1 MiB drops its last item", "BAT-9", nil, mutant{
+		setMany: func(r *reference, items []driver.Item, ttl time.Duration) error {
+			size := 0
+			for _, item := range items {
+				size += len(item.Value)
+			}
+			if size > 1<<20 {
+				items = items[:len(items)-1]
+			}
+			return r.SetMany(ctx, items, ttl)
+		}}},
+	{"GetMany of many keys drops repeated ones", "BAT-2", nil, mutant{
+		getMany: func(r *reference, keys []string) ([][]byte, error) {
+			values, err := r.GetMany(ctx, keys)
+			for i := range values {
+				if len(keys) > 10 && slices.Index(keys, keys[i]) < i {
+					values[i] = nil
+				}
+			}
+			return values, err
+		}}},
+	{"Add with ttl 0 of an expired key stores for an hour", "ADD-3", nil, mutant{
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			if _, exists := remains(r, key); exists && ttl == 0 {
+				ttl = time.Hour
+			}
+			return r.Add(ctx, key, value, ttl)
+		}}},
+	{"Add of an expired key is not reported", "WAT-1", nil, mutant{
+		add: func(r *reference, key string, value []byte, ttl time.Duration) (bool, error) {
+			if _, exists := remains(r, key); !exists {
+				return r.Add(ctx, key, value, ttl)
+			}
+			watchers := r.watchers
+			r.watchers = nil
+			defer func() { r.watchers = watchers }()
+			return r.Add(ctx, key, value, ttl)
+		}}},
 	{"Inc accepts blanks and underscores", "CNT-3", nil, mutant{
 		inc: func(r *reference, key string, delta int64, ttl time.Duration) (int64, error) {
 			if value, ok, _ := r.Get(ctx, key); ok {

@@ -424,7 +424,7 @@ var mutantsOfOperations = []defect{
 			slices.Sort(keys)
 			return r.GetMany(ctx, order)
 		}}},
-	{"ttl 0 is 300 s", "TTL-1", []string{"ADD-1", "ADD-2", "BAS-3", "TTL-3", "TTL-15", "BAT-11", "CLR-1"}, mutant{ttl: func(ttl time.Duration) time.Duration {
+	{"ttl 0 is 300 s", "TTL-1", []string{"ADD-1", "ADD-2", "ADD-3", "BAS-3", "TTL-3", "TTL-15", "BAT-11", "CLR-1"}, mutant{ttl: func(ttl time.Duration) time.Duration {
 		if ttl == 0 {
 			return 300 * time.Second
 		}
@@ -534,7 +534,7 @@ var mutantsOfOperations = []defect{
 			}
 			return err
 		}}},
-	{"SetMany drops the ttl", "BAT-11", []string{"TTL-6"}, mutant{
+	{"SetMany drops the ttl", "BAT-11", []string{"BAT-9", "TTL-6"}, mutant{
 		setMany: func(r *reference, items []driver.Item, ttl time.Duration) error {
 			return r.SetMany(ctx, items, 0)
 		}}},

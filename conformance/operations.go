@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cachebackends/cachebackends/core/driver"
@@ -155,21 +156,24 @@ func (t *attempt) supported(operations []operation) []operation {
 // keyWorksOrIsInvalid calls every operation with key. All must work, or all must
 // return ErrInvalidKey. It reports which.
 func (t *attempt) keyWorksOrIsInvalid(key string) (works bool) {
-	invalid := 0
-	operations := t.supported(keyOperations)
-	for _, op := range operations {
+	var invalid, others []string
+	for _, op := range t.supported(keyOperations) {
 		err := op.call(t.ctx, t.handle, key)
 		if errors.Is(err, driver.ErrInvalidKey) {
-			invalid++
+			invalid = append(invalid, op.name)
 			continue
 		}
-		t.must(op.name+" with the key "+show(key), err)
+		others = append(others, op.name)
+		if invalid == nil { // otherwise the result may be wrong because another operation did nothing
+			t.must(op.name+" with the key "+show(key), err)
+		}
 	}
-	if invalid > 0 && invalid < len(operations) {
-		t.wrong("the key "+show(key), text(fmt.Sprintf("ErrInvalidKey from %d of %d operations", invalid, len(operations))),
-			text("the same from all"))
+	if invalid != nil && others != nil {
+		t.wrong("all operations with the key "+show(key),
+			text("ErrInvalidKey from "+strings.Join(invalid, ", ")+", but not from "+strings.Join(others, ", ")),
+			text("ErrInvalidKey from all, or from none"))
 	}
-	return invalid == 0
+	return invalid == nil
 }
 
 // keyWorks calls every operation with key, all of which must work, unless the

@@ -43,7 +43,7 @@ func Run(t *testing.T, h Harness) {
 
 // subtest runs one case.
 func (s *suite) subtest(t *testing.T, c Case) {
-	v := s.judge(context.WithoutCancel(t.Context()), t, c, c.modes(s.harness.Slow), t.Parallel)
+	v := s.judge(context.WithoutCancel(t.Context()), t, c, c.modes(s.harness.Slow, s.short), t.Parallel)
 	switch {
 	case t.Skipped():
 		t.Error("Harness.New skipped the test: a store that cannot be reached is an error")

@@ -142,12 +142,24 @@ func (t *attempt) cacheHolds(key, want string) {
 	equal(t, "the value of "+show(key)+" afterwards", string(got), want)
 }
 
-// fewer returns n, or a fifth of n with -short or for a slow store.
+// fewer returns n, or a fifth of n with -short or for a slow store, or a tenth for both.
 func (t *attempt) fewer(n int) int {
-	if t.short || t.harness.Slow {
+	switch {
+	case t.short && t.harness.Slow:
+		return n / 10
+	case t.short || t.harness.Slow:
 		return n / 5
 	}
 	return n
+}
+
+// callsWithMany gives calls with n keys more time until they are taken for calls that hang,
+// because a store without batches executes n calls in each. It returns a function that ends
+// this.
+func (t *attempt) callsWithMany(n int) (end func()) {
+	more := int64(n) * int64(3*time.Millisecond)
+	t.sleeping.Add(more)
+	return func() { t.sleeping.Add(-more) }
 }
 
 // keys returns n keys that begin with name.
