@@ -33,9 +33,9 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.meta == nil {
 		return errNoMeta
 	}
-	parts := wire.Parts{Entry: cutChunk, Flags: flagChunk}
+	parts := wire.Parts{Entry: cutChunk, Flags: func(flags uint32) bool { return flags == flagChunk }}
 	if _, ok := b.store.(pieced); ok {
-		parts = wire.Parts{Entry: entryOfPiece}
+		parts = wire.Parts{Entry: entryOfPiece, Flags: func(flags uint32) bool { return flags&pythonFlags == 0 }}
 	}
 	return b.meta.ClearPrefix(ctx, prefix, parts)
 }

@@ -123,7 +123,7 @@ const clearLimit = 64 << 20
 // Parts describes items that are parts of an entry under another key.
 type Parts struct {
 	Entry func(key string) (entry string, isPart bool) // by the form of the key
-	Flags uint32                                       // which other items do not have; 0 if the form is enough
+	Flags func(flags uint32) bool                      // reports whether a part may have them
 }
 
 // ClearPrefix removes every key with the prefix, on all servers at once, except parts of
@@ -168,14 +168,12 @@ func (n *node) withoutParts(ctx context.Context, items []Item, prefix string, pa
 			own = append(own, it)
 		}
 	}
-	if parts.Flags != 0 {
-		n.many(ctx, OpDescribe, others)
-		if err := FirstError(others); err != nil {
-			return nil, 0, err
-		}
+	n.many(ctx, OpDescribe, others)
+	if err := FirstError(others); err != nil {
+		return nil, 0, err
 	}
 	for _, it := range others {
-		if it.OK && it.Flags != parts.Flags {
+		if it.OK && !parts.Flags(it.Flags) {
 			own = append(own, Item{Key: it.Key})
 		} else {
 			kept += 1 + len(it.Key)
