@@ -25,13 +25,13 @@ demo:
 ## (CACHE_TEST_GCS_BUCKET), the fake bucket in a process of its own
 ## (CACHE_TEST_GCS_SERVER=1), fuzzing and benchmarks
 test: servers
-	go test -timeout 20m work
+	go test -timeout 30m work
 
 ## race: the same under the race detector (needs a C compiler), without tests that mostly
 ## wait, without suites over variants, which run the code of another suite, and without modules
 ## whose tests start other programs
 race: servers
-	go test -race -short -timeout 20m $(addsuffix /...,$(filter-out $(STARTERS),$(MODULES)))
+	go test -race -short -timeout 30m $(addsuffix /...,$(filter-out $(STARTERS),$(MODULES)))
 
 ## servers: the image that the integration tests start servers from, where there is Docker
 servers:

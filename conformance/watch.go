@@ -18,7 +18,7 @@ import (
 // The watchdog. Each attempt runs in a goroutine of its own, so that a call that
 // never returns costs one rule and not the run.
 var (
-	// attemptLimit ends the context of an attempt.
+	// attemptLimit ends the context of an attempt. A slow store has slowFactor times as much.
 	attemptLimit = time.Minute
 	// silenceLimit is the longest time between two steps of an attempt. After it, the
 	// attempt is abandoned.
@@ -28,7 +28,9 @@ var (
 	shortSilence = 3 * time.Second
 )
 
-var errAttemptLimit = errors.New("the suite ends a mode of a rule after a minute")
+const slowFactor = 5
+
+var errAttemptLimit = errors.New("the suite ends a mode of a rule after a minute, and after five over a slow store (Harness.Slow)")
 
 // launch starts c in mode m. It returns when the backend is open, because
 // Harness.New need not be safe for concurrent use.
@@ -83,6 +85,10 @@ func (t *attempt) await(done <-chan struct{}) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	steps := t.steps.Load()
+	most := attemptLimit
+	if t.harness.Slow {
+		most *= slowFactor
+	}
 	var sinceBegin, sinceStep time.Duration
 	for {
 		select {
@@ -96,7 +102,7 @@ func (t *attempt) await(done <-chan struct{}) {
 		if n := t.steps.Load(); n != steps {
 			steps, sinceStep = n, 0
 		}
-		if sinceBegin > attemptLimit && !t.unlimited.Load() && t.expired.CompareAndSwap(false, true) && t.expire != nil {
+		if sinceBegin > most && !t.unlimited.Load() && t.expired.CompareAndSwap(false, true) && t.expire != nil {
 			t.expire()
 		}
 		if t.expire == nil && t.sleeping.Load() > 0 && sinceStep > time.Second {
