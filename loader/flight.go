@@ -114,6 +114,7 @@ func (fs *flights[T]) join(r *read[T], behind bool, b *batch[T]) (f *flight[T], 
 	} else {
 		f.waiting++
 	}
+	r.tooLate = !isNew && isClosed(f.done)
 	return f, isNew
 }
 
@@ -294,12 +295,13 @@ func (fs *flights[T]) close() {
 
 // read is an entry as a caller has found it.
 type read[T any] struct {
-	key    string
-	e      *entry[T] // nil if it is absent
-	dead   bool      // a tag of e was invalidated
-	fault  error     // of the store
-	landed uint32    // flights.counter before the read
-	shares bool      // the caller waits for a load that another caller has started
+	key     string
+	e       *entry[T] // nil if it is absent
+	dead    bool      // a tag of e was invalidated
+	fault   error     // of the store
+	landed  uint32    // flights.counter before the read
+	shares  bool      // the caller waits for a load that another caller has started
+	tooLate bool      // the load that it joined had failed before, and its backoff has not ended
 }
 
 func (r *read[T]) phase() phase {

@@ -175,13 +175,12 @@ type waiting struct {
 func (l *Loader[T]) wait(ctx context.Context, f *flight[T], r *read[T], w waiting) (value T, err error) {
 	behind := false
 	defer func() { l.flights.leave(f, behind) }()
-	tooLate := isClosed(f.done) // the load has failed, and its backoff has not ended
-	if r.shares && !tooLate {
+	if r.shares && !r.tooLate {
 		var end func(*error)
 		ctx, end = l.beginWait(ctx)
 		defer end(&err)
 	}
-	if parent := runOf(ctx); parent != nil && !tooLate {
+	if parent := runOf(ctx); parent != nil && !r.tooLate {
 		if !parent.await(f.batch.run) {
 			return value, &cache.Error{Op: "load", Backend: l.store.cache.Name(), Key: r.key, Err: cache.ErrRecursiveLoad}
 		}
@@ -216,7 +215,7 @@ func (l *Loader[T]) wait(ctx context.Context, f *flight[T], r *read[T], w waitin
 		return l.answer(ctx, r, rescuable)
 	}
 	switch {
-	case f.panicked != nil && !tooLate:
+	case f.panicked != nil && !r.tooLate:
 		err = f.err // for the observer
 		panic(f.panicked)
 	case f.err != nil:
