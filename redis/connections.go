@@ -32,7 +32,7 @@ func (c *connections) closeOthers(addrs []string) {
 	}
 }
 
-// DialHook is called by the driver for every new connection.
+// DialHook remembers every new connection.
 func (c *connections) DialHook(dial goredis.DialHook) goredis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
@@ -47,10 +47,10 @@ func (c *connections) DialHook(dial goredis.DialHook) goredis.DialHook {
 	}
 }
 
-// ProcessHook is called by the driver for every command.
+// ProcessHook changes nothing.
 func (c *connections) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook { return next }
 
-// ProcessPipelineHook is called by the driver for every pipeline.
+// ProcessPipelineHook changes nothing.
 func (c *connections) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
 	return next
 }
@@ -68,7 +68,7 @@ func (c *trackedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// SyscallConn is called by the driver to check an idle connection.
+// SyscallConn lets the driver check an idle connection.
 func (c *trackedConn) SyscallConn() (syscall.RawConn, error) {
 	if conn, ok := c.Conn.(syscall.Conn); ok {
 		return conn.SyscallConn()

@@ -74,7 +74,7 @@ var incMethods = [...]func(*Backend, context.Context, string, int64, time.Durati
 
 // incScriptText creates an absent key with its expiry, or adds to a present one. Lua's
 // numbers are float64, so a sum that may be inexact is read back as text. If that fails,
-// the reply is not a number and the outcome is unknown. A TTL of 0 is for ever.
+// the reply is not a number and the outcome is unknown. With a TTL of 0 the key never expires.
 const incScriptText = scriptErrors + `if ARGV[2] ~= '0' then
 local made = redis.pcall('set', KEYS[1], ARGV[1], 'nx', 'px', ARGV[2])
 if made and made.err then return failed(made) end

@@ -145,7 +145,7 @@ func (n *nearStore) begin(key string, isWrite bool) call {
 }
 
 // keep makes end store value, which the call has returned or stored, unless the key has
-// changed since the call began. A life of 0 is for ever.
+// changed since the call began. With a life of 0 the value never expires.
 func (c *call) keep(value []byte, life time.Duration) {
 	c.keeps, c.value, c.life = true, value, life
 }

@@ -74,6 +74,11 @@ func openTiered(addr string, o redis.Options, watch *redis.Backend) (client, err
 			return client{}, errors.Join(errors.New("no notices of changes within 10 s"), b.Close())
 		}
 	}
+	return viewOf(b), nil
+}
+
+// viewOf reads and writes values that b keeps as they are.
+func viewOf(b cache.Backend) client {
 	c := cache.New(b, cache.WithDefaultTimeout(workload.Life))
 	v := cache.Of[string](c, cache.WithoutEncoding())
 	return client{
@@ -83,7 +88,7 @@ func openTiered(addr string, o redis.Options, watch *redis.Backend) (client, err
 		},
 		set:   func(key, value string) error { return v.Set(ctx, key, value) },
 		close: func() { c.Close() },
-	}, nil
+	}
 }
 
 func openRueidis(tracking ...string) func(addr string) (client, error) {

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	cache "github.com/cachebackends/cachebackends/core"
 	"github.com/cachebackends/cachebackends/simple"
 
 	"github.com/cachebackends/cachebackends/tools/bench/internal/measure"
@@ -21,16 +20,7 @@ var alone = way{"simple-view", "a store that processes share", true, func(string
 	if err != nil {
 		return client{}, err
 	}
-	c := cache.New(b, cache.WithDefaultTimeout(workload.Life))
-	v := cache.Of[string](c, cache.WithoutEncoding())
-	return client{
-		get: func(key string) (string, error) {
-			value, _, err := v.Get(ctx, key)
-			return value, err
-		},
-		set:   func(key, value string) error { return v.Set(ctx, key, value) },
-		close: func() { c.Close() },
-	}, nil
+	return viewOf(b), nil
 }}
 
 // Hits are reads of 500 entries that are in the memory of the process.
