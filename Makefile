@@ -1,14 +1,10 @@
 # The modules are those of go.work, in its order; nothing else lists them.
 MODULES := $(shell go list -f '{{.Dir}}' -m)
-# Those that users import.
-RELEASED := $(filter-out $(CURDIR)/tools/% %/integration,$(MODULES))
-# Other platforms on which they must compile.
+# Other platforms on which what users compile must compile.
 PLATFORMS := windows/amd64 darwin/arm64 freebsd/amd64 linux/386 linux/arm
-# gcs has no code that depends on a platform, and its client takes minutes to compile for
-# each: it is checked for this one and for 32 bits.
-PORTABLE := $(filter-out $(CURDIR)/gcs,$(RELEASED))
-# Their tests start other programs, in which the race detector sees nothing.
-STARTERS := $(addprefix $(CURDIR)/tools/,demo docs mod)
+# Of the tools, the race detector looks only at what users install: the tests of the
+# others start programs, in which it sees nothing, or measure.
+RACED := $(filter-out $(CURDIR)/tools/%,$(MODULES)) $(CURDIR)/tools/cachectl
 # Versions of tools are pinned in tools/mod/go.mod.
 GOVULNCHECK := GOWORK=off go tool -modfile=$(CURDIR)/tools/mod/go.mod govulncheck
 # The matrices, the page and a page for each rule are made from these reports.
@@ -28,24 +24,20 @@ test: servers
 	go test -timeout 30m work
 
 ## race: the same under the race detector (needs a C compiler), without tests that mostly
-## wait, without suites over variants, which run the code of another suite, and without modules
-## whose tests start other programs
+## wait, without suites over variants, which run the code of another suite, and without tools
+## but cachectl
 race: servers
-	go test -race -short -timeout 30m $(addsuffix /...,$(filter-out $(STARTERS),$(MODULES)))
+	go test -race -short -timeout 30m $(addsuffix /...,$(RACED))
 
 ## servers: the image that the integration tests start servers from, where there is Docker
 servers:
 	@sh conformance/integration/servers/build.sh
 
-## check: formatting, vet on all platforms, staticcheck, workflows, tidy go.mod files, a complete go.work.sum
+## check: formatting, vet, types on other platforms, staticcheck, workflows, tidy go.mod files, a complete go.work.sum
 check:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet work
-	@set -e; for platform in $(PLATFORMS); do \
-		echo "go vet for $$platform"; \
-		GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet $(addsuffix /...,$(PORTABLE)); \
-	done
-	GOOS=linux GOARCH=386 go vet $(CURDIR)/gcs/...
+	go run ./tools/mod types $(PLATFORMS)
 	go tool staticcheck $(addsuffix /...,$(MODULES))
 	go tool actionlint -shellcheck= -pyflakes=
 	@set -e; for dir in $(MODULES); do (cd $$dir && GOWORK=off go mod tidy -diff); done

@@ -43,7 +43,7 @@ var leasingStores = map[string]func(t *testing.T) map[string]any{
 
 func openSettings(t *testing.T, settings map[string]any) *cache.Cache {
 	t.Helper()
-	c, err := cache.Open(t.Context(), cache.FromMap(settings))
+	c, err := cache.Open(t.Context(), cache.FromMap(patient(settings)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func TestLoaderRedis(t *testing.T) {
 	timed(t)
 	addr := servers.StartRedis(t, "").Addrs[0]
 	loaders(t, func(t *testing.T) (cache.Backend, error) {
-		return redis.New(t.Context(), redis.Options{Addr: addr})
+		return redis.New(t.Context(), patientRedis(redis.Options{Addr: addr}))
 	})
 }
 
@@ -72,7 +72,7 @@ func TestLoaderRedisCluster(t *testing.T) {
 	timed(t)
 	addrs := servers.StartRedisCluster(t, 0).Addrs
 	loaders(t, func(t *testing.T) (cache.Backend, error) {
-		return redis.New(t.Context(), redis.Options{Cluster: addrs})
+		return redis.New(t.Context(), patientRedis(redis.Options{Cluster: addrs}))
 	})
 }
 
@@ -80,7 +80,7 @@ func TestLoaderMemcached(t *testing.T) {
 	timed(t)
 	addrs := servers.StartMemcached(t, 1, "").Addrs
 	loaders(t, func(t *testing.T) (cache.Backend, error) {
-		return memcached.New(t.Context(), memcached.Options{Servers: addrs})
+		return memcached.New(t.Context(), patientMemcached(memcached.Options{Servers: addrs}))
 	})
 }
 
@@ -88,7 +88,7 @@ func TestLoaderUwsgi(t *testing.T) {
 	timed(t)
 	addr := servers.StartUwsgi(t, "").Addr
 	loaders(t, func(t *testing.T) (cache.Backend, error) {
-		return uwsgi.New(t.Context(), uwsgi.Options{Addr: addr, MaxValue: servers.UwsgiBlockSize})
+		return uwsgi.New(t.Context(), uwsgi.Options{Addr: addr, MaxValue: servers.UwsgiBlockSize, DialTimeout: slowMachine, ReadTimeout: slowMachine, WriteTimeout: slowMachine})
 	})
 }
 

@@ -23,14 +23,14 @@ import (
 
 func openMemcached(t *testing.T, o memcached.Options) *cache.Cache {
 	t.Helper()
-	b, err := memcached.New(t.Context(), o)
+	b, err := memcached.New(t.Context(), patientMemcached(o))
 	return opened(t, b, err)
 }
 
 // eachProtocol runs a test twice over servers that speak both protocols.
 func eachProtocol(t *testing.T, server *servers.Memcached, test func(t *testing.T, o memcached.Options)) {
 	for name, protocol := range map[string]memcached.Protocol{"text": memcached.Text, "binary": memcached.Binary} {
-		o := memcached.Options{Servers: server.Addrs, Protocol: protocol, DialTimeout: slowMachine, ReadTimeout: slowMachine, WriteTimeout: slowMachine}
+		o := memcached.Options{Servers: server.Addrs, Protocol: protocol}
 		t.Run(name, func(t *testing.T) { test(t, o) })
 	}
 }
@@ -155,7 +155,7 @@ func TestMemcachedOutage(t *testing.T) {
 	timed(t)
 	const callers = 16
 	server := servers.StartMemcached(t, 1, "")
-	c := openMemcached(t, memcached.Options{Servers: server.Addrs, DialTimeout: slowMachine, ReadTimeout: slowMachine, WriteTimeout: slowMachine})
+	c := openMemcached(t, memcached.Options{Servers: server.Addrs})
 	var down atomic.Bool
 	ctx, stop := context.WithCancel(t.Context())
 	var refused, failedAfter atomic.Int32
@@ -532,10 +532,10 @@ func TestMemcachedSpreadServerLost(t *testing.T) {
 func TestMemcachedTLSLargeAdd(t *testing.T) {
 	busy(t)
 	certificate := servers.NewCertificate(t)
-	c, err := cache.Open(t.Context(), cache.FromMap(map[string]any{
+	c, err := cache.Open(t.Context(), cache.FromMap(patient(map[string]any{
 		"CACHE_TYPE": "memcached", "CACHE_MEMCACHED_SERVERS": servers.StartMemcachedTLS(t, certificate).Addrs[0],
 		"CACHE_MEMCACHED_TLS_CA": caFile(t, certificate),
-	}))
+	})))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 
 func openRedis(t *testing.T, o redis.Options) *cache.Cache {
 	t.Helper()
-	b, err := redis.New(t.Context(), o)
+	b, err := redis.New(t.Context(), patientRedis(o))
 	return opened(t, b, err)
 }
 
@@ -216,7 +216,7 @@ func readWhileLoading(t *testing.T, c *cache.Cache) (refused int) {
 func TestRedisPaused(t *testing.T) {
 	timed(t)
 	server := servers.StartRedis(t, "")
-	c := openRedis(t, redis.Options{Addr: server.Addrs[0], DialTimeout: slowMachine, ReadTimeout: slowMachine, WriteTimeout: slowMachine})
+	c := openRedis(t, redis.Options{Addr: server.Addrs[0]})
 	if err := c.Set(t.Context(), "k", []byte("v")); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 func TestRedisValueWithItsTTL(t *testing.T) {
 	busy(t)
 	server := servers.StartRedis(t, "")
-	b, err := redis.New(t.Context(), redis.Options{Addr: server.Addrs[0]})
+	b, err := redis.New(t.Context(), patientRedis(redis.Options{Addr: server.Addrs[0]}))
 	opened(t, b, err)
 	ttls := map[string]time.Duration{"short": time.Minute, "long": time.Hour, "endless": 0}
 	var writers sync.WaitGroup
@@ -61,7 +61,7 @@ func TestRedisValueWithItsTTL(t *testing.T) {
 func TestRedisValueWithTTLOfReplicas(t *testing.T) {
 	busy(t)
 	cluster := servers.StartRedisCluster(t, 1)
-	b, err := redis.New(t.Context(), redis.Options{Cluster: cluster.Addrs, ReadFromReplicas: true})
+	b, err := redis.New(t.Context(), patientRedis(redis.Options{Cluster: cluster.Addrs, ReadFromReplicas: true}))
 	opened(t, b, err)
 	for i := range 300 {
 		key := fmt.Sprint("k", i)

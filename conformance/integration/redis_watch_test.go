@@ -32,7 +32,7 @@ type watch struct {
 
 func startRedisWatch(t *testing.T, o redis.Options, prefix string) *watch {
 	t.Helper()
-	b, err := redis.New(t.Context(), o)
+	b, err := redis.New(t.Context(), patientRedis(o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestRedisPublicationRefused(t *testing.T) {
 	server := servers.StartRedis(t, "")
 	for _, rules := range []string{"resetchannels", "allchannels -publish", "allchannels -eval"} {
 		cli(t, server, 0, "acl setuser app reset on '>secret' '~*' +@all "+rules)
-		b, err := redis.New(t.Context(), redis.Options{Addr: server.Addrs[0], Username: "app", Password: cache.Secret("secret"), PublishChanges: true})
+		b, err := redis.New(t.Context(), patientRedis(redis.Options{Addr: server.Addrs[0], Username: "app", Password: cache.Secret("secret"), PublishChanges: true}))
 		opened(t, b, err)
 		_, incErr := b.Inc(t.Context(), "n", 1, time.Hour)
 		for name, err := range map[string]error{"Set": b.Set(t.Context(), "k", nil, 0), "Inc": incErr} {
@@ -177,7 +177,7 @@ func TestRedisWatchOfPublicationsInCluster(t *testing.T) {
 	cluster := servers.StartRedisCluster(t, 0)
 	o := withoutTracking(t, cluster)
 	o.Addr, o.Cluster, o.PublishChanges = "", cluster.Addrs, true
-	b, err := redis.New(t.Context(), o)
+	b, err := redis.New(t.Context(), patientRedis(o))
 	opened(t, b, err)
 	w := startRedisWatch(t, o, "p:")
 	w.waitReady(t)
@@ -199,10 +199,10 @@ func TestRedisWatchOfPublicationsInCluster(t *testing.T) {
 func testRedisWatch(t *testing.T, server *servers.Redis, o redis.Options, others map[string]func(w *watch, key string) error) {
 	w := startRedisWatch(t, o, "p:")
 	w.waitReady(t)
-	b, err := redis.New(t.Context(), o)
+	b, err := redis.New(t.Context(), patientRedis(o))
 	opened(t, b, err)
 	ctx := t.Context()
-	foreign, err := redis.New(ctx, redis.Options{Addr: server.Addrs[0]})
+	foreign, err := redis.New(ctx, patientRedis(redis.Options{Addr: server.Addrs[0]}))
 	opened(t, foreign, err)
 	changes := map[string]func(key string) error{
 		"Set":     func(key string) error { return b.Set(ctx, key, nil, time.Minute) },
@@ -261,7 +261,7 @@ func TestRedisWatchOfEviction(t *testing.T) {
 	busy(t)
 	server := servers.StartRedis(t, "--maxmemory 20mb --maxmemory-policy allkeys-random")
 	o := redis.Options{Addr: server.Addrs[0]}
-	b, err := redis.New(t.Context(), o)
+	b, err := redis.New(t.Context(), patientRedis(o))
 	opened(t, b, err)
 	const keys = 100
 	for i := range keys {
@@ -348,7 +348,7 @@ func TestRedisWatchOfCluster(t *testing.T) {
 	timed(t)
 	cluster := servers.StartRedisCluster(t, 1)
 	o := redis.Options{Cluster: cluster.Addrs}
-	b, err := redis.New(t.Context(), o)
+	b, err := redis.New(t.Context(), patientRedis(o))
 	opened(t, b, err)
 	w := startRedisWatch(t, o, "p:")
 	w.waitReady(t)
@@ -381,7 +381,7 @@ func TestRedisWatchWithSentinels(t *testing.T) {
 	timed(t)
 	sentinel := servers.StartRedisSentinel(t, "hunter2", "sesame")
 	o := redis.Options{Sentinels: sentinel.Addrs, Password: cache.Secret("hunter2"), SentinelPassword: cache.Secret("sesame")}
-	b, err := redis.New(t.Context(), o)
+	b, err := redis.New(t.Context(), patientRedis(o))
 	opened(t, b, err)
 	failover := fmt.Sprintf("redis-cli -p %s -a sesame --no-auth-warning sentinel failover mymaster", strings.TrimPrefix(sentinel.Addrs[0], "127.0.0.1:"))
 

@@ -26,7 +26,7 @@ func watched(t *testing.T, o tiered.Options) (writer *cache.Cache, reader *tiere
 	}
 	t.Cleanup(func() { link.Close() })
 	far := func(addr string) *redis.Backend {
-		b, err := redis.New(t.Context(), redis.Options{Addr: addr})
+		b, err := redis.New(t.Context(), patientRedis(redis.Options{Addr: addr}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ func TestWorkRedis(t *testing.T) {
 	work{
 		addr: servers.StartRedis(t, "").Addrs[0],
 		open: func(addr string) (cache.Backend, error) {
-			return redis.New(t.Context(), redis.Options{Addr: addr})
+			return redis.New(t.Context(), patientRedis(redis.Options{Addr: addr}))
 		},
 		allocs: 3, sent: 40, received: 17,
 		get: 1, set: 1, getMany: 1, setMany: 1, deleteMany: 1,
@@ -43,7 +43,7 @@ func TestWorkMemcached(t *testing.T) {
 	work{
 		addr: servers.StartMemcached(t, 1, "").Addrs[0],
 		open: func(addr string) (cache.Backend, error) {
-			return memcached.New(t.Context(), memcached.Options{Servers: []string{addr}})
+			return memcached.New(t.Context(), patientMemcached(memcached.Options{Servers: []string{addr}}))
 		},
 		allocs: 1, sent: 26, received: 50,
 		get: 1, set: 1, getMany: 1, setMany: 1, deleteMany: 1,

@@ -63,7 +63,7 @@ its work.`,
 		SilenceUsage:  true,
 	}
 	root.PersistentFlags().StringVar(&a.root, "root", "", "`DIRECTORY` of the repository (default: the nearest go.work above)")
-	root.AddCommand(a.verifyCommand(), a.checkCommand(), a.skewCommand(), a.sizesCommand(), a.planCommand(), a.changelogCommand(), a.tagCommand(), a.rehearseCommand(), a.newCommand())
+	root.AddCommand(a.verifyCommand(), a.checkCommand(), a.skewCommand(), a.sizesCommand(), a.planCommand(), a.changelogCommand(), a.tagCommand(), a.rehearseCommand(), a.newCommand(), a.typesCommand())
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

@@ -11,10 +11,11 @@ import (
 // Redis is a topology of redis servers.
 type Redis struct {
 	Machine
-	Addrs []string // of the servers; of the sentinels where there are some
-	ports []int    // of the data servers
-	auth  string   // options of redis-cli
-	brand string   // "redis" or "valkey": its programs are NAME-server and NAME-cli
+	Addrs  []string // of the servers; of the sentinels where there are some
+	ports  []int    // of the data servers
+	auth   string   // options of redis-cli
+	brand  string   // "redis" or "valkey": its programs are NAME-server and NAME-cli
+	hasten []string // commands that shorten deadAfter
 }
 
 var redisNeeds = needs("redis")
@@ -66,26 +67,26 @@ func StartRedisTLS(t *testing.T, certificate Certificate, user, password string)
 	return r
 }
 
-// StartRedisCluster starts three primaries, each with so many replicas. If there are some,
-// a node is taken for dead after a second: without, a busy machine would only interrupt
-// the cluster. Slots without a node leave the others at work.
+// deadAfter is how many milliseconds a server may be silent until the others take it for
+// dead. A busy machine does not reach it: only KillPrimary is to be followed by a failover.
+const deadAfter = 30_000
+
+// StartRedisCluster starts three primaries, each with so many replicas. Slots without a
+// node leave the others at work.
 func StartRedisCluster(t *testing.T, replicas int) *Redis {
 	t.Helper()
 	ports := FreePorts(t, 3*(1+replicas))
 	r := &Redis{ports: ports, Addrs: addrs(ports), brand: "redis"}
-	timeout := 30_000
-	if replicas > 0 {
-		timeout = 1000
-	}
 	var script strings.Builder
 	for _, port := range ports {
 		fmt.Fprintf(&script, "redis-server --port %[1]d %[2]s --pidfile $PWD/%[1]d.pid --cluster-enabled yes --cluster-config-file nodes-%[1]d.conf"+
-			" --cluster-node-timeout %[3]d --cluster-require-full-coverage no --cluster-announce-ip 127.0.0.1 --repl-diskless-sync-delay 0 &\n", port, quiet, timeout)
+			" --cluster-node-timeout %[3]d --cluster-require-full-coverage no --cluster-announce-ip 127.0.0.1 --repl-diskless-sync-delay 0 &\n", port, quiet, deadAfter)
 	}
 	r.Machine = Start(t, Spec{Needs: redisNeeds, Ports: ports, Script: script.String() + "wait"})
 	var ready []string
 	for _, port := range ports {
 		ready = append(ready, r.cli(port, "ping")+" | grep -q PONG")
+		r.hasten = append(r.hasten, r.cli(port, "config set cluster-node-timeout 1000"))
 	}
 	ready = append(ready, fmt.Sprintf("redis-cli --cluster create %s --cluster-replicas %d --cluster-yes", strings.Join(r.Addrs, " "), replicas))
 	for _, port := range ports {
@@ -96,13 +97,16 @@ func StartRedisCluster(t *testing.T, replicas int) *Redis {
 	return r
 }
 
-// StartRedisSentinel starts a primary with two replicas and three sentinels, which
-// take a server for dead after a second. Both kinds have a password.
+// StartRedisSentinel starts a primary with two replicas and three sentinels. Both kinds
+// have a password.
 func StartRedisSentinel(t *testing.T, password, sentinelPassword string) *Redis {
 	t.Helper()
 	all := FreePorts(t, 6)
 	ports, sentinels := all[:3], all[3:]
 	r := &Redis{ports: ports, Addrs: addrs(sentinels), brand: "redis", auth: "-a " + password}
+	ask := func(port int) string {
+		return fmt.Sprintf("redis-cli -p %d -a %s --no-auth-warning sentinel ", port, sentinelPassword)
+	}
 	var script strings.Builder
 	for i, port := range ports {
 		replica := ""
@@ -117,17 +121,17 @@ func StartRedisSentinel(t *testing.T, password, sentinelPassword string) *Redis 
 		name := fmt.Sprintf("sentinel-%d.conf", port)
 		files[name] = fmt.Sprintf("port %d\nprotected-mode no\nrequirepass %[2]s\nsentinel sentinel-pass %[2]s\n"+
 			"sentinel announce-ip 127.0.0.1\nsentinel monitor mymaster 127.0.0.1 %[3]d 2\nsentinel auth-pass mymaster %[4]s\n"+
-			"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 3000\n",
-			port, sentinelPassword, ports[0], password)
+			"sentinel down-after-milliseconds mymaster %[5]d\nsentinel failover-timeout mymaster 3000\n",
+			port, sentinelPassword, ports[0], password, deadAfter)
 		fmt.Fprintf(&script, "redis-server %s --sentinel --bind $BIND &\n", name)
 	}
 	r.Machine = Start(t, Spec{Needs: redisNeeds, Ports: all, Files: files, Script: script.String() + "wait"})
 	var ready []string
 	for _, port := range sentinels {
-		ask := fmt.Sprintf("redis-cli -p %d -a %s --no-auth-warning sentinel ", port, sentinelPassword)
-		ready = append(ready, ask+"ckquorum mymaster | grep -q '^OK 3'",
-			ask+"master mymaster | grep -A1 num-slaves | grep -qx 2",
-			ask+"master mymaster | grep -A1 num-other-sentinels | grep -qx 2")
+		ready = append(ready, ask(port)+"ckquorum mymaster | grep -q '^OK 3'",
+			ask(port)+"master mymaster | grep -A1 num-slaves | grep -qx 2",
+			ask(port)+"master mymaster | grep -A1 num-other-sentinels | grep -qx 2")
+		r.hasten = append(r.hasten, ask(port)+"set mymaster down-after-milliseconds 1000")
 	}
 	r.await(t, ready...)
 	return r
@@ -197,9 +201,13 @@ func (r *Redis) Reshard(t *testing.T, slots int) {
 // Kill kills the i-th data server, as a crash would.
 func (r *Redis) Kill(t *testing.T, i int) { r.signal(t, i, "9") }
 
-// KillPrimary kills the first data server that is a primary, as a crash would.
+// KillPrimary kills the first data server that is a primary, as a crash would. From then
+// on, the others take a server for dead after a second.
 func (r *Redis) KillPrimary(t *testing.T) {
 	t.Helper()
+	if out, err := r.Exec(t.Context(), strings.Join(r.hasten, " && ")); err != nil {
+		t.Fatal(err, out)
+	}
 	for i := range r.ports {
 		role, err := r.Cli(t.Context(), i, "role")
 		if err == nil && strings.HasPrefix(role, "master") {
