@@ -256,7 +256,7 @@ func afterFailover(t *testing.T, call func() error) {
 	}
 }
 
-// process is another process with a Cache. It runs TestLeaseProcess.
+// process is another process with a Cache. It runs a test that prints JSON.
 type process struct {
 	command *exec.Cmd
 	in      io.Writer
@@ -271,8 +271,14 @@ func startProcess(t *testing.T, settings map[string]any) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(os.Args[0], "-test.run=^TestLeaseProcess$")
-	command.Env = append(os.Environ(), leaseProcess+"="+string(described))
+	return startTest(t, "TestLeaseProcess", leaseProcess+"="+string(described))
+}
+
+// startTest starts a process that runs one test.
+func startTest(t *testing.T, name, variable string) *process {
+	t.Helper()
+	command := exec.Command(os.Args[0], "-test.run=^"+name+"$", "-test.timeout=0")
+	command.Env = append(os.Environ(), variable)
 	command.Stderr = os.Stderr
 	in, err1 := command.StdinPipe()
 	out, err2 := command.StdoutPipe()
@@ -294,6 +300,11 @@ func (p *process) ask(name, argument string, result any) error {
 	if _, err := fmt.Fprintln(p.in, name, argument); err != nil {
 		return err
 	}
+	return p.reply(result)
+}
+
+// reply stores in result what the process prints.
+func (p *process) reply(result any) error {
 	if !p.out.Scan() {
 		return fmt.Errorf("the process has ended: %w", errors.Join(p.out.Err(), io.ErrUnexpectedEOF))
 	}

@@ -375,6 +375,56 @@ func TestRedisWatchOfCluster(t *testing.T) {
 	}
 }
 
+// A primary of a cluster that is frozen ends Watch, and the next Watch follows the replica
+// that takes its place.
+func TestRedisWatchOfClusterFrozenPrimary(t *testing.T) {
+	timed(t)
+	cluster := servers.StartRedisCluster(t, 1)
+	o := redis.Options{Cluster: cluster.Addrs, ReadTimeout: time.Second}
+	w := startRedisWatch(t, o, "p:")
+	w.waitReady(t)
+	cluster.HastenFailover(t)
+	cluster.Pause(t, 0)
+	if err := w.end(t); err == nil { // for silence, or for the new primary: whichever is noticed first
+		t.Error("no error after a primary was frozen")
+	}
+	cluster.AwaitPromotion(t, 3)
+	b, err := redis.New(t.Context(), o)
+	opened(t, b, err)
+	keys := make([]string, 50)
+	for i := range keys {
+		keys[i] = fmt.Sprint("p:", i)
+	}
+	setAll := func() (err error) {
+		for _, key := range keys {
+			err = errors.Join(err, b.Set(t.Context(), key, nil, time.Hour))
+		}
+		return err
+	}
+	eventually(t, "a watch of the new primary", func() error {
+		w = startRedisWatch(t, o, "p:")
+		select {
+		case <-w.ready:
+			return setAll()
+		case err := <-w.ended:
+			return err
+		}
+	})
+	w.expect(t, "after a failover", keys...)
+	cluster.Resume(t, 0)
+	eventually(t, "a replica", func() error {
+		role, err := cluster.Cli(t.Context(), 0, "role")
+		if err == nil && !strings.HasPrefix(role, "slave") {
+			err = errors.New(role)
+		}
+		return err
+	})
+	if err := setAll(); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(t, "after the return of the former primary", keys...)
+}
+
 // A failover ends Watch, by a crash or by command, and the next Watch follows the new
 // primary.
 func TestRedisWatchWithSentinels(t *testing.T) {
@@ -383,7 +433,6 @@ func TestRedisWatchWithSentinels(t *testing.T) {
 	o := redis.Options{Sentinels: sentinel.Addrs, Password: cache.Secret("hunter2"), SentinelPassword: cache.Secret("sesame")}
 	b, err := redis.New(t.Context(), patientRedis(o))
 	opened(t, b, err)
-	failover := fmt.Sprintf("redis-cli -p %s -a sesame --no-auth-warning sentinel failover mymaster", strings.TrimPrefix(sentinel.Addrs[0], "127.0.0.1:"))
 
 	w := startRedisWatch(t, o, "p:")
 	w.waitReady(t)
@@ -406,13 +455,7 @@ func TestRedisWatchWithSentinels(t *testing.T) {
 		}
 	})
 	w.expect(t, "after a crash", "p:k")
-	eventually(t, "a failover", func() error { // it needs a replica that has found the new primary
-		out, err := sentinel.Exec(t.Context(), failover)
-		if err == nil && !strings.Contains(out, "OK") {
-			err = errors.New(out)
-		}
-		return err
-	})
+	eventually(t, "a failover", func() error { return sentinel.FailOver(t.Context()) })
 	if err := w.end(t); err == nil {
 		t.Error("no error after a failover by command")
 	}

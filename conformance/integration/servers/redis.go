@@ -2,6 +2,7 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ type Redis struct {
 	auth   string   // options of redis-cli
 	brand  string   // "redis" or "valkey": its programs are NAME-server and NAME-cli
 	hasten []string // commands that shorten deadAfter
+	ask    string   // begins a command to a sentinel
 }
 
 var redisNeeds = needs("redis")
@@ -125,6 +127,7 @@ func StartRedisSentinel(t *testing.T, password, sentinelPassword string) *Redis 
 			port, sentinelPassword, ports[0], password, deadAfter)
 		fmt.Fprintf(&script, "redis-server %s --sentinel --bind $BIND &\n", name)
 	}
+	r.ask = ask(sentinels[0])
 	r.Machine = Start(t, Spec{Needs: redisNeeds, Ports: all, Files: files, Script: script.String() + "wait"})
 	var ready []string
 	for _, port := range sentinels {
@@ -202,13 +205,19 @@ func (r *Redis) Reshard(t *testing.T, slots int) {
 // Kill kills the i-th data server, as a crash would.
 func (r *Redis) Kill(t *testing.T, i int) { r.signal(t, i, "9") }
 
-// KillPrimary kills the first data server that is a primary, as a crash would. From then
-// on, the others take a server for dead after a second.
-func (r *Redis) KillPrimary(t *testing.T) {
+// HastenFailover makes servers take each other for dead after a second of silence.
+func (r *Redis) HastenFailover(t *testing.T) {
 	t.Helper()
 	if out, err := r.Exec(t.Context(), strings.Join(r.hasten, " && ")); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+}
+
+// KillPrimary kills the first data server that is a primary, as a crash would, after
+// HastenFailover.
+func (r *Redis) KillPrimary(t *testing.T) {
+	t.Helper()
+	r.HastenFailover(t)
 	for i := range r.ports {
 		role, err := r.Cli(t.Context(), i, "role")
 		if err == nil && strings.HasPrefix(role, "master") {
@@ -217,6 +226,16 @@ func (r *Redis) KillPrimary(t *testing.T) {
 		}
 	}
 	t.Fatal("no data server is a primary")
+}
+
+// FailOver makes the sentinels replace the primary, which becomes a replica. They refuse it
+// as long as no replica has found the present one.
+func (r *Redis) FailOver(ctx context.Context) error {
+	out, err := r.Exec(ctx, r.ask+"failover mymaster")
+	if err == nil && !strings.Contains(out, "OK") {
+		err = errors.New(out)
+	}
+	return err
 }
 
 // AwaitPromotion waits until one of the replicas of the first data server, which was a
