@@ -17,9 +17,9 @@ demo:
 	sh tools/demo/demo.sh
 
 ## test: every test of every module. Not in it: the proofs of release-check, more than
-## seconds of random histories of leases (CONFORMANCE_LEASES), a real bucket
-## (CACHE_TEST_GCS_BUCKET), the fake bucket in a process of its own
-## (CACHE_TEST_GCS_SERVER=1), fuzzing and benchmarks
+## seconds of random histories of leases (CONFORMANCE_LEASES), the soak of tiered
+## (CONFORMANCE_SOAK), a real bucket (CACHE_TEST_GCS_BUCKET), the fake bucket in a process
+## of its own (CACHE_TEST_GCS_SERVER=1), fuzzing and benchmarks
 test: servers
 	go test -timeout 30m work
 
