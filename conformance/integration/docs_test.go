@@ -9,6 +9,10 @@ import (
 	"github.com/cachebackends/cachebackends/conformance/integration/servers"
 	cache "github.com/cachebackends/cachebackends/core"
 	_ "github.com/cachebackends/cachebackends/guard"
+	_ "github.com/cachebackends/cachebackends/memcached"
+	_ "github.com/cachebackends/cachebackends/redis"
+	_ "github.com/cachebackends/cachebackends/simple"
+	_ "github.com/cachebackends/cachebackends/tiered"
 )
 
 // The settings in docs and in the READMEs are accepted. Backends that are opened without

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -25,6 +26,11 @@ func openMemcached(t *testing.T, o memcached.Options) *cache.Cache {
 	t.Helper()
 	b, err := memcached.New(t.Context(), patientMemcached(o))
 	return opened(t, b, err)
+}
+
+func patientMemcached(o memcached.Options) memcached.Options {
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = cmp.Or(o.DialTimeout, slowMachine), cmp.Or(o.ReadTimeout, slowMachine), cmp.Or(o.WriteTimeout, slowMachine)
+	return o
 }
 
 // eachProtocol runs a test twice over servers that speak both protocols.

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,11 @@ func openRedis(t *testing.T, o redis.Options) *cache.Cache {
 	t.Helper()
 	b, err := redis.New(t.Context(), patientRedis(o))
 	return opened(t, b, err)
+}
+
+func patientRedis(o redis.Options) redis.Options {
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = cmp.Or(o.DialTimeout, slowMachine), cmp.Or(o.ReadTimeout, slowMachine), cmp.Or(o.WriteTimeout, slowMachine)
+	return o
 }
 
 // load writes and reads, one caller per key, until stopped.

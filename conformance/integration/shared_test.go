@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -16,8 +15,6 @@ import (
 	"github.com/cachebackends/cachebackends/conformance"
 	"github.com/cachebackends/cachebackends/conformance/integration/servers"
 	cache "github.com/cachebackends/cachebackends/core"
-	"github.com/cachebackends/cachebackends/memcached"
-	"github.com/cachebackends/cachebackends/redis"
 )
 
 // slowMachine is a timeout that a busy machine does not reach.
@@ -41,16 +38,6 @@ func patient(settings map[string]any) map[string]any {
 	}
 	settings["CACHE_OPTIONS"] = options
 	return settings
-}
-
-func patientRedis(o redis.Options) redis.Options {
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = cmp.Or(o.DialTimeout, slowMachine), cmp.Or(o.ReadTimeout, slowMachine), cmp.Or(o.WriteTimeout, slowMachine)
-	return o
-}
-
-func patientMemcached(o memcached.Options) memcached.Options {
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = cmp.Or(o.DialTimeout, slowMachine), cmp.Or(o.ReadTimeout, slowMachine), cmp.Or(o.WriteTimeout, slowMachine)
-	return o
 }
 
 // over is the harness of the backend that settings describe.

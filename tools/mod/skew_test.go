@@ -105,6 +105,8 @@ func TestSkew(t *testing.T) {
 			r.remove("conformance/integration/" + file + "_test.go")
 		}
 		r.mod("skew", "redis").want(t, statusFindings, "redis: v0.1.0 with core v0.1.0: go test: the suite was not run")
+		r.write("conformance/integration/redis_test.go", "package integration\n\nimport (\n\t_ \""+scratchRoot+"/redis\"\n\t_ \""+scratchRoot+"/simple\"\n)\n")
+		r.mod("skew", "redis").want(t, statusFindings, "redis_test.go imports other backends than redis")
 	})
 	t.Run("placeholder", func(t *testing.T) {
 		t.Parallel()

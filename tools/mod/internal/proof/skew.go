@@ -147,6 +147,9 @@ func (p *Proof) removeOtherTests(m repo.Module, dir string) error {
 			}
 		}
 	}
+	if !m.Wrapper() && kept[filepath.Join(dir, m.Dir+"_test.go")] == nil {
+		return &goError{"go test", fmt.Sprintf("the suite was not run: %[1]s_test.go imports other backends than %[1]s, uses what a file that does declares, or is missing", m.Dir)}
+	}
 	for _, name := range names {
 		if kept[name] == nil {
 			if err := os.Remove(name); err != nil {
