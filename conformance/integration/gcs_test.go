@@ -10,6 +10,7 @@ import (
 	"cloud.google.com/go/storage"
 	"github.com/cachebackends/cachebackends/conformance"
 	cache "github.com/cachebackends/cachebackends/core"
+	_ "github.com/cachebackends/cachebackends/flask"
 	"github.com/cachebackends/cachebackends/gcs"
 	"google.golang.org/api/option"
 )

@@ -7,6 +7,7 @@ import (
 	"github.com/cachebackends/cachebackends/conformance"
 	"github.com/cachebackends/cachebackends/conformance/integration/servers"
 	cache "github.com/cachebackends/cachebackends/core"
+	_ "github.com/cachebackends/cachebackends/flask"
 	"github.com/cachebackends/cachebackends/uwsgi"
 )
 
