@@ -49,6 +49,10 @@ func variant(t *testing.T) {
 	busy(t)
 }
 
+// brief reports whether a large suite runs in one mode: with -short, unless races are looked
+// for.
+func brief() bool { return testing.Short() && !race }
+
 func takePlace(t *testing.T, places chan struct{}) {
 	places <- struct{}{}
 	t.Cleanup(func() { <-places })

@@ -67,6 +67,7 @@ func TestMemcached(t *testing.T) {
 	h.Stores.Full = func(t *testing.T) cache.Backend {
 		return openMemcached(t, memcached.Options{Servers: small.Addrs}).Backend()
 	}
+	h.Slow = brief()
 	conformance.Run(t, overOneServer(h, addr, memcached.Options{}))
 }
 

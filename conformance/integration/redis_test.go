@@ -55,6 +55,7 @@ func TestRedis(t *testing.T) {
 	h.Stores.Full = func(t *testing.T) cache.Backend {
 		return openRedis(t, redis.Options{Addr: small.Addrs[0]}).Backend()
 	}
+	h.Slow = brief()
 	conformance.Run(t, h)
 }
 
