@@ -564,3 +564,37 @@ var (
 	_ driver.Leaser      = (*leasing)(nil)
 	_ driver.ValueLeaser = (*leasing)(nil)
 )
+
+// lateLease gives a lease at once, and says so later. A call that is cut off does not learn
+// of it.
+type lateLease struct{ *leasing }
+
+func (l lateLease) Lease(ctx context.Context, key string, hold time.Duration) (value []byte, ok bool, token string, err error) {
+	value, ok, token, err = l.leasing.Lease(ctx, key, hold)
+	select {
+	case <-time.After(100 * time.Millisecond):
+		return value, ok, token, err
+	case <-ctx.Done():
+		return nil, false, "", ctx.Err()
+	}
+}
+
+// A load that all callers have left while it got its lease gives the lease back: nobody
+// waits until it expires.
+func TestCallersLeaveWhileLeasing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newLeasing()
+		one, other := cache.New(lateLease{store}), cache.New(store)
+		load := func(context.Context) (string, error) { return "loaded", nil }
+		ctx, leave := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, leave)
+		if _, err := cache.Of[string](one).GetOrSet(ctx, "k", load, cache.Lease(driver.MaxHold)); !errors.Is(err, context.Canceled) {
+			t.Errorf("GetOrSet of a caller that leaves: %v", err)
+		}
+		began := time.Now()
+		value, err := cache.Of[string](other).GetOrSet(t.Context(), "k", load, cache.Lease(driver.MaxHold))
+		if value != "loaded" || err != nil || time.Since(began) > time.Second {
+			t.Errorf("GetOrSet of another process = %q, %v after %v", value, err, time.Since(began))
+		}
+	})
+}

@@ -40,16 +40,21 @@ func (fs *flights) renewLimits(f *flight) {
 }
 
 // limited returns a context for one call of the store, which ends at the first limit of the
-// callers of f, also of those that join meanwhile.
+// callers of f, also of those that join meanwhile. If ctx is cancelled, because all have
+// left, the returned one outlives it by releaseTimeout: a call that is cut off may have got a
+// lease without learning its token, and other processes would wait until it expires.
 func (fs *flights) limited(ctx context.Context, f *flight) (context.Context, context.CancelFunc) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	stop := func() {}
+	flight, ctx, stop := ctx, context.WithoutCancel(ctx), func() {}
 	if l := &f.limits; len(l.all) > 0 {
 		first := slices.MinFunc(l.all, func(a, b limit) int { return a.half.Compare(b.half) })
 		ctx, stop = context.WithDeadline(ctx, first.half)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
+	follows := context.AfterFunc(flight, func() {
+		time.AfterFunc(releaseTimeout, func() { cancel(context.Cause(flight)) })
+	})
 	f.limits.hurry = func(end time.Time) {
 		time.AfterFunc(time.Until(end), func() { cancel(context.DeadlineExceeded) })
 	}
@@ -57,6 +62,7 @@ func (fs *flights) limited(ctx context.Context, f *flight) (context.Context, con
 		fs.mu.Lock()
 		defer fs.mu.Unlock()
 		f.limits.hurry = nil
+		follows()
 		cancel(context.Canceled)
 		stop()
 	}

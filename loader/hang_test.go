@@ -191,3 +191,60 @@ func TestStuckStore(t *testing.T) {
 		})
 	}
 }
+
+// lateLease is a store whose lease is given at once and known later. A call that is cut off
+// does not learn of it.
+type lateLease struct{ *driver.Operations }
+
+func (s lateLease) Lease(ctx context.Context, key string, hold time.Duration) ([]byte, bool, string, error) {
+	value, ok, token, err := s.Operations.Lease(ctx, key, hold)
+	select {
+	case <-time.After(100 * time.Millisecond):
+		return value, ok, token, err
+	case <-ctx.Done():
+		return nil, false, "", ctx.Err()
+	}
+}
+
+// A load that is cancelled while it gets its lease gives the lease back: nobody waits until
+// it expires.
+func TestCancelledWhileLeasing(t *testing.T) {
+	policy := Policy{Fresh: time.Minute, Lease: time.Minute}
+	for name, cancel := range map[string]func(l *Loader[string], leave func()){
+		"Close":             func(l *Loader[string], _ func()) { l.Close() },
+		"all callers leave": func(_ *Loader[string], leave func()) { leave() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := driver.Resolve(cachetest.NewStore())
+				loads := 0
+				one := New(cache.New(lateLease{store}), policy, func(context.Context, string) (string, error) {
+					loads++
+					return "", nil
+				})
+				defer one.Close()
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				done := make(chan error, 1)
+				go func() {
+					_, err := one.Get(ctx, "k")
+					done <- err
+				}()
+				time.Sleep(50 * time.Millisecond)
+				began := time.Now()
+				cancel(one, leave)
+				if err := <-done; err == nil {
+					t.Error("Get of the cancelled load: no error")
+				}
+				other := New(cache.New(store), policy, constant)
+				defer other.Close()
+				if got, err := other.Get(t.Context(), "k"); got != "value of k" || err != nil || time.Since(began) > time.Second {
+					t.Errorf("Get of another process = %q, %v after %v", got, err, time.Since(began))
+				}
+				if loads != 0 {
+					t.Errorf("the cancelled load was called %d times", loads)
+				}
+			})
+		})
+	}
+}

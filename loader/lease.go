@@ -30,7 +30,8 @@ func leaseKey(key string) string {
 	return leasePrefix + key
 }
 
-// releaseTimeout bounds the release of the leases of a batch, which end by themselves too.
+// releaseTimeout bounds what a load that has ended or was cancelled still does about its
+// leases, which end by themselves too.
 const releaseTimeout = time.Second
 
 // claim is the decision which process loads a key.

@@ -31,17 +31,22 @@ func halfway(deadline time.Time) time.Time { return deadline.Add(-time.Until(dea
 
 // claimContext returns the context for the claims of b. It ends at the first limit of the
 // callers of b, also of those that join meanwhile. A caller whose deadline has passed has no
-// limit: others are waiting.
+// limit: others are waiting. If b is cancelled, the context outlives it by releaseTimeout:
+// a call that is cut off may have got a lease without learning its token, and other
+// processes would wait until it expires.
 func (fs *flights[T]) claimContext(b *batch[T]) (context.Context, context.CancelFunc) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	ctx, stop := b.ctx, func() {}
+	ctx, stop := context.WithoutCancel(b.ctx), func() {}
 	l := &b.limits
 	l.deadlines = slices.DeleteFunc(l.deadlines, func(deadline time.Time) bool { return time.Until(deadline) <= 0 })
 	if len(l.deadlines) > 0 {
 		ctx, stop = context.WithDeadline(ctx, halfway(slices.MinFunc(l.deadlines, time.Time.Compare)))
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
+	follows := context.AfterFunc(b.ctx, func() {
+		time.AfterFunc(releaseTimeout, func() { cancel(context.Cause(b.ctx)) })
+	})
 	l.hurry = func(end time.Time) {
 		time.AfterFunc(time.Until(end), func() { cancel(context.DeadlineExceeded) })
 	}
@@ -49,6 +54,7 @@ func (fs *flights[T]) claimContext(b *batch[T]) (context.Context, context.Cancel
 		fs.mu.Lock()
 		defer fs.mu.Unlock()
 		l.hurry = nil
+		follows()
 		cancel(context.Canceled)
 		stop()
 	}

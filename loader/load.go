@@ -102,7 +102,10 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 			rest = append(rest, f)
 		}
 	}
-	if len(claimed) > 0 {
+	switch {
+	case b.ctx.Err() != nil:
+		l.release(b.ctx, mine...)
+	case len(claimed) > 0:
 		l.loadClaimed(b, claimed, mine)
 	}
 	return rest
