@@ -166,6 +166,26 @@ func TestLargestValue(t *testing.T) {
 	}
 }
 
+// An entry that grows to nearly the bound, and is alone in the main queue, evicts the small
+// ones beside it.
+func TestMaxBytesOfGrowingEntry(t *testing.T) {
+	const maxBytes = 1 << 20
+	b := newBounded(t, Options{MaxBytes: maxBytes})
+	for size := maxBytes / 2; size < maxBytes-1<<10; size += 5 << 10 {
+		for i := range 200 {
+			must(t, b.Set(t.Context(), fmt.Sprint(size, i), nil, 0)) // new keys: the ghost does not know them
+		}
+		must(t, b.Set(t.Context(), "large", zeros[:size:size], 0))
+		if got, ok, err := b.Get(t.Context(), "large"); len(got) != size || !ok || err != nil {
+			t.Fatalf("after growth to %d bytes: %d bytes, %v, %v", size, len(got), ok, err)
+		}
+		if most := bytesOf(b); most > maxBytes {
+			t.Fatalf("%d bytes, the bound is %d", most, maxBytes)
+		}
+	}
+	checkShards(t, b)
+}
+
 // Large and small values of several goroutines compete for the room of all shards.
 func TestMaxBytesUnderLoad(t *testing.T) {
 	const maxBytes = 20 << 20

@@ -39,6 +39,9 @@ func (s *shard) evict(keep uint32) bool {
 	for reinserted := 0; ; reinserted++ {
 		from := s.nextQueue()
 		id := s.queues.oldest(from)
+		if id == keep && from == main && s.queues.isAlone(id) { // it may weigh far more than all others
+			from, id = small, s.queues.oldest(small)
+		}
 		n := s.node(id)
 		uses := atomic.LoadUint32(&n.uses)
 		if id == keep || uses > 0 && reinserted < maxReinserted && !s.clock.passed(n.deadline) {

@@ -72,5 +72,8 @@ func (q *queues) remove(id uint32, load int64) {
 	q.free = id
 }
 
+// isAlone reports whether the entry is the only one of its queue.
+func (q *queues) isAlone(id uint32) bool { return q.places[id].older == q.places[id].newer }
+
 // oldest returns the entry that has been in a non-empty queue the longest.
 func (q *queues) oldest(from queue) uint32 { return q.places[from].newer }
