@@ -55,9 +55,9 @@ func TestGuardOverRedis(t *testing.T) {
 	addr := server.Addrs[0]
 	h := apart(redisOver(nil), func(t *testing.T, n int) cache.Backend {
 		return over(map[string]any{
-			"CACHE_TYPE": "guard", "CACHE_OPTIONS": map[string]any{"pause": "1ms", "budget": slowMachine, "inner": map[string]any{
+			"CACHE_TYPE": "guard", "CACHE_OPTIONS": map[string]any{"pause": "1ms", "budget": slowMachine, "inner": patient(map[string]any{
 				"CACHE_TYPE": "redis", "CACHE_REDIS_URL": fmt.Sprintf("redis://%s/%d", addr, n), "CACHE_ALLOW_FLUSH": true,
-			}},
+			})},
 		}).New(t)
 	})
 	h.Name, h.NoReport = "guard-redis", true
