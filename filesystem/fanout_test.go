@@ -167,7 +167,7 @@ func TestThresholdOfConcurrentWriters(t *testing.T) {
 				if got > threshold || got == 0 {
 					t.Fatalf("%d entries", got)
 				}
-				// What was written during a scan may count twice until the next one.
+				// An entry that was written during a scan may be counted twice until the next scan.
 				if _, _, err := b.scan(b.tree, false); err != nil {
 					t.Fatal(err)
 				}

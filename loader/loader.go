@@ -292,8 +292,9 @@ func (l *Loader[T]) Delete(ctx context.Context, keys ...string) error {
 }
 
 // Close cancels the loads that are running, whose callers get [cache.ErrClosed], and waits
-// until they have returned. Afterwards Get still serves fresh and stale values. Close does
-// not close the cache.
+// until they have returned and given their leases back, for which a store has at most two
+// seconds. Afterwards Get still serves fresh and stale values. Close does not close the
+// cache.
 func (l *Loader[T]) Close() error {
 	l.flights.close()
 	l.stop()

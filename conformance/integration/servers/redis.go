@@ -70,7 +70,7 @@ func StartRedisTLS(t *testing.T, certificate Certificate, user, password string)
 }
 
 // deadAfter is how many milliseconds a server may be silent until the others take it for
-// dead. A busy machine does not reach it: only KillPrimary is to be followed by a failover.
+// dead. A busy machine does not reach it: a failover follows only HastenFailover.
 const deadAfter = 30_000
 
 // StartRedisCluster starts three primaries, each with so many replicas. Slots without a
