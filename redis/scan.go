@@ -15,8 +15,9 @@ import (
 
 // Scan lists the entries of one primary after another. It walks all keys of the database by
 // SCAN, a thousand per round trip, so that the server executes other commands in between,
-// and asks for TTLs and sizes of those with the prefix in a second round trip. It uses a
-// connection of its own, because the loop's body may need all connections of the pool.
+// and asks for TTLs and sizes of those with the prefix in a second round trip. A third one
+// tells empty values from entries that disappeared meanwhile. Scan uses a connection of its
+// own, because the loop's body may need all connections of the pool.
 //
 // SCAN may return a key several times while the server shrinks its table. Scan remembers 12
 // bytes of each key that it has listed, which take 15 to 30 bytes of memory.
@@ -119,8 +120,8 @@ func (s *scanner) scan(ctx context.Context, primary scanPrimary) (more bool, err
 }
 
 // list calls yield for those of keys that are entries. PTTL comes first and says whether the
-// key is present: STRLEN of an absent key is 0. STRLEN fails for other types, and TYPE, which
-// takes its place if there are no sizes, returns them.
+// key is present. STRLEN fails for other types, and TYPE, which takes its place if there are
+// no sizes, returns them.
 func (s *scanner) list(ctx context.Context, client *goredis.Client, keys []string, hasSizes bool) (more bool, err error) {
 	cmds := make([]goredis.Cmder, 0, 2*len(keys))
 	for _, key := range keys {
@@ -131,12 +132,13 @@ func (s *scanner) list(ctx context.Context, client *goredis.Client, keys []strin
 		cmds = append(cmds, goredis.NewIntCmd(ctx, "pttl", key), second)
 	}
 	_ = s.b.exec(ctx, client, cmds) // each command has its own error
+	entries := make([]driver.Entry, 0, len(keys))
 	for i, key := range keys {
 		ttl, second := cmds[2*i].(*goredis.IntCmd), cmds[2*i+1]
 		if err := ttl.Err(); err != nil {
 			return false, err
 		}
-		entry := driver.Entry{Key: key, Size: -1}
+		entry := driver.Entry{Key: key, TTL: remainingTTL(ttl.Val()), Size: -1}
 		isEntry := ttl.Val() != absent
 		switch cmd := second.(type) {
 		case *goredis.IntCmd:
@@ -149,15 +151,51 @@ func (s *scanner) list(ctx context.Context, client *goredis.Client, keys []strin
 		} else if err != nil {
 			return false, err
 		}
-		if !isEntry || !s.listed.add(key) {
-			continue
+		if isEntry {
+			entries = append(entries, entry)
 		}
-		entry.TTL = remainingTTL(ttl.Val())
-		if !s.yield(entry) {
+	}
+	if entries, err = s.withoutGone(ctx, client, entries); err != nil {
+		return false, err
+	}
+	for _, entry := range entries {
+		if s.listed.add(entry.Key) && !s.yield(entry) {
 			return false, nil
 		}
 	}
 	return true, nil
+}
+
+// withoutGone removes the entries that expired, or were deleted, after PTTL: STRLEN of an
+// absent key is 0, and GET tells it from an empty value.
+func (s *scanner) withoutGone(ctx context.Context, client *goredis.Client, entries []driver.Entry) ([]driver.Entry, error) {
+	asked := make(map[string]*goredis.StringCmd)
+	var cmds []goredis.Cmder
+	for _, entry := range entries {
+		if entry.Size == 0 {
+			asked[entry.Key] = getCmd(ctx, entry.Key)
+			cmds = append(cmds, asked[entry.Key])
+		}
+	}
+	_ = s.b.exec(ctx, client, cmds) // each command has its own error
+	present := entries[:0]
+	for _, entry := range entries {
+		if get := asked[entry.Key]; get != nil {
+			err := get.Err()
+			switch {
+			case isMiss(get, err) || goredis.HasErrorPrefix(err, "WRONGTYPE"):
+				continue
+			case isRefused(err): // the user may list and not read
+				entry.Size = -1
+			case err != nil:
+				return nil, err
+			default:
+				entry.Size = int64(len(get.Val()))
+			}
+		}
+		present = append(present, entry)
+	}
+	return present, nil
 }
 
 // sizesWithoutUse makes STRLEN on the connection of client not count as a use of the entry,

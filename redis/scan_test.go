@@ -58,6 +58,42 @@ func TestScanListsNoKeyTwice(t *testing.T) {
 	}
 }
 
+// STRLEN of a key that expired, or was deleted, after PTTL is 0, as is that of an empty value.
+func TestScanOfEntryThatDisappears(t *testing.T) {
+	for name, tt := range map[string]struct {
+		get  string // the reply
+		want []driver.Entry
+	}{
+		"gone":          {"$-1\r\n", nil},
+		"empty":         {"$0\r\n\r\n", []driver.Entry{{Key: "a", Size: 0}}},
+		"set again":     {"$3\r\nabc\r\n", []driver.Entry{{Key: "a", Size: 3}}},
+		"of other type": {"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n", nil},
+		"no permission": {"-NOPERM this user has no permissions to run the 'get' command\r\n", []driver.Entry{{Key: "a", Size: -1}}},
+	} {
+		f := startFake(t, func(_ int, args []string) string {
+			switch args[0] {
+			case "scan":
+				return page("0", "a", "b")
+			case "strlen":
+				if args[1] == "a" {
+					return ":0\r\n"
+				}
+				return ":5\r\n"
+			case "get":
+				return tt.get
+			}
+			return ""
+		})
+		entries, err := listed(t.Context(), start(t, Options{Addr: f.addr}))
+		if want := append(tt.want, driver.Entry{Key: "b", Size: 5}); err != nil || !slices.Equal(entries, want) {
+			t.Errorf("%s: %v, %v; want %v", name, entries, err, want)
+		}
+		if n := f.count("get"); n != 1 {
+			t.Errorf("%s: GET was sent %d times; want 1, for the empty value", name, n)
+		}
+	}
+}
+
 // STRLEN counts as a use of the entry if the server does not know CLIENT NO-TOUCH.
 func TestScanDoesNotChangeTheOrderOfEviction(t *testing.T) {
 	const refused = "-ERR unknown subcommand 'no-touch'\r\n"
