@@ -81,7 +81,7 @@ func (r *reader) into(target reflect.Value, v any, depth int) error {
 	case *big.Int:
 		if target.Type() == bigIntType {
 			target.Addr().Interface().(*big.Int).Set(v)
-			return nil
+			return r.enter(len(v.Bits()), depth)
 		}
 		if v.IsUint64() && target.CanUint() && !target.OverflowUint(v.Uint64()) {
 			target.SetUint(v.Uint64())
@@ -93,11 +93,11 @@ func (r *reader) into(target reflect.Value, v any, depth int) error {
 			return nil
 		}
 	case string:
-		return r.intoText(target, v)
+		return r.intoText(target, v, depth)
 	case []byte:
 		if target.Kind() == reflect.Slice && target.Type().Elem().Kind() == reflect.Uint8 {
 			target.SetBytes(append([]byte{}, v...))
-			return nil
+			return r.enter(len(v)/bytesPerValue, depth)
 		}
 	case *list:
 		return r.intoSequence(target, v.items, depth)
@@ -192,8 +192,14 @@ func setInt(target reflect.Value, n int64) bool {
 	return true
 }
 
-func (r *reader) intoText(target reflect.Value, text string) error {
+func (r *reader) intoText(target reflect.Value, text string, depth int) error {
 	if target.CanAddr() && target.Addr().Type().Implements(textType) && target.Type() != timeType {
+		if target.Type() == bigIntType && len(text) > maxDigits {
+			return errDigits
+		}
+		if err := r.enter(len(text)/bytesPerValue, depth); err != nil {
+			return err
+		}
 		if err := target.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
 			return corrupt("str is not a %v", target.Type()) // without the cause, which may quote it
 		}
@@ -266,6 +272,9 @@ func (r *reader) intoMap(target reflect.Value, d *dict, depth int) error {
 }
 
 func (r *reader) intoStruct(target reflect.Value, d *dict, depth int) error {
+	if err := r.enter(len(d.items), depth); err != nil { // also of those that are no fields
+		return err
+	}
 	fields := fieldsOf(target.Type())
 	for _, item := range d.items {
 		name, ok := item.Key.(string)

@@ -19,8 +19,8 @@
 //
 // Values are nested at most 1,000 levels deep, integers in text have at most 4,300
 // digits (the limits of CPython), and the result has at most 16 values per byte of the
-// pickle: references to one list, many times, could otherwise stand for any number of
-// values. Unmarshal allocates less than 400 bytes per byte of the pickle and 64 KiB.
+// pickle, where eight bytes of a copy count as a value: references to one list, or to one
+// text, many times, could otherwise stand for any number of values. Unmarshal allocates less than 400 bytes per byte of the pickle and 64 KiB.
 //
 // A timedelta must fit in a [time.Duration], 292 years. A time of day, a complex number
 // and every class are not plain data. A str with a lone surrogate is an error.

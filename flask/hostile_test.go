@@ -2,6 +2,7 @@ package flask
 
 import (
 	"errors"
+	"math/big"
 	"runtime"
 	"strings"
 	"testing"
@@ -76,6 +77,12 @@ var hostile = map[string]struct{ pickle, want string }{
 	"many sets":              {"\x80\x04](" + strings.Repeat("\x8f", 1<<16) + "e.", ""},
 	"many memoized":          {"\x80\x04](" + strings.Repeat("]\x94", 1<<15) + "e.", ""},
 	"many datetimes":         {"\x80\x04cdatetime\ndate\nq\x000C\x04\x07\xea\x01\x01\x85q\x010](" + strings.Repeat("h\x00h\x01R", 1<<12) + "e.", ""},
+	"shared text of bytes":   {"c_codecs\nencode\nq\x000X\x00\x00\x01\x00" + strings.Repeat("a", 1<<16) + "X\x06\x00\x00\x00latin1\x86q\x010](" + strings.Repeat("h\x00h\x01R", 1<<12) + "e.", "passes more values"},
+	"shared list of sets":    {"c__builtin__\nset\nq\x000](" + strings.Repeat("N", 1<<12) + "e\x85q\x010](" + strings.Repeat("h\x00h\x01R", 1<<12) + "e.", "passes more values"},
+	"shared state":           {"}q\x00(" + strings.Repeat("NN", 1<<12) + "u0](" + strings.Repeat("cuuid\nUUID\n)\x81h\x00b", 1<<12) + "e.", "state"},
+	"shared bytes":           {"](B\x00\x00\x01\x00" + strings.Repeat("a", 1<<16) + "q\x00" + strings.Repeat("h\x00", 1<<15) + "e.", "values per byte"},
+	"shared integers":        {"](\x8b\x00\x00\x01\x00" + strings.Repeat("a", 1<<16) + "q\x00" + strings.Repeat("h\x00", 1<<15) + "e.", "values per byte"},
+	"shared keys":            {"](}q\x00(" + strings.Repeat("NN", 1<<12) + "u" + strings.Repeat("h\x00", 1<<15) + "e.", "values per byte"},
 	"many duplicates":        {"](N" + strings.Repeat("2", 1<<16) + "e.", ""},
 }
 
@@ -88,7 +95,7 @@ func TestHostilePickles(t *testing.T) {
 		B any
 	}
 	for name, h := range hostile {
-		for _, target := range []any{new(any), new(record), new(map[string]any), new([]any), new([][][]string)} {
+		for _, target := range []any{new(any), new(record), new(map[string]any), new([]any), new([][][]string), new([]record), new([][]byte), new([]big.Int), new([]*big.Int)} {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			start := time.Now()
@@ -106,6 +113,20 @@ func TestHostilePickles(t *testing.T) {
 			if took > 10*time.Second {
 				t.Errorf("%s took %v", name, took)
 			}
+		}
+	}
+}
+
+// A text to which a pickle refers many times is written each time in JSON.
+func TestHostileJSON(t *testing.T) {
+	for _, name := range []string{"text", "key", "integer"} {
+		pickle := map[string]string{
+			"text":    "](X\x00\x00\x01\x00" + strings.Repeat("a", 1<<16) + "q\x00" + strings.Repeat("h\x00", 1<<15) + "e.",
+			"key":     "X\x00\x00\x01\x00" + strings.Repeat("a", 1<<16) + "q\x000](" + strings.Repeat("}h\x00Ns", 1<<13) + "e.",
+			"integer": "](\x8b\x00\x10\x00\x00" + strings.Repeat("a", 1<<12) + "q\x00" + strings.Repeat("h\x00", 1<<15) + "e.",
+		}[name]
+		if text, ok := jsonOfPickle([]byte(pickle)); ok {
+			t.Errorf("%s: JSON of %d bytes for a pickle of %d", name, len(text), len(pickle))
 		}
 	}
 }

@@ -46,7 +46,9 @@ func (w *jsonWriter) value(v any, depth int) bool {
 	case int64:
 		w.buf = strconv.AppendInt(w.buf, v, 10)
 	case *big.Int:
+		n := len(w.buf)
 		w.buf = v.Append(w.buf, 10)
+		return len(w.buf)-n <= maxDigits && w.spend(len(w.buf)-n)
 	case float64:
 		return w.float(v)
 	case string:
@@ -76,7 +78,16 @@ func (w *jsonWriter) float(f float64) bool {
 	return true
 }
 
+// spend counts n bytes of the result.
+func (w *jsonWriter) spend(n int) bool {
+	w.left -= n / bytesPerValue
+	return w.left >= 0
+}
+
 func (w *jsonWriter) text(text string) bool {
+	if !w.spend(len(text)) {
+		return false
+	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)

@@ -20,6 +20,7 @@ type machine struct {
 	stack []any
 	marks []int // indexes in stack
 	memo  []any
+	left  int // values that calls may still copy or look at, see object
 }
 
 // Values on the stack are nil, bool, int64, *big.Int, float64, string, []byte, Tuple, the
@@ -37,7 +38,7 @@ type (
 // after the end, as Python does: a value that Flask-Caching spreads over several keys may
 // be followed by the rest of a longer one.
 func unpickle(data []byte) (value any, err error) {
-	m := &machine{data: data}
+	m := &machine{data: data, left: len(data)}
 	for {
 		op, err := m.byte()
 		if err != nil {
@@ -304,6 +305,8 @@ func (m *machine) text(op byte) error {
 // (sys.int_info.default_max_str_digits). Their time is quadratic.
 const maxDigits = 4300
 
+var errDigits = corrupt("integer of a pickle has more than %d digits", maxDigits)
+
 func (m *machine) textInteger(op byte, line string) error {
 	if op == opInt && (line == "00" || line == "01") {
 		m.push(line == "01")
@@ -313,7 +316,7 @@ func (m *machine) textInteger(op byte, line string) error {
 		line = strings.TrimSuffix(line, "L")
 	}
 	if len(line) > maxDigits {
-		return corrupt("integer of a pickle has more than %d digits", maxDigits)
+		return errDigits
 	}
 	if n, err := strconv.ParseInt(line, 10, 64); err == nil {
 		m.push(n)

@@ -2,6 +2,7 @@ package flask
 
 import (
 	"math/big"
+	"slices"
 	"time"
 )
 
@@ -79,6 +80,9 @@ func (m *machine) object(op byte) error {
 	if err != nil {
 		return err
 	}
+	if m.left -= weight(values[1]); m.left < 0 {
+		return errReused
+	}
 	if op == opBuild {
 		m.push(values[0])
 		return build(values[0], values[1])
@@ -98,6 +102,29 @@ func (m *machine) object(op byte) error {
 	}
 	m.push(value)
 	return nil
+}
+
+// errReused ends a pickle that passes one argument to many calls. Python writes the
+// arguments of each call.
+var errReused = corrupt("pickle passes more values to calls than it has bytes")
+
+// weight returns how many values a call with args copies or looks at.
+func weight(args any) (n int) {
+	switch args := args.(type) {
+	case Tuple:
+		for _, arg := range args[:min(len(args), 3)] { // no call takes more
+			if _, isTuple := arg.(Tuple); !isTuple {
+				n += weight(arg)
+			}
+		}
+	case string:
+		return len(args) / bytesPerValue
+	case *list:
+		return len(args.items)
+	case *dict:
+		return len(args.items)
+	}
+	return n
 }
 
 func encodedBytes(args Tuple) (any, bool) {
@@ -130,7 +157,7 @@ func newSet(args Tuple) (any, bool) {
 	if !ok || len(args) != 1 || hashable(from.items) != nil {
 		return nil, false
 	}
-	return &set{from.items}, true
+	return &set{slices.Clone(from.items)}, true // the list may grow
 }
 
 func newDecimal(args Tuple) (any, bool) {

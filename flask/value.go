@@ -14,6 +14,9 @@ const (
 	// can refer to one list many times, so that a few bytes stand for any number of
 	// values (the "billion laughs" of XML).
 	valuesPerByte = 16
+
+	// bytesPerValue is how many bytes count as another value where they are copied.
+	bytesPerValue = 8
 )
 
 // reader converts what the machine made. It refuses values that contain themselves, by
@@ -43,10 +46,18 @@ func (r *reader) enter(n, depth int) error {
 // value returns v as a value of type any.
 func (r *reader) value(v any, depth int) (any, error) {
 	switch v := v.(type) {
-	case nil, bool, int64, *big.Int, float64, string, Decimal, Date, time.Time, time.Duration:
+	case nil, bool, int64, float64, string, Decimal, Date, time.Time, time.Duration:
 		return v, nil
-	case []byte:
-		return append([]byte{}, v...), nil // the memo may hold it twice
+	case []byte: // copied, as the next one: the memo may hold it twice
+		if err := r.enter(len(v)/bytesPerValue, depth); err != nil {
+			return nil, err
+		}
+		return append([]byte{}, v...), nil
+	case *big.Int:
+		if err := r.enter(len(v.Bits()), depth); err != nil {
+			return nil, err
+		}
+		return new(big.Int).Set(v), nil
 	case *object:
 		if v.built {
 			return v.uuid, nil
