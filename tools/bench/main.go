@@ -10,17 +10,20 @@
 // with its interval. The report is a directory: results.md with the tables,
 // overview.svg, and results.txt with every value in the format of go test -bench, for
 // benchstat and for -from. With -goals the goals of the project follow on standard
-// output. The exit status is 1 if one is missed and 2 if something failed.
+// output. The exit status is 1 if one is missed and 2 if something failed. An interrupt ends
+// the run, and the report has what was measured until then.
 //
 // With -against the backends of this binary are compared with those of another build.
 package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
@@ -120,7 +123,10 @@ func (o options) results(all []group) (facts []benchfmt.Config, results []*bench
 		return nil, nil, err
 	}
 	facts = o.facts(leftOut)
-	results, failed := measure.Run(selected, o.rounds, func(at int, s measure.Series) { progress(at, selected) })
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second interrupt ends the process
+	results, failed := measure.Run(ctx, selected, o.rounds, func(at int, s measure.Series) { progress(at, selected) })
 	return facts, results, errors.Join(failed...)
 }
 

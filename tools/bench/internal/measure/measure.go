@@ -2,6 +2,7 @@
 package measure
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -37,9 +38,13 @@ type Lane struct {
 
 // Run measures every series. Within a round the peers take turns, and no peer is
 // always the first, so that a machine that gets slower affects all of them. A series
-// that fails does not keep the others from being measured.
-func Run(all []Series, rounds int, begin func(at int, s Series)) (results []*benchfmt.Result, failed []error) {
+// that fails does not keep the others from being measured. When ctx ends, the series under
+// way is the last.
+func Run(ctx context.Context, all []Series, rounds int, begin func(at int, s Series)) (results []*benchfmt.Result, failed []error) {
 	for i, s := range all {
+		if ctx.Err() != nil {
+			return results, append(failed, fmt.Errorf("interrupted: %d of %d series were measured", i, len(all)))
+		}
 		begin(i, s)
 		measured, err := s.run(rounds)
 		if err != nil {
