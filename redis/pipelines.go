@@ -9,6 +9,10 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
+// maxNodes is the size of a cluster that its specification recommends at most. Pipelines of
+// more nodes are of nodes that were replaced.
+const maxNodes = 1000
+
 // pipelines are those of the nodes of a cluster: a node that is slow delays the calls for
 // its own slots only.
 type pipelines struct {
@@ -40,11 +44,12 @@ func (p *pipelines) of(node string) *pipeline {
 	if known := all[node]; known != nil {
 		return known
 	}
-	// A node that was replaced may never be used again.
-	maps.DeleteFunc(all, func(_ string, other *pipeline) bool {
-		waiting, batches := other.Load()
-		return waiting == 0 && batches == 0
-	})
+	if len(all) >= maxNodes {
+		maps.DeleteFunc(all, func(_ string, other *pipeline) bool {
+			waiting, batches := other.Load()
+			return waiting == 0 && batches == 0
+		})
+	}
 	all[node] = newPipeline(p.backend, p.maxWait)
 	all[node].MaxAlone = p.maxAlone
 	p.byNode.Store(&all)

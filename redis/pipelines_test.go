@@ -94,16 +94,21 @@ func TestSlowNodeDelaysOnlyItsOwn(t *testing.T) {
 	slow.Wait()
 }
 
-// A pipeline of a node that has left the cluster does not stay.
+// Pipelines of nodes that have left the cluster do not stay for ever, and that of a node
+// stays the same while others are used: otherwise callers would not meet in it.
 func TestPipelinesOfFormerNodes(t *testing.T) {
 	b := start(t, Options{Cluster: []string{"127.0.0.1:1"}})
-	for i := range 100 {
+	first := b.pipelines.of("node0")
+	for i := range 3 * maxNodes {
 		if b.pipelines.of(fmt.Sprint("node", i)) == nil {
 			t.Fatal("no pipeline")
 		}
+		if i < maxNodes && b.pipelines.of("node0") != first {
+			t.Fatalf("after %d other nodes, the pipeline of a node is another one", i)
+		}
 	}
-	if n := len(*b.pipelines.byNode.Load()); n > 1 {
-		t.Errorf("%d pipelines without calls", n)
+	if n := len(*b.pipelines.byNode.Load()); n > maxNodes {
+		t.Errorf("%d pipelines after calls for former nodes; want at most %d", n, maxNodes)
 	}
 	if b.pipelines.of("") != nil {
 		t.Error("a pipeline of an unknown node")
