@@ -14,9 +14,9 @@ const (
 	minPoll = 2 * time.Millisecond
 	maxPoll = 100 * time.Millisecond
 
-	// releaseTimeout bounds a Release. Callers of a failed load wait for it, those with a
-	// deadline for at most half of the time that they have left, so that the lease is free
-	// when they try again.
+	// releaseTimeout bounds a Release. Callers of a load that failed, or whose value the store
+	// rejected, wait for it, those with a deadline for at most half of the time that they have
+	// left, so that the lease is free when they try again.
 	releaseTimeout = time.Second
 )
 
@@ -114,7 +114,7 @@ func (v View[T]) loadedBefore(key string, data []byte) (*loadedValue[T], error) 
 	}
 	l := &loadedValue[T]{value: value}
 	if !isImmutable[T]() {
-		l.copy = v.copier(data)
+		l.copy = v.copier(v.detach(data))
 	}
 	return l, nil
 }

@@ -65,6 +65,9 @@ func (c *Cache) Backend() Backend { return c.backend }
 // *redis.Backend, "shop.Store" for a *shop.Store.
 func (c *Cache) Name() string { return c.name }
 
+// Prefix returns what the cache puts before every key, see [WithPrefix].
+func (c *Cache) Prefix() string { return c.prefix }
+
 // Ping reports whether the store can be used. It returns failures even under
 // WithIgnoreErrors; reporting them is its purpose.
 func (c *Cache) Ping(ctx context.Context) error {

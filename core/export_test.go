@@ -6,3 +6,13 @@ func SetFlaskCodec(codec UniversalCodec) (restore func()) {
 	flaskCodec.Store(&codec)
 	return func() { flaskCodec.Store(nil) }
 }
+
+// LimitsOf returns the number of limits that the callers of the load of key have added.
+func LimitsOf(c *Cache, key string) (n int) {
+	c.flights.mu.Lock()
+	defer c.flights.mu.Unlock()
+	for _, f := range c.flights.flying[key] {
+		n += len(f.limits.all)
+	}
+	return n
+}

@@ -15,16 +15,25 @@ type limit struct{ deadline, half time.Time }
 type limits struct {
 	all   []limit
 	hurry func(end time.Time) // ends the call of the store that is under way; nil if there is none
+	ended bool                // load has begun
 }
 
 func (l *limits) add(by limit) {
-	if by.deadline.IsZero() {
+	if l.ended || by.deadline.IsZero() {
 		return
 	}
 	l.all = append(l.all, by)
 	if l.hurry != nil {
 		l.hurry(by.half)
 	}
+}
+
+// endLimits ends the limits of f when load begins. Those of callers that join later would
+// only take memory.
+func (fs *flights) endLimits(f *flight) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.limits = limits{ended: true}
 }
 
 // renewLimits grants the store half of the time that the callers have left now. A caller
@@ -55,13 +64,17 @@ func (fs *flights) limited(ctx context.Context, f *flight) (context.Context, con
 	follows := context.AfterFunc(flight, func() {
 		time.AfterFunc(releaseTimeout, func() { cancel(context.Cause(flight)) })
 	})
+	var timers []*time.Timer
 	f.limits.hurry = func(end time.Time) {
-		time.AfterFunc(time.Until(end), func() { cancel(context.DeadlineExceeded) })
+		timers = append(timers, time.AfterFunc(time.Until(end), func() { cancel(context.DeadlineExceeded) }))
 	}
 	return hurried{ctx}, func() {
 		fs.mu.Lock()
 		defer fs.mu.Unlock()
 		f.limits.hurry = nil
+		for _, timer := range timers {
+			timer.Stop()
+		}
 		follows()
 		cancel(context.Canceled)
 		stop()

@@ -130,6 +130,7 @@ func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Conte
 			c.release(ctx, f.key, &held)
 		}()
 	}
+	c.flights.endLimits(f)
 	value, err := v.run(ctx, load)
 	if err != nil {
 		f.load(outcome{err: err})
@@ -154,8 +155,8 @@ func (v View[T]) fly(ctx context.Context, f *flight, load func(ctx context.Conte
 		event = storeEvent(event.Op, len(l.data), done, err)
 		return err == nil && (done || event.Op != opFill) // the key is present
 	})
-	if called {
-		held.token = "" // Fill has ended the lease
+	if called && event.Err == nil {
+		held.token = "" // Fill has ended the lease, or it had ended before
 	}
 	_ = c.finish(ctx, start, f.key, event) // the caller has its value
 }
@@ -286,11 +287,18 @@ func (v View[T]) prepare(key string, value T) (loadedValue[T], error) {
 	if isImmutable[T]() {
 		return l, nil
 	}
-	if _, raw := any(value).([]byte); raw && c.copies {
-		l.data = bytes.Clone(l.data) // the first caller may write to its value before it is stored
-	}
+	l.data = v.detach(l.data) // the first caller may write to its value before it is stored
 	l.copy = v.copier(l.data)
 	return l, nil
+}
+
+// detach returns data as memory that the first caller of a load does not own. Over a Copier,
+// a []byte and its encoding are the same memory.
+func (v View[T]) detach(data []byte) []byte {
+	if _, raw := any((*T)(nil)).(*[]byte); raw && v.cache.copies {
+		return bytes.Clone(data)
+	}
+	return data
 }
 
 // copier returns a function that decodes data into a value that shares no memory with it.

@@ -30,7 +30,7 @@ type Event struct {
 	Op       string        // "get", "set", "get_many", ...
 	Backend  string        // "redis", "simple", ...
 	Hits     int           // keys that were present, for reads
-	Misses   int           // keys that were absent, for reads
+	Misses   int           // keys that were absent or could not be read, for reads
 	Bytes    int           // of values read or written, encoded; 0 for values kept without encoding
 	Refused  bool          // the value was not stored: Add of a present key, Fill without the lease, CompareAndSwap of another value, a load that a write has ended
 	Duration time.Duration // 0 for an event that belongs to no operation

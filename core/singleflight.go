@@ -14,7 +14,9 @@ import (
 )
 
 // ErrRecursiveLoad means that a load asked for the key that it is loading, directly
-// or through the loads of other keys. It would wait for itself.
+// or through the loads of other keys. It would wait for itself. If loads of
+// GetOrSet and loads of package loader that were started separately wait for each other,
+// the cycle is not found: they wait until a context ends.
 var ErrRecursiveLoad = errors.New("load waits for its own key")
 
 // flights holds the loads under way, so that one key is loaded once at a time.

@@ -7,8 +7,8 @@ import (
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
-// Encode returns value as a view stores it, unless the view is [WithoutEncoding]. The
-// caller owns the bytes.
+// Encode returns value as a view stores it, unless the view is [WithoutEncoding]. The bytes
+// do not share memory with value, unless the backend is a [driver.Copier] and T is []byte.
 func (v View[T]) Encode(value T) ([]byte, error) {
 	if text, ok := any(&value).(*string); ok && !v.cache.universal {
 		return []byte(*text), nil

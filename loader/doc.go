@@ -45,7 +45,8 @@
 // The second point requires [Policy.Lease] and a backend that is a [driver.Leaser].
 // Without them the value is stored with Add, even after a Delete by another process. The
 // third point requires a [driver.Swapper]. Without it the value is stored with Set, even
-// after a change by another process.
+// after a change by another process. Set also replaces a value of other code that the cache
+// cannot read.
 //
 // A caller that finds no entry while its process loads the key gets the value of that
 // load. If another process has invalidated the key since the load began, the value is not
@@ -96,5 +97,7 @@
 // An entry is a header, followed by the bytes that a view would store. Other readers of
 // the key get [cache.ErrCorrupt], except those that accept any bytes: views of []byte and
 // string, and package cache itself. If a Loader reads a value that other code stored, it
-// loads the value and replaces the entry.
+// loads the value and replaces the entry. [cache.WithIgnoreErrors] hides a value that the
+// cache cannot read: one that its [cache.UniversalCodec] cannot decode, or one that is not
+// an entry where entries are kept without encoding. It is replaced only with [Policy.Lease].
 package loader

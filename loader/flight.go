@@ -167,8 +167,8 @@ func (fs *flights[T]) end(ctx context.Context, keys ...string) error {
 	return fs.endIf(ctx, keys, func(*flight[T]) bool { return true })
 }
 
-// endForRefresh is end before a Refresh. It does not end the loads of other Refreshes, whose
-// callers may return before this one has stored its value: see replaceOlder.
+// endForRefresh is end before a Refresh. It does not end the loads of other Refreshes: their
+// callers may return before this one has stored its value, and must not find an older one.
 func (fs *flights[T]) endForRefresh(ctx context.Context, key string) error {
 	return fs.endIf(ctx, []string{key}, func(f *flight[T]) bool { return !f.batch.forced })
 }
@@ -201,6 +201,13 @@ func (fs *flights[T]) isEnded(f *flight[T]) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	return f.ended
+}
+
+// isSuperseded reports whether later callers start a load of their own. f has not landed.
+func (fs *flights[T]) isSuperseded(f *flight[T]) bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.byKey[f.key] != f
 }
 
 func (fs *flights[T]) isDropped(f *flight[T]) bool {

@@ -80,6 +80,9 @@ func (l *Loader[T]) claim(ctx context.Context, b *batch[T], f *flight[T], again 
 			if l.found(ctx, f, &r) {
 				return claim{state: loadedBefore}
 			}
+			if f.old.e.isUnreadable() {
+				return claim{} // under WithIgnoreErrors, further reads would find nothing
+			}
 		}
 		if l.store.keeps {
 			return claim{} // no other process

@@ -12,18 +12,27 @@ import (
 type limits struct {
 	deadlines []time.Time
 	hurry     func(end time.Time) // ends the claims that are under way; nil if there are none
+	ended     bool                // load has begun for the last keys
 }
 
 // add adds the deadline of ctx, if it has one.
 func (l *limits) add(ctx context.Context) {
 	deadline, ok := ctx.Deadline()
-	if !ok {
+	if l.ended || !ok {
 		return
 	}
 	l.deadlines = append(l.deadlines, deadline)
 	if l.hurry != nil {
 		l.hurry(halfway(deadline))
 	}
+}
+
+// endLimits ends the limits of b when load begins for the last of its keys. Those of callers
+// that join later would only take memory.
+func (fs *flights[T]) endLimits(b *batch[T]) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	b.limits = limits{ended: true}
 }
 
 // halfway returns the time in the middle between now and deadline.
@@ -47,13 +56,17 @@ func (fs *flights[T]) claimContext(b *batch[T]) (context.Context, context.Cancel
 	follows := context.AfterFunc(b.ctx, func() {
 		time.AfterFunc(releaseTimeout, func() { cancel(context.Cause(b.ctx)) })
 	})
+	var timers []*time.Timer
 	l.hurry = func(end time.Time) {
-		time.AfterFunc(time.Until(end), func() { cancel(context.DeadlineExceeded) })
+		timers = append(timers, time.AfterFunc(time.Until(end), func() { cancel(context.DeadlineExceeded) }))
 	}
 	return hurried{ctx}, func() {
 		fs.mu.Lock()
 		defer fs.mu.Unlock()
 		l.hurry = nil
+		for _, timer := range timers {
+			timer.Stop()
+		}
 		follows()
 		cancel(context.Canceled)
 		stop()

@@ -32,7 +32,7 @@ func (l *Loader[T]) start(ctx context.Context, reads []*read[T], behind, forced 
 			batches = batches[:len(batches)-1]
 		}
 		r.shares = !isNew
-		if !behind {
+		if !behind && !r.tooLate {
 			joined[i].batch.limits.add(ctx)
 		}
 	}
@@ -106,6 +106,9 @@ func (l *Loader[T]) attempt(b *batch[T], pending []*flight[T], again bool) (rest
 	case b.ctx.Err() != nil:
 		l.release(b.ctx, mine...)
 	case len(claimed) > 0:
+		if len(rest) == 0 {
+			l.flights.endLimits(b)
+		}
 		l.loadClaimed(b, claimed, mine)
 	}
 	return rest
@@ -207,6 +210,10 @@ func (l *Loader[T]) save(b *batch[T], f *flight[T], c *claim, e *entry[T]) {
 	case tookOver:
 		l.saveRefresh(ctx, f.key, old, e)
 	case ended:
+	case b.forced && c.token == "" && l.flights.isSuperseded(f): // a later Refresh may have stored its value
+		if old != nil {
+			l.removeOlder(ctx, f.key, old)
+		}
 	case !lives && e.missing && old != nil:
 		_, _ = s.cache.Delete(ctx, f.key)
 	case !lives:
@@ -216,7 +223,7 @@ func (l *Loader[T]) save(b *batch[T], f *flight[T], c *claim, e *entry[T]) {
 			_, _ = s.cache.Delete(ctx, f.key)
 		}
 	case c.token != "":
-		if s.fill(ctx, f.key, c.token, e, ttl) == nil {
+		if s.fill(ctx, f.key, c.token, e, ttl) {
 			c.token = "" // the lease has ended
 		}
 	default:

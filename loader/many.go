@@ -68,17 +68,21 @@ func (l *Loader[T]) getMany(ctx context.Context, keys []string) (map[string]*ans
 	if len(behind) > 0 {
 		_, _ = l.start(ctx, behind, true, false) // fails only after Close
 	}
-	return served, l.loadMany(ctx, now, served, waiting{})
+	l.loadMany(ctx, now, served, waiting{})
+	return served, nil
 }
 
 // loadMany waits for loads of what was read, one after the other: they run together.
-func (l *Loader[T]) loadMany(ctx context.Context, reads []*read[T], served map[string]*answered[T], w waiting) error {
+func (l *Loader[T]) loadMany(ctx context.Context, reads []*read[T], served map[string]*answered[T], w waiting) {
 	if len(reads) == 0 {
-		return nil
+		return
 	}
 	joined, err := l.start(ctx, reads, false, false)
-	if err != nil {
-		return err
+	if err != nil { // after Close
+		for _, r := range reads {
+			served[r.key].err = err
+		}
+		return
 	}
 	waited := 0
 	w.began = time.Now()
@@ -92,7 +96,6 @@ func (l *Loader[T]) loadMany(ctx context.Context, reads []*read[T], served map[s
 		a := served[r.key]
 		a.value, a.err = l.wait(ctx, joined[i], r, w)
 	}
-	return nil
 }
 
 // readMany reads the entries of the distinct keys. The error is a mistake of the caller
@@ -110,22 +113,21 @@ func (l *Loader[T]) readMany(ctx context.Context, keys []string) ([]*read[T], er
 	}
 	half, stop := l.store.budget(ctx)
 	defer stop()
-	entries, err := l.store.getMany(half, distinct)
-	failed, others := failedKeys(err)
+	entries, failed, err := l.store.getMany(half, distinct)
 	for i, r := range reads {
 		r.e, r.fault = entries[i], failed[r.key]
 		switch {
 		case driver.IsCorrupt(r.fault):
 			r.e, r.fault = new(entry[T]), nil // stored by another view
-		case r.fault == nil && others:
+		case r.fault == nil:
 			r.fault = err
 		}
 	}
 	checkTags(half, l.store.cache, reads...)
 	switch {
-	case ctx.Err() != nil && err != nil:
+	case ctx.Err() != nil && (err != nil || len(failed) > 0):
 		return nil, ctx.Err()
-	case failed[""] != nil, others && isMistake(err): // then nothing was read
+	case isMistake(err):
 		return nil, err
 	}
 	return reads, nil
@@ -178,9 +180,7 @@ func (l *Loader[T]) warm(ctx context.Context, keys []string) error {
 			served[r.key] = new(answered[T])
 		}
 	}
-	if err := l.loadMany(ctx, due, served, waiting{forced: true}); err != nil {
-		return err
-	}
+	l.loadMany(ctx, due, served, waiting{forced: true})
 	for _, r := range due {
 		if err := served[r.key].err; err != nil && !errors.Is(err, ErrMissing) {
 			failed.Fail(r.key, err)

@@ -59,14 +59,16 @@ type Policy struct {
 
 	// Loads is the maximum number of concurrent calls of load, over all keys. A load for
 	// which another load waits is not counted, because the two would wait for each other.
+	// The Loader sees only waits in Loaders: if a load waits in [cache.View.GetOrSet] for a
+	// load that needs this Loader, both can wait until a context or Limit ends.
 	Loads int
 
 	// Lease is the longest time that a load is expected to take, at most
 	// [driver.MaxHold]. With it one process at a time loads a key, and a value is not
-	// stored if the key was written or removed after its load began. A value whose load
-	// takes longer than Lease is returned but not stored. Without Lease, or if the store
-	// is not a [driver.Leaser], each process loads the key, and a value may be stored
-	// after another process has removed the key.
+	// stored if the key was written or removed after its load began. If a key is absent and
+	// its load takes longer than Lease, the value is returned but not stored. Without Lease,
+	// or if the store is not a [driver.Leaser], each process loads the key, and a value may
+	// be stored after another process has removed the key.
 	Lease time.Duration
 
 	// OnError, if not nil, is called once for each failed load of a key. It is called even

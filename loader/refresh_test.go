@@ -3,6 +3,7 @@ package loader
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -176,5 +177,83 @@ func TestRefreshOverRefresh(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// If two Refreshes of one process overlap, no value from before the second one stays, also
+// over a store that has neither leases nor compare-and-swap. Each returns what it has loaded.
+func TestOverlappingRefreshes(t *testing.T) {
+	for _, present := range []bool{false, true} {
+		for _, first := range []time.Duration{10 * time.Second, 20 * time.Second} {
+			for _, fails := range []bool{false, true} {
+				t.Run(fmt.Sprintf("present %v, the first load takes %v, the second fails %v", present, first, fails), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { overlap(t, present, first, fails) })
+				})
+			}
+		}
+	}
+}
+
+// overlap begins a second Refresh, whose load takes 10 seconds, 5 seconds after the first.
+func overlap(t *testing.T, present bool, first time.Duration, fails bool) {
+	s := cachetest.NewStore()
+	s.Fail("compare_and_swap", "", errors.ErrUnsupported)
+	var source atomic.Int64
+	var failing atomic.Bool
+	l := New(cache.New(s), Policy{Fresh: time.Hour}, func(context.Context, string) (int64, error) {
+		value := source.Load()
+		if value == 1 {
+			time.Sleep(first)
+			return value, nil
+		}
+		time.Sleep(10 * time.Second)
+		if failing.Load() {
+			return 0, errSource
+		}
+		return value, nil
+	})
+	defer l.Close()
+	atLeast := func(when string, want int64) {
+		t.Helper()
+		r, err := l.read(t.Context(), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.e != nil && r.e.value < want {
+			t.Errorf("%d is stored after %s, want %d or nothing", r.e.value, when, want)
+		}
+	}
+	if present {
+		if _, err := l.Get(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	source.Store(1)
+	var group sync.WaitGroup
+	group.Go(func() {
+		if got, err := l.Refresh(t.Context(), "k"); got != 1 || err != nil {
+			t.Errorf("the first Refresh = %d, %v", got, err)
+		}
+		atLeast("the first Refresh", 1)
+	})
+	time.Sleep(5 * time.Second)
+	source.Store(2)
+	failing.Store(fails)
+	got, err := l.Refresh(t.Context(), "k")
+	failing.Store(false)
+	group.Wait()
+	if fails {
+		if !errors.Is(err, errSource) {
+			t.Errorf("the second Refresh = %d, %v", got, err)
+		}
+		atLeast("both", 1)
+		return
+	}
+	if got != 2 || err != nil {
+		t.Errorf("the second Refresh = %d, %v", got, err)
+	}
+	atLeast("both", 2)
+	if got, err := l.Get(t.Context(), "k"); got != 2 || err != nil {
+		t.Errorf("Get = %d, %v; want 2", got, err)
 	}
 }

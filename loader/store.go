@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -52,13 +53,40 @@ func (s *store[T]) get(ctx context.Context, key string) (*entry[T], error) {
 	}
 	raw, ok, err := s.cache.Get(ctx, key)
 	if !ok || err != nil {
-		return nil, err
+		return orForeign[T](nil, false, err)
 	}
 	return s.decode(raw), nil
 }
 
-// getMany is get of several keys. A key that fails is absent; err names it.
-func (s *store[T]) getMany(ctx context.Context, keys []string) ([]*entry[T], error) {
+// getMany is get of several distinct keys. failed has the failures of single keys; err is
+// that of all the others. Keys that fail are absent.
+func (s *store[T]) getMany(ctx context.Context, keys []string) (entries []*entry[T], failed map[string]error, err error) {
+	entries, err = s.getBatch(ctx, keys)
+	failed, others := failedKeys(err)
+	if !others {
+		err = nil
+	}
+	isInvalid := func(key string) bool { return errors.Is(failed[key], cache.ErrInvalidKey) }
+	if !slices.ContainsFunc(keys, isInvalid) {
+		return entries, failed, err
+	}
+	// A batch with an invalid key reads nothing: the others are read again without it.
+	read, all, err := s.getMany(ctx, slices.DeleteFunc(slices.Clone(keys), isInvalid))
+	if all == nil {
+		all = make(map[string]error)
+	}
+	for i, key := range keys {
+		if isInvalid(key) {
+			all[key] = failed[key]
+			continue
+		}
+		entries[i], read = read[0], read[1:]
+	}
+	return entries, all, err
+}
+
+// getBatch returns the entries of keys, nil for those that are absent or failed.
+func (s *store[T]) getBatch(ctx context.Context, keys []string) ([]*entry[T], error) {
 	entries := make([]*entry[T], len(keys))
 	if s.keeps {
 		results, err := s.kept.GetMany(ctx, keys...)
@@ -76,7 +104,8 @@ func (s *store[T]) getMany(ctx context.Context, keys []string) ([]*entry[T], err
 	return entries, err
 }
 
-// orForeign returns an expired entry for a value that another view has stored.
+// orForeign returns an expired entry without bytes for a value that other code has stored
+// and that cannot be read.
 func orForeign[T any](e *entry[T], ok bool, err error) (*entry[T], error) {
 	switch {
 	case err != nil && driver.IsCorrupt(err):
@@ -86,6 +115,9 @@ func orForeign[T any](e *entry[T], ok bool, err error) (*entry[T], error) {
 	}
 	return e, nil
 }
+
+// isUnreadable reports whether e is from orForeign.
+func (e *entry[T]) isUnreadable() bool { return e.nonce == 0 && e.raw == nil }
 
 // decode returns the entry of raw. The entry keeps raw.
 func (s *store[T]) decode(raw []byte) *entry[T] {
@@ -146,17 +178,14 @@ func (s *store[T]) add(ctx context.Context, key string, e *entry[T], ttl cache.S
 	return err
 }
 
-// replace stores e if old is still stored, and reports whether it did. If the backend
-// cannot compare, it stores e.
+// replace stores e if old is still stored, and reports whether it did. If old is not
+// readable, or if the backend cannot compare, it stores e.
 func (s *store[T]) replace(ctx context.Context, key string, old, e *entry[T], ttl cache.SetOption) (replaced bool, err error) {
-	if !s.noSwap.Load() {
-		switch {
-		case !s.keeps:
-			replaced, err = s.cache.CompareAndSwap(ctx, key, old.raw, e.raw, ttl)
-		case old.nonce != 0:
+	if !old.isUnreadable() && !s.noSwap.Load() {
+		if s.keeps {
 			replaced, err = s.kept.CompareAndSwap(ctx, key, old, e, ttl)
-		default: // bytes, which cannot be compared with a value
-			return true, s.kept.Set(ctx, key, e, ttl)
+		} else {
+			replaced, err = s.cache.CompareAndSwap(ctx, key, old.raw, e.raw, ttl)
 		}
 		if !driver.IsUnsupported(err) {
 			return replaced, err
@@ -178,19 +207,22 @@ func (s *store[T]) lease(ctx context.Context, key string, hold time.Duration) (*
 	}
 	raw, ok, token, err := s.cache.Lease(ctx, key, hold)
 	if !ok || err != nil {
-		return nil, token, err
+		e, err := orForeign[T](nil, false, err)
+		return e, token, err
 	}
 	return s.decode(raw), "", nil
 }
 
-// fill stores e under the lease of key.
-func (s *store[T]) fill(ctx context.Context, key, token string, e *entry[T], ttl cache.SetOption) (err error) {
+// fill stores e under the lease of key, and reports whether it did, which ends the lease.
+func (s *store[T]) fill(ctx context.Context, key, token string, e *entry[T], ttl cache.SetOption) bool {
+	var filled bool
+	var err error // hidden by WithIgnoreErrors
 	if s.keeps {
-		_, err = s.kept.Fill(ctx, key, token, e, ttl)
+		filled, err = s.kept.Fill(ctx, key, token, e, ttl)
 	} else {
-		_, err = s.cache.Fill(ctx, key, token, e.raw, ttl)
+		filled, err = s.cache.Fill(ctx, key, token, e.raw, ttl)
 	}
-	return err
+	return filled && err == nil
 }
 
 // rewrite stores what edit makes of old, the entry of key, under another nonce, so that
