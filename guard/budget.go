@@ -15,19 +15,20 @@ type limited struct {
 	caller          context.Context
 	stop            context.CancelFunc
 
-	budget time.Duration // not positive: none
-	given  time.Duration // time until the caller's deadline; 0 if the budget ends first
+	budget  time.Duration // not positive: none
+	applied bool          // the budget ends before the caller's deadline
+	given   time.Duration // time until the caller's deadline, if there is one
 }
 
 // limit returns ctx with the budget. It uses ctx itself if the caller's deadline is
 // not later.
 func (b *Backend) limit(ctx context.Context, budget time.Duration) limited {
 	l := limited{Context: ctx, caller: ctx, stop: func() {}, budget: budget}
-	if deadline, ok := ctx.Deadline(); ok {
+	deadline, ok := ctx.Deadline()
+	if ok {
 		l.given = time.Until(deadline)
 	}
-	if budget > 0 && (l.given == 0 || l.given > budget) {
-		l.given = 0
+	if l.applied = budget > 0 && (!ok || l.given > budget); l.applied {
 		l.Context, l.stop = context.WithTimeout(ctx, budget)
 	}
 	return l
@@ -36,7 +37,7 @@ func (b *Backend) limit(ctx context.Context, budget time.Duration) limited {
 // explain replaces a timeout that the budget caused in err. The deadline of the caller
 // has not passed, so the error must not match context.DeadlineExceeded.
 func (l *limited) explain(err error) error {
-	if err == nil || l.given != 0 || l.Err() == nil || l.caller.Err() != nil {
+	if err == nil || !l.applied || l.Err() == nil || l.caller.Err() != nil {
 		return err
 	}
 	return eachFailure(err, func(err error) error {
@@ -52,13 +53,16 @@ func (l *limited) explain(err error) error {
 }
 
 // judge corrects the verdict of a call that ended with its caller: a call that was
-// cancelled, or had little time, decides nothing.
+// cancelled, or had little time, decides nothing. Without a budget nothing says how much
+// time is little.
 func (l *limited) judge(v verdict) verdict {
 	ended := l.caller.Err()
 	switch {
 	case v != fault || ended == nil:
 		return v
-	case ended == context.DeadlineExceeded && 2*l.given >= l.budget:
+	case l.applied && l.Err() == context.DeadlineExceeded: // the call had all of its budget
+		return fault
+	case l.budget > 0 && ended == context.DeadlineExceeded && 2*l.given >= l.budget:
 		return fault
 	}
 	return undecided

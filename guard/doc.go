@@ -24,15 +24,16 @@
 // If the backend has several independent servers (a [driver.Placer], such as memcached
 // or a redis cluster), each server has a breaker of its own: a server that is down does not
 // affect keys on the others. In a batch, only the keys of a server whose breaker is
-// open fail.
+// open fail. They are not checked: an invalid key among them fails with
+// [driver.ErrUnavailable], and does not keep the other keys from being stored.
 //
 // A fault is an error that says that the store did not answer as it should:
 // [driver.ErrUnavailable], [driver.ErrUnknownOutcome], a timeout, or an error that is
 // none of the errors of package driver. Misses, mistakes such as [driver.ErrInvalidKey]
 // and answers such as [driver.ErrNotInteger], [driver.ErrCorrupt], [driver.ErrFull] and
-// [driver.ErrAuth] are not faults. A call that its caller cancelled decides nothing. A
-// call that ended at the deadline of its caller is a fault if it had at least half of
-// [Options.Budget].
+// [driver.ErrAuth] are not faults. A call that its caller cancelled within its budget
+// decides nothing. A call that ended at the deadline of its caller is a fault if it had at
+// least half of [Options.Budget]; without a budget it decides nothing.
 //
 // A change of the breaker is an event of the observer with the Op "breaker_open" (with
 // the fault in Err) or "breaker_closed". Cache.Stats has the state.

@@ -106,13 +106,22 @@ func (b *Backend) breakerAt(place string) *breaker {
 	return found.(*breaker)
 }
 
+// enter returns a pass of br. After Close, a call that br refuses fails as every other.
+func (b *Backend) enter(br *breaker) (pass, error) {
+	p, err := br.enter()
+	if err != nil && b.closed.Load() {
+		err = driver.ErrClosed
+	}
+	return p, err
+}
+
 // call calls do under the breaker of key and within the budget.
 func (b *Backend) call(ctx context.Context, key string, do func(ctx context.Context) error) error {
 	return b.callWithin(ctx, b.breakerOf(key), b.options.Budget, do)
 }
 
 func (b *Backend) callWithin(ctx context.Context, br *breaker, budget time.Duration, do func(ctx context.Context) error) (err error) {
-	p, err := br.enter()
+	p, err := b.enter(br)
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,97 @@ func TestDeadlinesOfCallersCount(t *testing.T) {
 	})
 }
 
+// A server that does not notice the end of a context had all of the budget, although the
+// deadline of its caller has passed too when the call returns.
+func TestDeadlineOfCallerAfterTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		b := ours(s, options)
+		s.onCall(func(ctx context.Context, _, _ string) error {
+			time.Sleep(2 * options.Budget)
+			return ctx.Err()
+		})
+		for range options.Faults {
+			ctx, cancel := context.WithTimeout(t.Context(), options.Budget+time.Millisecond)
+			if _, _, err := b.Get(ctx, "k"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Get after the deadline of its caller: %v", err)
+			}
+			cancel()
+		}
+		if !isOpen(t, b) {
+			t.Errorf("the breaker is closed after %d calls that had all of their budget", options.Faults)
+		}
+	})
+}
+
+// Without a budget a call may take any time: the deadline of its caller says nothing about
+// the store.
+func TestDeadlinesOfCallersWithoutBudget(t *testing.T) {
+	without := options
+	without.Budget = guard.NoBudget
+	for name, test := range map[string]struct {
+		options guard.Options
+		call    func(ctx context.Context, b *driver.Operations) error
+	}{
+		"Clear":       {options, func(ctx context.Context, b *driver.Operations) error { return b.Clear(ctx) }},
+		"ClearPrefix": {options, func(ctx context.Context, b *driver.Operations) error { return b.ClearPrefix(ctx, "p") }},
+		"NoBudget":    {without, func(ctx context.Context, b *driver.Operations) error { return b.Set(ctx, "k", nil, 0) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStore()
+				b := ours(s, test.options)
+				s.onCall(hang)
+				for range options.Faults {
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+					if err := test.call(ctx, driver.Resolve(b)); !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("got %v, want the deadline of the caller", err)
+					}
+					cancel()
+				}
+				s.failWith(nil)
+				if isOpen(t, b) {
+					t.Error("the deadlines of callers have opened the breaker")
+				}
+			})
+		})
+	}
+}
+
+// After Close every call returns ErrClosed, also while a breaker is open.
+func TestCloseWhileOpen(t *testing.T) {
+	for name, wrap := range map[string]func(*store) driver.Backend{
+		"one place":      func(s *store) driver.Backend { return s },
+		"several places": func(s *store) driver.Backend { return servers{s} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, s := t.Context(), newStore()
+				b := driver.Resolve(ours(wrap(s), options))
+				s.failWith(errRefused)
+				for range options.Faults {
+					b.Get(ctx, "a:k")
+					b.Ping(ctx) // has no place
+				}
+				if err := b.Close(); err != nil {
+					t.Fatal(err)
+				}
+				_, _, errGet := b.Get(ctx, "a:k")
+				_, errMany := b.GetMany(ctx, []string{"a:k", "b:k"})
+				_, errScan := scan(ctx, b)
+				for op, err := range map[string]error{
+					"Get": errGet, "GetMany": errMany, "Scan": errScan, "Ping": b.Ping(ctx), "Clear": b.Clear(ctx),
+					"Set": b.Set(ctx, "a:k", nil, 0), "SetMany": b.SetMany(ctx, []driver.Item{{Key: "a:k"}}, 0),
+				} {
+					if !errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrUnavailable) {
+						t.Errorf("%s after Close: %v", op, err)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestStatsAfterClose(t *testing.T) {
 	b := ours(newStore(), options)
 	if err := b.Close(); err != nil {

@@ -2,7 +2,8 @@ package guard
 
 import "time"
 
-// NoBudget as [Options.Budget] leaves calls without a time limit of their own.
+// NoBudget as [Options.Budget] leaves calls without a time limit of their own. A call that
+// ends at the deadline of its caller is then no fault.
 const NoBudget = -1
 
 // Options configures [New]. The zero value is ready to use.

@@ -12,7 +12,7 @@ import (
 // that its caller ends decides nothing.
 func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
-		p, err := b.whole.enter()
+		p, err := b.enter(b.whole)
 		if err != nil {
 			yield(driver.Entry{}, err)
 			return

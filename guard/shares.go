@@ -11,7 +11,7 @@ import (
 type share struct {
 	breaker *breaker
 	pass    pass
-	open    error // of the breaker: the keys are not sent
+	open    error // of enter: the keys are not sent
 	verdict verdict
 	cause   error // of verdict, if it is fault
 }
@@ -55,7 +55,7 @@ func (b *Backend) shares(keys []string) (shares []*share, of []*share) {
 		}
 		if of[i] == nil {
 			of[i] = &share{breaker: br}
-			of[i].pass, of[i].open = br.enter()
+			of[i].pass, of[i].open = b.enter(br)
 			shares = append(shares, of[i])
 		}
 	}

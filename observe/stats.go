@@ -57,7 +57,7 @@ func (s *Stats) Observe(_ context.Context, e cache.Event) {
 // Snapshot is the content of Stats at one moment. Counts are since the process began.
 type Snapshot struct {
 	Hits         int64 `json:"hits"`           // Keys that were present.
-	Misses       int64 `json:"misses"`         // Keys that were absent.
+	Misses       int64 `json:"misses"`         // Keys that were absent, or could not be read.
 	BytesRead    int64 `json:"read_bytes"`     // Bytes of encoded values that were read.
 	BytesWritten int64 `json:"written_bytes"`  // Bytes of encoded values that were written.
 	Loads        int64 `json:"loads"`          // Loads, also those that failed.

@@ -1,6 +1,7 @@
 package tiered
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -45,8 +46,10 @@ func (o *Options) watcher(far driver.Backend) driver.Watcher {
 	if o.Watch != nil {
 		return o.Watch
 	}
-	w, _ := far.(driver.Watcher)
-	return w
+	if w, ok := far.(driver.Watcher); ok && watches(w) {
+		return w
+	}
+	return nil
 }
 
 const nearTTL = "CACHE_OPTIONS.near_ttl"
@@ -56,18 +59,44 @@ func (o *Options) needsNearTTL(far driver.Backend) error {
 	if o.NearTTL != 0 {
 		return nil
 	}
-	name := driver.Resolve(far).Name()
-	switch _, lives := far.(driver.LifeGetter); {
+	name, w := driver.Resolve(far).Name(), o.watcher(far)
+	switch {
 	case o.NoWatch:
 		return fmt.Errorf("missing: without notices of changes it is the bound of staleness")
-	case o.watcher(far) == nil:
+	case w == nil:
 		return fmt.Errorf("missing: %s reports no changes, so that it is the bound of staleness", name)
-	case isPartial(o.watcher(far)):
+	case isPartial(w):
 		return fmt.Errorf("missing: %s may not report every change, so that it is the bound of staleness", name)
-	case !lives:
+	case !returnsTTL(far):
 		return fmt.Errorf("missing: %s does not report the remaining TTL with a value", name)
 	}
 	return nil
+}
+
+// A wrapper has the methods of every optional interface, whatever the wrapped backend
+// supports. So they are called, with a context that is done: the wrapper returns
+// errors.ErrUnsupported, and a backend ends the call before it uses the network.
+
+// watches reports whether w can report changes.
+func watches(w driver.Watcher) bool {
+	notices := driver.Notices{Ready: func() {}, Changed: func(string) {}}
+	return !driver.IsUnsupported(w.Watch(done(), "tiered", time.Second, notices))
+}
+
+// returnsTTL reports whether far can return values with their remaining TTL.
+func returnsTTL(far driver.Backend) bool {
+	lives, ok := far.(driver.LifeGetter)
+	if !ok {
+		return false
+	}
+	_, _, _, err := lives.GetWithTTL(done(), "tiered")
+	return !driver.IsUnsupported(err)
+}
+
+func done() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
 }
 
 func isPartial(w driver.Watcher) bool {

@@ -105,6 +105,12 @@ func (b *Backend) Ping(ctx context.Context) error { return b.far.Ping(ctx) }
 // Stats returns the statistics of far.
 func (b *Backend) Stats(ctx context.Context) (driver.Stats, error) { return b.far.Stats(ctx) }
 
+// OnEvent receives the events of near and far, such as those of a circuit breaker.
+func (b *Backend) OnEvent(report func(op string, err error)) {
+	b.near.ops.OnEvent(report)
+	b.far.OnEvent(report)
+}
+
 // Scan lists the entries of far. It does not keep them near.
 func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
 	return b.far.Scan(ctx, prefix)
@@ -135,4 +141,5 @@ var (
 	_ driver.ManyLifeGetter = (*Backend)(nil)
 	_ driver.Stater         = (*Backend)(nil)
 	_ driver.Scanner        = (*Backend)(nil)
+	_ driver.EventSource    = (*Backend)(nil)
 )

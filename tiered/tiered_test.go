@@ -34,6 +34,8 @@ func TestNearTTLIsRequired(t *testing.T) {
 		{"some notices, with NearTTL", partial{memory.NewFar()}, Options{NearTTL: time.Second}, ""},
 		{"some notices from elsewhere", memory.NewFar(), Options{Watch: partial{memory.NewFar()}}, "missing: far may not report every change"},
 		{"some notices, forwarded", driver.Resolve(partial{memory.NewFar()}), Options{}, "missing: far may not report every change"},
+		{"no notices, forwarded", driver.Resolve(memory.Lives{Far: memory.NewFar()}), Options{}, "missing: far reports no changes"},
+		{"no lives, forwarded", driver.Resolve(memory.New().Plain()), Options{Watch: watching}, "missing: memory.plain does not report the remaining TTL"},
 		{"no lives", memory.New().Plain(), Options{Watch: watching}, "missing: memory.plain does not report the remaining TTL"},
 		{"nothing", memory.New().Plain(), Options{}, "missing: memory.plain reports no changes"},
 		{"nothing, with NearTTL", memory.New().Plain(), Options{NearTTL: time.Second}, ""},
@@ -55,6 +57,54 @@ func TestNearTTLIsRequired(t *testing.T) {
 				t.Errorf("got %v, want ErrInvalidSettings with %q", err, tt.err)
 			}
 		})
+	}
+}
+
+// Far is not watched if it is a wrapper of a store that reports no changes: no warning is
+// logged, and keys without the prefix are kept too.
+func TestWrapperIsNotWatched(t *testing.T) {
+	far := driver.Resolve(memory.Lives{Far: memory.NewFar()})
+	b, err := New(memory.New(), far, Options{NearTTL: time.Minute, Prefix: "app:"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if b.stop != nil || b.near.prefix != "" {
+		t.Error("far is watched")
+	}
+}
+
+// eventful is a store of which Ping reports an event.
+type eventful struct {
+	memory.Far
+	report *func(op string, err error)
+}
+
+func (e eventful) OnEvent(report func(op string, err error)) { *e.report = report }
+
+func (e eventful) Ping(context.Context) error {
+	if *e.report != nil {
+		(*e.report)("breaker_open", errLink)
+	}
+	return nil
+}
+
+// The observer receives the events of far, such as those of a circuit breaker.
+func TestEventsOfFar(t *testing.T) {
+	far := eventful{memory.NewFar(), new(func(op string, err error))}
+	b, err := New(memory.New(), far, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ops []string
+	c := cache.New(b, cache.WithObserver(func(_ context.Context, e cache.Event) {
+		if e.Op == "breaker_open" && errors.Is(e.Err, errLink) {
+			ops = append(ops, e.Op)
+		}
+	}))
+	defer c.Close()
+	if err := c.Ping(t.Context()); err != nil || len(ops) != 1 {
+		t.Errorf("the observer received %q, %v", ops, err)
 	}
 }
 

@@ -30,7 +30,7 @@ func Observer(provider metric.MeterProvider) cache.Observer {
 		operations: histogram(meter, "cache.operation.duration", "Durations of calls of the store.", operationBoundaries),
 		loads:      histogram(meter, "cache.load.duration", "Durations of loads.", loadBoundaries),
 		waits:      histogram(meter, "cache.load.wait.duration", "Waits of callers for a load that another caller had started.", loadBoundaries),
-		lookups:    counter(meter, "cache.lookups", "{key}", "Keys that were looked up, by result: hit or miss."),
+		lookups:    counter(meter, "cache.lookups", "{key}", "Keys that were looked up, by result: hit, or miss (absent, or could not be read)."),
 		bytes:      counter(meter, "cache.io", "By", "Bytes of encoded values, by direction: read or write."),
 		refused:    counter(meter, "cache.refused_writes", "{write}", "Values that were not stored because the key was present, its value had changed, or a lease had ended."),
 		stale:      counter(meter, "cache.stale_answers", "{answer}", "Answers of loaders with stale values."),

@@ -68,7 +68,7 @@ func newMetrics(b buckets) *metrics {
 	}
 	return &metrics{
 		operations: histogram("cache_operation_duration_seconds", "Durations of calls of the store.", b.operation, "backend", "op"),
-		lookups:    counter("cache_lookups_total", "Keys that were looked up, by result: hit or miss.", "backend", "op", "result"),
+		lookups:    counter("cache_lookups_total", "Keys that were looked up, by result: hit, or miss (absent, or could not be read).", "backend", "op", "result"),
 		bytes:      counter("cache_value_bytes_total", "Bytes of encoded values, by direction: read or write.", "backend", "direction"),
 		faults:     counter("cache_faults_total", "Failed operations, loads and waits for loads, by kind of error.", "backend", "op", "kind"),
 		refused:    counter("cache_refused_writes_total", "Values that were not stored because the key was present, its value had changed, or a lease had ended.", "backend", "op"),

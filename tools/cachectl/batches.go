@@ -125,9 +125,11 @@ func parseItems(data []byte) (map[string][]byte, error) {
 }
 
 // appendLine appends key and value as a KEY=VALUE line. It quotes what parseLines
-// could not read back otherwise, such as line breaks and invalid UTF-8.
+// could not read back otherwise, such as line breaks and invalid UTF-8, or parseItems would
+// read as JSON.
 func appendLine(dst []byte, key string, value []byte) []byte {
-	if !isPlain(key) || strings.Contains(key, "=") || strings.HasPrefix(key, "#") {
+	isJSON := strings.HasPrefix(strings.TrimSpace(key), "{")
+	if !isPlain(key) || isJSON || strings.Contains(key, "=") || strings.HasPrefix(key, "#") {
 		key = strconv.Quote(key)
 	}
 	text := string(value)

@@ -139,8 +139,8 @@ func (t *transfer) verify(ctx context.Context, to *entryStore, records []record,
 			entries = append(entries, driver.Entry{Key: r.key, TTL: -1}) // unless the store returns it
 		}
 	}
-	found := make(map[string]record, len(entries))
-	read, err := to.read(ctx, entries, t.fail)
+	found, unread := make(map[string]record, len(entries)), make(map[string]error)
+	read, err := to.read(ctx, entries, func(key string, err error) { unread[key] = err })
 	if err != nil {
 		return err
 	}
@@ -151,8 +151,12 @@ func (t *transfer) verify(ctx context.Context, to *entryStore, records []record,
 		if results[i] != isStored {
 			continue
 		}
-		back, ok := found[r.key]
-		if err := compare(r, back, ok); err != nil {
+		err := unread[r.key]
+		if err == nil {
+			back, ok := found[r.key]
+			err = compare(r, back, ok)
+		}
+		if err != nil {
 			results[i] = isFailed
 			t.fail(r.key, err)
 			continue

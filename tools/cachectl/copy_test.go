@@ -104,6 +104,18 @@ func TestCopyOfEntriesThatFail(t *testing.T) {
 	}
 }
 
+// An entry that cannot be read back has failed once.
+func TestCopyOfEntriesThatCannotBeReadBack(t *testing.T) {
+	from, to, env := pair(t)
+	fill(t, from, 150)
+	to.Fail("get_many", "k7", cache.ErrCorrupt)
+	o := call(env, copyArgs("--verify", "--json")...)
+	got := decode(t, o.stdout)
+	if o.status != statusError || got["verified"] != 149.0 || got["failed"] != 1.0 || strings.Count(o.stderr, "k7: ") != 1 {
+		t.Errorf("got %+v", o)
+	}
+}
+
 func TestCopyFindsDifferences(t *testing.T) {
 	now := time.Now()
 	want := record{value: []byte("v"), expires: now.Add(time.Hour)}

@@ -237,7 +237,7 @@ func TestDoctorWithoutServerInfo(t *testing.T) {
 	for _, err := range []error{driver.ErrUnavailable, errors.ErrUnsupported} {
 		b := served{kept{cachetest.NewStore()}, nil, err}
 		config := cache.FromMap(map[string]any{"CACHE_TYPE": "redis", "CACHE_KEY_PREFIX": "a:"})
-		d := &diagnosis{store: newEntryStore(cache.New(b), config, ""), config: config, flags: doctorFlags{sample: 10}}
+		d := &diagnosis{store: newEntryStore(cache.New(b, cache.WithPrefix("a:")), config, ""), config: config, flags: doctorFlags{sample: 10}}
 		d.run(t.Context())
 		text := string(findingsText(d.findings))
 		if !strings.Contains(text, "server ") || !strings.Contains(text, "CACHE_KEY_PREFIX is a:") {

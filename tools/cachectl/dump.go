@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -23,7 +24,8 @@ func (a *app) dumpCommand() *cobra.Command {
 which they expire. Keys are without CACHE_KEY_PREFIX. The file has checksums and an end
 mark, so that restore detects damage and truncation; its format is described in
 dump-format.md of the sources. A dump contains every cached value: keep it as secret as
-they are. --file replaces FILE only when the dump is complete, readable by the user alone.`,
+they are. --file replaces FILE only when the dump is complete, readable by the user alone.
+A dump to stdout leaves out entries that cannot be read; with --file they are an error.`,
 		Example: `  cachectl dump --file cache.dump
   cachectl dump session: | zstd > sessions.dump.zst`,
 	}
@@ -37,7 +39,13 @@ they are. --file replaces FILE only when the dump is complete, readable by the u
 			t.out = a.stderr
 			return t.end(t.dump(ctx, s, a.stdout, prefix, flags))
 		}
-		return t.end(replaceFile(file, func(w io.Writer) error { return t.dump(ctx, s, w, prefix, flags) }))
+		return t.end(replaceFile(file, func(w io.Writer) error {
+			err := t.dump(ctx, s, w, prefix, flags)
+			if err == nil && t.failed > 0 {
+				err = fmt.Errorf("%s failed: %s was not written; a dump to stdout has the others", countOf(t.failed), file)
+			}
+			return err
+		}))
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := flags.check(); err != nil {

@@ -166,6 +166,24 @@ func TestDumpAndRestore(t *testing.T) {
 	}
 }
 
+// The prefix is that of the cache, not as it is printed or was given.
+func TestDumpWithPrefix(t *testing.T) {
+	for _, prefix := range []string{`"app:v2@eu:"`, `42`} {
+		file := filepath.Join(t.TempDir(), "config.json")
+		if err := os.WriteFile(file, []byte(`{"CACHE_KEY_PREFIX": `+prefix+`}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		env := environ(t)
+		call(env, "set", "k", "1", "--config", file)
+		dump := call(env, "dump", "--config", file)
+		if dump.status != 0 || !strings.Contains(dump.stderr, "1 entry") {
+			t.Errorf("%s: %+v", prefix, dump)
+		}
+		_, other := memoryStore(t)
+		callWith(other, dump.stdout, "restore", "--verify").want(t, 0, "restored 1 entry, 1B, 1 verified\n")
+	}
+}
+
 func TestRestoreExpired(t *testing.T) {
 	dump := string(writeDump(t, goldenRecords))
 	store, env := memoryStore(t)
@@ -221,5 +239,27 @@ func TestDumpThatFails(t *testing.T) {
 	o := call(env, "dump")
 	if _, _, err := readDump([]byte(o.stdout)); !errors.Is(err, errTruncated) && !errors.Is(err, errNotDump) {
 		t.Errorf("the piped dump: %v", err)
+	}
+}
+
+// The file of the last dump is not replaced by one that lacks an entry.
+func TestDumpThatLacksAnEntry(t *testing.T) {
+	store, env := memoryStore(t)
+	fill(t, store, 300)
+	file := filepath.Join(t.TempDir(), "dump")
+	if err := os.WriteFile(file, []byte("last"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store.Fail("get_many", "k200", cache.ErrCorrupt)
+	o := call(env, "dump", "--file", file)
+	if o.status != statusError || !strings.Contains(o.stdout, "1 failed; incomplete") || !strings.Contains(o.stderr, "was not written") {
+		t.Errorf("got %+v", o)
+	}
+	if data, err := os.ReadFile(file); string(data) != "last" {
+		t.Errorf("the file is %d bytes, %v", len(data), err)
+	}
+	o = call(env, "dump")
+	if _, records, err := readDump([]byte(o.stdout)); o.status != statusError || len(records) != 299 || err != nil {
+		t.Errorf("the piped dump: exit status %d, %d entries, %v", o.status, len(records), err)
 	}
 }

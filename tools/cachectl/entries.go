@@ -172,27 +172,20 @@ func (a *app) clearCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation if CACHE_KEY_PREFIX is not set")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		layers, err := a.layers()
-		if err != nil {
-			return err
-		}
-		settings := merge(layers).Masked()
-		if settings["CACHE_KEY_PREFIX"] == nil && !yes && !a.confirmed(settings["CACHE_TYPE"]) {
+	cmd.RunE = a.withCache(func(ctx context.Context, c *cache.Cache, _ []string) error {
+		if c.Prefix() == "" && !yes && !a.confirmed(c.Name()) {
 			return usagef("not confirmed, nothing was removed (--yes confirms)")
 		}
-		return a.withCache(func(ctx context.Context, c *cache.Cache, _ []string) error {
-			if err := c.Clear(ctx); err != nil {
-				return err
-			}
-			return a.result(true, object{"cleared": true}, nil)
-		})(cmd, args)
-	}
+		if err := c.Clear(ctx); err != nil {
+			return err
+		}
+		return a.result(true, object{"cleared": true}, nil)
+	})
 	return cmd
 }
 
-func (a *app) confirmed(backend any) bool {
-	fmt.Fprintf(a.stderr, "CACHE_KEY_PREFIX is not set: remove every entry of the %v store? [y/N] ", backend)
+func (a *app) confirmed(backend string) bool {
+	fmt.Fprintf(a.stderr, "CACHE_KEY_PREFIX is not set: remove every entry of the %s store? [y/N] ", backend)
 	reply, _ := bufio.NewReader(a.stdin).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(reply)) {
 	case "y", "yes":

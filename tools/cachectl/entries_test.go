@@ -114,6 +114,20 @@ func TestClearWithPrefix(t *testing.T) {
 	call(env, "has", "k").want(t, 0, "")
 }
 
+// An empty prefix is none.
+func TestClearWithEmptyPrefix(t *testing.T) {
+	env := environ(t)
+	call(env, "set", "k", "1")
+	file := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(file, []byte(`{"CACHE_KEY_PREFIX": ""}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if o := call(env, "clear", "--config", file); o.status != statusUsage {
+		t.Errorf("exit status %d; want %d, stderr %q", o.status, statusUsage, o.stderr)
+	}
+	call(env, "has", "k").want(t, 0, "")
+}
+
 func TestTimeoutFlag(t *testing.T) {
 	for _, test := range []struct {
 		text string
@@ -268,9 +282,11 @@ func FuzzLines(f *testing.F) {
 	f.Add("#", `"quoted"`)
 	f.Add("\"\xff", "\r")
 	f.Add(`"a"`, "tab\t")
+	f.Add("{user}:1", "{}")
+	f.Add(" {", "")
 	f.Fuzz(func(t *testing.T, key, value string) {
 		line := appendLine(nil, key, []byte(value))
-		items, err := parseLines(line)
+		items, err := parseItems(line)
 		if got, ok := items[key]; err != nil || !ok || len(items) != 1 || string(got) != value {
 			t.Errorf("%q: got %q, %v", line, items, err)
 		}

@@ -21,6 +21,10 @@ type lease struct {
 	stop   context.CancelFunc
 }
 
+// renewPause is the time between attempts to take a half that another caller holds. A
+// caller that waits for the lease holds a half for a moment at each of its attempts.
+const renewPause = 10 * time.Millisecond
+
 type half struct {
 	key   string
 	token string // empty if it is not held
@@ -72,8 +76,8 @@ func (l *lease) keep(ctx context.Context) {
 	}()
 }
 
-// renew replaces the half that ends first. It ignores errors: the other half lasts until
-// the next attempt.
+// renew replaces the half that ends first. It tries until it succeeds or the next renewal
+// is due. It ignores errors: the other half lasts until then.
 func (l *lease) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.flags.hold/4)
 	defer cancel()
@@ -83,8 +87,16 @@ func (l *lease) renew(ctx context.Context) {
 	}
 	old := l.halves[first]
 	l.releaseHalf(ctx, first)
-	if err := l.takeHalf(ctx, first); err != nil || l.halves[first].token == "" {
-		l.halves[first].end = old.end // the next attempt is for this half again
+	for {
+		if err := l.takeHalf(ctx, first); err == nil && l.halves[first].token != "" {
+			return
+		}
+		l.halves[first].end = old.end // the next renewal is of this half again
+		select {
+		case <-time.After(renewPause):
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

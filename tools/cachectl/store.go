@@ -25,15 +25,14 @@ type record struct {
 type entryStore struct {
 	cache  *cache.Cache
 	ops    *driver.Operations
-	prefix string // CACHE_KEY_PREFIX
+	prefix string // of the cache
 	name   string // as the user gave it, empty if there is only one store
 
 	settings string // without secrets
 }
 
 func newEntryStore(c *cache.Cache, config cache.Config, name string) *entryStore {
-	prefix, _ := config.Masked()["CACHE_KEY_PREFIX"].(string)
-	return &entryStore{cache: c, ops: driver.Resolve(c.Backend()), prefix: prefix, name: name, settings: fmt.Sprint(config)}
+	return &entryStore{cache: c, ops: driver.Resolve(c.Backend()), prefix: c.Prefix(), name: name, settings: fmt.Sprint(config)}
 }
 
 const (
@@ -93,8 +92,15 @@ func (s *entryStore) read(ctx context.Context, entries []driver.Entry, failed fu
 		if isOutage(err) || !errors.As(err, &batch) {
 			return nil, s.wrap(err)
 		}
+		named := make(map[string]bool)
 		for _, f := range batch.Failed {
-			failed(f.Key[len(s.prefix):], f.Err)
+			key := f.Key[len(s.prefix):]
+			failed(key, f.Err)
+			named[key] = true
+		}
+		if errors.Is(err, cache.ErrInvalidKey) { // then no key was read
+			others := slices.DeleteFunc(slices.Clone(entries), func(entry driver.Entry) bool { return named[entry.Key] })
+			return s.read(ctx, others, failed)
 		}
 	}
 	var records []record

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"maps"
 	"strings"
 	"testing"
 	"time"
+
+	cache "github.com/cachebackends/cachebackends/core"
 )
 
 func TestWarm(t *testing.T) {
@@ -50,6 +53,26 @@ func TestWarmFromAnotherStore(t *testing.T) {
 		t.Errorf("TTL of k1: %v, %t, %v", ttl, ok, err)
 	}
 	callWith(env, "absent\nk2\n", "warm", "--from", "env:FROM_").want(t, 0, "stored 1 entry, 2B, 1 absent\n")
+}
+
+// A key that the other store cannot hold fails alone, although no key of its batch is read.
+func TestWarmFromWithInvalidKey(t *testing.T) {
+	from, to, env := pair(t)
+	want := fill(t, from, 3)
+	from.OnCall(func(_ context.Context, op, first string) error {
+		if op == "get_many" && first == "bad" {
+			return &cache.BatchError{Failed: []cache.KeyError{{Key: "bad", Err: cache.ErrInvalidKey}}}
+		}
+		return nil
+	})
+	env = append(env, withoutPrefix(env, "TO_")...)
+	o := callWith(env, "bad\nk0\nk1\nk2\nabsent\n", "warm", "--from", "env:FROM_")
+	if o.status != statusError || o.stdout != "stored 3 entries, 3B, 1 absent, 1 failed\n" || !strings.Contains(o.stderr, "bad: ") {
+		t.Errorf("got %+v", o)
+	}
+	if !maps.Equal(contents(t, to), want) {
+		t.Error("the entries differ")
+	}
 }
 
 func TestWarmInvalidLines(t *testing.T) {
