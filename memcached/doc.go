@@ -113,6 +113,7 @@
 // Flask may read a mix while a large value is replaced, and so may Go if Python wrote both.
 // While Go replaces a large value, other readers may find it absent. Flask uses the key
 // itself for add, inc, dec, get_many and set_many: Go reads and counts such an entry if
-// there are no pieces, and a Set or Delete removes it. A key that ends in ".0" to ".31" may
-// be the name of a piece of another key.
+// there are no pieces, and a Set or Delete removes it. If the key itself and the pieces are
+// on different servers, readers may find the entry absent during that Set. A key that ends
+// in ".0" to ".31" may be the name of a piece of another key.
 package memcached

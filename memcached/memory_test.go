@@ -203,3 +203,35 @@ func TestLargeValuesAreNotCopied(t *testing.T) {
 		})
 	}
 }
+
+// A caller that keeps one of the values that it has read together does not keep the others.
+func TestValuesShareNoMemory(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, o Options) {
+		f := startFake(t, nil)
+		o.Servers = []string{f.addr}
+		b := start(t, o)
+		keys, kept := make([]string, 40), make([][]byte, 500)
+		for i := range keys {
+			keys[i] = fmt.Sprint("k", i)
+			f.store(keys[i], entry{value: strings.Repeat("v", 200)})
+		}
+		before := heapInUse()
+		for i := range kept {
+			values, err := b.GetMany(t.Context(), keys)
+			must(t, err)
+			kept[i] = values[0]
+		}
+		if grown := heapInUse() - before; grown > int64(len(kept)*4*len(kept[0])) {
+			t.Errorf("%d values of %d bytes keep %d bytes", len(kept), len(kept[0]), grown)
+		}
+	})
+}
+
+// heapInUse returns the bytes of all objects that are reachable.
+func heapInUse() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what pools keep for one more
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}

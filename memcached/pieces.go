@@ -151,21 +151,23 @@ func (p pieced) do(ctx context.Context, op wire.Op, it *wire.Item) {
 	r.Release()
 }
 
-// find performs op, which reads, for the first pieces of items, and for their keys
-// themselves. It reports which items are those under the key itself.
+// find performs op, which reads, for the keys of items themselves, and for their first
+// pieces. It reports which items are those under the key itself. A server replies in this
+// order: Set stores the pieces and then removes the entry under the key itself, so a reader
+// that misses the latter finds the former.
 func (p pieced) find(ctx context.Context, op wire.Op, items []wire.Item) (plain []bool) {
 	n := len(items)
 	both := make([]wire.Item, 2*n)
 	for i, it := range items {
-		both[i] = wire.Item{Key: pieceKey(it.Key, 0), Err: it.Err}
-		both[n+i] = plainItem(wire.Item{Key: it.Key, Err: it.Err})
+		both[i] = plainItem(wire.Item{Key: it.Key, Err: it.Err})
+		both[n+i] = wire.Item{Key: pieceKey(it.Key, 0), Err: it.Err}
 	}
 	p.store.Many(ctx, op, both)
 	plain = make([]bool, n)
 	for i := range items {
-		key, found := items[i].Key, both[i]
-		if plain[i] = !found.OK && found.Err == nil && both[n+i].Err != errPiece; plain[i] {
-			found = both[n+i]
+		key, found := items[i].Key, both[n+i]
+		if plain[i] = !found.OK && found.Err == nil && both[i].Err != errPiece; plain[i] {
+			found = both[i]
 		}
 		items[i] = found
 		items[i].Key = key

@@ -171,6 +171,30 @@ func TestPlainBesidePieces(t *testing.T) {
 	b.mustHold(t, "v.1", "other")
 }
 
+// Set moves an entry that Flask has added from the key itself to its pieces. Readers find it
+// all the time.
+func TestPlainEntryReplacedMeanwhile(t *testing.T) {
+	f := startFake(t, nil)
+	o := Options{Servers: []string{f.addr}, Flask: true, Spread: true, ChunkSize: wideChunk}
+	b, other := start(t, o), start(t, o)
+	f.store("k", entry{value: "7", flags: flagInt})
+	asked := 0
+	f.answers(func(_ int, command string) string {
+		if !strings.HasSuffix(command, " v f t c k") { // not a command of GetWithTTL
+			return ""
+		}
+		if asked++; asked == 2 {
+			if err := other.Set(t.Context(), "k", []byte("new"), time.Hour); err != nil {
+				t.Error(err)
+			}
+		}
+		return ""
+	})
+	if value, _, ok, err := b.GetWithTTL(t.Context(), "k"); string(value) != "new" || !ok || err != nil {
+		t.Errorf("%q, %v, %v; want the new value", value, ok, err)
+	}
+}
+
 // The pieces of an entry have the prefix only if its key has it.
 func TestClearPrefixOfPieces(t *testing.T) {
 	b, raw := startPieces(t)

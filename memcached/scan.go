@@ -62,7 +62,7 @@ func (b *Backend) scan(ctx context.Context, prefix string, yield func(driver.Ent
 }
 
 // findSizes replaces the sizes of indexes by those of their values, -1 if Get would not
-// return a value.
+// return a value. Another writer may have replaced an index: then the item is the new one.
 func (b *Backend) findSizes(ctx context.Context, items []wire.Item) error {
 	var indexes []wire.Item
 	var places []int
@@ -78,7 +78,7 @@ func (b *Backend) findSizes(ctx context.Context, items []wire.Item) error {
 	b.store.Many(ctx, wire.OpPeek, indexes)
 	for i, place := range places {
 		it := &items[place]
-		it.OK, it.Flags = indexes[i].OK, indexes[i].Flags
+		it.OK, it.Flags, it.Expiry = indexes[i].OK, indexes[i].Flags, indexes[i].Expiry
 		if it.Flags != flagSpread { // replaced since
 			it.Number = int64(len(indexes[i].Value))
 		} else if x, err := decodeIndex(indexes[i].Value, b.options); err == nil {

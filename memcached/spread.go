@@ -96,13 +96,20 @@ func (b *Backend) joinMany(ctx context.Context, items []wire.Item, races int, me
 	}
 }
 
-// rejoin reads it again, of which chunks are missing: another writer may have replaced it
-// meanwhile. Otherwise rejoin removes the index.
+// rejoin joins it once more, of which chunks are missing.
 func (b *Backend) rejoin(ctx context.Context, it wire.Item, x index, races int, memory []byte) wire.Item {
 	if races == maxRaces {
 		it.Fail(errRaces)
 		return it
 	}
+	items := []wire.Item{b.reread(ctx, it, x)}
+	b.joinMany(ctx, items, races+1, memory)
+	return items[0]
+}
+
+// reread reads it again, of which chunks are missing: another writer may have replaced it
+// meanwhile. Otherwise reread removes the index, and the item is absent.
+func (b *Backend) reread(ctx context.Context, it wire.Item, x index) wire.Item {
 	op := wire.OpGets
 	if b.meta != nil {
 		op = wire.OpGetTTL
@@ -112,14 +119,9 @@ func (b *Backend) rejoin(ctx context.Context, it wire.Item, x index, races int, 
 	case err != nil:
 		again.Key = it.Key
 		again.Fail(err)
-	case !again.OK || again.Flags != flagSpread:
-	case bytes.Equal(again.Value, it.Value):
+	case again.OK && again.Flags == flagSpread && bytes.Equal(again.Value, it.Value):
 		b.discard(ctx, again, x)
 		again.OK = false
-	default:
-		items := []wire.Item{again}
-		b.joinMany(ctx, items, races+1, memory)
-		return items[0]
 	}
 	return again
 }
@@ -253,25 +255,30 @@ func (b *Backend) removeChunks(ctx context.Context, unused []indexed) {
 	b.store.Many(ctx, wire.OpDelete, chunks)
 }
 
-// hasChunks reports whether all chunks of the index under key are present. If not, it
-// removes the index.
+// hasChunks reports whether all chunks of the index under key are present. If not, and no
+// other writer has replaced it meanwhile, hasChunks removes the index.
 func (b *Backend) hasChunks(ctx context.Context, key string) (bool, error) {
 	it, err := b.one(ctx, wire.OpGets, wire.Item{Key: key})
-	if err != nil || !it.OK || it.Flags != flagSpread {
-		return it.OK, err
-	}
-	x, err := b.indexIn(it)
 	if err != nil {
-		return false, nil // damaged: absent, as for Get
-	}
-	chunks := x.chunks(key, nil)
-	b.store.Many(ctx, wire.OpMeta, chunks)
-	if err := wire.FirstError(chunks); err != nil {
 		return false, err
 	}
-	if slices.ContainsFunc(chunks, func(c wire.Item) bool { return !c.OK }) {
-		b.discard(ctx, it, x)
-		return false, nil
+	for range maxRaces {
+		if !it.OK || it.Flags != flagSpread {
+			return it.OK, it.Err
+		}
+		x, err := b.indexIn(it)
+		if err != nil {
+			return false, nil // damaged: absent, as for Get
+		}
+		chunks := x.chunks(key, nil)
+		b.store.Many(ctx, wire.OpMeta, chunks)
+		if err := wire.FirstError(chunks); err != nil {
+			return false, err
+		}
+		if !slices.ContainsFunc(chunks, func(c wire.Item) bool { return !c.OK }) {
+			return true, nil
+		}
+		it = b.reread(ctx, it, x)
 	}
-	return true, nil
+	return false, errRaces
 }

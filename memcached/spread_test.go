@@ -239,6 +239,49 @@ func TestSpreadReplacedMeanwhile(t *testing.T) {
 	}
 }
 
+// A key that is present all the time is present for Has too.
+func TestHasOfValueReplacedMeanwhile(t *testing.T) {
+	o := Options{Spread: true, ChunkSize: 100, MaxChunks: 10}
+	set := func(size int) func(t *testing.T, other *Backend) error {
+		return func(t *testing.T, other *Backend) error { return other.Set(t.Context(), "k", largeValue(size), 0) }
+	}
+	remove := func(t *testing.T, other *Backend) error { _, err := other.Delete(t.Context(), "k"); return err }
+	for name, tt := range map[string]struct {
+		change func(t *testing.T, other *Backend) error
+		times  int
+		has    bool
+		want   error
+	}{
+		"by a large value": {set(350), 1, true, nil},
+		"twice":            {set(350), 2, true, nil},
+		"always":           {set(350), maxRaces, false, errRaces},
+		"deleted":          {remove, 1, false, nil},
+		"by a small value": {func(t *testing.T, other *Backend) error { return errors.Join(remove(t, other), set(50)(t, other)) }, 1, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startFake(t, nil)
+			o.Servers = []string{f.addr}
+			b, other := start(t, o), start(t, o)
+			must(t, b.Set(t.Context(), "k", largeValue(450), 0))
+			changes := 0
+			f.answers(func(_ int, command string) string {
+				isFirstChunk := strings.HasPrefix(command, "mg k~") && strings.HasSuffix(command, ".0000 f t c")
+				if isFirstChunk && changes < tt.times {
+					changes++
+					if err := tt.change(t, other); err != nil {
+						t.Error(err)
+					}
+				}
+				return ""
+			})
+			has, err := b.Has(t.Context(), "k")
+			if has != tt.has || err != tt.want {
+				t.Errorf("Has = %v, %v; want %v, %v", has, err, tt.has, tt.want)
+			}
+		})
+	}
+}
+
 func TestSpreadAmongWriters(t *testing.T) {
 	spreads(t, func(t *testing.T, f *fake, b *Backend) {
 		var running sync.WaitGroup

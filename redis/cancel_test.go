@@ -189,6 +189,33 @@ func TestSmallPiecesDoNotExtendTimeout(t *testing.T) {
 	}
 }
 
+// lateDeadline is a context that ends earlier than its deadline says.
+type lateDeadline struct{ context.Context }
+
+func (lateDeadline) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), true }
+
+// The error of an exchange is that of the caller's context. A context whose timer has fired
+// is not a cancelled one, even if the exchange has seen its deadline in the future.
+func TestErrorOfEndedContext(t *testing.T) {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	expired, cancel := context.WithTimeout(t.Context(), -1)
+	defer cancel()
+	for _, ctx := range []context.Context{lateDeadline{cancelled}, lateDeadline{expired}} {
+		client, server := net.Pipe()
+		defer server.Close()
+		s := newSocket(client, Options{ReadTimeout: ample})
+		inner, ended := withCall(ctx)
+		deadline, _ := inner.Deadline()
+		s.SetReadDeadline(deadline)
+		if _, err := s.Read(make([]byte, 1)); !isInterrupted(err) || !errors.Is(err, ctx.Err()) {
+			t.Errorf("%v; want %v", err, ctx.Err())
+		}
+		ended.end()
+		client.Close()
+	}
+}
+
 // Only the deadline of a call is one, whatever location a program gives its deadlines.
 func TestCallOfDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -61,21 +61,27 @@ var errNoFlush = fmt.Errorf("%w: Clear without a prefix would empty the whole da
 // server executes other commands in between. It takes time in proportion to all keys of
 // the database. It scans twice: the leases end before any entry is removed, so that no
 // older value is stored behind the cursor of the second scan.
+//
+// If the connection breaks, or if a primary or slots move meanwhile, entries may be left. The
+// error wraps [driver.ErrUnknownOutcome] if others were removed, else [driver.ErrUnavailable].
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
 	}
-	if err := b.checkTopology(ctx); err != nil {
-		return err
-	}
 	entries := literal.Replace(prefix) + "*"
 	var cleared atomic.Bool
-	err := b.eachPrimary(ctx, func(ctx context.Context, primary *goredis.Client) error {
-		if err := b.clearPattern(ctx, primary, entries+leaseMark+"??", &cleared); err != nil {
-			return err
-		}
-		return b.clearPattern(ctx, primary, entries, &cleared)
-	})
+	primaries, err := b.scanPrimaries(ctx, b.topologyIfPermitted)
+	if err == nil {
+		err = b.eachPrimary(ctx, func(ctx context.Context, primary *goredis.Client) error {
+			start := scanStart{*primary.Options(), primaries[primary.Options().Addr].topology, b.topologyIfPermitted}
+			return b.scanPrimary(ctx, start, func(ctx context.Context, client *goredis.Client) error {
+				if err := b.clearPattern(ctx, client, entries+leaseMark+"??", &cleared); err != nil {
+					return err
+				}
+				return b.clearPattern(ctx, client, entries, &cleared)
+			})
+		})
+	}
 	return b.clearFailure(ctx, err, cleared.Load())
 }
 

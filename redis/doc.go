@@ -88,9 +88,10 @@
 // evicts such an entry during the hold, Fill may store an older value. A DEL by another
 // program does not end a lease.
 //
-// SET with a short TTL and the removal of the lease are two commands. If the connection
-// breaks between them, Set returns [driver.ErrUnknownOutcome] and the lease remains. If that
-// entry then expires before the lease, Fill may store an older value.
+// SET with a short TTL and the removal of the lease are two commands. If the entry expires
+// before the server executes the second one, Fill may store an older value in between. If
+// the connection breaks between them, Set returns [driver.ErrUnknownOutcome] and the lease
+// remains. If that entry then expires before the lease, Fill may store an older value.
 //
 // Lease and Fill are sent at most once. If the reply to Lease is lost, other callers get the
 // lease at the end of the hold. Leases and [Backend.CompareAndSwap] are scripts. If the server
@@ -107,8 +108,11 @@
 // The README lists the commands that each call needs. Inc with a timeout is a script. If the
 // server refuses scripts, Inc sends transactions instead, and if it refuses transactions
 // too, single commands. The count is exact in each case. With single commands, a counter
-// that expires during the call starts anew within the call. If the connection breaks at
-// that moment, or the user has no permission for PEXPIRE, it stays without an expiry.
+// that expires during the call starts anew within the call. If the call ends at that
+// moment, or the user has no permission for PEXPIRE, it stays without an expiry. So does a
+// counter that starts anew because another client deletes one without an expiry during the
+// call. A value without an expiry that another client stores in place of an expired counter
+// may get the expiry of the call.
 //
 // # Concurrency
 //

@@ -126,6 +126,9 @@ func TestLostReply(t *testing.T) {
 			if v.write {
 				want, sent = cache.ErrUnknownOutcome, 1
 			}
+			if v.name == "ClearPrefix" {
+				sent = 1 // a cursor is not valid on another connection
+			}
 			if !errors.Is(err, want) {
 				t.Errorf("got %v; want %v", err, want)
 			}

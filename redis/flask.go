@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"bytes"
+
 	"github.com/cachebackends/cachebackends/core/driver"
 	"github.com/cachebackends/cachebackends/core/driver/remote"
 )
@@ -36,6 +38,24 @@ func (b *Backend) value(stored []byte) []byte {
 		return remote.PickleInteger(stored)
 	}
 	return remote.PickleBytes(stored)
+}
+
+// storedUnmarked returns "=" and what Python may have stored without a mark, if value is the
+// pickle that method value returns of it. Otherwise it returns nothing.
+func (b *Backend) storedUnmarked(value []byte) []byte {
+	var inner []byte
+	switch n := len(value); {
+	case !b.flask:
+		return nil
+	case n >= len("LL\n.") && value[0] == 'L': // of remote.PickleInteger
+		inner = value[1 : n-3]
+	case n >= len("\x80\x03B1234.") && value[2] == 'B': // of remote.PickleBytes
+		inner = value[7 : n-1]
+	}
+	if !bytes.Equal(b.value(inner), value) {
+		return nil
+	}
+	return append([]byte("="), inner...)
 }
 
 // appended returns extended, which is dst with what is stored after it, with the value

@@ -149,8 +149,12 @@ func (b *Backend) incByTransaction(ctx context.Context, key string, delta int64,
 }
 
 // incByCommands sends commands that every user of a cache may send. Each is atomic, so no
-// count is lost or made twice. A counter that expires between the two round trips starts
-// anew with the second one, which also sets its expiry.
+// count is lost or made twice. A counter that expires between SET and INCRBY starts anew
+// with INCRBY. Then the sum equals delta, and the new counter gets its expiry.
+//
+// Only a transaction could exclude two cases. If another client deletes a counter without
+// an expiry between PTTL and INCRBY, the new counter has none either. If a counter expires,
+// and another client stores a value without an expiry before PEXPIRE, it may get one.
 func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	begin := goredis.NewBoolCmd(ctx, append(setArgs(key, delta, ttlArgs(ttl)), "nx")...)
 	expiry := goredis.NewIntCmd(ctx, "pttl", key)
@@ -164,28 +168,28 @@ func (b *Backend) incByCommands(ctx context.Context, key string, delta int64, tt
 	}
 	count := goredis.NewIntCmd(ctx, "incrby", key, delta)
 	add := b.once(count)
-	if expires := expiry.Err() == nil && expiry.Val() != -1; !expires {
-		_ = b.exec(ctx, b.client, []goredis.Cmder{add})
-		return count.Val(), outcome(add, count.Err())
-	}
-	ms := driver.RoundUp(ttl, time.Millisecond)
-	expire := goredis.NewIntCmd(ctx, "pexpire", key, ms, "nx") // keeps an existing expiry
-	_ = b.exec(ctx, b.client, []goredis.Cmder{add, b.once(expire)})
+	_ = b.exec(ctx, b.client, []goredis.Cmder{add})
 	if err := count.Err(); err != nil {
 		return 0, outcome(add, err)
 	}
-	if made := count.Val() == delta; made && isReply(expire.Err()) {
-		b.expireWithoutNX(ctx, key, ms)
+	hadExpiry := expiry.Err() == nil && expiry.Val() != neverExpires
+	if made := count.Val() == delta; made && hadExpiry {
+		b.expire(ctx, key, driver.RoundUp(ttl, time.Millisecond))
 	}
 	return count.Val(), nil
 }
 
-// expireWithoutNX sets the expiry of a counter that has none, on servers before version 7,
-// which do not support NX. Inc has succeeded, so an error is not reported.
-func (b *Backend) expireWithoutNX(ctx context.Context, key string, ms int64) {
-	left := goredis.NewIntCmd(ctx, "pttl", key)
+// expire sets the expiry of a counter that has none. Inc has succeeded, so an error is not
+// reported.
+func (b *Backend) expire(ctx context.Context, key string, ms int64) {
+	expire := goredis.NewIntCmd(ctx, "pexpire", key, ms, "nx")
+	_ = b.exec(ctx, b.client, []goredis.Cmder{b.once(expire)})
+	if !isReply(expire.Err()) {
+		return
+	}
+	left := goredis.NewIntCmd(ctx, "pttl", key) // servers before version 7 do not support NX
 	_ = b.exec(ctx, b.client, []goredis.Cmder{b.once(left)})
-	if left.Err() == nil && left.Val() == -1 {
+	if left.Err() == nil && left.Val() == neverExpires {
 		_ = b.exec(ctx, b.client, []goredis.Cmder{b.once(goredis.NewIntCmd(ctx, "pexpire", key, ms))})
 	}
 }

@@ -181,6 +181,7 @@ type exchange struct {
 
 	bounded  bool
 	done     <-chan struct{} // of the caller's context
+	call     *call           // which has that context until the exchange has ended
 	deadline time.Time       // of the caller's context, or of the driver
 	limit    time.Time       // end of the timeout, zero before the first read or write
 	moved    int             // bytes since limit was set
@@ -190,9 +191,9 @@ type exchange struct {
 // begin begins an exchange that ends at t, or with the call whose deadline is t. The
 // driver waits for notifications of sentinels without a bound: then t is zero.
 func (e *exchange) begin(t time.Time) {
-	e.bounded, e.done, e.deadline, e.limit = !t.IsZero(), nil, t, time.Time{}
+	e.bounded, e.done, e.call, e.deadline, e.limit = !t.IsZero(), nil, nil, t, time.Time{}
 	if c := callOf(t); c != nil {
-		e.done = c.Done()
+		e.done, e.call = c.Done(), c
 		if deadline, ok := c.Context.Deadline(); ok {
 			e.deadline = deadline // with a monotonic clock
 		}
@@ -210,14 +211,14 @@ func (e *exchange) next() error {
 		e.current = time.Time{}
 		return e.setDeadline(e.current)
 	}
+	select {
+	case <-e.done:
+		return interrupted{e.call.Err()}
+	default:
+	}
 	now := time.Now()
 	if !now.Before(e.deadline) {
 		return interrupted{context.DeadlineExceeded}
-	}
-	select {
-	case <-e.done:
-		return interrupted{context.Canceled}
-	default:
 	}
 	if e.limit.IsZero() {
 		e.limit, e.moved = now.Add(e.timeout), 0

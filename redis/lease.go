@@ -101,12 +101,14 @@ func (b *Backend) CompareAndSwap(ctx context.Context, key string, old, value []b
 	if err := b.check(key, old, value); err != nil {
 		return false, err
 	}
-	cmd := goredis.NewIntCmd(ctx, b.writeScript(swapScript, keysOfWrite(key, ttl), b.stored(old), b.stored(value), driver.RoundUp(ttl, time.Millisecond))...)
+	cmd := goredis.NewIntCmd(ctx, b.writeScript(swapScript, keysOfWrite(key, ttl), b.stored(old), b.stored(value), driver.RoundUp(ttl, time.Millisecond), b.storedUnmarked(old))...)
 	swapped, err := result(cmd, b.script(ctx, cmd, b.send))
 	return swapped == 1, err
 }
 
-const swapScript = scriptSet + `if redis.call('type', KEYS[1]).ok ~= 'string' or redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+const swapScript = scriptSet + `if redis.call('type', KEYS[1]).ok ~= 'string' then return 0 end
+local current = redis.call('get', KEYS[1])
+if current ~= ARGV[1] and '=' .. current ~= ARGV[4] then return 0 end
 local stored = set(ARGV[2], ARGV[3])
 if stored.err then return failed(stored) end
 if KEYS[2] then redis.call('unlink', KEYS[2]) end

@@ -58,38 +58,69 @@ func TestScanListsNoKeyTwice(t *testing.T) {
 	}
 }
 
-// STRLEN of a key that expired, or was deleted, after PTTL is 0, as is that of an empty value.
-func TestScanOfEntryThatDisappears(t *testing.T) {
+// Other clients may change a key between the commands about it.
+func TestScanOfEntryThatChanges(t *testing.T) {
+	const otherType = "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
 	for name, tt := range map[string]struct {
-		get  string // the reply
-		want []driver.Entry
+		before, size, after string // replies
+		want                []driver.Entry
 	}{
-		"gone":          {"$-1\r\n", nil},
-		"empty":         {"$0\r\n\r\n", []driver.Entry{{Key: "a", Size: 0}}},
-		"set again":     {"$3\r\nabc\r\n", []driver.Entry{{Key: "a", Size: 3}}},
-		"of other type": {"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n", nil},
-		"no permission": {"-NOPERM this user has no permissions to run the 'get' command\r\n", []driver.Entry{{Key: "a", Size: -1}}},
+		"unchanged":                   {":-1\r\n", ":5\r\n", ":-1\r\n", []driver.Entry{{Key: "a", Size: 5}}},
+		"unchanged, with a TTL":       {":60000\r\n", ":5\r\n", ":59999\r\n", []driver.Entry{{Key: "a", TTL: time.Minute, Size: 5}}},
+		"empty":                       {":-1\r\n", ":0\r\n", ":-1\r\n", []driver.Entry{{Key: "a", Size: 0}}},
+		"expired before its size":     {":1\r\n", ":0\r\n", ":-2\r\n", nil},
+		"deleted after its size":      {":-1\r\n", ":5\r\n", ":-2\r\n", nil},
+		"expired and set again":       {":1\r\n", ":0\r\n", ":59999\r\n", []driver.Entry{{Key: "a", TTL: time.Minute, Size: -1}}},
+		"set meanwhile":               {":-2\r\n", ":0\r\n", ":-1\r\n", []driver.Entry{{Key: "a", Size: -1}}},
+		"replaced, without a TTL":     {":60000\r\n", ":5\r\n", ":-1\r\n", []driver.Entry{{Key: "a", Size: -1}}},
+		"replaced, with a longer TTL": {":50000\r\n", ":5\r\n", ":59999\r\n", []driver.Entry{{Key: "a", TTL: time.Minute, Size: -1}}},
+		"replaced, with a shorter one": { // than an hour later, which this test does not take
+			":3659999\r\n", ":5\r\n", ":59999\r\n", []driver.Entry{{Key: "a", TTL: time.Minute, Size: -1}}},
+		"of another type":            {":-1\r\n", otherType, ":-1\r\n", nil},
+		"of another type since then": {":-2\r\n", otherType, ":59999\r\n", nil},
 	} {
-		f := startFake(t, func(_ int, args []string) string {
+		f := startFake(t, func(n int, args []string) string {
 			switch args[0] {
 			case "scan":
-				return page("0", "a", "b")
+				return page("0", "a")
+			case "pttl":
+				return []string{tt.before, tt.after}[n-1]
 			case "strlen":
-				if args[1] == "a" {
-					return ":0\r\n"
-				}
-				return ":5\r\n"
-			case "get":
-				return tt.get
+				return tt.size
 			}
 			return ""
 		})
 		entries, err := listed(t.Context(), start(t, Options{Addr: f.addr}))
-		if want := append(tt.want, driver.Entry{Key: "b", Size: 5}); err != nil || !slices.Equal(entries, want) {
-			t.Errorf("%s: %v, %v; want %v", name, entries, err, want)
+		if err != nil || !slices.Equal(entries, tt.want) {
+			t.Errorf("%s: %v, %v; want %v", name, entries, err, tt.want)
 		}
-		if n := f.count("get"); n != 1 {
-			t.Errorf("%s: GET was sent %d times; want 1, for the empty value", name, n)
+		if sent := f.sent(); !strings.Contains(sent, ", pttl, strlen, pttl, ") || strings.Contains(sent, "get") {
+			t.Errorf("%s: sent %q; want PTTL, STRLEN, PTTL and no value", name, sent)
+		}
+	}
+}
+
+// TYPE says whether the key is an entry if the size is not asked for.
+func TestScanWithoutSizes(t *testing.T) {
+	for name, tt := range map[string]struct {
+		kind, left string // replies
+		want       []driver.Entry
+	}{
+		"entry":           {"+string\r\n", ":59999\r\n", []driver.Entry{{Key: "a", TTL: time.Minute, Size: -1}}},
+		"of another type": {"+list\r\n", ":59999\r\n", nil},
+		"absent":          {"+none\r\n", ":-2\r\n", nil},
+		"set meanwhile":   {"+none\r\n", ":-1\r\n", nil},
+		"expired":         {"+string\r\n", ":-2\r\n", nil},
+	} {
+		f := startFake(t, func(_ int, args []string) string {
+			return map[string]string{"scan": page("0", "a"), "type": tt.kind, "pttl": tt.left}[args[0]]
+		})
+		entries, err := listed(t.Context(), start(t, Options{Addr: f.addr, Flask: true}))
+		if err != nil || !slices.Equal(entries, tt.want) {
+			t.Errorf("%s: %v, %v; want %v", name, entries, err, tt.want)
+		}
+		if sent := f.sent(); !strings.Contains(sent, ", type, pttl") {
+			t.Errorf("%s: sent %q; want TYPE and then PTTL", name, sent)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/cachebackends/cachebackends/conformance"
 	"github.com/cachebackends/cachebackends/conformance/integration/servers"
 	_ "github.com/cachebackends/cachebackends/flask"
+	"github.com/cachebackends/cachebackends/redis"
 )
 
 // The layout of Flask-Caching keeps every rule.
@@ -21,4 +22,30 @@ func TestRedisFlask(t *testing.T) {
 	h.Unsupported[conformance.Network] = onlyOneServer
 	h.Slow = true
 	conformance.Run(t, h)
+}
+
+// What Python, or another client, stored without a mark is read as a pickle, and is equal to
+// that pickle for CompareAndSwap.
+func TestRedisFlaskUnmarkedValues(t *testing.T) {
+	variant(t)
+	addr, admin := redisAdmin(t)
+	b, err := redis.New(t.Context(), patientRedis(redis.Options{Addr: addr, Flask: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for _, unmarked := range []string{"1180591620717411303424", "\x00\xff bytes", ""} {
+		if err := admin.Set(t.Context(), "k", unmarked, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		old, ok, err := b.Get(t.Context(), "k")
+		if err != nil || !ok {
+			t.Fatalf("%q: %v, %v", unmarked, ok, err)
+		}
+		for _, want := range []bool{true, false} { // the second time it has changed
+			if swapped, err := b.CompareAndSwap(t.Context(), "k", old, []byte("new"), 0); err != nil || swapped != want {
+				t.Errorf("%q: swapped %v, %v; want %v", unmarked, swapped, err, want)
+			}
+		}
+	}
 }

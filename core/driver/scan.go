@@ -10,7 +10,7 @@ import (
 type Entry struct {
 	Key  string
 	TTL  time.Duration // remaining, more than 0; 0 for an entry that never expires
-	Size int64         // bytes of the value, as Get returns it; -1 if the store knows it only after reading the value
+	Size int64         // bytes of the value, as Get returns it; -1 if the store knows it only after reading the value, or the entry changed meanwhile
 }
 
 // Scanner lists the entries whose key begins with prefix, byte for byte, in no order.

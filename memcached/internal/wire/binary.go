@@ -195,7 +195,7 @@ func (binaryProtocol) read(in *reader, r *Request) error {
 		if h.code != it.code(r.Op, quiet) {
 			return ErrMalformed
 		}
-		if err := it.readBinary(in, r.Op, h, quiet); err != nil {
+		if err := it.readBinary(in, r.Op, h); err != nil {
 			return err
 		}
 		if !quiet {
@@ -219,10 +219,10 @@ func (r *Request) readLast(in *reader, h header) error {
 }
 
 // readBinary reads the rest of the reply for one item.
-func (it *Item) readBinary(in *reader, op Op, h header, together bool) error {
+func (it *Item) readBinary(in *reader, op Op, h header) error {
 	switch h.status {
 	case statusOK:
-		return it.readSuccess(in, op, h, together)
+		return it.readSuccess(in, op, h)
 	case statusAbsent, statusExists, statusNotStored:
 		it.Answer(false)
 	case statusTooLarge:
@@ -239,16 +239,16 @@ func (it *Item) readBinary(in *reader, op Op, h header, together bool) error {
 	return in.skip(h.body)
 }
 
-func (it *Item) readSuccess(in *reader, op Op, h header, together bool) (err error) {
+func (it *Item) readSuccess(in *reader, op Op, h header) (err error) {
 	switch op {
 	case OpGet, OpGets, OpMeta:
-		err = it.readEntry(in, op, h, together)
+		err = it.readEntry(in, op, h)
 	case OpIncrement:
 		if h.body != 8 {
 			return ErrMalformed
 		}
 		var sum []byte
-		if sum, err = in.value(h.body, false, nil); err == nil {
+		if sum, err = in.value(h.body, nil); err == nil {
 			it.Number = int64(binary.BigEndian.Uint64(sum))
 		}
 	default:
@@ -261,7 +261,7 @@ func (it *Item) readSuccess(in *reader, op Op, h header, together bool) (err err
 }
 
 // readEntry reads flags, key and value.
-func (it *Item) readEntry(in *reader, op Op, h header, together bool) error {
+func (it *Item) readEntry(in *reader, op Op, h header) error {
 	length := h.body - h.extras - h.key
 	if h.extras != 4 || h.key != len(it.Key) || length > in.maxValue {
 		return ErrMalformed
@@ -280,7 +280,7 @@ func (it *Item) readEntry(in *reader, op Op, h header, together bool) error {
 	if op == OpMeta {
 		_, err = in.Discard(length)
 	} else {
-		it.Value, err = in.value(length, together, it.Value)
+		it.Value, err = in.value(length, it.Value)
 	}
 	return err
 }

@@ -21,10 +21,6 @@ const (
 	// maxTrusted is the size up to which memory is allocated as soon as a reply states it.
 	// Beyond it, memory grows with what has been received.
 	maxTrusted = 2 << 20
-
-	// Values up to smallValue bytes that are read together share slabs.
-	smallValue = 256
-	slabSize   = 8 << 10
 )
 
 // reader decodes replies. It limits all lengths that a reply states.
@@ -33,7 +29,6 @@ type reader struct {
 	socket   *deadlineConn
 	timeout  time.Duration // of one reply
 	maxValue int           // bytes
-	slab     []byte        // memory for small values
 }
 
 // nextReply starts the timeout of a reply.
@@ -52,15 +47,15 @@ func (r *reader) line() ([]byte, error) {
 	return nil, err
 }
 
-// value reads n bytes, into memory if its capacity is large enough. If several values are
-// read together, small ones share a slab.
-func (r *reader) value(n int, together bool, memory []byte) ([]byte, error) {
+// value reads n bytes, into memory if its capacity is large enough. Otherwise the value has
+// memory of its own: a caller that keeps one value of many must not keep the others.
+func (r *reader) value(n int, memory []byte) ([]byte, error) {
 	if n < 0 || n > r.maxValue {
 		return nil, ErrMalformed
 	}
 	value := memory[:min(n, cap(memory))]
 	if len(value) < n || memory == nil {
-		value = r.allocate(min(n, maxTrusted), together)
+		value = make([]byte, min(n, maxTrusted)) // an empty value is not nil
 	}
 	if _, err := io.ReadFull(r, value); err != nil {
 		return nil, err
@@ -73,18 +68,6 @@ func (r *reader) value(n int, together bool, memory []byte) ([]byte, error) {
 		}
 	}
 	return value, nil
-}
-
-func (r *reader) allocate(n int, together bool) []byte {
-	if !together || n > smallValue {
-		return make([]byte, n)
-	}
-	if len(r.slab) < max(n, 1) { // an empty value is not nil
-		r.slab = make([]byte, slabSize)
-	}
-	value := r.slab[:n:n]
-	r.slab = r.slab[n:]
-	return value
 }
 
 // skip discards a human-readable message of n bytes.

@@ -187,7 +187,7 @@ func (text) read(in *reader, r *Request) error {
 func (r *Request) readItem(in *reader, i int) error {
 	it := &r.Items[i]
 	replies := it.replies(r.Op)
-	if err := it.readMeta(in, r.Op, len(r.Items) > 1); err != nil || replies == 1 {
+	if err := it.readMeta(in, r.Op); err != nil || replies == 1 {
 		return err
 	}
 	first := *it
@@ -205,7 +205,7 @@ func (r *Request) readItem(in *reader, i int) error {
 		it.OK, it.CAS, it.Err = it.OK && first.OK, first.CAS, first.Err
 		return fault
 	}
-	fault := it.readMeta(in, r.Op, false)
+	fault := it.readMeta(in, r.Op)
 	it.OK, it.Err = first.OK, first.Err
 	return fault
 }
@@ -257,7 +257,7 @@ func readValues(in *reader, items []Item) error {
 		if i == len(items) {
 			return ErrMalformed // a key that was not requested
 		}
-		if err := items[i].readValue(in, rest, len(items) > 1); err != nil {
+		if err := items[i].readValue(in, rest); err != nil {
 			return err
 		}
 	}
@@ -268,7 +268,7 @@ func readValues(in *reader, items []Item) error {
 }
 
 // readValue reads what follows the key: flags, length, perhaps the CAS, and the value.
-func (it *Item) readValue(in *reader, rest []byte, together bool) error {
+func (it *Item) readValue(in *reader, rest []byte) error {
 	flags, rest, ok := cutNumber(rest, math.MaxUint32)
 	length, rest, ok2 := cutNumber(rest, math.MaxInt32)
 	if !ok || !ok2 {
@@ -280,13 +280,13 @@ func (it *Item) readValue(in *reader, rest []byte, together bool) error {
 			return ErrMalformed
 		}
 	}
-	return it.readBlock(in, length, together)
+	return it.readBlock(in, length)
 }
 
 // readBlock reads the value and the end of its line. The caller sets Answered when the
 // reply is complete.
-func (it *Item) readBlock(in *reader, length uint64, together bool) error {
-	value, err := in.value(int(length), together, it.Value)
+func (it *Item) readBlock(in *reader, length uint64) error {
+	value, err := in.value(int(length), it.Value)
 	if err != nil {
 		return err
 	}
@@ -315,9 +315,8 @@ func cutNumber(rest []byte, limit uint64) (n uint64, _ []byte, ok bool) {
 	return n, rest[min(i+1, len(rest)):], i > 0
 }
 
-// readMeta reads the reply to the meta command for one item. Values that are read together
-// share memory.
-func (it *Item) readMeta(in *reader, op Op, together bool) error {
+// readMeta reads the reply to the meta command for one item.
+func (it *Item) readMeta(in *reader, op Op) error {
 	line, err := in.line()
 	if err != nil {
 		return err
@@ -334,7 +333,7 @@ func (it *Item) readMeta(in *reader, op Op, together bool) error {
 		case OpIncrement:
 			return it.readSum(in, rest)
 		case OpGetTTL, OpPeek:
-			return it.readEntryTTL(in, rest, together)
+			return it.readEntryTTL(in, rest)
 		}
 		return ErrMalformed
 	case "EN", "NF", "NS", "EX":
@@ -359,13 +358,13 @@ func (it *Item) readMeta(in *reader, op Op, together bool) error {
 
 // readEntryTTL reads the reply to OpGetTTL and OpPeek: the length, the flags of which the last is the
 // key, and the value.
-func (it *Item) readEntryTTL(in *reader, rest []byte, together bool) error {
+func (it *Item) readEntryTTL(in *reader, rest []byte) error {
 	length, rest, ok := cutNumber(rest, math.MaxInt32)
 	begin, named := bytes.CutSuffix(rest, []byte(it.Key))
 	if !ok || !named || !bytes.HasSuffix(begin, []byte(" k")) || !it.readFlags(rest) {
 		return ErrMalformed
 	}
-	if err := it.readBlock(in, length, together); err != nil {
+	if err := it.readBlock(in, length); err != nil {
 		return err
 	}
 	it.Answer(true)

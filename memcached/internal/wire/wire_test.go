@@ -476,14 +476,14 @@ func TestStatedLength(t *testing.T) {
 			sent[i] = byte(i * 7)
 		}
 		in := reader{Reader: bufio.NewReader(bytes.NewReader(sent)), maxValue: n}
-		if got, err := in.value(n, false, nil); err != nil || !bytes.Equal(got, sent) {
+		if got, err := in.value(n, nil); err != nil || !bytes.Equal(got, sent) {
 			t.Errorf("%d bytes: %d, %v", n, len(got), err)
 		}
 	}
 	in := reader{Reader: bufio.NewReader(strings.NewReader("short")), maxValue: 1 << 30}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := in.value(1<<30, false, nil)
+	_, err := in.value(1<<30, nil)
 	runtime.ReadMemStats(&after)
 	if grown := after.TotalAlloc - before.TotalAlloc; err == nil || grown > 2*maxTrusted {
 		t.Errorf("%v after an allocation of %d bytes", err, grown)
