@@ -3,7 +3,9 @@
 package filesystem
 
 import (
+	"errors"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -22,6 +24,25 @@ func TestGetAppendAllocations(t *testing.T) {
 		})
 		if n > 0 {
 			t.Errorf("%d bytes: %v allocations", size, n)
+		}
+	}
+}
+
+// With Sync, the name of a new fan-out directory is flushed. The directory above it is open
+// in a way that permits everything else.
+func TestSyncOfFanOutDirectory(t *testing.T) {
+	const oPath = 0x200000
+	for _, sync := range []bool{false, true} {
+		b := openAt(t, Options{Dir: t.TempDir(), Sync: sync})
+		fd, err := syscall.Open(b.options.Dir, oPath|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		syscall.Close(b.tree.root.fd)
+		b.tree.root.fd = fd
+		err = b.Set(t.Context(), "k", []byte("v"), 0)
+		if flushed := errors.Is(err, syscall.EBADF); flushed != sync || err != nil && !flushed {
+			t.Errorf("Set with Sync: %v into a directory that cannot be flushed = %v", sync, err)
 		}
 	}
 }

@@ -183,22 +183,41 @@ func (b *Backend) countUnlisted(t *tree, now time.Time) error {
 // this Backend is between counting its entry and giving it a name, so that each is in the
 // list or counted as added since.
 func (b *Backend) countSlice(t *tree, index int, now time.Time) (*slice, []string, error) {
-	writer := make(chan struct{}, 1) // a slice that is not open has no write in progress
-	if s := t.slices[index].Load(); s != nil {
-		writer = s.writer
+	s, err := t.slice(index, false)
+	if err = ignoreNotExist(ignoreCorrupt(err)); err != nil {
+		return nil, nil, err
+	}
+	if s == nil {
+		if t.countAbsent(index) {
+			return nil, nil, nil
+		}
+		return b.countSlice(t, index, now)
 	}
 	select {
 	case <-b.closing:
 		return nil, nil, driver.ErrClosed
-	case writer <- struct{}{}:
+	case s.writer <- struct{}{}:
 		t.usage.listBegins(index)
-		<-writer
+		<-s.writer
 	}
 	s, names, err := list(t, index, now, 0)
 	if err == nil {
 		t.usage.counted(index, len(names))
 	}
 	return s, names, err
+}
+
+// countAbsent counts no entries in a slice that is absent, unless a write has opened it
+// meanwhile, which may have counted its entry already.
+func (t *tree) countAbsent(index int) bool {
+	t.opening.Lock()
+	defer t.opening.Unlock()
+	if t.slices[index].Load() != nil {
+		return false
+	}
+	t.usage.listBegins(index)
+	t.usage.counted(index, 0)
+	return true
 }
 
 // candidate is an entry that may be evicted.
@@ -239,8 +258,9 @@ func (b *Backend) examine(t *tree, all []candidate, now time.Time) (live, passed
 
 // removeExpired removes files whose modification time has passed, and returns those
 // which have not expired: file systems cut times to seconds or to 32 bits, and backups
-// change them. A file without a valid header counts as expired. held is the number of
-// files in each slice that it could not remove.
+// change them. A file without a valid header counts as expired, but not one that cannot
+// be read for now, for example because too many files are open. held is the number of files
+// in each slice that it could not remove.
 func (b *Backend) removeExpired(passed []candidate, now time.Time) (live []candidate, held [fanOut]int, err error) {
 	err = b.eachLocked(passed, func(c candidate) {
 		h, _, err := c.slice.readHead(c.name, 0)
@@ -252,7 +272,7 @@ func (b *Backend) removeExpired(passed []candidate, now time.Time) (live []candi
 		case err == nil && !h.expires.expired(now):
 			c.expires = entry{expires: h.expires, written: now}.mtime()
 			live = append(live, c)
-		case c.slice.tryRemove(c.name):
+		case ignoreCorrupt(err) == nil && c.slice.tryRemove(c.name):
 			b.expired.Add(1)
 		default:
 			held[c.slice.index]++

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -297,4 +300,59 @@ func TestStaleTemporaryFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An entry is not lost from the count if a write creates its fan-out directory while that is
+// counted as absent.
+func TestCountWhileDirectoryIsCreated(t *testing.T) {
+	b := openAt(t, Options{Dir: t.TempDir()})
+	const index = 7
+	dirs, u := b.tree, &b.tree.usage
+	u.mu.Lock()
+	var counting sync.WaitGroup
+	counting.Go(func() {
+		if _, _, err := b.countSlice(dirs, index, time.Now()); err != nil {
+			t.Error(err)
+		}
+	})
+	for !waitsForMutex(".listBegins(") {
+		time.Sleep(time.Millisecond)
+	}
+	opened := make(chan bool, 1)
+	go func() {
+		_, err := dirs.slice(index, true)
+		opened <- err == nil
+	}()
+	for len(opened) == 0 && !waitsForMutex(".(*tree).slice(") {
+		time.Sleep(time.Millisecond)
+	}
+	// The write counts its entry as soon as it can, and gives it a name after the count.
+	early := len(opened) == 1
+	if early {
+		u.added(index)
+	}
+	u.mu.Unlock()
+	if !<-opened {
+		t.Fatal("the directory cannot be created")
+	}
+	if !early {
+		u.mu.Lock()
+		u.added(index)
+		u.mu.Unlock()
+	}
+	counting.Wait()
+	if got := u.slices[index].entries; got != 1 || u.entries != 1 {
+		t.Errorf("%d entries in the directory and %d in all; want the one of the write", got, u.entries)
+	}
+}
+
+// waitsForMutex reports whether a goroutine waits for a mutex in the function.
+func waitsForMutex(function string) bool {
+	stacks := make([]byte, 1<<20)
+	for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		if strings.Contains(stack, "[sync.Mutex.Lock") && strings.Contains(stack, function) {
+			return true
+		}
+	}
+	return false
 }

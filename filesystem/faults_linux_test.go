@@ -118,6 +118,37 @@ func TestUnwritableDirectory(t *testing.T) {
 	wantWritesFail(t, b, syscall.EACCES)
 }
 
+// Eviction keeps a file that it cannot open because too many files are open.
+func TestEvictionWithTooManyOpenFiles(t *testing.T) {
+	b := openAt(t, Options{Dir: t.TempDir()})
+	token := leaseOf(t, b, "k", time.Minute)
+	var leased candidate
+	err := inSlice(b, "k", func(s *slice) error {
+		leased = candidate{slice: s, name: b.entryName("k")}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	none := before
+	none.Cur = 0
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	live, held, err := b.removeExpired([]candidate{leased}, time.Now())
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if len(live) != 0 || held[leased.slice.index] != 1 || err != nil {
+		t.Errorf("removeExpired = %v, %v, %v; want one file that is held", live, held, err)
+	}
+	wantFill(t, b, "k", token, true)
+}
+
 // wantWritesFail checks that k and n can be read and every write fails with want.
 func wantWritesFail(t *testing.T, b *Backend, want syscall.Errno) {
 	t.Helper()

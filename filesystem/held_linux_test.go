@@ -2,6 +2,7 @@ package filesystem
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -273,6 +274,27 @@ func TestSparseFiles(t *testing.T) {
 	}
 }
 
+// Scan allocates no memory for the long key that a sparse file claims to have. Rule SEC-1.
+func TestScanOfSparseFile(t *testing.T) {
+	b := openAt(t, Options{Dir: t.TempDir()})
+	const size = 100 << 20
+	head := entry{}.appendHead(nil)
+	binary.LittleEndian.PutUint32(head[24:], size-headerSize)
+	writeFile(t, fileOf(b, "k"), head)
+	if err := os.Truncate(fileOf(b, "k"), size); err != nil {
+		skip(t, "making a sparse file: ", err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if got := scanned(t, b, ""); len(got) > 0 {
+		t.Errorf("Scan lists %d keys", len(got))
+	}
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 8<<20 {
+		t.Errorf("%d MiB allocated", allocated>>20)
+	}
+}
+
 func putValueLen(head []byte, n uint64) {
 	for i := range 8 {
 		head[16+i] = byte(n >> (8 * i))
@@ -361,6 +383,32 @@ func TestHeldLease(t *testing.T) {
 	}
 	setImmutable(t, fileOf(b, "key"), false)
 	wantFill(t, b, "key", token, true)
+}
+
+// With Sync, New flushes the names of the directories that it creates, for which it opens
+// their parents.
+func TestSyncOfNewDirectory(t *testing.T) {
+	parent := t.TempDir()
+	if err := errors.Join(os.Chmod(filepath.Dir(parent), 0o755), os.Chmod(parent, 0o333)); err != nil {
+		t.Fatal(err)
+	}
+	becomeNobody(t)
+	for name, sync := range map[string]bool{"lazy": false, "synced": true} {
+		b, err := New(t.Context(), Options{Dir: filepath.Join(parent, name, "cache"), Sync: sync})
+		if opened := errors.Is(err, os.ErrPermission); opened != sync {
+			t.Errorf("New with Sync: %v in a directory that cannot be read = %v", sync, err)
+		}
+		if err == nil {
+			b.Close()
+		}
+	}
+	for _, path := range []string{"lazy/again", "synced"} { // nothing is opened above what exists
+		b, err := New(t.Context(), Options{Dir: filepath.Join(parent, path), Sync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Close()
+	}
 }
 
 // A fan-out directory has the permissions and the owner of the directory, so that those

@@ -121,7 +121,7 @@ func (r *headReader) read(d *dir, name string) (e listed, err error) {
 	if err != nil {
 		return e, err
 	}
-	size, _, err := f.size()
+	size, sparse, err := f.size()
 	if err != nil {
 		return e, err
 	}
@@ -130,7 +130,7 @@ func (r *headReader) read(d *dir, name string) (e listed, err error) {
 	}
 	key := r.buffer[headerSize:min(n, headerSize+int(h.keyLen))]
 	if len(key) < int(h.keyLen) {
-		if key, err = readLongKey(f, h); err != nil {
+		if key, err = readLongKey(f, h, sparse); err != nil {
 			return e, err
 		}
 	}
@@ -141,30 +141,13 @@ func (r *headReader) read(d *dir, name string) (e listed, err error) {
 }
 
 // readLongKey reads the key of a file whose size agrees with its header. A sparse file of
-// any length costs nothing to make, so that it verifies the checksum before it allocates
-// the memory.
-func readLongKey(f file, h header) ([]byte, error) {
-	buffer := readBuffers.Get().(*[readBufferSize]byte)
-	defer readBuffers.Put(buffer)
-	sum := uint32(0)
-	for at, size := int64(0), int64(h.size()); at < size; {
-		n, err := f.readAt(buffer[:min(int64(len(buffer)), size-at)], at)
-		if err != nil {
+// any length costs nothing to make, so that it verifies the checksum of such a file before
+// it allocates the memory.
+func readLongKey(f file, h header, sparse bool) ([]byte, error) {
+	if sparse {
+		if err := verifyWhole(f, h); err != nil {
 			return nil, err
 		}
-		if n == 0 || at == 0 && n < headerSize {
-			return nil, errWrongLength
-		}
-		part := buffer[:n]
-		if at == 0 {
-			sum = crc32.Update(sum, castagnoli, part[:checksumAt])
-			part = part[headerSize:]
-		}
-		sum = crc32.Update(sum, castagnoli, part)
-		at += int64(n)
-	}
-	if sum != h.checksum {
-		return nil, errChecksum
 	}
 	key := make([]byte, headerSize+int(h.keyLen))
 	n, err := readOn(f, 0, key)
@@ -175,6 +158,34 @@ func readLongKey(f file, h header) ([]byte, error) {
 		return nil, errWrongLength
 	}
 	return key[headerSize:], nil
+}
+
+// verifyWhole checks the checksum of a file whose size agrees with its header, and keeps
+// nothing of it.
+func verifyWhole(f file, h header) error {
+	buffer := readBuffers.Get().(*[readBufferSize]byte)
+	defer readBuffers.Put(buffer)
+	sum := uint32(0)
+	for at, size := int64(0), int64(h.size()); at < size; {
+		n, err := f.readAt(buffer[:min(int64(len(buffer)), size-at)], at)
+		if err != nil {
+			return err
+		}
+		if n == 0 || at == 0 && n < headerSize {
+			return errWrongLength
+		}
+		part := buffer[:n]
+		if at == 0 {
+			sum = crc32.Update(sum, castagnoli, part[:checksumAt])
+			part = part[headerSize:]
+		}
+		sum = crc32.Update(sum, castagnoli, part)
+		at += int64(n)
+	}
+	if sum != h.checksum {
+		return errChecksum
+	}
+	return nil
 }
 
 var _ driver.Scanner = (*Backend)(nil)

@@ -80,6 +80,22 @@ func TestScan(t *testing.T) {
 	}
 }
 
+// Scan does not verify values, whatever the length of the key.
+func TestScanOfDamagedValues(t *testing.T) {
+	b := openAt(t, Options{Dir: t.TempDir()})
+	for _, length := range []int{480, 481, 300_000} {
+		key := strings.Repeat("k", length)
+		mustSet(t, b, key, "value", 0)
+		data := readFile(t, fileOf(b, key))
+		data[len(data)-1]++
+		writeFile(t, fileOf(b, key), data)
+		wantAbsent(t, b, key)
+		if got := scanned(t, b, key); !slices.Contains(got, key) {
+			t.Errorf("the entry with a key of %d bytes is not listed", length)
+		}
+	}
+}
+
 // Two hash methods in one directory make two files of a key, of which each Backend finds
 // one.
 func TestScanOfTwoHashMethods(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ const fanOut = 64
 type tree struct {
 	layout  *layout
 	root    *dir
+	sync    bool // see Options.Sync
 	opening sync.Mutex
 	slices  [fanOut]atomic.Pointer[slice] // nil until used
 	usage   usage
@@ -83,6 +85,11 @@ func (t *tree) openSlice(name string, create bool) (*dir, error) {
 	if made != nil && (!errors.Is(made, fs.ErrExist) || errors.Is(err, errNotDirectory)) {
 		return nil, createError(made)
 	}
+	if t.sync {
+		if err := t.root.sync(); err != nil {
+			return nil, err
+		}
+	}
 	return t.root.openDir(name)
 }
 
@@ -123,7 +130,7 @@ func (b *Backend) write(e entry, op func(*writeTx) error) error {
 // openTree opens the directory. If create is set, it creates one that is absent.
 func (b *Backend) openTree(create bool) (*tree, error) {
 	if create {
-		if err := os.MkdirAll(b.options.Dir, b.options.dirMode()); err != nil {
+		if err := b.makeDirs(); err != nil {
 			return nil, err
 		}
 	}
@@ -134,8 +141,37 @@ func (b *Backend) openTree(create bool) (*tree, error) {
 	return &tree{
 		layout: b.layout,
 		root:   root,
+		sync:   b.options.Sync,
 		usage:  usage{threshold: b.options.Threshold, fanOut: b.layout.fanOut, scanSize: defaultScanSize},
 	}, nil
+}
+
+// makeDirs creates the directory and its parents where they are absent. With [Options.Sync]
+// it flushes the names of those that it has created.
+func (b *Backend) makeDirs() error {
+	var parents []string // of the absent directories
+	for path := b.options.Dir; b.options.Sync; path = filepath.Dir(path) {
+		parent := filepath.Dir(path)
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) || parent == path {
+			break
+		}
+		parents = append(parents, parent)
+	}
+	if err := os.MkdirAll(b.options.Dir, b.options.dirMode()); err != nil {
+		return err
+	}
+	for _, path := range parents {
+		d, err := openDir(path)
+		if err != nil {
+			return err
+		}
+		err = d.sync()
+		d.close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // withSlice runs op with a fan-out directory. If it has been removed meanwhile, withSlice

@@ -29,9 +29,10 @@ func (b *Backend) Clear(ctx context.Context) error {
 // namesPerPage is the most that the service returns.
 const namesPerPage = 1000
 
-// ClearPrefix lists the names that begin with prefix and removes each object with a
-// request of its own, [Options.Concurrency] at a time. Objects that the service holds
-// are left, and reported when all others are removed.
+// ClearPrefix lists the objects whose names begin with prefix and removes each with a
+// request of its own, [Options.Concurrency] at a time, on the condition that it is still
+// the same. Objects that the service holds are left, and reported when all others are
+// removed.
 func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
@@ -43,12 +44,15 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	var left int    // objects that could not be removed
 	var first error // of them
 	for token, more := "", true; more; more = token != "" {
-		page, next, err := b.list(ctx, prefix, token, namesPerPage, "Name")
+		page, next, err := b.list(ctx, prefix, token, namesPerPage)
 		if err != nil {
 			return err
 		}
 		token = next
-		remove := func(i int) error { return b.remove(ctx, b.bucket.Object(page[i].Name)) }
+		remove := func(i int) error {
+			o := object{b, b.bucket.Object(page[i].Name)}
+			return o.clear(ctx, entry{generation: page[i].Generation})
+		}
 		for i, err := range remote.Parallel(ctx, len(page), b.options.Concurrency, remove) {
 			switch {
 			case err == nil:
@@ -67,15 +71,32 @@ func (b *Backend) ClearPrefix(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// list returns these attributes of a page of the objects whose names begin with prefix, and
-// the token of the next page.
+// clear removes the object e of a list, and what has replaced it since: Inc and
+// CompareAndSwap may have made the new value of that of e.
+func (o object) clear(ctx context.Context, e entry) error {
+	return o.b.race(ctx, func(ctx context.Context) (decided bool, err error) {
+		removed, err := o.remove(ctx, e)
+		if err != nil || removed {
+			return true, err
+		}
+		e, err = o.attributes(ctx)
+		return e.generation == 0, err
+	})
+}
+
+// list returns a page of the objects whose names begin with prefix, with their names, their
+// generations and these attributes, and the token of the next page.
 func (b *Backend) list(ctx context.Context, prefix, token string, size int, attributes ...string) (page []*storage.ObjectAttrs, next string, err error) {
 	query := &storage.Query{Prefix: prefix, Projection: storage.ProjectionNoACL}
-	_ = query.SetAttrSelection(attributes) // fails only for a name that the library does not have
+	// It fails only for a name that the library does not have.
+	_ = query.SetAttrSelection(append([]string{"Name", "Generation"}, attributes...))
 	err = b.read(ctx, func(ctx context.Context) error {
 		page = nil
 		next, err = iterator.NewPager(b.bucket.Objects(ctx, query), size, token).NextPage(&page)
-		if status(err) == http.StatusNotFound {
+		switch {
+		case err == nil:
+			return checkGenerations(page)
+		case status(err) == http.StatusNotFound:
 			return b.noBucket(err)
 		}
 		return err
@@ -84,4 +105,13 @@ func (b *Backend) list(ctx context.Context, prefix, token string, size int, attr
 		b.bucketSeen.Store(true)
 	}
 	return page, next, err
+}
+
+func checkGenerations(page []*storage.ObjectAttrs) error {
+	for _, attrs := range page {
+		if err := checkGeneration(attrs.Generation); err != nil {
+			return err
+		}
+	}
+	return nil
 }

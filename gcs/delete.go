@@ -65,13 +65,17 @@ func (o object) purge(ctx context.Context, e entry) {
 	_ = o.same(e).Delete(ctx)
 }
 
-// remove removes the object if there is one that fulfils the condition of the handle.
-func (b *Backend) remove(ctx context.Context, o *storage.ObjectHandle) error {
-	return b.write(ctx, func(ctx context.Context) error {
-		err := o.Delete(ctx)
+// remove is delete for callers that need not know who removed the object. removed is false
+// if a repeated request did not find what the first one had removed.
+func (o object) remove(ctx context.Context, e entry) (removed bool, err error) {
+	same := o.same(e)
+	err = o.b.write(ctx, func(ctx context.Context) error {
+		err := same.Delete(ctx)
+		removed = err == nil
 		if code := status(err); code == http.StatusNotFound || code == http.StatusPreconditionFailed {
 			return nil
 		}
 		return err
 	})
+	return removed, err
 }

@@ -31,8 +31,8 @@
 // condition: they are repeated after 429 and 503 only. Otherwise the service could execute
 // the first request after a later Delete. All other writes have a condition: Add, Inc,
 // Lease, Fill and CompareAndSwap recognise the object that they stored in an attempt whose
-// reply was lost, and Delete removes only the generation that it has read. They return
-// [driver.ErrUnknownOutcome] if that does not determine the outcome.
+// reply was lost, and Delete and Clear remove only the generations that they have read. They
+// return [driver.ErrUnknownOutcome] if that does not determine the outcome.
 //
 // A redirect, or a response of another server such as a captive portal, is an error and is
 // not retried. Redirects are not followed, so that the token and the value go to the

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"cloud.google.com/go/storage"
 	"github.com/cachebackends/cachebackends/core/driver"
 )
 
@@ -42,6 +43,16 @@ func entryOf(generation int64, metadata map[string]string) entry {
 		case strings.EqualFold(name, metaToken):
 			e.token = text
 		}
+	}
+	return e
+}
+
+// entryFrom returns the entry of an object with these attributes. The expiry time of an
+// object that Python wrote is its customTime.
+func (b *Backend) entryFrom(attrs *storage.ObjectAttrs) entry {
+	e := entryOf(attrs.Generation, attrs.Metadata)
+	if b.options.Flask && !e.ours && !attrs.CustomTime.IsZero() {
+		e.expires = roundedUp(attrs.CustomTime)
 	}
 	return e
 }

@@ -347,10 +347,27 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 			page.Next = page.Items[size-1].Name
 			break
 		}
-		f.objects[name].Size = len(f.objects[name].content)
-		page.Items = append(page.Items, f.objects[name])
+		page.Items = append(page.Items, f.objects[name].selected(query.Get("fields")))
 	}
 	json.NewEncoder(w).Encode(page)
+}
+
+// selected returns o as a list shows it that asks for these fields.
+func (o *stored) selected(fields string) *stored {
+	shown := &stored{Name: o.Name}
+	if strings.Contains(fields, "generation") {
+		shown.Generation = o.Generation
+	}
+	if strings.Contains(fields, "metadata") {
+		shown.Metadata = o.Metadata
+	}
+	if strings.Contains(fields, "customTime") {
+		shown.CustomTime = o.CustomTime
+	}
+	if strings.Contains(fields, "size") {
+		shown.Size = len(o.content)
+	}
+	return shown
 }
 
 // start returns a backend on the fake, which is closed at the end of the test.

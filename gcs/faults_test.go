@@ -254,6 +254,61 @@ func TestDeleteOfReplaced(t *testing.T) {
 	}
 }
 
+// Clear removes each object on the condition that it is the listed one, so that a request
+// that is executed late removes nothing newer. It also removes an object that has replaced
+// the listed one meanwhile: Inc may have made it of that one.
+func TestClearOfReplaced(t *testing.T) {
+	f, b := ready(t)
+	f.put("other", "v", nil)
+	listed := map[string]int64{"k": f.get("k").Generation, "other": f.get("other").Generation}
+	f.on("delete", func(n int) string {
+		if n == 1 {
+			f.last++
+			f.objects["k"] = newObject(stored{Name: "k", Generation: f.last}, []byte("new"))
+		}
+		return usual
+	})
+	if err := b.Clear(t.Context()); err != nil || len(f.objects) > 0 {
+		t.Errorf("Clear = %v, %d objects are left", err, len(f.objects))
+	}
+	if lists, reads, deletes := f.count("list"), f.count("attributes"), f.count("delete"); lists != 1 || reads != 1 || deletes != 3 {
+		t.Errorf("%d lists, %d requests of attributes and %d deletes; want 1, 1 and 3", lists, reads, deletes)
+	}
+	requests := strings.Join(f.log(), "\n")
+	for key, generation := range listed {
+		if !regexp.MustCompile(fmt.Sprintf("DELETE /storage/v1/b/b/o/%s[?].*ifGenerationMatch=%d(&|\n|$)", key, generation)).MatchString(requests) {
+			t.Errorf("%s is removed without the condition that it is the listed one", key)
+		}
+	}
+}
+
+// A delete of Clear whose reply is lost is repeated.
+func TestClearAfterLostReply(t *testing.T) {
+	f, b := ready(t)
+	f.on("delete", first(lost))
+	if err := b.Clear(t.Context()); err != nil || len(f.objects) > 0 || f.count("delete") != 2 {
+		t.Errorf("Clear = %v after %d deletes, %d objects are left", err, f.count("delete"), len(f.objects))
+	}
+}
+
+// A call that loses races until its context ends returns the error of the context.
+func TestLostRaces(t *testing.T) {
+	b := start(t, startFake(t), Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := b.race(ctx, func(context.Context) (decided bool, err error) {
+		cancel()
+		return false, nil
+	})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, driver.ErrUnavailable) {
+		t.Errorf("cancelled: %v; want Canceled alone", err)
+	}
+	err = b.race(soon(t, time.Millisecond), func(context.Context) (decided bool, err error) { return false, nil })
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, driver.ErrUnavailable) {
+		t.Errorf("no time for another attempt: %v; want DeadlineExceeded and ErrUnavailable", err)
+	}
+}
+
 // Rule BAT-16 of the contract: an object that the service holds fails alone.
 func TestHeldObjects(t *testing.T) {
 	for _, reason := range []string{"retentionPolicyNotMet", "objectUnderActiveHold"} {

@@ -127,3 +127,35 @@ func TestFlaskLeaseIsExpiredForPython(t *testing.T) {
 		t.Errorf("Get = %q, %v, %v", got, ok, err)
 	}
 }
+
+// Scan takes the expiry time of an object of Python from customTime, and does not return
+// the length of JSON or bytes as that of the pickle which Get makes of them.
+func TestFlaskScan(t *testing.T) {
+	registerJSON()
+	f := startFake(t)
+	b := start(t, f, Options{Flask: true})
+	for key, value := range map[string]string{"json": "\x80\x04[1]", "bytes": "\x80\x04C\x02ab.", "raw": "a pickle of a date"} {
+		if err := b.Set(t.Context(), key, []byte(value), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key, age := range map[string]time.Duration{"live in Python": -time.Hour, "expired in Python": time.Second, "for ever in Python": 0} {
+		o := stored{Name: key, Generation: 1, ContentType: contentTypeJSON}
+		if age != 0 {
+			o.CustomTime = time.Now().Add(-age).UTC().Format(time.RFC3339Nano)
+		}
+		f.objects[key] = newObject(o, []byte("[1]"))
+	}
+	entries, err := listed(t, b, "")
+	if err != nil || len(entries) != 5 {
+		t.Fatalf("Scan lists %v, %v; want 5 entries", entries, err)
+	}
+	for key, size := range map[string]int64{"json": -1, "bytes": -1, "raw": int64(len("a pickle of a date")), "for ever in Python": -1} {
+		if got, want := entries[key], (driver.Entry{Key: key, Size: size}); got != want {
+			t.Errorf("got %+v; want %+v", got, want)
+		}
+	}
+	if e := entries["live in Python"]; e.TTL <= 0 || e.TTL > time.Hour+time.Millisecond || e.Size != -1 {
+		t.Errorf("got %+v; want the time that is left and no size", e)
+	}
+}

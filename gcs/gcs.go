@@ -128,7 +128,7 @@ func (b *Backend) Ping(ctx context.Context) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
 	}
-	_, _, err := b.list(ctx, "", "", 1, "Name")
+	_, _, err := b.list(ctx, "", "", 1)
 	return err
 }
 

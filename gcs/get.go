@@ -109,11 +109,7 @@ func (b *Backend) attributesOf(ctx context.Context, handle *storage.ObjectHandle
 	if err != nil {
 		return entry{}, err
 	}
-	e := entryOf(attrs.Generation, attrs.Metadata)
-	if b.options.Flask && !e.ours && !attrs.CustomTime.IsZero() {
-		e.expires = roundedUp(attrs.CustomTime)
-	}
-	return e, nil
+	return b.entryFrom(attrs), nil
 }
 
 // errReplaced means that an object was replaced while it was being read.
@@ -213,7 +209,7 @@ func (b *Backend) allowAbsent(ctx context.Context, err error) error {
 		return err
 	case !b.bucketSeen.Load():
 		// Other errors do not make an error of a miss: the right to list may be missing.
-		if _, _, err := b.list(ctx, "", "", 1, "Name"); errors.Is(err, storage.ErrBucketNotExist) {
+		if _, _, err := b.list(ctx, "", "", 1); errors.Is(err, storage.ErrBucketNotExist) {
 			return err
 		}
 	}

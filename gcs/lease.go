@@ -90,7 +90,8 @@ func (b *Backend) Release(ctx context.Context, key, token string) error {
 	if e.generation == 0 {
 		return nil
 	}
-	return b.remove(ctx, o.same(e))
+	_, err = o.remove(ctx, e)
+	return err
 }
 
 // CompareAndSwap reads the object and replaces it on the condition that it is still

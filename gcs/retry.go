@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -113,7 +114,8 @@ func (b *Backend) race(ctx context.Context, try func(context.Context) (decided b
 			return err
 		}
 		if !sleep(ctx, pause) {
-			return fmt.Errorf("%w: gave up after losing every race with concurrent writers", driver.ErrUnavailable)
+			err := fmt.Errorf("gave up after losing every race with concurrent writers: %w", cmp.Or(ctx.Err(), context.DeadlineExceeded))
+			return remote.Outcome(ctx, err, false)
 		}
 	}
 }

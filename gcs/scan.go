@@ -2,7 +2,6 @@ package gcs
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"strings"
 	"unicode/utf8"
@@ -15,7 +14,9 @@ import (
 // per request, in the order of their names. Expired objects and leases are left out, but
 // the service has to list them. The service lists each object once and needs the
 // permission objects.list. Objects of other programs are entries that never expire, except
-// those whose names are no valid keys. Scan removes nothing.
+// those whose names are no valid keys. With [Options.Flask], the objects of Python expire at
+// their customTime, and the size of an entry is -1 unless its object holds the value itself.
+// Scan removes nothing.
 func (b *Backend) Scan(ctx context.Context, prefix string) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
 		names := b.options.Prefix + prefix
@@ -42,16 +43,7 @@ func (b *Backend) listEntries(ctx context.Context, prefix, token string) (page [
 	if b.closed.Load() {
 		return nil, "", driver.ErrClosed
 	}
-	page, next, err = b.list(ctx, validUTF8(prefix), token, namesPerPage, "Name", "Size", "Generation", "Metadata")
-	if err != nil {
-		return nil, "", err
-	}
-	for _, attrs := range page {
-		if err := checkGeneration(attrs.Generation); err != nil {
-			return nil, "", fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
-		}
-	}
-	return page, next, nil
+	return b.list(ctx, validUTF8(prefix), token, namesPerPage, "Size", "Metadata", "CustomTime")
 }
 
 // validUTF8 returns the beginning of prefix that the service accepts: prefix may end inside
@@ -70,25 +62,15 @@ func validUTF8(prefix string) string {
 // entryListed returns the entry of an object, if it is one.
 func (b *Backend) entryListed(attrs *storage.ObjectAttrs) (entry driver.Entry, ok bool) {
 	key, ours := strings.CutPrefix(attrs.Name, b.options.Prefix)
-	e := entryOf(attrs.Generation, attrs.Metadata)
+	e := b.entryFrom(attrs)
 	if !ours || key == "" || checkName(attrs.Name) != nil || !e.isLive() {
 		return driver.Entry{}, false
 	}
-	return driver.Entry{Key: strings.Clone(key), TTL: e.ttl(), Size: attrs.Size}, true
-}
-
-// wholeRunes returns s without a part of a rune at its end: the service compares text, and
-// a prefix is bytes.
-func wholeRunes(s string) string {
-	for end := len(s) - 1; end >= max(0, len(s)-utf8.UTFMax); end-- {
-		if utf8.RuneStart(s[end]) {
-			if !utf8.ValidString(s[end:]) {
-				return s[:end]
-			}
-			break
-		}
+	size := attrs.Size
+	if b.options.Flask && !e.raw {
+		size = -1 // that of JSON or bytes, of which Get makes a pickle
 	}
-	return s
+	return driver.Entry{Key: strings.Clone(key), TTL: e.ttl(), Size: size}, true
 }
 
 var _ driver.Scanner = (*Backend)(nil)

@@ -3,6 +3,7 @@ package gcs
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,12 +98,17 @@ func TestScanFails(t *testing.T) {
 	}
 }
 
-func TestWholeRunes(t *testing.T) {
-	for _, tt := range []struct{ s, want string }{
-		{"", ""}, {"ab", "ab"}, {"aü", "aü"}, {"a\xc3", "a"}, {"a\xe2\x82", "a"}, {"a€", "a€"}, {"\xf0\x9f\x98", ""}, {"a\xff", "a"}, {"\xc3a", "\xc3a"},
-	} {
-		if got := wholeRunes(tt.s); got != tt.want {
-			t.Errorf("wholeRunes(%q) = %q; want %q", tt.s, got, tt.want)
-		}
+// A page of other programs' objects with as much metadata as the service allows, in
+// characters that JSON escapes, is a list.
+func TestScanOfLargePage(t *testing.T) {
+	f := startFake(t)
+	b := start(t, f, Options{})
+	metadata := map[string]string{"note": strings.Repeat(`"`, 8<<10-len("note"))}
+	for i := range namesPerPage {
+		name := fmt.Sprintf("%01000d", i)
+		f.objects[name] = &stored{Name: name, Generation: 1, Metadata: metadata}
+	}
+	if entries, err := listed(t, b, ""); err != nil || len(entries) != namesPerPage {
+		t.Errorf("%d entries, %v; want %d", len(entries), err, namesPerPage)
 	}
 }

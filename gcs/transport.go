@@ -30,9 +30,13 @@ func newTransport(concurrency int) *http.Transport {
 // fields show whose they are, are checked where they are read.
 type checkedTransport struct{ base http.RoundTripper }
 
-// maxReply bounds the memory that a response other than a value takes. The largest
-// is a page of 1,000 names of 1,024 bytes.
-const maxReply = 16 << 20
+// These bound the memory that a response other than a value takes. The largest list is that
+// of a scan: 1,000 names of 1,024 bytes with up to 8 KiB of metadata each, of which JSON
+// makes up to six times as much if all characters are escaped.
+const (
+	maxReply = 16 << 20
+	maxList  = 64 << 20
+)
 
 func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	query := req.URL.Query()
@@ -48,11 +52,11 @@ func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		res.Body.Close()
 		return nil, foreignReply(describe(res))
 	}
-	if isJSON || res.StatusCode >= 300 {
-		res.Body = limitedBody{io.LimitReader(res.Body, maxReply), res.Body}
-	}
 	if isList && res.StatusCode == http.StatusOK {
 		return checkList(res)
+	}
+	if isJSON || res.StatusCode >= 300 {
+		res.Body = limitedBody{io.LimitReader(res.Body, maxReply), res.Body}
 	}
 	return res, nil
 }
@@ -70,7 +74,7 @@ func withKind(req *http.Request) *http.Request {
 // checkList returns an error in place of a response that is not a list of objects.
 func checkList(res *http.Response) (*http.Response, error) {
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxList))
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,13 @@
 //     [driver.ErrUnavailable] if the server was restarted without the cache. It looks
 //     for the cache once a minute at most, because that takes 0.3 s if the cache exists.
 //   - For Add: the entry is read back. If there is one, Add returns false. This is
-//     wrong if a worker crashed after it stored the entry and before it replied.
+//     wrong if a worker crashed after it stored the entry and before it replied. If there
+//     is none and the cache is not full, Add tries again, and returns
+//     [driver.ErrUnavailable] after ten seconds.
+//   - For Delete: the entry is read again. If it is absent or another one, another caller
+//     was faster, and Delete returns false. If it is unchanged, a worker may have been
+//     killed before it executed the request. Delete then sends it again, and returns
+//     [driver.ErrUnknownOutcome] after five requests without a reply.
 //
 // A connection that is reset is an outage. A read is retried once. Writes except Clear
 // are not retried and return [driver.ErrUnknownOutcome]: the server could execute the

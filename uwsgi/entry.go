@@ -29,6 +29,11 @@ func (e entry) isAlive() bool {
 	return ok
 }
 
+// equals reports whether both have the same value and expiry time.
+func (e entry) equals(other entry) bool {
+	return e.expires == other.expires && bytes.Equal(e.value, other.value)
+}
+
 // clockTick is how far the server's clock of whole seconds may lag behind: the
 // system updates that clock once per timer tick.
 const clockTick = 10 * time.Millisecond

@@ -20,6 +20,7 @@ var (
 	errFull     = fmt.Errorf("%w: the server needs a larger items in --cache2", driver.ErrFull)
 	errTooLarge = fmt.Errorf("%w: the server refused it; its blocksize is smaller than MaxValue", driver.ErrTooLarge)
 	errNotSwept = fmt.Errorf("%w: the server does not remove the expired entry", driver.ErrUnavailable)
+	errRaces    = fmt.Errorf("%w: gave up after losing every race with concurrent writers", driver.ErrUnavailable)
 
 	errNotFirst = fmt.Errorf("%w: the server can clear only its first cache: for another one it reports success and clears "+
 		"a part of it, or crashes; FirstCache (first_cache in CACHE_OPTIONS) states that this is the first", errors.ErrUnsupported)

@@ -91,12 +91,16 @@ func (b *Backend) checkExists(ctx context.Context) error {
 	defer b.disconnect(conn)
 	held := request{command: "set", key: probeKey(), value: []byte("v")}
 	data := held.appendTo(nil, b.options.Cache)
-	conn.SetDeadline(time.Now().Add(refusalTimeout))
+	conn.SetDeadline(earlier(ctx, refusalTimeout))
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(past) })()
 	if _, err = conn.Write(data); err == nil {
 		_, err = conn.Read(data)
 	}
 	if remote.IsTimeout(err) {
-		return nil
+		if remote.Ended(ctx) == nil {
+			return nil
+		}
+		return remote.Outcome(ctx, err, false) // the server may have had too little time
 	}
 	return fmt.Errorf("%w: no cache %q at %s: the server needs both the plugin cache (--plugins cache) and --cache2 name=%s,items=1000",
 		driver.ErrUnavailable, b.options.Cache, b.options.Addr, cmp.Or(b.options.Cache, "mycache"))

@@ -27,9 +27,9 @@ type Backend struct {
 type many = remote.Many
 
 // New returns a Backend after it has checked the cache: it stores, reads and removes
-// an entry under a random key, with the largest key and value that o allows. An
-// unreachable server and a missing cache are [driver.ErrUnavailable]. A full cache is
-// not an error. All invalid options are reported at once.
+// an entry under a random key, with the largest key that o allows and the largest value up
+// to 1 MiB. An unreachable server and a missing cache are [driver.ErrUnavailable]. A full
+// cache is not an error. All invalid options are reported at once.
 func New(ctx context.Context, o Options) (*Backend, error) {
 	o.Addr = cmp.Or(o.Addr, "127.0.0.1:3031") // not a default of CACHE_UWSGI_NAME, which is required
 	if err := driver.Complete(&o); err != nil {
@@ -102,60 +102,6 @@ func (b *Backend) explainSet(ctx context.Context, r request, start int64) error 
 		return errTooLarge
 	}
 	return b.explainRefusal(ctx)
-}
-
-// Add stores value if key is absent, in one atomic step of the server.
-func (b *Backend) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	r := request{command: "set", key: key, value: b.encode(value), seconds: seconds(ttl)}
-	if err := b.check(r); err != nil {
-		return false, err
-	}
-	// Only the server may remove an expired entry. If Add removed it, it could remove
-	// what another caller has stored since.
-	sweepEnd := time.Now().Add(maxSweep)
-	for absent := 0; ; {
-		_, err := b.roundTrip(ctx, r)
-		if err != errNoReply {
-			return err == nil, remote.Outcome(ctx, err, true)
-		}
-		e, err := b.read(ctx, key, nil)
-		switch {
-		case err != nil:
-			return false, remote.Outcome(ctx, err, true)
-		case e.isAlive():
-			return false, nil
-		case e.found:
-			if time.Now().After(sweepEnd) {
-				return false, errNotSwept
-			}
-			if err := remote.Sleep(ctx, sweepPoll); err != nil {
-				return false, remote.Outcome(ctx, remote.Unsent{Err: err}, true)
-			}
-		default: // removed since, or the cache is full
-			if absent++; absent == 3 {
-				return false, remote.Outcome(ctx, b.checkFull(ctx), false)
-			}
-		}
-	}
-}
-
-const (
-	maxSweep  = 10 * time.Second // more than three times the default interval of the server
-	sweepPoll = 20 * time.Millisecond
-)
-
-// Delete removes key. It reads the entry first, because the server also reports an
-// expired entry as deleted; a present key takes two requests.
-func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
-	e, err := b.lookup(ctx, key, nil)
-	if err != nil || !e.isAlive() {
-		return false, err
-	}
-	_, err = b.roundTrip(ctx, request{command: "del", key: key})
-	if err == errNoReply {
-		return false, nil // another caller deleted it first
-	}
-	return err == nil, remote.Outcome(ctx, err, true)
 }
 
 // TTL returns the remaining TTL of key, up to two seconds more than what was set.
