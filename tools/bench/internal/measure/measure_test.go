@@ -2,6 +2,7 @@ package measure
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"math"
@@ -34,7 +35,7 @@ func TestPeersTakeTurns(t *testing.T) {
 	for _, peer := range []string{"a", "b", "c"} {
 		s.Lanes = append(s.Lanes, lane(peer, func(*testing.B) { turns = append(turns, peer) }))
 	}
-	results, failed := Run([]Series{s}, 3, func(int, Series) {})
+	results, failed := Run(t.Context(), []Series{s}, 3, func(int, Series) {})
 	if len(failed) > 0 {
 		t.Fatal(failed)
 	}
@@ -47,13 +48,25 @@ func TestPeersTakeTurns(t *testing.T) {
 	}
 }
 
+// An interrupt keeps what was measured.
+func TestInterrupt(t *testing.T) {
+	once(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	first := Series{Name: "Group/first", Procs: []int{1}, Lanes: []Lane{lane("a", func(*testing.B) { cancel() })}}
+	second := Series{Name: "Group/second", Lanes: []Lane{lane("a", func(*testing.B) { t.Error("measured after the interrupt") })}}
+	results, failed := Run(ctx, []Series{first, second}, 2, func(int, Series) {})
+	if len(results) != 2 || len(failed) != 1 || !strings.Contains(failed[0].Error(), "1 of 2") {
+		t.Errorf("%d results, %v; want 2 of the first series and an error", len(results), failed)
+	}
+}
+
 func TestOperationsOfATurn(t *testing.T) {
 	once(t)
 	var most int
 	count := lane("a", func(b *testing.B) { most = max(most, b.N) })
 	for ops, want := range map[int]int{5: 5, 0: 1} {
 		most = 0
-		Run([]Series{{Name: "Group/case", Ops: ops, Lanes: []Lane{count}}}, 1, func(int, Series) {})
+		Run(t.Context(), []Series{{Name: "Group/case", Ops: ops, Lanes: []Lane{count}}}, 1, func(int, Series) {})
 		if most != want {
 			t.Errorf("%d operations of a turn with Ops %d, want %d", most, ops, want)
 		}
@@ -67,7 +80,7 @@ func TestFailedSeriesKeepsOthers(t *testing.T) {
 	once(t)
 	broken := Series{Name: "Group/broken", Lanes: []Lane{lane("peer", func(b *testing.B) { Fail(b, os.ErrNotExist) })}}
 	good := Series{Name: "Group/good", Lanes: []Lane{lane("peer", func(*testing.B) {})}}
-	results, failed := Run([]Series{broken, good}, 1, func(int, Series) {})
+	results, failed := Run(t.Context(), []Series{broken, good}, 1, func(int, Series) {})
 	if len(failed) != 1 || !errors.Is(failed[0], os.ErrNotExist) || !strings.Contains(failed[0].Error(), "Group/broken: peer: ") {
 		t.Errorf("failed: %v", failed)
 	}
@@ -82,7 +95,7 @@ func TestResultsAreReadAsWritten(t *testing.T) {
 		lane("a-1", func(b *testing.B) { b.ReportMetric(97.654321, "hit%") }),
 		lane("elsewhere", func(b *testing.B) { b.ReportMetric(500, OwnTime) }),
 	}}
-	results, failed := Run([]Series{s}, 2, func(int, Series) {})
+	results, failed := Run(t.Context(), []Series{s}, 2, func(int, Series) {})
 	if len(failed) > 0 {
 		t.Fatal(failed)
 	}
