@@ -7,7 +7,6 @@ import (
 
 	"github.com/cachebackends/cachebackends/conformance/proxy"
 	cache "github.com/cachebackends/cachebackends/core"
-	"github.com/cachebackends/cachebackends/core/driver"
 )
 
 var addCases = []Case{
@@ -87,8 +86,7 @@ var addCases = []Case{
 }
 
 func addOfPresent(t *attempt) {
-	ttl := t.shortTTL()
-	t.withinTTL(ttl, func() {
+	ttl := t.withinTTL(func(ttl time.Duration) {
 		t.set("long", "old", time.Hour)
 		t.set("forever", "old", 0)
 		t.set("brief", "old", ttl)
@@ -153,10 +151,14 @@ func addRaceOfHandles(t *attempt) {
 
 func addWithLostReply(t *attempt) {
 	w := t.openProxied()
-	w.inject(proxy.LostReply)
-	added, err := w.handle.Add(t.ctx, "k", []byte("v"), time.Hour)
-	if !added || err != nil {
-		t.errorIs(fmt.Sprintf("Add whose reply was lost (it returned %v)", added), err, driver.ErrUnknownOutcome)
-	}
+	w.untilLost(func(i int) error {
+		w.inject(proxy.LostReply)
+		begin := time.Now()
+		added, err := w.handle.Add(t.ctx, fmt.Sprintf("k%d", i), []byte("v"), time.Hour)
+		if !added || err != nil {
+			t.isUnknown(fmt.Sprintf("Add whose reply was lost (it returned %v)", added), begin, err)
+		}
+		return err
+	})
 	w.recovers("a lost reply")
 }

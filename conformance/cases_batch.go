@@ -330,9 +330,13 @@ func boundedRoundTrips(t *attempt) {
 	w := t.openProxied()
 	list := keys("k", n)
 	roundTrips := func(what string, call func() error) int64 {
-		_, before, _, _ := w.Counts()
-		t.must(what, call())
-		_, after, _, _ := w.Counts()
+		var before, after int64
+		w.succeeds(what, func() error {
+			_, before, _, _ = w.Counts()
+			err := call()
+			_, after, _, _ = w.Counts()
+			return err
+		})
 		return after - before
 	}
 	atMostOnePerKey := func(what string, trips int64) {

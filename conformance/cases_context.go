@@ -105,12 +105,18 @@ func doneSendsNothing(t *attempt) {
 	w := t.openProxied()
 	done, cancel := context.WithCancel(t.ctx)
 	cancel()
-	_, _, before, _ := w.Counts()
-	for _, op := range t.ofCache(allOperations) {
-		t.errorIs(op.name+" with a cancelled context", op.call(done, w.handle, "k"), context.Canceled)
+	var sent int64
+	for range 5 { // a backend may send something in the background, but a defect sends something in each round
+		_, _, before, _ := w.Counts()
+		for _, op := range t.ofCache(allOperations) {
+			t.errorIs(op.name+" with a cancelled context", op.call(done, w.handle, "k"), context.Canceled)
+		}
+		_, _, after, _ := w.Counts()
+		if sent = after - before; sent == 0 {
+			return
+		}
 	}
-	_, _, after, _ := w.Counts()
-	equal(t, "bytes sent for a context that is done", after-before, 0)
+	t.wrong("bytes sent for a context that is done", sent, 0)
 }
 
 func cancelledSet(t *attempt) {

@@ -74,19 +74,24 @@ func lostReplies(t *attempt) {
 		if op.name == "Add" || op.name == "Inc" || op.needs == Lease {
 			continue
 		}
-		w.handle.Set(t.ctx, "k", []byte("2"), time.Hour)
-		w.handle.Set(t.ctx, beside, []byte("2"), time.Hour)
-		w.inject(proxy.LostReply)
-		err := op.call(t.ctx, w.handle, "k")
-		what := op.name + " whose reply was lost"
-		switch {
-		case op.name == "Get" && errors.Is(err, errResult): // it expects another value
-		case err == nil:
-		case slices.Contains([]string{"Get", "GetMany", "GetAppend", "GetWithTTL", "GetManyWithTTL", "Has", "TTL"}, op.name):
-			t.errorIs(what, err, driver.ErrUnavailable)
-		default:
-			t.errorIs(what, err, driver.ErrUnknownOutcome)
-		}
+		w.untilLost(func(int) error {
+			w.set("k", []byte("2"))
+			w.set(beside, []byte("2"))
+			w.inject(proxy.LostReply)
+			begin := time.Now()
+			err := op.call(t.ctx, w.handle, "k")
+			what := op.name + " whose reply was lost"
+			switch {
+			case op.name == "Get" && errors.Is(err, errResult): // it expects another value
+				return nil
+			case err == nil:
+			case slices.Contains([]string{"Get", "GetMany", "GetAppend", "GetWithTTL", "GetManyWithTTL", "Has", "TTL"}, op.name):
+				t.errorIs(what, err, driver.ErrUnavailable)
+			default:
+				t.isUnknown(what, begin, err)
+			}
+			return err
+		})
 		w.recovers("a lost reply of " + op.name)
 	}
 }

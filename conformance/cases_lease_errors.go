@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -57,33 +58,33 @@ func foreignTokens(t *attempt) {
 }
 
 func leaseWithLostReply(t *attempt) {
-	const key = "lost-lease" // the server behind the proxy is the same for all cases
 	w := t.openProxied()
 	hold := t.shortTTL()
-	w.inject(proxy.LostReply)
-	_, ok, token, err := w.handle.Lease(t.ctx, key, hold)
-	if err != nil && !errors.Is(err, driver.ErrUnknownOutcome) && !errors.Is(err, driver.ErrUnavailable) {
-		t.wrong("Lease whose reply was lost", err, text("ErrUnknownOutcome or ErrUnavailable"))
-	}
-	equal(t, "Lease whose reply was lost reports a value", ok, false)
+	var key, token string
+	w.untilLost(func(i int) error {
+		key = fmt.Sprintf("lost-lease-%d", i)
+		w.inject(proxy.LostReply)
+		_, ok, granted, err := w.handle.Lease(t.ctx, key, hold)
+		if err != nil && !errors.Is(err, driver.ErrUnknownOutcome) && !errors.Is(err, driver.ErrUnavailable) {
+			t.wrong("Lease whose reply was lost", err, text("ErrUnknownOutcome or ErrUnavailable"))
+		}
+		equal(t, "Lease whose reply was lost reports a value", ok, false)
+		token = granted
+		return err
+	})
 	w.recovers("a lost reply")
-	_, ok, err = w.handle.Get(t.ctx, key)
-	t.must("Get", err)
+	_, ok := w.get(key)
 	equal(t, "Get after a Lease whose reply was lost, ok", ok, false)
 	t.pass(hold + t.resolution())
-	next, err := w.handle.acquire(t.ctx, key)
-	t.must("Lease after hold", err)
+	next := w.acquire("Lease after hold", key)
 	equal(t, "the token of a later lease is the same", next == token, false)
-	filled, err := w.handle.Fill(t.ctx, key, next, []byte("v"), time.Hour)
-	t.must("Fill", err)
-	equal(t, "Fill after a Lease whose reply was lost", filled, true)
+	w.fills("Fill after a Lease whose reply was lost", key, next, "v")
 }
 
 func leaseUnavailable(t *attempt) {
 	const key = "unavailable-lease"
 	w := t.openProxied()
-	token, err := w.handle.acquire(t.ctx, key)
-	t.must("Lease through the proxy", err)
+	token := w.acquire("Lease through the proxy", key)
 	ignoring := t.throughCache(cache.New(w.handle.cache.Backend(), cache.WithIgnoreErrors()))
 	w.inject(proxy.Refuse)
 	_ = w.reach() // finds that the connection is broken
@@ -96,7 +97,5 @@ func leaseUnavailable(t *attempt) {
 		t.errorIs(name+" with connections refused", call(), driver.ErrUnavailable)
 	}
 	w.recovers("the outage")
-	filled, err := w.handle.Fill(t.ctx, key, token, []byte("v"), time.Hour)
-	t.must("Fill after the outage", err)
-	equal(t, "Fill after the outage", filled, true)
+	w.fills("Fill after the outage", key, token, "v")
 }

@@ -183,28 +183,34 @@ func filledEntry(t *attempt) {
 func fillWithLostReply(t *attempt) {
 	w := t.openProxied()
 	for i, newer := range []string{"", "newer"} {
-		key := fmt.Sprintf("lost-fill-%d", i)
-		token, err := w.handle.acquire(t.ctx, key)
-		t.must("Lease through the proxy", err)
-		w.inject(proxy.LostReply)
-		filled, err := w.handle.Fill(t.ctx, key, token, []byte("loaded"), time.Hour)
-		if !filled || err != nil {
-			t.errorIs(fmt.Sprintf("Fill whose reply was lost (it returned %v)", filled), err, driver.ErrUnknownOutcome)
-		}
+		var key, token string
+		var filled bool
+		w.untilLost(func(try int) (err error) {
+			key = fmt.Sprintf("lost-fill-%d-%d", i, try)
+			token = w.acquire("Lease through the proxy", key)
+			w.inject(proxy.LostReply)
+			begin := time.Now()
+			filled, err = w.handle.Fill(t.ctx, key, token, []byte("loaded"), time.Hour)
+			if !filled || err != nil {
+				t.isUnknown(fmt.Sprintf("Fill whose reply was lost (it returned %v)", filled), begin, err)
+			}
+			return err
+		})
 		w.recovers("a lost reply")
-		if value, ok, err := w.handle.Get(t.ctx, key); err != nil || ok && string(value) != "loaded" {
-			t.wrong("Get after a Fill whose reply was lost", text(fmt.Sprintf("%s, %v", show(value), err)), text("the value or a miss"))
+		if value, ok := w.get(key); ok && string(value) != "loaded" {
+			t.wrong("Get after a Fill whose reply was lost", value, text("the value or a miss"))
 		}
 		if newer != "" {
-			t.must("Set", w.handle.Set(t.ctx, key, []byte(newer), time.Hour))
-		} else if _, err = w.handle.Delete(t.ctx, key); err != nil {
-			t.must("Delete", err)
+			w.set(key, []byte(newer))
+		} else {
+			w.succeeds("Delete", func() error { _, err := w.handle.Delete(t.ctx, key); return err })
 		}
-		filled, err = w.handle.Fill(t.ctx, key, token, []byte("loaded"), time.Hour)
-		t.must("Fill again", err)
+		w.succeeds("Fill again", func() (err error) {
+			filled, err = w.handle.Fill(t.ctx, key, token, []byte("loaded"), time.Hour)
+			return err
+		})
 		equal(t, "Fill again after a write", filled, false)
-		value, _, err := w.handle.Get(t.ctx, key)
-		t.must("Get", err)
+		value, _ := w.get(key)
 		equal(t, "the value after a write and another Fill", string(value), newer)
 	}
 }

@@ -281,24 +281,27 @@ func scanKeepsOrderOfEviction(t *attempt) {
 
 func connectionOfScanLost(t *attempt) {
 	p := t.openProxied()
-	list := t.setScanned(p.handle, "k", t.fewer(scanned))
+	list := keys("k", t.fewer(scanned))
+	for chunk := range slices.Chunk(list, 500) {
+		p.succeeds("SetMany", func() error { return p.handle.SetMany(t.ctx, sameItems(chunk, "v"), time.Hour) })
+	}
 	for _, c := range []struct {
-		name  string
-		fault func()
+		name    string
+		fault   func()
+		timeout time.Duration // of the context, which is not to end before the refusal
 	}{
-		{"connections that are refused", func() { p.inject(proxy.Refuse); p.Drop() }},
-		{"a server that does not answer", func() { p.inject(proxy.Blackhole) }},
+		{"connections that are refused", func() { p.inject(proxy.Refuse); p.Drop() }, time.Minute},
+		{"a server that does not answer", func() { p.inject(proxy.Blackhole) }, time.Second},
 	} {
 		what := "Scan, with " + c.name + " after the first entry"
 		var found []string
-		err := t.returnsWithin(what, time.Second+callTime, func() (err error) {
-			p.recovers("nothing")
-			ctx, cancel := context.WithTimeout(t.ctx, time.Second)
+		err := t.returnsWithinAfter(func() { p.recovers("nothing") }, what, 3*time.Second, func() (err error) {
+			ctx, cancel := context.WithTimeout(t.ctx, c.timeout)
 			defer cancel()
 			found, err = t.scanWith(ctx, p.handle, c.fault)
 			return err
 		})
-		if errors.Is(err, context.DeadlineExceeded) && c.name == "a server that does not answer" {
+		if errors.Is(err, context.DeadlineExceeded) && c.timeout == time.Second {
 			err = driver.ErrUnavailable
 		}
 		t.isCompleteOr(what, found, list, err, driver.ErrUnavailable)

@@ -265,12 +265,13 @@ func slowWriteKeepsExpiry(t *attempt) {
 	var left time.Duration
 	for range 3 { // a pause of the machine would hide a TTL that begins late
 		w.inject(proxy.Latency)
-		t.must("Set over a slow connection", w.handle.Set(t.ctx, "slow", []byte("v"), ttl))
+		w.succeeds("Set over a slow connection", func() error { return w.handle.Set(t.ctx, "slow", []byte("v"), ttl) })
 		w.inject(proxy.Pass)
 		var ok bool
-		var err error
-		left, ok, err = w.handle.TTL(t.ctx, "slow")
-		t.must("TTL", err)
+		w.succeeds("TTL", func() (err error) {
+			left, ok, err = w.handle.TTL(t.ctx, "slow")
+			return err
+		})
 		equal(t, "ok of TTL after a slow Set", ok, true)
 		if left > most {
 			break
@@ -294,8 +295,7 @@ func incKeepsExpiry(t *attempt) {
 			t.must(fmt.Sprintf("Inc(%s, %d)", show(key), delta), err)
 		}
 	}
-	ttl := t.shortTTL()
-	t.withinTTL(ttl, func() {
+	ttl := t.withinTTL(func(ttl time.Duration) {
 		t.set("brief", "1", ttl)
 		inc("brief", time.Hour)
 	})

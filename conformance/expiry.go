@@ -12,12 +12,25 @@ func (t *attempt) sleepOrAdvance(d time.Duration) {
 	t.sleeping.Add(int64(d))
 	defer t.sleeping.Add(-int64(d))
 	if t.harness.Advance == nil || t.harness.Bubble {
-		time.Sleep(d)
+		sleepBeyondStall(d)
 		return
 	}
 	t.harness.Advance(t.first, d)
 	t.clockAhead += d
 }
+
+// sleepBeyondStall sleeps for d. If the machine stood still meanwhile, a server sets its
+// clock only when it runs again, which may be after the case does.
+func sleepBeyondStall(d time.Duration) {
+	begin := time.Now()
+	time.Sleep(d)
+	if time.Since(begin) > d+100*time.Millisecond {
+		time.Sleep(clockDelay)
+	}
+}
+
+// clockDelay is how long a server takes to set its clock after a stall.
+const clockDelay = 200 * time.Millisecond
 
 // now returns the time by the store's clock.
 func (t *attempt) now() time.Time { return time.Now().Add(t.clockAhead) }
@@ -48,17 +61,21 @@ func (t *attempt) setExpired(keys ...string) {
 	t.pass(ttl + t.resolution())
 }
 
-// withinTTL repeats prepare until it takes less than ttl: on a busy machine an
-// entry may have expired before the case uses it.
-func (t *attempt) withinTTL(ttl time.Duration, prepare func()) {
-	for range 20 {
+// withinTTL repeats prepare, each time with a longer TTL, until it takes less than its TTL:
+// over a slow store or on a busy machine an entry may have expired before the case uses it.
+// It returns the last TTL.
+func (t *attempt) withinTTL(prepare func(ttl time.Duration)) time.Duration {
+	const longest = 20 * time.Second
+	ttl := t.shortTTL()
+	for ; ttl <= longest; ttl *= 2 {
 		begin := time.Now()
-		prepare()
+		prepare(ttl)
 		if time.Since(begin) < ttl {
-			return
+			return ttl
 		}
 	}
-	t.giveUp(fmt.Sprintf("the store or the machine is too slow to do anything within %v", ttl))
+	t.giveUp(fmt.Sprintf("the store or the machine is too slow to do anything within %v", ttl/2))
+	return 0
 }
 
 // hasTTL records a failure if the remaining TTL of key is not what is left of
@@ -67,8 +84,15 @@ func (t *attempt) hasTTL(when, key string, ttl time.Duration) {
 	if !t.readsTTL() {
 		return
 	}
-	left, ok, err := t.handle.TTL(t.ctx, key)
-	t.must("TTL("+show(key)+")", err)
+	left, ok := t.left(key)
+	if ttl != 0 && left > ttl+t.resolution() { // the clock of a server is late after a stall
+		before := t.now()
+		t.sleepOrAdvance(clockDelay)
+		passed := t.now().Sub(before)
+		if later, isPresent := t.left(key); isPresent && later != 0 {
+			left = later + passed
+		}
+	}
 	what := when + ": TTL(" + show(key) + ")"
 	t.mu.Lock()
 	age := t.now().Sub(t.writtenAt[key])
@@ -84,6 +108,13 @@ func (t *attempt) hasTTL(when, key string, ttl time.Duration) {
 	case ttl != 0 && (left > ttl+t.resolution() || left < ttl-age):
 		t.wrong(what, left, text(fmt.Sprintf("%v, less at most the %v since the write", ttl, age)))
 	}
+}
+
+// left returns the remaining TTL of key.
+func (t *attempt) left(key string) (ttl time.Duration, ok bool) {
+	ttl, ok, err := t.handle.TTL(t.ctx, key)
+	t.must("TTL("+show(key)+")", err)
+	return ttl, ok
 }
 
 // readsTTL reports whether the remaining TTL is that of the call.

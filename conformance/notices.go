@@ -140,17 +140,28 @@ func (w *watching) limit() time.Duration {
 
 // awaitReady stops the case if Watch does not become ready.
 func (w *watching) awaitReady() {
+	if w.becomesReady() {
+		return
+	}
+	err := w.result()
+	if isOutage(err) {
+		w.t.giveUp("Watch: " + err.Error())
+	}
+	w.t.stop("Watch", text(fmt.Sprintf("it returned %v", err)), text("Ready is called"))
+}
+
+// becomesReady waits until Watch is ready, and reports false if Watch has returned before.
+// It stops the case if neither happens.
+func (w *watching) becomesReady() bool {
 	defer w.waiting()()
 	select {
 	case <-w.ready:
+		return true
 	case <-w.returned:
-		err := w.result()
-		if isOutage(err) {
-			w.t.giveUp("Watch: " + err.Error())
-		}
-		w.t.stop("Watch", text(fmt.Sprintf("it returned %v", err)), text("Ready is called"))
+		return w.wasReady()
 	case <-time.After(w.limit()):
 		w.t.stop("Watch", text(fmt.Sprintf("no call of Ready after %v", w.limit())), text("Ready is called"))
+		return false
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cachebackends/cachebackends/conformance/proxy"
@@ -23,7 +24,8 @@ const (
 type proxied struct {
 	*proxy.Proxy
 	t      *attempt
-	handle *handle // through Cache
+	handle *handle       // through Cache
+	stalls *atomic.Int64 // calls that were repeated, see despiteStalls
 }
 
 // openProxied opens a backend through a proxy and uses it once: connections are
@@ -32,14 +34,17 @@ func (t *attempt) openProxied() proxied {
 	p, err := proxy.New(t.harness.Faults.Addr)
 	t.must("starting the proxy", err)
 	t.toClose = append(t.toClose, p)
-	b, err := t.harness.Faults.New(t.test, p.Addr())
-	t.must("opening the backend through the proxy", err)
+	w := proxied{Proxy: p, t: t, stalls: new(atomic.Int64)}
+	var b driver.Backend
+	w.succeeds("opening the backend through the proxy", func() (err error) {
+		b, err = t.harness.Faults.New(t.test, p.Addr())
+		return err
+	})
 	t.toClose = append(t.toClose, b)
-	w := proxied{p, t, t.throughCache(cache.New(t.show(b)))}
+	w.handle = t.throughCache(cache.New(t.show(b)))
 	w.handle.prefix = t.id + ":" // the server behind the proxy is the same for all cases
-	t.must("Set through the proxy", w.handle.Set(t.ctx, "proxied", t.proxiedValue(), time.Hour))
-	_, _, err = w.handle.Get(t.ctx, "proxied")
-	t.must("Get through the proxy", err)
+	w.set("proxied", t.proxiedValue())
+	w.get("proxied")
 	return w
 }
 
@@ -61,6 +66,18 @@ func (t *attempt) throughCache(c *cache.Cache) *handle {
 // inject sets the fault.
 func (w proxied) inject(f proxy.Fault) { w.t.must("setting the proxy", w.Set(f)) }
 
+// untilLost repeats try, which makes a call whose reply is to be lost, until the call returns
+// an error: another connection of the backend, such as that of Watch, may lose a reply in
+// its place. A call may also succeed although its reply was lost.
+func (w proxied) untilLost(try func(i int) error) {
+	for i := range 5 {
+		w.inject(proxy.Pass)
+		if try(i) != nil {
+			return
+		}
+	}
+}
+
 // reach reads from the server. The key is absent: a wrapper may keep what it has read in
 // memory, but no miss.
 func (w proxied) reach() error {
@@ -79,7 +96,12 @@ func (w proxied) recovers(after string) {
 		err = w.reach()
 	}
 	for i := range 5 {
-		value, ok, err := w.handle.Get(w.t.ctx, "proxied")
+		var value []byte
+		var ok bool
+		err := w.despiteStalls(func() (err error) {
+			value, ok, err = w.handle.Get(w.t.ctx, "proxied")
+			return err
+		})
 		if err != nil || !ok || !bytes.Equal(value, w.t.proxiedValue()) {
 			w.t.stop(fmt.Sprintf("Get %d after the end of %s", i+1, after), text(fmt.Sprintf("%s, ok=%v, %v", show(value), ok, err)), w.t.proxiedValue())
 		}
@@ -89,19 +111,31 @@ func (w proxied) recovers(after string) {
 // returnsWithin stops the case if call takes longer than limit three times in a
 // row, because the machine may be busy, or if it does not return at all. It returns
 // the error of call.
-func (t *attempt) returnsWithin(what string, limit time.Duration, call func() error) (err error) {
+func (t *attempt) returnsWithin(what string, limit time.Duration, call func() error) error {
+	return t.returnsWithinAfter(func() {}, what, limit, call)
+}
+
+// returnsWithinAfter is returnsWithin for a call before which prepare is called each time.
+// The duration of prepare does not count.
+func (t *attempt) returnsWithinAfter(prepare func(), what string, limit time.Duration, call func() error) (err error) {
 	var took time.Duration
 	t.sleeping.Add(int64(limit))
 	defer t.sleeping.Add(-int64(limit))
 	for range 3 {
+		prepare()
 		begin := time.Now()
 		returned := make(chan error, 1)
 		go func() {
+			defer close(returned) // also if call stops the case
 			defer t.recoverPanic()
 			returned <- call()
 		}()
+		var complete bool
 		select {
-		case err = <-returned:
+		case err, complete = <-returned:
+			if !complete {
+				panic(stop{})
+			}
 		case <-time.After(limit + t.suite.patience()):
 			t.suite.impatient.Store(true)
 			t.stop(what, text("no return after "+time.Since(begin).Round(time.Millisecond).String()), text("at most "+limit.String()))

@@ -24,10 +24,12 @@ import (
 // client is a backend whose store is a server: one JSON request and one reply per
 // connection. Its defects are those of real client libraries.
 type client struct {
-	addr   string
-	closed atomic.Bool
-	open   context.Context // done after Close
-	close  context.CancelFunc
+	addr    string
+	closed  atomic.Bool
+	open    context.Context // done after Close
+	close   context.CancelFunc
+	stalls  stalledCall
+	answers atomic.Int64 // to the operation of stalls
 	defects
 }
 
@@ -39,6 +41,13 @@ func newClient(addr string) (driver.Backend, error) { return newClientWith(addr,
 func newClientWith(addr string, bad defects) *client {
 	open, closed := context.WithCancel(context.Background())
 	return &client{addr: addr, open: open, close: closed, defects: bad}
+}
+
+// stalledCall is the n-th call of op that the server answers: the reply comes after the
+// timeout of the client.
+type stalledCall struct {
+	op string
+	n  int64
 }
 
 type defects struct {
@@ -161,6 +170,10 @@ func (b *client) ask(ctx context.Context, q request) (a reply, err error) {
 	a, err = b.try(ctx, q)
 	if err != nil && q.Op == b.retries && ctx.Err() == nil {
 		a, err = b.try(ctx, q)
+	}
+	if err == nil && q.Op == b.stalls.op && b.answers.Add(1) == b.stalls.n {
+		time.Sleep(600 * time.Millisecond)
+		err = fmt.Errorf("%w: %w: timeout", driver.ErrUnknownOutcome, driver.ErrUnavailable)
 	}
 	if err != nil && b.outageMiss && q.Op == "get" {
 		return reply{}, nil
@@ -370,6 +383,36 @@ func TestMutantsOfClients(t *testing.T) {
 			only := func(c conformance.Case) bool { return c.ID == m.rule }
 			check(t, conformance.Verdicts(t, overServer(t, m.defects), only), m.rule, nil)
 		})
+	}
+}
+
+// A rule passes although one call fails that prepares or confirms it, because the machine
+// stood still for longer than the timeout of the client.
+func TestStalledCalls(t *testing.T) {
+	t.Parallel()
+	for rule, calls := range map[string][]stalledCall{
+		"CNT-7":  {{"set", 1}, {"set", 2}, {"get", 1}, {"get", 2}, {"get", 3}, {"get", 8}},
+		"ERR-7":  {{"set", 2}, {"set", 3}, {"get", 3}},
+		"LSE-6":  {{"lease", 1}, {"fill", 1}, {"delete", 1}, {"set", 2}},
+		"LSE-15": {{"lease", 1}, {"fill", 1}},
+		"SWP-5":  {{"set", 2}, {"get", 8}},
+		"TTL-14": {{"set", 2}, {"ttl", 1}},
+	} {
+		for _, call := range calls {
+			t.Run(fmt.Sprint(rule, " ", call.op, " ", call.n), func(t *testing.T) {
+				t.Parallel()
+				h := overServer(t, defects{})
+				h.Faults.New = func(_ *testing.T, addr string) (driver.Backend, error) {
+					b := newClientWith(addr, defects{})
+					b.stalls = call
+					return b, nil
+				}
+				report := conformance.Verdicts(t, h, func(c conformance.Case) bool { return c.ID == rule })
+				if report.Count(conformance.Pass) != 1 {
+					t.Errorf("%+v", report.Results)
+				}
+			})
+		}
 	}
 }
 

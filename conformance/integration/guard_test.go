@@ -99,9 +99,7 @@ func TestGuardMemcachedServerHangs(t *testing.T) {
 	c := cache.New(b)
 	defer c.Close()
 	keys, items := numbered(60)
-	if err := c.SetMany(t.Context(), items); err != nil {
-		t.Fatal(err)
-	}
+	healthy(t, "SetMany", func() error { return c.SetMany(t.Context(), items) })
 	var lost, others []string
 	for _, key := range keys {
 		if inner.Place(key) == hanging.Addr() {
@@ -129,12 +127,12 @@ func TestGuardMemcachedServerHangs(t *testing.T) {
 		}
 	}
 	for _, key := range others {
-		if value, ok, err := c.Get(t.Context(), key); !ok || err != nil || string(value) != "value of "+key {
-			t.Errorf("Get of another server = %q, %v, %v", value, ok, err)
-		}
+		healthy(t, "Get of another server", func() error { return getsItsValue(t, c, key) })
 	}
-	results, err := c.GetMany(t.Context(), keys...)
-	checkPart(t, keys, results, err, lost)
+	healthy(t, "GetMany", func() error {
+		results, err := c.GetMany(t.Context(), keys...)
+		return checkPart(t, keys, results, err, lost)
+	})
 	if d, r, _, _ := hanging.Counts(); d != dials || r != requests {
 		t.Errorf("%d connections and %d requests went to the server whose breaker is open", d-dials, r-requests)
 	}
@@ -156,9 +154,7 @@ func TestGuardRedisClusterNodeHangs(t *testing.T) {
 	if place := inner.Place(keys[0]); place != "" {
 		t.Errorf("before the first reply, the place is %q", place)
 	}
-	if err := c.SetMany(t.Context(), items); err != nil {
-		t.Fatal(err)
-	}
+	healthy(t, "SetMany", func() error { return c.SetMany(t.Context(), items) })
 	byPlace := map[string][]string{}
 	for _, key := range keys {
 		byPlace[inner.Place(key)] = append(byPlace[inner.Place(key)], key)
@@ -176,13 +172,37 @@ func TestGuardRedisClusterNodeHangs(t *testing.T) {
 		}
 	}
 	for place, keys := range byPlace {
+		if place == cluster.Addrs[1] {
+			continue
+		}
 		for _, key := range keys {
-			value, ok, err := c.Get(t.Context(), key)
-			if place != cluster.Addrs[1] && (!ok || err != nil || string(value) != "value of "+key) {
-				t.Errorf("Get of another node = %q, %v, %v", value, ok, err)
-			}
+			healthy(t, "Get of another node", func() error { return getsItsValue(t, c, key) })
 		}
 	}
-	results, err := c.GetMany(t.Context(), keys...)
-	checkPart(t, keys, results, err, lost)
+	healthy(t, "GetMany", func() error {
+		results, err := c.GetMany(t.Context(), keys...)
+		return checkPart(t, keys, results, err, lost)
+	})
+}
+
+// healthy makes a call that no fault concerns. It is repeated if it fails: on a busy machine
+// one call may take longer than the budget, but not so many that the breaker opens.
+func healthy(t *testing.T, what string, call func() error) {
+	t.Helper()
+	var err error
+	for range 3 {
+		if err = call(); err == nil {
+			return
+		}
+	}
+	t.Fatalf("%s: %v", what, err)
+}
+
+// getsItsValue returns an error if key does not have the value of numbered.
+func getsItsValue(t *testing.T, c *cache.Cache, key string) error {
+	value, ok, err := c.Get(t.Context(), key)
+	if err == nil && (!ok || string(value) != "value of "+key) {
+		err = fmt.Errorf("%q, %v", value, ok)
+	}
+	return err
 }

@@ -23,11 +23,11 @@ const (
 	Refuse                    // connections are refused, and open ones are reset
 	Reset                     // the connection is reset in place of a reply
 	Blackhole                 // no bytes arrive in either direction, and connections stay open
-	Latency                   // requests reach the server after Proxy.Delay
+	Latency                   // requests reach the server after Proxy.Delay, counted from their beginning
 	PartialHang               // the first half of a reply, then silence
 	PartialReset              // the first half of a reply, then a reset
 	Garbage                   // replies are replaced with Proxy.Forged
-	LostReply                 // one reply is dropped and its connection is reset; then Pass
+	LostReply                 // the reply to one request is dropped and its connection is reset; then Pass
 	Drip                      // replies arrive at one byte per 40 ms
 	Late                      // one request is kept for Proxy.Deliver and its connection is reset; then Pass
 )
@@ -251,14 +251,17 @@ func (l *link) end() {
 // connection goes on.
 func (l *link) request(data []byte) bool {
 	l.sent.Add(int64(len(data)))
-	if l.answered.Swap(false) {
+	begins := l.answered.Swap(false)
+	if begins {
 		l.requests.Add(1)
 	}
 	switch Fault(l.fault.Load()) {
 	case Blackhole:
 		return true
 	case Latency:
-		l.wait(l.Delay)
+		if begins { // the rest of a request is on its way meanwhile
+			l.wait(l.Delay)
+		}
 	case Late:
 		if l.fault.CompareAndSwap(int32(Late), int32(Pass)) {
 			l.mu.Lock()
@@ -274,7 +277,7 @@ func (l *link) request(data []byte) bool {
 // reply sends data to the client as the fault allows, and reports whether the
 // connection goes on.
 func (l *link) reply(data []byte) bool {
-	l.answered.Store(true)
+	wasAnswered := l.answered.Swap(true)
 	l.received.Add(int64(len(data)))
 	switch Fault(l.fault.Load()) {
 	case Reset:
@@ -291,8 +294,9 @@ func (l *link) reply(data []byte) bool {
 	case Garbage:
 		return l.send(l.Forged)
 	case LostReply:
-		// Of several connections, only one loses its reply.
-		if l.fault.CompareAndSwap(int32(LostReply), int32(Pass)) {
+		// What a server sends unasked, such as a notice, is no reply. Of several connections,
+		// only one loses its reply.
+		if !wasAnswered && l.fault.CompareAndSwap(int32(LostReply), int32(Pass)) {
 			return false
 		}
 	case Drip:

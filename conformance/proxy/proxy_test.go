@@ -213,3 +213,42 @@ func TestLate(t *testing.T) {
 		t.Errorf("after a late request, another connection got %q, %v", got, err)
 	}
 }
+
+// What a server sends unasked is no reply: LostReply passes it on, and waits for a reply.
+func TestLostReplySparesNotices(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	p, err := proxy.New(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	connect := func() (client, server net.Conn) {
+		client = dial(t, p)
+		client.SetDeadline(time.Now().Add(time.Minute))
+		server, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { server.Close() })
+		return client, server
+	}
+	watching, toWatching := connect()
+	asking, toAsking := connect()
+	p.Set(proxy.LostReply)
+	io.WriteString(toWatching, "notice\n")
+	if got, err := bufio.NewReader(watching).ReadString('\n'); got != "notice\n" {
+		t.Errorf("a notice: got %q, %v", got, err)
+	}
+	io.WriteString(asking, "request\n")
+	if _, err := bufio.NewReader(toAsking).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(toAsking, "reply\n")
+	if got, err := bufio.NewReader(asking).ReadString('\n'); err == nil {
+		t.Errorf("the reply to a request: got %q, want an error", got)
+	}
+}
