@@ -57,8 +57,8 @@ func returnsOrStops(part func()) (stopped bool) {
 	return false
 }
 
-// A call that stops the case is no call that hangs: no failure is added, and later cases
-// wait as long as before.
+// If a call stops the case, no failure is added for a call that hangs, and later cases wait as
+// long as before.
 func TestReturnsWithinOfACallThatStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &attempt{suite: &suite{}}

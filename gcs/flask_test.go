@@ -139,7 +139,7 @@ func TestFlaskScan(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for key, age := range map[string]time.Duration{"live in Python": -time.Hour, "expired in Python": time.Second, "for ever in Python": 0} {
+	for key, age := range map[string]time.Duration{"live in Python": -time.Hour, "expired in Python": time.Second, "without expiry in Python": 0} {
 		o := stored{Name: key, Generation: 1, ContentType: contentTypeJSON}
 		if age != 0 {
 			o.CustomTime = time.Now().Add(-age).UTC().Format(time.RFC3339Nano)
@@ -150,7 +150,7 @@ func TestFlaskScan(t *testing.T) {
 	if err != nil || len(entries) != 5 {
 		t.Fatalf("Scan lists %v, %v; want 5 entries", entries, err)
 	}
-	for key, size := range map[string]int64{"json": -1, "bytes": -1, "raw": int64(len("a pickle of a date")), "for ever in Python": -1} {
+	for key, size := range map[string]int64{"json": -1, "bytes": -1, "raw": int64(len("a pickle of a date")), "without expiry in Python": -1} {
 		if got, want := entries[key], (driver.Entry{Key: key, Size: size}); got != want {
 			t.Errorf("got %+v; want %+v", got, want)
 		}

@@ -94,8 +94,8 @@ func TestSlowNodeDelaysOnlyItsOwn(t *testing.T) {
 	slow.Wait()
 }
 
-// Pipelines of nodes that have left the cluster do not stay for ever, and that of a node
-// stays the same while others are used: otherwise callers would not meet in it.
+// Pipelines of nodes that have left the cluster are removed. The pipeline of a node stays the
+// same while others are used: otherwise its callers would not share round trips.
 func TestPipelinesOfFormerNodes(t *testing.T) {
 	b := start(t, Options{Cluster: []string{"127.0.0.1:1"}})
 	first := b.pipelines.of("node0")

@@ -12,8 +12,8 @@ const maxDeletes = 5
 // Delete removes key. It reads the entry first, because the server also reports an
 // expired entry as deleted; a present key takes two requests. If the server does not reply,
 // Delete reads the entry again, because a worker may have been killed before it executed
-// the request. It repeats the request only while the entry is unchanged, so that it does
-// not remove what others have stored since.
+// the request. It repeats the request only if that read finds the entry unchanged. Between
+// the read and the request, another caller may store an entry, which is then removed.
 func (b *Backend) Delete(ctx context.Context, key string) (bool, error) {
 	e, err := b.lookup(ctx, key, nil)
 	if err != nil || !e.isAlive() {

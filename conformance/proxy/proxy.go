@@ -294,8 +294,8 @@ func (l *link) reply(data []byte) bool {
 	case Garbage:
 		return l.send(l.Forged)
 	case LostReply:
-		// What a server sends unasked, such as a notice, is no reply. Of several connections,
-		// only one loses its reply.
+		// A server also sends bytes without a request, such as a notice: they pass. Of
+		// several connections, only one loses its reply.
 		if !wasAnswered && l.fault.CompareAndSwap(int32(LostReply), int32(Pass)) {
 			return false
 		}

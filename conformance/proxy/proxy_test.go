@@ -214,7 +214,7 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// What a server sends unasked is no reply: LostReply passes it on, and waits for a reply.
+// LostReply forwards what a server sends without a request, and drops the next reply.
 func TestLostReplySparesNotices(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
